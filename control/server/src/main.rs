@@ -1,0 +1,3 @@
+//! The `tenon` binary.
+
+fn main() {}

@@ -1,0 +1,161 @@
+//! What goes in and what comes out.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tenon_model::{Object, ObjectKey, Problem};
+
+/// The name of a Gloo proxy, as `gateway-proxy`; an Envoy says which one it is by `node.metadata.role` `<ns>~<proxy>`.
+pub type ProxyName = Arc<str>;
+
+/// The xDS types that are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ResourceType {
+    /// CDS
+    Cluster,
+    /// EDS
+    Endpoint,
+    /// LDS
+    Listener,
+    /// RDS
+    Route,
+    /// SRDS
+    ScopedRoute,
+    /// SDS
+    Secret,
+}
+
+/// What identifies an Envoy resource.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResourceId {
+    /// The proxy that it is for.
+    pub proxy: ProxyName,
+    /// Its type.
+    pub kind: ResourceType,
+    /// Its name in Envoy.
+    pub name: String,
+}
+
+/// An encoded Envoy resource.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Resource {
+    /// The message itself (not the `Any` around it), encoded once; may hold secrets if it is a [`ResourceType::Secret`].
+    pub value: Bytes,
+    /// A hash of the content, as xDS version.
+    pub version: String,
+    /// The objects that it stems from; a NACK of it is theirs.
+    pub provenance: Arc<[ObjectKey]>,
+}
+
+/// Where the credentials of a generic secret come from; whoever serves SDS resolves it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum CredentialSource {
+    /// There can be none, and why: a tombstone.
+    Unavailable(String),
+    /// AWS credentials.
+    Aws {
+        /// From a Secret; `None`: the default chain (environment, profile, web identity, container, IMDS).
+        keys: Option<tenon_contract::AwsCredentials>,
+        /// A role to assume with them (or with the chain's), over STS.
+        role_arn: Option<String>,
+        /// Whether the role is assumed straight from the web identity, without a role in between.
+        disable_role_chaining: bool,
+        /// The region of STS.
+        region: String,
+    },
+}
+
+/// A change of the resources.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// New or changed.
+    Upsert(Arc<Object>),
+    /// Broken: its last good form (if there is one) stays, its status says why.
+    Reject(ObjectKey, Vec<Problem>),
+    /// Gone.
+    Delete(ObjectKey),
+    /// Envoy's verdict on a resource: the words of a NACK, or `None` once it is accepted again.
+    Verdict(ResourceId, Option<String>),
+    /// What became of credentials: a reason why there are none, or `None` once there are.
+    Credentials {
+        /// The name of the secret, as in [`Update::credentials`].
+        name: String,
+        /// Why there are none.
+        problem: Option<String>,
+    },
+}
+
+/// What a change changed.
+#[derive(Clone, Default)]
+pub struct Update {
+    /// Envoy resources that are new, changed, or (with `None`) gone.
+    pub resources: BTreeMap<ResourceId, Option<Arc<Resource>>>,
+    /// Generic secrets that are to be served to every proxy, by name, or (with `None`) no more.
+    pub credentials: BTreeMap<String, Option<CredentialSource>>,
+    /// Statuses that are new, changed, or (with `None`) gone.
+    pub statuses: BTreeMap<ObjectKey, Option<Status>>,
+}
+
+/// The state of a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// In use.
+    Accepted,
+    /// In use, with warnings.
+    Warning,
+    /// Not in use in this form.
+    Rejected,
+    /// Not looked at yet.
+    Pending,
+}
+
+/// The status of a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// Its state.
+    pub state: State,
+    /// Why, in a stable order, of a bounded number.
+    pub messages: Vec<StatusMessage>,
+    /// The state and messages by proxy.
+    pub proxies: BTreeMap<String, (State, Vec<StatusMessage>)>,
+}
+
+/// A line of a status.
+pub type StatusMessage = Problem;
+
+/// How to translate.
+#[derive(Debug, Clone)]
+pub struct TranslatorOptions {
+    /// Which host carries the filters: the `.so` or the `.wasm`, and its path on Envoy's machine.
+    pub module: Module,
+    /// Where the default Gateway binds, in a folder without any.
+    pub default_bind: SocketAddr,
+}
+
+/// Which host carries the filters, and the path of its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Module {
+    /// A dynamic module.
+    So(String),
+    /// A proxy-wasm plugin.
+    Wasm(String),
+}
+
+/// The translation.
+pub struct Translator {
+    _options: TranslatorOptions,
+}
+
+impl Translator {
+    /// A translator that knows no resources.
+    pub fn new(options: TranslatorOptions) -> Self {
+        Self { _options: options }
+    }
+
+    /// Takes in changes and tells what they changed; what did not change is not told again.
+    pub fn apply(&mut self, _changes: Vec<Change>) -> Update {
+        Update::default()
+    }
+}

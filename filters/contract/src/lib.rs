@@ -1,0 +1,473 @@
+//! The wire contract between the control plane and the filters.
+//!
+//! The control plane writes it, the filters read it; both use these types, so a field cannot be emitted and ignored.
+//!
+//! * The **call** ([`CallConfig`]): which function a route calls, and how. A JSON string in the route's filter
+//!   metadata, namespace [`NAMESPACE`], key [`CALL_KEY`]. Where the clusters of a weighted route call different
+//!   functions, the route holds one call per weight under the keys `call.0`, `call.1`, …, and each weighted cluster
+//!   overwrites the request header [`CALL_HEADER`] with its key. A route that has [`CALL_KEY`] never looks at the header.
+//! * The **filter configuration** ([`FunctionConfig`]) of `tenon.function`: as an upstream filter of a cluster it says
+//!   which provider, region and secret ([`UpstreamConfig`]); as a downstream filter it is the [`FunctionConfig::Guard`].
+//! * The **secret** ([`SecretBlob`]): one JSON text in a generic secret (SDS).
+//!
+//! A reader refuses another major version, and ignores and reports fields that it does not know, because proxies are
+//! upgraded after the control plane.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+mod secret;
+
+pub use secret::{AwsCredentials, SecretBlob};
+
+/// The major version of the contract. A change that an older reader would misunderstand raises it.
+pub const VERSION: u32 = 1;
+/// The namespace of route metadata and of the dynamic metadata that the filters write.
+pub const NAMESPACE: &str = "tenon";
+/// The metadata key of a route's call.
+pub const CALL_KEY: &str = "call";
+/// The request header in which a weighted cluster names the metadata key of its call.
+pub const CALL_HEADER: &str = "x-tenon-call";
+/// The request header in which `credential_injector` hands the secret to the `.wasm`; raw [`SecretBlob`] JSON.
+pub const SECRET_HEADER: &str = "x-tenon-secret";
+/// The response header that carries an error's code.
+pub const ERROR_HEADER: &str = "x-tenon-error";
+/// Every header under this prefix is Tenon's own; the edge removes whatever a client or an upstream sends under it.
+pub const HEADER_PREFIX: &str = "x-tenon-";
+/// The name of the function filter: `filter_name` of a dynamic module, `root_id` of a proxy-wasm plugin.
+pub const FUNCTION_FILTER: &str = "tenon.function";
+/// The largest request and response of a synchronous Lambda call, in bytes
+/// (AWS Lambda quotas, "Invocation payload (request and response)": 6 MB each).
+pub const LAMBDA_PAYLOAD_LIMIT: u64 = 6 * 1024 * 1024;
+
+/// Why a text is not a part of the contract.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not JSON, or not of the shape that is asked for.
+    #[error("not a valid {what}: {reason}")]
+    Shape {
+        /// What was to be read: `call`, `filter configuration` or `secret`.
+        what: &'static str,
+        /// Where and why, without the text itself, which may be secret.
+        reason: String,
+    },
+    /// Written by a control plane of another major version.
+    #[error("{what} has version {found}, this filter reads version {VERSION}")]
+    Version {
+        /// What was to be read.
+        what: &'static str,
+        /// The version that it says it has.
+        found: u32,
+    },
+}
+
+/// A value that was read, and the paths of the fields that this version does not know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read<T> {
+    /// The value.
+    pub value: T,
+    /// Paths of unknown fields, for the log.
+    pub unknown: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+fn read<T: DeserializeOwned>(
+    what: &'static str,
+    text: &[u8],
+    write: impl Fn(&T) -> String,
+) -> Result<Read<T>, Error> {
+    let shape = |error: serde_json::Error| Error::Shape {
+        what,
+        reason: error.to_string(),
+    };
+    let Versioned { version } = serde_json::from_slice(text).map_err(shape)?;
+    if version != VERSION {
+        return Err(Error::Version {
+            what,
+            found: version,
+        });
+    }
+    let value = serde_json::from_slice(text).map_err(shape)?;
+    // What is read but not written again is not known. (`deny_unknown_fields` and its like do not see through `flatten`.)
+    let given = serde_json::from_slice(text).map_err(shape)?;
+    let known = serde_json::from_str(&write(&value)).map_err(shape)?;
+    let mut unknown = Vec::new();
+    find_unknown(&given, &known, "", &mut unknown);
+    Ok(Read { value, unknown })
+}
+
+fn find_unknown(given: &Value, known: &Value, path: &str, unknown: &mut Vec<String>) {
+    let (Value::Object(given), Value::Object(known)) = (given, known) else {
+        return;
+    };
+    for (name, value) in given {
+        let path = if path.is_empty() {
+            name.clone()
+        } else {
+            format!("{path}.{name}")
+        };
+        match known.get(name) {
+            Some(known) => find_unknown(value, known, &path, unknown),
+            // Absent and empty mean the same where a field may be left out.
+            None if value.is_null() || value.as_array().is_some_and(Vec::is_empty) => {}
+            None => unknown.push(path),
+        }
+    }
+}
+
+fn write<T: Serialize>(value: &T) -> String {
+    // Only maps with keys that are no strings and failing `Serialize` implementations can fail; there are none here.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// Which function a route calls, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallConfig {
+    /// The major version of the contract: [`VERSION`].
+    pub version: u32,
+    /// The function's logical name, as in metrics and dynamic metadata.
+    pub function: String,
+    /// The route rewrites the path, so that `x-envoy-original-path` is Envoy's own and holds the client's path.
+    #[serde(default)]
+    pub rewrites_path: bool,
+    /// The provider's part.
+    #[serde(flatten)]
+    pub target: CallTarget,
+}
+
+/// The provider's part of a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CallTarget {
+    /// AWS Lambda.
+    Aws(AwsCall),
+}
+
+/// A call of a Lambda function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AwsCall {
+    /// The function's name, or its ARN where it belongs to another account; not percent-encoded.
+    pub name: String,
+    /// Version or alias.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qualifier: Option<String>,
+    /// How Lambda is to run it.
+    #[serde(default)]
+    pub invocation: Invocation,
+    /// What the function is given.
+    #[serde(default)]
+    pub request: RequestShape,
+    /// What the function's answer is.
+    #[serde(default)]
+    pub response: ResponseShape,
+    /// The status that a client gets for a failed function.
+    #[serde(default = "default_function_error_status")]
+    pub function_error_status: u16,
+    /// Whether the client sees the failed function's own body.
+    #[serde(default = "default_true")]
+    pub expose_function_error: bool,
+    /// Content types (without parameters; `type/*` and `*/*+suffix` allowed) whose bodies are passed as text in an
+    /// event that can carry base64. Empty: the built-in list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub text_content_types: Vec<String>,
+}
+
+fn default_function_error_status() -> u16 {
+    504
+}
+
+fn default_true() -> bool {
+    true
+}
+
+/// `x-amz-invocation-type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Invocation {
+    /// Wait for the answer (Gloo's `SYNC`).
+    #[default]
+    RequestResponse,
+    /// Queue the event; Lambda answers 202 (Gloo's `ASYNC`).
+    Event,
+}
+
+/// What the function is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RequestShape {
+    /// The client's body as it is.
+    #[default]
+    Body,
+    /// Gloo's `requestTransformation`: body, headers, method, path and query as one JSON object.
+    Metadata,
+    /// Gloo's `wrapAsApiGateway`: an API Gateway event of version 1.0.
+    ApiGateway,
+}
+
+/// What the function's answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ResponseShape {
+    /// The body of the answer as it is.
+    #[default]
+    Body,
+    /// Gloo's `unwrapAsApiGateway`.
+    ApiGateway,
+    /// Gloo's `unwrapAsAlb`.
+    Alb,
+}
+
+impl CallConfig {
+    /// A call of a Lambda function with the defaults.
+    pub fn aws(function: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            version: VERSION,
+            function: function.into(),
+            rewrites_path: false,
+            target: CallTarget::Aws(AwsCall {
+                name: name.into(),
+                qualifier: None,
+                invocation: Invocation::default(),
+                request: RequestShape::default(),
+                response: ResponseShape::default(),
+                function_error_status: default_function_error_status(),
+                expose_function_error: true,
+                text_content_types: Vec::new(),
+            }),
+        }
+    }
+
+    /// Reads the JSON text of route metadata.
+    ///
+    /// # Errors
+    /// Not JSON, not a call, or of another major version.
+    pub fn from_json(text: &[u8]) -> Result<Read<Self>, Error> {
+        read("call", text, Self::to_json)
+    }
+
+    /// Writes the JSON text of route metadata; equal calls give equal bytes.
+    pub fn to_json(&self) -> String {
+        write(self)
+    }
+
+    /// The metadata key of the call of the weighted cluster at `index`.
+    pub fn weighted_key(index: usize) -> String {
+        format!("{CALL_KEY}.{index}")
+    }
+}
+
+/// The configuration of `tenon.function`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FunctionConfig {
+    /// On a cluster: calls its functions.
+    Upstream(UpstreamConfig),
+    /// On a listener: puts the client's request back for access logs where a call ended without a response of its own
+    /// (timeouts, disconnects), and takes Tenon's headers off.
+    Guard {},
+}
+
+#[derive(Serialize)]
+struct FunctionConfigOut<'a> {
+    version: u32,
+    #[serde(flatten)]
+    config: &'a FunctionConfig,
+}
+
+#[derive(Deserialize)]
+struct FunctionConfigIn {
+    #[serde(rename = "version")]
+    _version: u32,
+    #[serde(flatten)]
+    config: FunctionConfig,
+}
+
+impl FunctionConfig {
+    /// Reads the JSON text of a filter's configuration.
+    ///
+    /// # Errors
+    /// Not JSON, not a configuration, or of another major version.
+    pub fn from_json(text: &[u8]) -> Result<Read<Self>, Error> {
+        let Read { value, unknown } =
+            read::<FunctionConfigIn>("filter configuration", text, |read| read.config.to_json())?;
+        Ok(Read {
+            value: value.config,
+            unknown,
+        })
+    }
+
+    /// Writes the JSON text of a filter's configuration; equal configurations give equal bytes.
+    pub fn to_json(&self) -> String {
+        write(&FunctionConfigOut {
+            version: VERSION,
+            config: self,
+        })
+    }
+}
+
+/// Which provider a cluster is, where, and whose credentials it uses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UpstreamConfig {
+    /// The upstream's name as in metrics and dynamic metadata: `<name>_<namespace>`.
+    pub upstream: String,
+    /// The secret with the provider's credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SecretRef>,
+    /// The largest request body, in bytes, as the provider gets it.
+    #[serde(default = "default_payload_limit")]
+    pub max_request_bytes: u64,
+    /// The largest response body, in bytes, as the provider sends it.
+    #[serde(default = "default_payload_limit")]
+    pub max_response_bytes: u64,
+    /// The provider's part.
+    #[serde(flatten)]
+    pub provider: Provider,
+}
+
+fn default_payload_limit() -> u64 {
+    LAMBDA_PAYLOAD_LIMIT
+}
+
+/// A generic secret that the `.so` subscribes to. The `.wasm` gets it in [`SECRET_HEADER`] and ignores this.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretRef {
+    /// The secret's name in SDS.
+    pub name: String,
+    /// Where it is served: the proto JSON of an Envoy `ConfigSource`, as an object.
+    #[serde(default = "ads_config_source")]
+    pub config_source: BTreeMap<String, Value>,
+}
+
+/// The proto JSON of the `ConfigSource` "over ADS".
+pub fn ads_config_source() -> BTreeMap<String, Value> {
+    BTreeMap::from([
+        ("ads".into(), serde_json::json!({})),
+        ("resource_api_version".into(), "V3".into()),
+    ])
+}
+
+/// The provider's part of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Provider {
+    /// AWS Lambda in one region.
+    Aws(AwsProvider),
+}
+
+/// AWS Lambda in one region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AwsProvider {
+    /// The region that requests are signed for.
+    pub region: String,
+    /// The value of `host`, with a port where it is not the scheme's own; also signed.
+    pub host: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full_call() -> CallConfig {
+        CallConfig {
+            version: VERSION,
+            function: "resize".into(),
+            rewrites_path: true,
+            target: CallTarget::Aws(AwsCall {
+                name: "arn:aws:lambda:us-east-1:123456789012:function:resize".into(),
+                qualifier: Some("prod".into()),
+                invocation: Invocation::Event,
+                request: RequestShape::ApiGateway,
+                response: ResponseShape::Alb,
+                function_error_status: 502,
+                expose_function_error: false,
+                text_content_types: vec!["application/x-ndjson".into()],
+            }),
+        }
+    }
+
+    fn upstream() -> FunctionConfig {
+        FunctionConfig::Upstream(UpstreamConfig {
+            upstream: "lambda_default".into(),
+            secret: Some(SecretRef {
+                name: "aws_default_lambda".into(),
+                config_source: ads_config_source(),
+            }),
+            max_request_bytes: 1,
+            max_response_bytes: 2,
+            provider: Provider::Aws(AwsProvider {
+                region: "eu-central-1".into(),
+                host: "localhost:5077".into(),
+            }),
+        })
+    }
+
+    #[test]
+    fn calls_survive_a_round_trip() {
+        for call in [full_call(), CallConfig::aws("a", "b")] {
+            let read = CallConfig::from_json(call.to_json().as_bytes()).unwrap();
+            assert_eq!(
+                read,
+                Read {
+                    value: call,
+                    unknown: vec![]
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn the_least_call_has_the_defaults_of_gloo() {
+        let text = br#"{"version":1,"function":"f","aws":{"name":"f"}}"#;
+        assert_eq!(
+            CallConfig::from_json(text).unwrap().value,
+            CallConfig::aws("f", "f")
+        );
+    }
+
+    #[test]
+    fn filter_configurations_survive_a_round_trip() {
+        for config in [upstream(), FunctionConfig::Guard {}] {
+            let read = FunctionConfig::from_json(config.to_json().as_bytes()).unwrap();
+            assert_eq!(
+                read,
+                Read {
+                    value: config,
+                    unknown: vec![]
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn unknown_fields_are_reported_and_ignored() {
+        let text = br#"{"version":1,"function":"f","newer":1,"aws":{"name":"f","later":true}}"#;
+        let read = CallConfig::from_json(text).unwrap();
+        assert_eq!(read.value, CallConfig::aws("f", "f"));
+        assert_eq!(read.unknown, ["aws.later", "newer"]);
+    }
+
+    #[test]
+    fn another_major_version_is_refused_whatever_its_shape() {
+        let error = CallConfig::from_json(br#"{"version":2,"call":[]}"#).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "call has version 2, this filter reads version 1"
+        );
+    }
+
+    #[test]
+    fn a_provider_that_is_not_known_is_refused() {
+        assert!(CallConfig::from_json(br#"{"version":1,"function":"f","ibm":{}}"#).is_err());
+    }
+}

@@ -1,0 +1,117 @@
+//! The text of a generic secret.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// The content of a generic secret, as JSON.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SecretBlob {
+    /// Credentials of AWS.
+    Aws(AwsCredentials),
+    /// There are none, and why: the control plane serves this rather than nothing, so that no listener waits.
+    Unavailable(String),
+}
+
+/// Credentials of AWS. Neither `Debug` nor any error shows them.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AwsCredentials {
+    /// The id of the access key.
+    pub access_key_id: String,
+    /// The secret key.
+    pub secret_access_key: String,
+    /// The token of a session, where they are of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_token: Option<String>,
+    /// When they end (RFC 3339), where they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiration: Option<String>,
+}
+
+impl SecretBlob {
+    /// Reads a secret's text.
+    ///
+    /// # Errors
+    /// Not a secret. The error never holds a part of the text.
+    pub fn from_json(text: &[u8]) -> Result<Self, Error> {
+        serde_json::from_slice(text).map_err(|error| Error::Shape {
+            what: "secret",
+            // Serde's own text may quote the value that it did not expect.
+            reason: format!(
+                "{:?} error at line {} column {}",
+                error.classify(),
+                error.line(),
+                error.column()
+            ),
+        })
+    }
+
+    /// Writes a secret's text.
+    pub fn to_json(&self) -> String {
+        crate::write(self)
+    }
+}
+
+impl fmt::Debug for SecretBlob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Aws(credentials) => credentials.fmt(f),
+            Self::Unavailable(reason) => f.debug_tuple("Unavailable").field(reason).finish(),
+        }
+    }
+}
+
+impl fmt::Debug for AwsCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AwsCredentials")
+            .field("expiration", &self.expiration)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn credentials() -> AwsCredentials {
+        AwsCredentials {
+            access_key_id: "AKIDEXAMPLE".into(),
+            secret_access_key: "very-secret".into(),
+            session_token: Some("token-of-session".into()),
+            expiration: Some("2030-01-01T00:00:00Z".into()),
+        }
+    }
+
+    #[test]
+    fn secrets_survive_a_round_trip() {
+        for blob in [
+            SecretBlob::Aws(credentials()),
+            SecretBlob::Unavailable("no such secret".into()),
+        ] {
+            assert_eq!(
+                SecretBlob::from_json(blob.to_json().as_bytes()).unwrap(),
+                blob
+            );
+        }
+    }
+
+    #[test]
+    fn secrets_are_never_printed() {
+        let shown = format!("{:?} {:?}", credentials(), SecretBlob::Aws(credentials()));
+        let error = SecretBlob::from_json(
+            br#"{"aws":{"accessKeyId":"AKIDEXAMPLE","secretAccessKey":["very-secret"]}}"#,
+        )
+        .unwrap_err()
+        .to_string();
+        for secret in ["AKIDEXAMPLE", "very-secret", "token-of-session"] {
+            assert!(
+                !shown.contains(secret) && !error.contains(secret),
+                "{shown} {error}"
+            );
+        }
+    }
+}

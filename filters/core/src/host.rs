@@ -1,0 +1,103 @@
+//! What the core asks of its host, and what it tells it to do.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// The request or the response of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Client to upstream.
+    Request,
+    /// Upstream to client.
+    Response,
+}
+
+/// The headers of a message. Names are lower case; values are bytes, not always UTF-8.
+pub trait Headers {
+    /// The first value of `name`.
+    fn header(&self, side: Side, name: &str) -> Option<Cow<'_, [u8]>>;
+    /// Every header in order, pseudo-headers included.
+    fn each_header(&self, side: Side, visit: &mut dyn FnMut(&[u8], &[u8]));
+    /// Replaces all values of `name` by one.
+    fn set_header(&mut self, side: Side, name: &str, value: &[u8]);
+    /// Adds a value, keeping those that are there.
+    fn add_header(&mut self, side: Side, name: &str, value: &[u8]);
+    /// Removes all values of `name`.
+    fn remove_header(&mut self, side: Side, name: &str);
+}
+
+/// The body of a message. A hook that answers [`Step::Hold`] makes the host keep what has come so far.
+pub trait Body {
+    /// The bytes that came with this call of the hook and with none before, in chunks.
+    fn each_new_chunk(&self, side: Side, visit: &mut dyn FnMut(&[u8]));
+    /// The bytes that are held and those that came with this call, in order, in chunks.
+    fn each_chunk(&self, side: Side, visit: &mut dyn FnMut(&[u8]));
+    /// Puts `bytes` in place of all of them. Also in the headers hook of a message without a body, which then has one,
+    /// and in the trailers hook.
+    fn replace_body(&mut self, side: Side, bytes: &[u8]);
+}
+
+/// A stream's surroundings.
+pub trait Stream {
+    /// The time since the Unix epoch.
+    fn now(&self) -> Duration;
+    /// A string of the route's metadata in the contract's namespace. `None` too where there is no route.
+    fn route_metadata(&self, key: &str) -> Option<Cow<'_, [u8]>>;
+    /// The text of the upstream's secret, as it is now. `None` where there is none (yet).
+    fn secret(&self) -> Option<Cow<'_, [u8]>>;
+    /// What [`Stream::remember`] kept: on this try, or on another try of the same request.
+    fn remembered(&self) -> Option<Cow<'_, [u8]>>;
+    /// Keeps bytes with the request (not the try), in place of those kept before.
+    fn remember(&mut self, bytes: &[u8]);
+}
+
+/// Where a call's story is told.
+pub trait Telemetry {
+    /// Sets a string of dynamic metadata in the contract's namespace, for access logs.
+    fn annotate(&mut self, key: &str, value: &[u8]);
+    /// Logs. Never a secret.
+    fn log(&mut self, level: Level, message: &str);
+}
+
+/// How urgent a log line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// For who debugs.
+    Debug,
+    /// Worth a look.
+    Warn,
+    /// Somebody has to act.
+    Error,
+}
+
+/// All that a filter asks of its host.
+pub trait Host: Headers + Body + Stream + Telemetry {}
+
+impl<T: Headers + Body + Stream + Telemetry> Host for T {}
+
+/// What the host does after a hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Goes on with the message as it is now.
+    Continue,
+    /// Keeps headers and body back until a later hook says [`Step::Continue`].
+    Hold,
+    /// Answers the client itself; no upstream sees the request, or what is left of the response is dropped.
+    Reply(Reply),
+}
+
+/// An answer that the filter gives itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// Headers besides `:status` and `content-length`.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// Response code details.
+    pub details: &'static str,
+    /// For a gRPC client: to be sent as headers that end the stream (status 200, `content-type: application/grpc`,
+    /// `grpc-status`, `grpc-message` are among `headers`), because Envoy's own conversion says `grpc-status: 0`.
+    pub trailers_only: bool,
+}
