@@ -13,3 +13,4 @@
 )]
 
 pub mod host;
+pub mod sign;
