@@ -53,8 +53,11 @@ pub trait Stream {
 
 /// Where a call's story is told.
 pub trait Telemetry {
-    /// Sets a string of dynamic metadata in the contract's namespace, for access logs.
-    fn annotate(&mut self, key: &str, value: &[u8]);
+    /// Sets strings of dynamic metadata in the contract's namespace, for access logs.
+    fn annotate(&mut self, pairs: &[(&str, &[u8])]);
+    /// Counts a try: the function's name (empty where there was no call), `ok` or an error's code or `cancelled`, and
+    /// how long it took.
+    fn count(&mut self, function: &str, result: &'static str, took: Duration);
     /// Logs. Never a secret.
     fn log(&mut self, level: Level, message: &str);
 }

@@ -13,4 +13,5 @@
 )]
 
 pub mod host;
+pub mod invoke;
 pub mod sign;

@@ -1,0 +1,24 @@
+//! Calling functions: an HTTP request in, a provider's call out, and the provider's answer back into HTTP.
+//!
+//! The filter sits in the **upstream** filter chain of a cluster, inside the router, so that it runs on every try of a
+//! request and its status is what retry policies see. All tries of a request share one map of request headers, while
+//! the body is replayed to each as the router got it. Hence the rule of this module: *snapshot on the first try,
+//! rebuild from the snapshot on every try, restore on the response*.
+//!
+//! [`Upstream`] is the compiled filter configuration, shared by all workers; [`Try`] is one try of one request; [`Guard`]
+//! is the downstream filter that restores the client's request where no try saw a response.
+
+mod call;
+mod error;
+mod guard;
+mod header;
+mod lambda;
+mod secret;
+mod snapshot;
+mod tries;
+mod upstream;
+
+pub use error::Code;
+pub use guard::Guard;
+pub use tries::Try;
+pub use upstream::Upstream;

@@ -1,0 +1,26 @@
+//! The downstream filter that keeps signatures out of what comes after a call.
+
+use super::snapshot::Snapshot;
+use crate::host::{Headers, Side, Stream};
+
+/// Puts the client's request back where no try could: a try that times out, loses a hedge or is given up by the client
+/// sees no response, and the shared request headers still hold its signature when the access log is written.
+///
+/// Its hooks are those of a **downstream** filter; it may run any number of times.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Guard;
+
+impl Guard {
+    /// The hook for the response's headers (also those of Envoy's own answers) and for the end of the stream.
+    pub fn restore(self, host: &mut (impl Headers + Stream)) {
+        host.remove_header(Side::Request, tenon_contract::SECRET_HEADER);
+        // Only what a try wrote is taken back; looking costs less than restoring twice.
+        if host.header(Side::Request, "x-amz-date").is_none() {
+            return;
+        }
+        let remembered = host.remembered().map(|bytes| bytes.into_owned());
+        if let Some(snapshot) = remembered.and_then(Snapshot::read) {
+            snapshot.restore(host, true);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Which headers are whose.
+
+use tenon_contract::HEADER_PREFIX;
+
+/// Whether a client's header must not reach the provider: it would be taken for the gateway's own credentials or for
+/// AWS's own words (AWS answers 403 to reserved `x-amzn-*`, envoyproxy/envoy issue 45609). `x-amzn-trace-id` is an
+/// input of the Invoke API (X-Ray) and goes through, unsigned.
+pub(super) fn is_reserved(name: &[u8]) -> bool {
+    name == b"authorization"
+        || name.starts_with(b"x-amz-")
+        || (name.starts_with(b"x-amzn-") && name != b"x-amzn-trace-id")
+}
+
+/// Whether it is one of Tenon's own.
+pub(super) fn is_ours(name: &[u8]) -> bool {
+    name.starts_with(HEADER_PREFIX.as_bytes())
+}
+
+/// Whether it is about the hop (RFC 9110, 7.6.1) or Envoy's own, and so no part of a function's event.
+pub(super) fn is_hidden_from_events(name: &[u8]) -> bool {
+    is_ours(name)
+        || name.starts_with(b"x-envoy-")
+        || matches!(
+            name,
+            b"connection"
+                | b"keep-alive"
+                | b"proxy-connection"
+                | b"proxy-authenticate"
+                | b"proxy-authorization"
+                | b"te"
+                | b"trailer"
+                | b"transfer-encoding"
+                | b"upgrade"
+        )
+}
+
+/// Whether a function may set this response header: a valid name (RFC 9110, 5.6.2) that is not the gateway's to set.
+pub(super) fn may_be_set_by_function(name: &str) -> bool {
+    !name.is_empty()
+        && name.bytes().all(is_token)
+        && !is_ours(name.as_bytes())
+        && !matches!(
+            name,
+            "content-length"
+                | "connection"
+                | "keep-alive"
+                | "proxy-connection"
+                | "te"
+                | "transfer-encoding"
+                | "upgrade"
+        )
+}
+
+/// Whether a header may have this value: no control characters (RFC 9110, 5.5), hence no way to split a response.
+pub(super) fn is_value(value: &[u8]) -> bool {
+    value
+        .iter()
+        .all(|byte| *byte == b'\t' || (*byte >= 0x20 && *byte != 0x7f))
+}
+
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Whether the client speaks gRPC, by its request's content type.
+pub(super) fn is_grpc(content_type: Option<&[u8]>) -> bool {
+    content_type
+        .and_then(|value| value.strip_prefix(b"application/grpc"))
+        .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reserved_headers_are_those_of_aws_and_the_credentials() {
+        for name in [
+            "authorization",
+            "x-amz-date",
+            "x-amz-client-context",
+            "x-amzn-vpc-id",
+            "x-amz-log-type",
+        ] {
+            assert!(is_reserved(name.as_bytes()), "{name}");
+        }
+        for name in [
+            "cookie",
+            "x-amzn-trace-id",
+            "x-authorization",
+            "content-type",
+        ] {
+            assert!(!is_reserved(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn functions_cannot_split_responses_or_set_framing() {
+        for name in [
+            "",
+            "bad name",
+            "a\r\nb",
+            ":status",
+            "x\0",
+            "content-length",
+            "transfer-encoding",
+            "x-tenon-error",
+        ] {
+            assert!(!may_be_set_by_function(name), "{name:?}");
+        }
+        assert!(may_be_set_by_function("set-cookie"));
+        for value in ["a\r\nset-cookie: b", "a\0", "a\nb", "\u{7f}"] {
+            assert!(!is_value(value.as_bytes()), "{value:?}");
+        }
+        assert!(is_value("tab\tand \u{fc}".as_bytes()));
+    }
+
+    #[test]
+    fn grpc_is_told_from_grpc_web() {
+        for (value, expected) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("application/grpc;x=y", true),
+            ("application/grpc-web", false),
+            ("application/json", false),
+        ] {
+            assert_eq!(is_grpc(Some(value.as_bytes())), expected, "{value}");
+        }
+        assert!(!is_grpc(None));
+    }
+}

@@ -1,0 +1,4 @@
+//! AWS Lambda: events in, answers out.
+
+pub(super) mod event;
+pub(super) mod unwrap;

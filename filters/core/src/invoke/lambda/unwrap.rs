@@ -1,0 +1,196 @@
+//! A function's answer, made into HTTP.
+//!
+//! Gloo's two forms: `unwrapAsApiGateway` (envoy-gloo, `api_gateway_transformer.cc`) and `unwrapAsAlb`
+//! (`aws_lambda_filter.cc`). What differs on purpose: values of `set-cookie` stay apart instead of being joined by
+//! commas; names and values that would split the response are dropped in both forms; bodies may hold NUL bytes.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde_json::value::RawValue;
+
+use super::super::header;
+
+/// An answer as HTTP.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unwrapped {
+    pub(crate) status: u16,
+    /// In the order of the function's JSON, names in lower case, all valid.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    /// The function's answer was not of the shape.
+    pub(crate) malformed: bool,
+}
+
+type Fields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Gloo's `unwrapAsApiGateway`. Replaces all headers of the provider's response.
+pub(crate) fn api_gateway(answer: &[u8]) -> Unwrapped {
+    match read_api_gateway(answer) {
+        Ok(unwrapped) => unwrapped,
+        Err(message) => Unwrapped {
+            status: 500,
+            headers: vec![
+                ("content-type".into(), "text/plain".into()),
+                ("x-amzn-errortype".into(), "500".into()),
+            ],
+            body: format!("500: {message}").into_bytes(),
+            malformed: true,
+        },
+    }
+}
+
+fn read_api_gateway(answer: &[u8]) -> Result<Unwrapped, &'static str> {
+    let fields: Fields<'_> =
+        serde_json::from_slice(answer).map_err(|_| "failed to parse response body as JSON")?;
+    let mut unwrapped = Unwrapped {
+        status: 200,
+        ..Unwrapped::default()
+    };
+    if let Some(status) = fields.get("statusCode") {
+        unwrapped.status = status
+            .get()
+            .parse()
+            .ok()
+            .filter(is_final_status)
+            .ok_or("cannot parse non unsigned integer status code")?;
+    }
+    if let Some(headers) = fields.get("headers").filter(|value| !is_null(value)) {
+        let headers: Fields<'_> = read(headers).ok_or("invalid headers object")?;
+        for (name, value) in headers {
+            push(&mut unwrapped.headers, &name, &shown(value));
+        }
+    }
+    if let Some(headers) = fields
+        .get("multiValueHeaders")
+        .filter(|value| !is_null(value))
+    {
+        let headers: Fields<'_> = read(headers).ok_or("invalid multiValueHeaders object")?;
+        for (name, values) in headers {
+            let values: Vec<&RawValue> = match read(values) {
+                Some(values) => values,
+                None if values.get().starts_with('{') => {
+                    return Err("invalid multi header value object");
+                }
+                None => vec![values],
+            };
+            // On the same name the several values win (AWS: "Lambda proxy integrations", output format).
+            let lower = name.to_ascii_lowercase();
+            unwrapped.headers.retain(|(known, _)| *known != lower);
+            for value in values {
+                push(&mut unwrapped.headers, &name, &shown(value));
+            }
+        }
+    }
+    unwrapped.body = match fields.get("body") {
+        None => b"{}".to_vec(),
+        Some(body)
+            if fields
+                .get("isBase64Encoded")
+                .is_some_and(|flag| flag.get() == "true") =>
+        {
+            BASE64
+                .decode(shown(body).as_bytes())
+                .map_err(|_| "cannot decode the base64 body")?
+        }
+        Some(body) => shown(body).into_owned().into_bytes(),
+    };
+    Ok(unwrapped)
+}
+
+/// Gloo's `unwrapAsAlb`. Adds to the headers of the provider's response; `default_status` is that response's.
+pub(crate) fn alb(answer: &[u8], default_status: u16) -> Unwrapped {
+    read_alb(answer, default_status).unwrap_or(Unwrapped {
+        status: 500,
+        malformed: true,
+        ..Unwrapped::default()
+    })
+}
+
+fn read_alb(answer: &[u8], default_status: u16) -> Option<Unwrapped> {
+    let fields: Fields<'_> = serde_json::from_slice(answer).ok()?;
+    let mut unwrapped = Unwrapped {
+        status: default_status,
+        ..Unwrapped::default()
+    };
+    if let Some(status) = fields.get("statusCode") {
+        let status: f64 = read(status)?;
+        // A whole number of three digits, however it is written.
+        unwrapped.status = format!("{}", status.trunc())
+            .parse()
+            .ok()
+            .filter(is_final_status)?;
+    }
+    let encoded = match fields.get("isBase64Encoded") {
+        None => false,
+        Some(flag) => read::<bool>(flag)?,
+    };
+    if let Some(body) = fields.get("body").and_then(|body| string(body)) {
+        unwrapped.body = if encoded {
+            BASE64.decode(body.as_bytes()).ok()?
+        } else {
+            body.into_owned().into_bytes()
+        };
+    }
+    for (name, value) in fields
+        .get("headers")
+        .and_then(|headers| read::<Fields<'_>>(headers))
+        .unwrap_or_default()
+    {
+        push(&mut unwrapped.headers, &name, &shown(value));
+    }
+    let several = fields
+        .get("multiValueHeaders")
+        .and_then(|headers| read::<Fields<'_>>(headers));
+    for (name, values) in several.unwrap_or_default() {
+        for value in read::<Vec<&RawValue>>(values).unwrap_or_default() {
+            push(&mut unwrapped.headers, &name, &shown(value));
+        }
+    }
+    Some(unwrapped)
+}
+
+/// The `Reason` of a throttled call's body, if it may be a header's value.
+pub(crate) fn throttle_reason(answer: &[u8]) -> Option<String> {
+    let fields: Fields<'_> = serde_json::from_slice(answer).ok()?;
+    let reason = string(fields.get("Reason")?)?;
+    header::is_value(reason.as_bytes()).then(|| reason.into_owned())
+}
+
+fn is_final_status(status: &u16) -> bool {
+    (200..=599).contains(status)
+}
+
+fn is_null(value: &RawValue) -> bool {
+    value.get() == "null"
+}
+
+fn read<'a, T: serde::Deserialize<'a>>(value: &'a RawValue) -> Option<T> {
+    serde_json::from_str(value.get()).ok()
+}
+
+fn string(value: &RawValue) -> Option<Cow<'_, str>> {
+    // `Cow` itself always copies in serde.
+    #[derive(serde::Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    read(value).map(|Text(text)| text)
+}
+
+/// A string as its text, anything else as its JSON.
+fn shown(value: &RawValue) -> Cow<'_, str> {
+    string(value).unwrap_or(Cow::Borrowed(value.get()))
+}
+
+fn push(headers: &mut Vec<(String, String)>, name: &str, value: &str) {
+    let name = name.to_ascii_lowercase();
+    if header::may_be_set_by_function(&name) && header::is_value(value.as_bytes()) {
+        headers.push((name, value.to_owned()));
+    }
+}

@@ -1,0 +1,249 @@
+//! The client's request, as it was before the first try.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use super::header;
+use crate::host::{Headers, Side, Stream};
+
+/// What the filter writes into the shared request headers, and therefore takes back.
+const WRITTEN: [&str; 4] = [
+    "authorization",
+    "x-amz-date",
+    "x-amz-invocation-type",
+    "x-amz-security-token",
+];
+
+/// The client's request: what later tries are rebuilt from, and what is put back once a call is over.
+///
+/// It is kept as one run of bytes, which is also its form in filter state: the metadata key of the call, the time, then
+/// records of kind, name and value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Snapshot {
+    bytes: Vec<u8>,
+    records: usize,
+    method: Range<usize>,
+    path: Range<usize>,
+    host: Range<usize>,
+    content_type: Option<Range<usize>>,
+    content_length: Option<Range<usize>>,
+    key: Range<usize>,
+    at: Duration,
+}
+
+/// What a record is for.
+const KEPT: u8 = 0;
+/// Removed from the request, and put back.
+const TAKEN: u8 = 1;
+
+impl Snapshot {
+    /// Takes it from the request. `all_headers`: an event will be made of it. `ours` gets the names of Tenon's own
+    /// headers, which are no part of it.
+    pub(super) fn take(
+        host: &(impl Headers + Stream),
+        call_key: &str,
+        all_headers: bool,
+        ours: &mut Vec<String>,
+    ) -> Self {
+        let mut bytes = Vec::with_capacity(if all_headers { 2048 } else { 384 });
+        put(&mut bytes, call_key.as_bytes());
+        bytes.extend(
+            u64::try_from(host.now().as_micros())
+                .unwrap_or(u64::MAX)
+                .to_le_bytes(),
+        );
+        host.each_header(Side::Request, &mut |name, value| {
+            let taken = header::is_reserved(name);
+            if header::is_ours(name) {
+                ours.extend(std::str::from_utf8(name).map(str::to_owned));
+                return;
+            }
+            if !(all_headers || taken || is_needed(name)) {
+                return;
+            }
+            bytes.push(if taken { TAKEN } else { KEPT });
+            put(&mut bytes, name);
+            put(&mut bytes, value);
+        });
+        // Just written, so it reads.
+        Self::read(bytes).unwrap_or_else(Self::empty)
+    }
+
+    /// Reads what [`Snapshot::as_bytes`] gave. `None` if it is anything else.
+    pub(super) fn read(bytes: Vec<u8>) -> Option<Self> {
+        let mut snapshot = Self::empty();
+        let mut at = 0;
+        snapshot.key = next(&bytes, &mut at)?;
+        let time = bytes.get(at..at + 8)?;
+        snapshot.at = Duration::from_micros(u64::from_le_bytes(time.try_into().ok()?));
+        at += 8;
+        snapshot.records = at;
+        while at < bytes.len() {
+            at += 1;
+            let name = next(&bytes, &mut at)?;
+            let value = next(&bytes, &mut at)?;
+            match bytes.get(name)? {
+                b":method" => snapshot.method = value,
+                b":path" => snapshot.path = value,
+                b":authority" => snapshot.host = value,
+                b"content-type" => snapshot.content_type = Some(value),
+                b"content-length" => snapshot.content_length = Some(value),
+                _ => {}
+            }
+        }
+        snapshot.bytes = bytes;
+        Some(snapshot)
+    }
+
+    fn empty() -> Self {
+        Self {
+            bytes: Vec::new(),
+            records: 0,
+            method: 0..0,
+            path: 0..0,
+            host: 0..0,
+            content_type: None,
+            content_length: None,
+            key: 0..0,
+            at: Duration::ZERO,
+        }
+    }
+
+    /// Its form in filter state.
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The metadata key of the call.
+    pub(super) fn call_key(&self) -> &str {
+        std::str::from_utf8(self.slice(&self.key)).unwrap_or_default()
+    }
+
+    /// When the first try began, since the epoch.
+    pub(super) fn time(&self) -> Duration {
+        self.at
+    }
+
+    /// The client's method.
+    pub(super) fn method(&self) -> &[u8] {
+        self.slice(&self.method)
+    }
+
+    /// The path as the router sends it; see `event` for the client's own.
+    pub(super) fn path(&self) -> &[u8] {
+        self.slice(&self.path)
+    }
+
+    /// The `:authority`.
+    pub(super) fn host(&self) -> &[u8] {
+        self.slice(&self.host)
+    }
+
+    /// The `content-type`.
+    pub(super) fn content_type(&self) -> Option<&[u8]> {
+        self.content_type.as_ref().map(|range| self.slice(range))
+    }
+
+    /// The `content-length`.
+    pub(super) fn content_length(&self) -> Option<&[u8]> {
+        self.content_length.as_ref().map(|range| self.slice(range))
+    }
+
+    /// All headers that were kept, in order: all of the request's if it was taken with `all_headers`.
+    pub(super) fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.records().map(|(_, name, value)| (name, value))
+    }
+
+    /// Whether the client only asked for the head of the response.
+    pub(super) fn is_head(&self) -> bool {
+        self.method() == b"HEAD"
+    }
+
+    /// Whether the client speaks gRPC.
+    pub(super) fn is_grpc(&self) -> bool {
+        header::is_grpc(self.content_type())
+    }
+
+    /// Takes from the request what must not reach the provider.
+    pub(super) fn clean(&self, host: &mut impl Headers) {
+        for (name, _) in self.taken() {
+            // What is written anyway is not removed before.
+            if !WRITTEN.contains(&name) || name == "x-amz-security-token" {
+                host.remove_header(Side::Request, name);
+            }
+        }
+    }
+
+    /// Puts the client's request back: for access logs, internal redirects and later filters. `framing`: the body, and
+    /// with it the headers that describe it, may have been replaced.
+    pub(super) fn restore(&self, host: &mut impl Headers, framing: bool) {
+        for name in WRITTEN {
+            host.remove_header(Side::Request, name);
+        }
+        host.set_header(Side::Request, ":method", self.method());
+        host.set_header(Side::Request, ":path", self.path());
+        host.set_header(Side::Request, ":authority", self.host());
+        let described = [
+            ("content-type", self.content_type()),
+            ("content-length", self.content_length()),
+        ];
+        for (name, value) in described.into_iter().filter(|_| framing) {
+            match value {
+                Some(value) => host.set_header(Side::Request, name, value),
+                None => host.remove_header(Side::Request, name),
+            }
+        }
+        // Twice over, because a request may have several values of one name, and a restore may happen twice.
+        for (name, _) in self.taken() {
+            host.remove_header(Side::Request, name);
+        }
+        for (name, value) in self.taken() {
+            host.add_header(Side::Request, name, value);
+        }
+    }
+
+    fn taken(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.records()
+            .filter(|(kind, ..)| *kind == TAKEN)
+            .filter_map(|(_, name, value)| Some((std::str::from_utf8(name).ok()?, value)))
+    }
+
+    fn records(&self) -> impl Iterator<Item = (u8, &[u8], &[u8])> {
+        let mut at = self.records;
+        std::iter::from_fn(move || {
+            let kind = *self.bytes.get(at)?;
+            at += 1;
+            let name = next(&self.bytes, &mut at)?;
+            let value = next(&self.bytes, &mut at)?;
+            Some((kind, self.bytes.get(name)?, self.bytes.get(value)?))
+        })
+    }
+
+    fn slice(&self, range: &Range<usize>) -> &[u8] {
+        self.bytes.get(range.clone()).unwrap_or_default()
+    }
+}
+
+/// Whether every call needs it back.
+fn is_needed(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b":method" | b":path" | b":authority" | b"content-type" | b"content-length"
+    )
+}
+
+fn put(bytes: &mut Vec<u8>, part: &[u8]) {
+    // Header maps are bounded far below this by Envoy; a longer part would be cut rather than read wrongly.
+    let length = u32::try_from(part.len()).unwrap_or(0);
+    bytes.extend(length.to_le_bytes());
+    bytes.extend(part.get(..length as usize).unwrap_or_default());
+}
+
+fn next(bytes: &[u8], at: &mut usize) -> Option<Range<usize>> {
+    let start = at.checked_add(4)?;
+    let length = u32::from_le_bytes(bytes.get(*at..start)?.try_into().ok()?) as usize;
+    let end = start.checked_add(length)?;
+    bytes.get(start..end)?;
+    *at = end;
+    Some(start..end)
+}

@@ -1,0 +1,692 @@
+//! One try of one request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tenon_contract::{CALL_HEADER, CALL_KEY, ERROR_HEADER, Invocation, ResponseShape};
+
+use super::call::Call;
+use super::error::Code;
+use super::header;
+use super::lambda::event;
+use super::lambda::unwrap::{self, Unwrapped};
+use super::secret::Secret;
+use super::snapshot::Snapshot;
+use super::upstream::Upstream;
+use crate::host::{Headers, Host, Level, Side, Step, Telemetry};
+use crate::sign::{EMPTY_PAYLOAD, PayloadHash};
+
+/// One try of one request: made by the host for each stream of the upstream filter chain, its hooks called in Envoy's
+/// order. Its state is this try's alone; what tries share lies in [`crate::host::Stream::remember`].
+#[derive(Default)]
+pub struct Try {
+    client: Option<Snapshot>,
+    call: Option<Arc<Call>>,
+    secret: Option<Arc<Secret>>,
+    hash: PayloadHash,
+    request_bytes: u64,
+    response_bytes: u64,
+    phase: Phase,
+    answer: Answer,
+    began: Duration,
+    result: Option<&'static str>,
+    counted: bool,
+}
+
+#[derive(Default, PartialEq, Eq)]
+enum Phase {
+    /// The request is held: its signature covers the whole body.
+    #[default]
+    Gathering,
+    /// It went to the provider.
+    Sent,
+    /// The filter answered itself.
+    Answered,
+}
+
+/// What becomes of the response's body.
+#[derive(Default)]
+enum Answer {
+    #[default]
+    Pass,
+    /// None of it reaches the client: it asked for the head only.
+    Discard,
+    /// This is sent in its place; `None` once that is done.
+    Replace(Option<Vec<u8>>),
+    /// It is held, and unwrapped once it is whole.
+    Unwrap(ResponseShape),
+    /// It is held, and says why the call was throttled.
+    ThrottledApiGateway,
+}
+
+/// The result of a try that is lost to a timeout, a hedge or the client's own disconnect.
+const CANCELLED: &str = "cancelled";
+
+impl Try {
+    /// The hook for the request's headers.
+    pub fn request_headers(
+        &mut self,
+        upstream: &Upstream,
+        host: &mut impl Host,
+        end: bool,
+    ) -> Step {
+        self.began = host.now();
+        let remembered = host
+            .remembered()
+            .map(|bytes| bytes.into_owned())
+            .and_then(Snapshot::read);
+        let first = remembered.is_none();
+        let key = match &remembered {
+            Some(client) => client.call_key().to_owned(),
+            None => call_key(host),
+        };
+        let Some(call) = upstream.call(host, &key) else {
+            self.client = remembered;
+            return self.refuse(
+                host,
+                Code::NoFunction,
+                "no function is configured for this route",
+            );
+        };
+        let client = remembered.unwrap_or_else(|| {
+            let mut ours = Vec::new();
+            let client = Snapshot::take(host, &key, event::is_built(&call), &mut ours);
+            host.remember(client.as_bytes());
+            for name in ours {
+                host.remove_header(Side::Request, &name);
+            }
+            client
+        });
+        if first {
+            let qualifier = call.aws.qualifier.as_deref().unwrap_or_default();
+            let story = [
+                ("upstream", upstream.name()),
+                ("function", &call.function),
+                ("qualifier", qualifier),
+            ];
+            let told = if qualifier.is_empty() { 2 } else { 3 };
+            let story = story.map(|(key, value)| (key, value.as_bytes()));
+            host.annotate(story.get(..told).unwrap_or_default());
+        }
+        let announced = client.content_length().and_then(number).unwrap_or(0);
+        self.client = Some(client);
+        self.call = Some(call);
+        if announced > upstream.max_request_bytes {
+            return self.refuse_too_large(upstream, host);
+        }
+        let secret = host.secret().map(|text| upstream.secrets.get(&text));
+        match secret
+            .unwrap_or_else(|| Err("the secret has not arrived".into()))
+            .and_then(|secret| secret.at(self.began).map(|()| secret))
+        {
+            Ok(secret) => self.secret = Some(secret),
+            Err(reason) => {
+                host.log(
+                    Level::Warn,
+                    &format!("upstream {}: no credentials: {reason}", upstream.name()),
+                );
+                return self.refuse(
+                    host,
+                    Code::NoCredentials,
+                    "no credentials for this upstream",
+                );
+            }
+        }
+        if end {
+            self.send(upstream, host)
+        } else {
+            Step::Hold
+        }
+    }
+
+    /// The hook for a part of the request's body.
+    pub fn request_body(&mut self, upstream: &Upstream, host: &mut impl Host, end: bool) -> Step {
+        if self.phase != Phase::Gathering {
+            return Step::Continue;
+        }
+        let (hash, bytes) = (&mut self.hash, &mut self.request_bytes);
+        let passed = self
+            .call
+            .as_ref()
+            .is_some_and(|call| !event::is_built(call));
+        host.each_new_chunk(Side::Request, &mut |chunk| {
+            *bytes += chunk.len() as u64;
+            if passed {
+                hash.update(chunk);
+            }
+        });
+        if self.request_bytes > upstream.max_request_bytes {
+            return self.refuse_too_large(upstream, host);
+        }
+        if end {
+            self.send(upstream, host)
+        } else {
+            Step::Hold
+        }
+    }
+
+    /// The hook for the request's trailers, which end a body that had no end of its own.
+    pub fn request_trailers(&mut self, upstream: &Upstream, host: &mut impl Host) -> Step {
+        if self.phase == Phase::Gathering {
+            self.send(upstream, host)
+        } else {
+            Step::Continue
+        }
+    }
+
+    /// Makes the request the provider's, and signs it.
+    fn send(&mut self, upstream: &Upstream, host: &mut impl Host) -> Step {
+        let (Some(client), Some(call), Some(secret)) = (&self.client, &self.call, &self.secret)
+        else {
+            return self.refuse(host, Code::Internal, "internal error");
+        };
+        client.clean(host);
+        let mut hash = std::mem::take(&mut self.hash);
+        let mut content_type = client.content_type();
+        if event::is_built(call) {
+            let mut body =
+                Vec::with_capacity(usize::try_from(self.request_bytes).unwrap_or_default());
+            host.each_chunk(Side::Request, &mut |chunk| body.extend_from_slice(chunk));
+            let event = event::build(call, client, &body).unwrap_or_default();
+            if event.len() as u64 > upstream.max_request_bytes {
+                return self.refuse_too_large(upstream, host);
+            }
+            hash.update(&event);
+            host.replace_body(Side::Request, &event);
+            content_type = Some(b"application/json");
+            host.set_header(Side::Request, "content-type", b"application/json");
+            host.set_header(
+                Side::Request,
+                "content-length",
+                event.len().to_string().as_bytes(),
+            );
+        }
+        let authority = upstream.aws.host.as_bytes();
+        let hash = if self.request_bytes == 0 && !event::is_built(call) {
+            EMPTY_PAYLOAD
+        } else {
+            hash.finish()
+        };
+        let mut buffer = Vec::with_capacity(1024);
+        let signed = secret.sign_invoke(
+            call,
+            authority,
+            content_type,
+            &hash,
+            (host.now(), &mut buffer),
+        );
+        host.set_header(Side::Request, ":method", b"POST");
+        host.set_header(Side::Request, ":path", call.path.as_bytes());
+        host.set_header(Side::Request, ":authority", authority);
+        host.set_header(
+            Side::Request,
+            "x-amz-invocation-type",
+            call.invocation_type.as_bytes(),
+        );
+        host.set_header(Side::Request, "x-amz-date", &signed.date);
+        if let Some(token) = secret.session_token() {
+            host.set_header(Side::Request, "x-amz-security-token", token.as_bytes());
+        }
+        host.set_header(Side::Request, "authorization", signed.authorization);
+        self.phase = Phase::Sent;
+        Step::Continue
+    }
+
+    /// The hook for the response's headers.
+    pub fn response_headers(
+        &mut self,
+        upstream: &Upstream,
+        host: &mut impl Host,
+        end: bool,
+    ) -> Step {
+        let (Phase::Sent, Some(client), Some(call)) =
+            (&self.phase, &self.client, self.call.clone())
+        else {
+            return Step::Continue;
+        };
+        client.restore(host, event::is_built(&call));
+        let head = client.is_head();
+        let response = ProviderResponse::read(host);
+        for name in &response.ours {
+            host.remove_header(Side::Response, name);
+        }
+        let step = match response.verdict() {
+            None if response.length > upstream.max_response_bytes => {
+                self.too_large_a_response(host, end)
+            }
+            None => {
+                self.result = Some("ok");
+                let unwraps = call.aws.invocation == Invocation::RequestResponse;
+                self.answer = match call.aws.response {
+                    shape @ (ResponseShape::ApiGateway | ResponseShape::Alb) if unwraps => {
+                        Answer::Unwrap(shape)
+                    }
+                    _ if head => Answer::Discard,
+                    _ => Answer::Pass,
+                };
+                Step::Continue
+            }
+            Some(Code::FunctionError) => {
+                let status = call.aws.function_error_status;
+                if call.aws.expose_function_error && !client.is_grpc() {
+                    self.mark(host, Code::FunctionError);
+                    host.set_header(Side::Response, ":status", status.to_string().as_bytes());
+                    self.answer = if head { Answer::Discard } else { Answer::Pass };
+                    Step::Continue
+                } else {
+                    self.fail(
+                        host,
+                        end,
+                        Code::FunctionError,
+                        status,
+                        "the function failed",
+                    )
+                }
+            }
+            Some(Code::Throttled)
+                if call.aws.response == ResponseShape::ApiGateway && !client.is_grpc() =>
+            {
+                self.mark(host, Code::Throttled);
+                self.answer = Answer::ThrottledApiGateway;
+                Step::Continue
+            }
+            Some(Code::Throttled) => self.fail(
+                host,
+                end,
+                Code::Throttled,
+                429,
+                "the provider throttled the call",
+            ),
+            Some(code) => {
+                let message = response.message();
+                host.log(
+                    Level::Warn,
+                    &format!(
+                        "upstream {}: function {}: {message}",
+                        upstream.name(),
+                        call.function
+                    ),
+                );
+                self.fail(host, end, code, response.error_status(), &message)
+            }
+        };
+        self.tell(host, &response);
+        self.advance(upstream, host, step, end)
+    }
+
+    /// The hook for a part of the response's body.
+    pub fn response_body(&mut self, upstream: &Upstream, host: &mut impl Host, end: bool) -> Step {
+        if self.phase != Phase::Sent {
+            return Step::Continue;
+        }
+        if matches!(self.answer, Answer::Unwrap(_) | Answer::ThrottledApiGateway) {
+            let bytes = &mut self.response_bytes;
+            host.each_new_chunk(Side::Response, &mut |chunk| *bytes += chunk.len() as u64);
+            if self.response_bytes > upstream.max_response_bytes {
+                let step = self.too_large_a_response(host, false);
+                return self.advance(upstream, host, step, end);
+            }
+        }
+        self.advance(upstream, host, Step::Continue, end)
+    }
+
+    /// The hook for the response's trailers, which end a body that had no end of its own.
+    pub fn response_trailers(&mut self, upstream: &Upstream, host: &mut impl Host) -> Step {
+        if self.phase != Phase::Sent {
+            return Step::Continue;
+        }
+        self.advance(upstream, host, Step::Continue, true)
+    }
+
+    /// The stream is gone. A try that was lost is counted here, since nothing else tells of it.
+    pub fn destroyed(&mut self, telemetry: &mut impl Telemetry, now: Duration) {
+        if self.call.is_some() {
+            self.count(telemetry, now);
+        }
+    }
+
+    /// Does to the body what [`Answer`] says, and to the headers what was waiting for it.
+    fn advance(
+        &mut self,
+        upstream: &Upstream,
+        host: &mut impl Host,
+        step: Step,
+        end: bool,
+    ) -> Step {
+        if let Step::Reply(_) = step {
+            self.phase = Phase::Answered;
+            let now = host.now();
+            self.count(host, now);
+            return step;
+        }
+        let step = match &mut self.answer {
+            Answer::Pass => Step::Continue,
+            Answer::Discard => {
+                host.replace_body(Side::Response, b"");
+                Step::Continue
+            }
+            Answer::Replace(body) => {
+                host.replace_body(Side::Response, &body.take().unwrap_or_default());
+                Step::Continue
+            }
+            Answer::Unwrap(_) | Answer::ThrottledApiGateway if !end => return Step::Hold,
+            Answer::Unwrap(shape) => {
+                let shape = *shape;
+                self.unwrap(upstream, host, shape)
+            }
+            Answer::ThrottledApiGateway => {
+                self.throttled_api_gateway(host);
+                Step::Continue
+            }
+        };
+        if end {
+            let now = host.now();
+            self.count(host, now);
+        }
+        step
+    }
+
+    fn unwrap(&mut self, upstream: &Upstream, host: &mut impl Host, shape: ResponseShape) -> Step {
+        let answer = whole_body(host);
+        let unwrapped = if shape == ResponseShape::Alb {
+            let status = host
+                .header(Side::Response, ":status")
+                .and_then(|status| number(&status))
+                .unwrap_or(200);
+            unwrap::alb(&answer, u16::try_from(status).unwrap_or(200))
+        } else {
+            clear(host);
+            unwrap::api_gateway(&answer)
+        };
+        if unwrapped.malformed {
+            if self.client.as_ref().is_some_and(Snapshot::is_grpc) {
+                let status = Code::BadFunctionResponse.status();
+                return self.fail(
+                    host,
+                    true,
+                    Code::BadFunctionResponse,
+                    status,
+                    "the function's answer cannot be read",
+                );
+            }
+            host.log(
+                Level::Warn,
+                &format!(
+                    "upstream {}: the function's answer is not of the shape that was asked for",
+                    upstream.name()
+                ),
+            );
+            self.mark(host, Code::BadFunctionResponse);
+            host.annotate(&[("error", Code::BadFunctionResponse.name().as_bytes())]);
+        }
+        self.put(host, unwrapped);
+        Step::Continue
+    }
+
+    /// Writes an unwrapped answer into the response.
+    fn put(&mut self, host: &mut impl Host, unwrapped: Unwrapped) {
+        host.set_header(
+            Side::Response,
+            ":status",
+            unwrapped.status.to_string().as_bytes(),
+        );
+        let mut typed = false;
+        for (name, value) in &unwrapped.headers {
+            // The provider's own type was that of the JSON.
+            if name == "content-type" && !std::mem::replace(&mut typed, true) {
+                host.set_header(Side::Response, name, value.as_bytes());
+            } else {
+                host.add_header(Side::Response, name, value.as_bytes());
+            }
+        }
+        let bodyless = matches!(unwrapped.status, 204 | 304);
+        let body = if bodyless { &[][..] } else { &unwrapped.body };
+        if bodyless {
+            host.remove_header(Side::Response, "content-length");
+        } else {
+            host.set_header(
+                Side::Response,
+                "content-length",
+                body.len().to_string().as_bytes(),
+            );
+        }
+        let head = self.client.as_ref().is_some_and(Snapshot::is_head);
+        host.replace_body(Side::Response, if head { b"" } else { body });
+        self.answer = Answer::Pass;
+    }
+
+    /// Gloo's form of a throttled call (kgateway issue 10192): the provider's body under a 500 that says so in headers.
+    fn throttled_api_gateway(&mut self, host: &mut impl Host) {
+        let answer = whole_body(host);
+        clear(host);
+        let mut headers = vec![
+            (ERROR_HEADER.to_owned(), Code::Throttled.name().to_owned()),
+            ("x-envoygloo-lambda-statuscode".to_owned(), "429".to_owned()),
+        ];
+        headers.extend(
+            unwrap::throttle_reason(&answer)
+                .map(|reason| ("x-envoygloo-lambda-statusreason".into(), reason)),
+        );
+        self.put(
+            host,
+            Unwrapped {
+                status: 500,
+                headers,
+                body: answer,
+                malformed: false,
+            },
+        );
+    }
+
+    fn too_large_a_response(&mut self, host: &mut impl Host, end: bool) -> Step {
+        let code = Code::ResponseTooLarge;
+        host.annotate(&[("error", code.name().as_bytes())]);
+        self.fail(
+            host,
+            end,
+            code,
+            code.status(),
+            "the response is larger than this upstream may send",
+        )
+    }
+
+    /// Makes the response an error, in place, so that retry policies see its status. A gRPC client needs the status
+    /// in headers that end the stream, which only an answer of the filter's own can be.
+    fn fail(
+        &mut self,
+        host: &mut impl Host,
+        end: bool,
+        code: Code,
+        status: u16,
+        message: &str,
+    ) -> Step {
+        self.mark(host, code);
+        let (head, grpc) = self.client.as_ref().map_or((false, false), |client| {
+            (client.is_head(), client.is_grpc())
+        });
+        if grpc {
+            return Step::Reply(code.reply_with_status(status, message, true));
+        }
+        let body = code.body(message);
+        host.set_header(Side::Response, ":status", status.to_string().as_bytes());
+        host.set_header(Side::Response, "content-type", b"application/json");
+        host.set_header(
+            Side::Response,
+            "content-length",
+            body.len().to_string().as_bytes(),
+        );
+        host.remove_header(Side::Response, "content-encoding");
+        self.answer = match (head, end) {
+            (true, true) => Answer::Pass,
+            (true, false) => Answer::Discard,
+            (false, _) => Answer::Replace(Some(body)),
+        };
+        Step::Continue
+    }
+
+    /// Marks the response and the try with an error.
+    fn mark(&mut self, host: &mut impl Headers, code: Code) {
+        self.result = Some(code.name());
+        host.set_header(Side::Response, ERROR_HEADER, code.name().as_bytes());
+    }
+
+    fn tell(&self, host: &mut impl Host, response: &ProviderResponse) {
+        let error = self.result.filter(|result| *result != "ok");
+        let story = [
+            ("executed_version", response.executed_version.as_deref()),
+            ("request_id", response.request_id.as_deref()),
+            ("function_error", response.function_error.as_deref()),
+            ("error", error.map(str::as_bytes)),
+        ];
+        let told: Vec<(&str, &[u8])> = story
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)))
+            .collect();
+        if !told.is_empty() {
+            host.annotate(&told);
+        }
+    }
+
+    fn refuse_too_large(&mut self, upstream: &Upstream, host: &mut impl Host) -> Step {
+        let message = format!(
+            "the request is larger than {} bytes",
+            upstream.max_request_bytes
+        );
+        self.refuse(host, Code::RequestTooLarge, &message)
+    }
+
+    /// Answers a request that never reaches the provider.
+    fn refuse(&mut self, host: &mut impl Host, code: Code, message: &str) -> Step {
+        let grpc = match &self.client {
+            Some(client) => {
+                // An earlier try may have left its signature, this one its event.
+                client.restore(host, true);
+                client.is_grpc()
+            }
+            None => header::is_grpc(host.header(Side::Request, "content-type").as_deref()),
+        };
+        self.phase = Phase::Answered;
+        self.result = Some(code.name());
+        host.annotate(&[("error", code.name().as_bytes())]);
+        let now = host.now();
+        self.count(host, now);
+        Step::Reply(code.reply(message, grpc))
+    }
+
+    fn count(&mut self, telemetry: &mut impl Telemetry, now: Duration) {
+        if !std::mem::replace(&mut self.counted, true) {
+            let function = self.call.as_ref().map_or("", |call| &call.function);
+            telemetry.count(
+                function,
+                self.result.unwrap_or(CANCELLED),
+                now.saturating_sub(self.began),
+            );
+        }
+    }
+}
+
+/// The metadata key of the request's call. A route with a call of its own never looks at the header.
+fn call_key(host: &impl Host) -> String {
+    if host.route_metadata(CALL_KEY).is_none()
+        && let Some(key) = host.header(Side::Request, CALL_HEADER)
+        && let Ok(key) = std::str::from_utf8(&key)
+        && key
+            .strip_prefix(CALL_KEY)
+            .is_some_and(|rest| rest.starts_with('.'))
+    {
+        return key.to_owned();
+    }
+    CALL_KEY.to_owned()
+}
+
+fn number(text: &[u8]) -> Option<u64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+fn whole_body(host: &impl Host) -> Vec<u8> {
+    let mut body = Vec::new();
+    host.each_chunk(Side::Response, &mut |chunk| body.extend_from_slice(chunk));
+    body
+}
+
+/// Removes all headers of the response but its status.
+fn clear(host: &mut impl Headers) {
+    let mut names = Vec::new();
+    host.each_header(Side::Response, &mut |name, _| {
+        if name != b":status" {
+            names.extend(std::str::from_utf8(name).map(str::to_owned));
+        }
+    });
+    for name in names {
+        host.remove_header(Side::Response, &name);
+    }
+}
+
+/// What the headers of Lambda's response say (AWS Lambda API reference, Invoke).
+#[derive(Default)]
+struct ProviderResponse {
+    status: u16,
+    length: u64,
+    function_error: Option<Vec<u8>>,
+    executed_version: Option<Vec<u8>>,
+    request_id: Option<Vec<u8>>,
+    error_type: Option<String>,
+    ours: Vec<String>,
+}
+
+impl ProviderResponse {
+    fn read(host: &impl Headers) -> Self {
+        let mut response = Self::default();
+        host.each_header(Side::Response, &mut |name, value| match name {
+            b":status" => {
+                response.status = number(value)
+                    .and_then(|status| u16::try_from(status).ok())
+                    .unwrap_or(0)
+            }
+            b"content-length" => response.length = number(value).unwrap_or(0),
+            b"x-amz-function-error" => response.function_error = Some(value.to_owned()),
+            b"x-amz-executed-version" => response.executed_version = Some(value.to_owned()),
+            b"x-amzn-requestid" => response.request_id = Some(value.to_owned()),
+            b"x-amzn-errortype" => response.error_type = error_type(value),
+            _ if header::is_ours(name) => response
+                .ours
+                .extend(std::str::from_utf8(name).map(str::to_owned)),
+            _ => {}
+        });
+        response
+    }
+
+    /// `None`: the function answered.
+    fn verdict(&self) -> Option<Code> {
+        match self.status {
+            200..=299 if self.function_error.is_some() => Some(Code::FunctionError),
+            200..=299 => None,
+            429 => Some(Code::Throttled),
+            _ => Some(Code::ProviderError),
+        }
+    }
+
+    /// The status of a provider's error: its own, unless that is none.
+    fn error_status(&self) -> u16 {
+        if (400..=599).contains(&self.status) {
+            self.status
+        } else {
+            Code::ProviderError.status()
+        }
+    }
+
+    /// Says what the provider said without its own text, which names accounts, roles and keys.
+    fn message(&self) -> String {
+        match &self.error_type {
+            Some(error_type) => format!("the provider answered {} {error_type}", self.status),
+            None => format!("the provider answered {}", self.status),
+        }
+    }
+}
+
+/// `AccessDeniedException:http://…` is shown as `AccessDeniedException`.
+fn error_type(value: &[u8]) -> Option<String> {
+    let name = std::str::from_utf8(value).ok()?.split(':').next()?;
+    (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        .then(|| name.to_owned())
+}

@@ -1,0 +1,53 @@
+//! The compiled configuration of the filter.
+
+use std::sync::Arc;
+
+use tenon_contract::{AwsProvider, Provider, UpstreamConfig};
+
+use super::call::{Call, Calls};
+use super::secret::Secrets;
+use crate::host::{Host, Level};
+
+/// The upstream of a cluster: compiled once, shared by all workers and tries.
+pub struct Upstream {
+    pub(super) name: String,
+    pub(super) aws: AwsProvider,
+    pub(super) max_request_bytes: u64,
+    pub(super) max_response_bytes: u64,
+    pub(super) secrets: Secrets,
+    calls: Calls,
+}
+
+impl Upstream {
+    /// Compiles a configuration.
+    pub fn new(config: UpstreamConfig) -> Self {
+        let Provider::Aws(aws) = config.provider;
+        Self {
+            name: config.upstream,
+            secrets: Secrets::new(&aws.region),
+            aws,
+            max_request_bytes: config.max_request_bytes,
+            max_response_bytes: config.max_response_bytes,
+            calls: Calls::default(),
+        }
+    }
+
+    /// The upstream's name, as in metrics.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The call under a key of the route's metadata.
+    pub(super) fn call(&self, host: &mut impl Host, key: &str) -> Option<Arc<Call>> {
+        let mut reports = Vec::new();
+        let call = {
+            let text = host.route_metadata(key)?;
+            self.calls
+                .get(&text, |report| reports.push(report.to_owned()))
+        };
+        for report in reports {
+            host.log(Level::Error, &format!("upstream {}: {report}", self.name));
+        }
+        call
+    }
+}
