@@ -1,0 +1,250 @@
+//! The upstream part of `tenon.function`.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use envoy_proxy_dynamic_modules_rust_sdk::abi::{
+    envoy_dynamic_module_type_on_http_filter_request_body_status as RequestBodyStatus,
+    envoy_dynamic_module_type_on_http_filter_request_headers_status as RequestHeadersStatus,
+    envoy_dynamic_module_type_on_http_filter_request_trailers_status as RequestTrailersStatus,
+    envoy_dynamic_module_type_on_http_filter_response_body_status as ResponseBodyStatus,
+    envoy_dynamic_module_type_on_http_filter_response_headers_status as ResponseHeadersStatus,
+    envoy_dynamic_module_type_on_http_filter_response_trailers_status as ResponseTrailersStatus,
+};
+use envoy_proxy_dynamic_modules_rust_sdk::{
+    CaughtPanic, EnvoyHttpFilter, EnvoyHttpFilterConfig, EnvoyMetrics, EnvoySecretId, HttpFilter,
+    HttpFilterConfig, PanicReply, envoy_log_error,
+};
+use tenon_contract::UpstreamConfig;
+use tenon_core::host::{Level, Reply, Step, Telemetry};
+use tenon_core::invoke::{Try, Upstream};
+
+use crate::host::{EnvoyHost, Hook, log, now};
+use crate::metrics::CallMetrics;
+
+/// What the tries of a cluster share.
+pub(crate) struct Shared {
+    pub(crate) upstream: Upstream,
+    pub(crate) secret: Option<EnvoySecretId>,
+    pub(crate) metrics: CallMetrics,
+    /// How much Envoy may hold back: the largest message, and a frame more, so that the filter's own answer comes first.
+    buffer_limit: u64,
+}
+
+/// The filter configuration of a cluster.
+pub(crate) struct Function(Arc<Shared>);
+
+impl Function {
+    pub(crate) fn new(
+        envoy: &mut impl EnvoyHttpFilterConfig,
+        config: UpstreamConfig,
+    ) -> Option<Self> {
+        let secret = match &config.secret {
+            None => None,
+            Some(secret) => {
+                let source = serde_json::to_string(&secret.config_source).unwrap_or_default();
+                let id = envoy.subscribe_generic_secret(&secret.name, &source);
+                if id.is_none() {
+                    envoy_log_error!(
+                        "upstream {}: cannot subscribe to secret {}",
+                        config.upstream,
+                        secret.name
+                    );
+                    return None;
+                }
+                id
+            }
+        };
+        let buffer_limit = config
+            .max_request_bytes
+            .max(config.max_response_bytes)
+            .saturating_add(2 << 20);
+        let metrics = CallMetrics::define(envoy)?;
+        Some(Self(Arc::new(Shared {
+            upstream: Upstream::new(config),
+            secret,
+            metrics,
+            buffer_limit,
+        })))
+    }
+}
+
+impl<EHF: EnvoyHttpFilter> HttpFilterConfig<EHF> for Function {
+    fn new_http_filter(&self, _envoy: &mut EHF) -> Box<dyn HttpFilter<EHF>> {
+        Box::new(FunctionFilter {
+            shared: self.0.clone(),
+            call: RefCell::default(),
+        })
+    }
+
+    fn panic_reply(&self) -> PanicReply {
+        crate::panic_reply()
+    }
+
+    fn on_panic(&self, metrics: &dyn EnvoyMetrics, panic: &CaughtPanic) {
+        self.0.metrics.panics().count(metrics, panic);
+    }
+}
+
+struct FunctionFilter {
+    shared: Arc<Shared>,
+    call: RefCell<Try>,
+}
+
+impl FunctionFilter {
+    /// Runs a hook of the core, and answers the client if it says so. The core is not borrowed by then: Envoy sends a
+    /// filter's own answer through that filter's response hooks before it returns.
+    fn run<EHF: EnvoyHttpFilter, S>(
+        &self,
+        envoy: &mut EHF,
+        hook: Hook,
+        run: impl FnOnce(&mut Try, &Upstream, &mut EnvoyHost<'_, EHF>) -> Step,
+        (go_on, hold, stop): (S, S, S),
+    ) -> S {
+        let step = match self.call.try_borrow_mut() {
+            Ok(mut call) => run(
+                &mut call,
+                &self.shared.upstream,
+                &mut EnvoyHost::new(envoy, Some(&self.shared), hook),
+            ),
+            Err(_) => Step::Continue,
+        };
+        match step {
+            Step::Continue => go_on,
+            Step::Hold => hold,
+            Step::Reply(reply) => {
+                answer(envoy, &reply);
+                stop
+            }
+        }
+    }
+}
+
+fn answer(envoy: &mut impl EnvoyHttpFilter, reply: &Reply) {
+    let mut headers: Vec<(&str, &[u8])> = Vec::with_capacity(reply.headers.len() + 1);
+    let status = reply.status.to_string();
+    if reply.trailers_only {
+        headers.push((":status", status.as_bytes()));
+    }
+    headers.extend(
+        reply
+            .headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_bytes())),
+    );
+    if reply.trailers_only {
+        envoy.send_response_headers(&headers, true);
+    } else {
+        envoy.send_response(
+            u32::from(reply.status),
+            &headers,
+            Some(&reply.body),
+            Some(reply.details),
+        );
+    }
+}
+
+impl<EHF: EnvoyHttpFilter> HttpFilter<EHF> for FunctionFilter {
+    fn on_request_headers(&self, envoy: &mut EHF, end: bool) -> RequestHeadersStatus {
+        use RequestHeadersStatus::{Continue, StopIteration};
+        if envoy.get_buffer_limit() < self.shared.buffer_limit {
+            envoy.set_buffer_limit(self.shared.buffer_limit);
+        }
+        self.run(
+            envoy,
+            Hook::Headers,
+            |call, upstream, host| call.request_headers(upstream, host, end),
+            (Continue, StopIteration, StopIteration),
+        )
+    }
+
+    fn on_request_body(&self, envoy: &mut EHF, end: bool) -> RequestBodyStatus {
+        use RequestBodyStatus::{Continue, StopIterationAndBuffer, StopIterationNoBuffer};
+        let hook = Hook::Body {
+            whole: envoy.received_buffered_request_body(),
+        };
+        self.run(
+            envoy,
+            hook,
+            |call, upstream, host| call.request_body(upstream, host, end),
+            (Continue, StopIterationAndBuffer, StopIterationNoBuffer),
+        )
+    }
+
+    fn on_request_trailers(&self, envoy: &mut EHF) -> RequestTrailersStatus {
+        use RequestTrailersStatus::{Continue, StopIteration};
+        self.run(
+            envoy,
+            Hook::Trailers,
+            |call, upstream, host| call.request_trailers(upstream, host),
+            (Continue, StopIteration, StopIteration),
+        )
+    }
+
+    fn on_response_headers(&self, envoy: &mut EHF, end: bool) -> ResponseHeadersStatus {
+        use ResponseHeadersStatus::{Continue, StopIteration};
+        self.run(
+            envoy,
+            Hook::Headers,
+            |call, upstream, host| call.response_headers(upstream, host, end),
+            (Continue, StopIteration, StopIteration),
+        )
+    }
+
+    fn on_response_body(&self, envoy: &mut EHF, end: bool) -> ResponseBodyStatus {
+        use ResponseBodyStatus::{Continue, StopIterationAndBuffer, StopIterationNoBuffer};
+        let hook = Hook::Body {
+            whole: envoy.received_buffered_response_body(),
+        };
+        self.run(
+            envoy,
+            hook,
+            |call, upstream, host| call.response_body(upstream, host, end),
+            (Continue, StopIterationAndBuffer, StopIterationNoBuffer),
+        )
+    }
+
+    fn on_response_trailers(&self, envoy: &mut EHF) -> ResponseTrailersStatus {
+        use ResponseTrailersStatus::{Continue, StopIteration};
+        self.run(
+            envoy,
+            Hook::Trailers,
+            |call, upstream, host| call.response_trailers(upstream, host),
+            (Continue, StopIteration, StopIteration),
+        )
+    }
+
+    fn on_destroy(&self, metrics: &dyn EnvoyMetrics) {
+        if let Ok(mut call) = self.call.try_borrow_mut() {
+            call.destroyed(
+                &mut Afterwards {
+                    shared: &self.shared,
+                    metrics,
+                },
+                now(),
+            );
+        }
+    }
+}
+
+/// What is left of Envoy when a stream is gone: its metrics and its log.
+struct Afterwards<'a> {
+    shared: &'a Shared,
+    metrics: &'a dyn EnvoyMetrics,
+}
+
+impl Telemetry for Afterwards<'_> {
+    fn annotate(&mut self, _pairs: &[(&str, &[u8])]) {}
+
+    fn count(&mut self, function: &str, result: &'static str, took: Duration) {
+        let upstream = self.shared.upstream.name();
+        self.shared
+            .metrics
+            .count(self.metrics, upstream, function, result, took);
+    }
+
+    fn log(&mut self, level: Level, message: &str) {
+        log(level, message);
+    }
+}

@@ -1,0 +1,68 @@
+//! The metrics of interfaces: `tenon_calls`, `tenon_call_ms`, `tenon_panics`.
+
+use std::time::Duration;
+
+use envoy_proxy_dynamic_modules_rust_sdk::{
+    CaughtPanic, EnvoyCounterId, EnvoyCounterVecId, EnvoyHistogramVecId, EnvoyHttpFilterConfig,
+    EnvoyMetrics, envoy_log_error,
+};
+
+/// The metrics of an upstream.
+pub(crate) struct CallMetrics {
+    calls: EnvoyCounterVecId,
+    call_ms: EnvoyHistogramVecId,
+    panics: Panics,
+}
+
+impl CallMetrics {
+    pub(crate) fn define(envoy: &mut impl EnvoyHttpFilterConfig) -> Option<Self> {
+        let calls = envoy.define_counter_vec("tenon_calls", &["upstream", "function", "result"]);
+        let call_ms = envoy.define_histogram_vec("tenon_call_ms", &["upstream", "function"]);
+        let (Ok(calls), Ok(call_ms)) = (calls, call_ms) else {
+            envoy_log_error!("cannot define the metrics of calls");
+            return None;
+        };
+        Some(Self {
+            calls,
+            call_ms,
+            panics: Panics::define(envoy)?,
+        })
+    }
+
+    pub(crate) fn count(
+        &self,
+        metrics: &(impl EnvoyMetrics + ?Sized),
+        upstream: &str,
+        function: &str,
+        result: &str,
+        took: Duration,
+    ) {
+        // A metric that Envoy refuses is not worth a request.
+        let _ = metrics.increment_counter_vec(self.calls, &[upstream, function, result], 1);
+        let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let _ = metrics.record_histogram_value_vec(self.call_ms, &[upstream, function], took);
+    }
+
+    pub(crate) fn panics(&self) -> &Panics {
+        &self.panics
+    }
+}
+
+/// How often a filter panicked.
+pub(crate) struct Panics(EnvoyCounterId);
+
+impl Panics {
+    pub(crate) fn define(envoy: &mut impl EnvoyHttpFilterConfig) -> Option<Self> {
+        match envoy.define_counter("tenon_panics") {
+            Ok(id) => Some(Self(id)),
+            Err(error) => {
+                envoy_log_error!("cannot define the metric of panics: {error:?}");
+                None
+            }
+        }
+    }
+
+    pub(crate) fn count(&self, metrics: &dyn EnvoyMetrics, _panic: &CaughtPanic) {
+        let _ = metrics.increment_counter(self.0, 1);
+    }
+}

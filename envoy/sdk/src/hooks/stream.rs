@@ -1,0 +1,409 @@
+//! Entry points of a stream's filter.
+
+use super::config::{answer_body, answer_headers, callout_result, reset_reason};
+use super::{Config, Filter, State};
+use crate::abi::{
+    envoy_dynamic_module_type_envoy_buffer as RawBuffer,
+    envoy_dynamic_module_type_envoy_http_header as RawHeader,
+    envoy_dynamic_module_type_http_callout_result as CalloutResult,
+    envoy_dynamic_module_type_http_filter_stream_reset_reason as StreamResetReason,
+    envoy_dynamic_module_type_on_http_filter_local_reply_status as LocalReplyStatus,
+    envoy_dynamic_module_type_on_http_filter_request_body_status as RequestBodyStatus,
+    envoy_dynamic_module_type_on_http_filter_request_headers_status as RequestHeadersStatus,
+    envoy_dynamic_module_type_on_http_filter_request_trailers_status as RequestTrailersStatus,
+    envoy_dynamic_module_type_on_http_filter_response_body_status as ResponseBodyStatus,
+    envoy_dynamic_module_type_on_http_filter_response_headers_status as ResponseHeadersStatus,
+    envoy_dynamic_module_type_on_http_filter_response_trailers_status as ResponseTrailersStatus,
+};
+use crate::buffer::EnvoyBuffer;
+use crate::config::EnvoyHttpFilterConfigImpl;
+use crate::http::{EnvoyHttpFilter, EnvoyHttpFilterImpl, HttpFilter};
+use crate::panic::{CaughtPanic, PanicReply, caught};
+use std::cell::Cell;
+use std::ffi::{c_int, c_void};
+
+type EnvoyFilter = *mut c_void;
+type ModuleFilter = *const c_void;
+
+/// What can be done for a stream when one of its hooks panics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rescue {
+    /// It gets the panic reply.
+    Reply,
+    /// It is reset: an answer is under way.
+    Reset,
+    /// The one or the other, by how far the stream is: the hook can come at any time.
+    ByState,
+    /// Nothing: it is over, or being answered.
+    Nothing,
+}
+
+/// What a hook returns when the filter is not asked.
+struct Otherwise<R> {
+    /// Because it panicked in this very hook.
+    panicked: R,
+    /// Because it panicked before: what lets the stream end.
+    poisoned: R,
+}
+
+impl Filter {
+    fn run<R>(
+        &self,
+        envoy: EnvoyFilter,
+        hook: &'static str,
+        rescue: Rescue,
+        otherwise: Otherwise<R>,
+        body: impl FnOnce(&dyn HttpFilter<EnvoyHttpFilterImpl>, &mut EnvoyHttpFilterImpl) -> R,
+    ) -> R {
+        // SAFETY: Envoy calls the hook for this filter, which is live until the hook returns.
+        let mut envoy = unsafe { EnvoyHttpFilterImpl::new(envoy) };
+        match (self.state.get(), &self.module) {
+            (State::Poisoned, _) | (State::Requesting | State::Responding, None) => {
+                return otherwise.poisoned;
+            }
+            (State::Stillborn, _) => {
+                self.state.set(State::Poisoned);
+                self.save(&mut envoy, rescue);
+                return otherwise.panicked;
+            }
+            (State::Requesting | State::Responding, Some(module)) => {
+                let depth = self.depth.get();
+                self.depth.set(depth.saturating_add(1));
+                let result = caught(hook, || body(&**module, &mut envoy));
+                self.depth.set(depth);
+                match result {
+                    Ok(result) => return result,
+                    Err(panic) => self.fail(&mut envoy, rescue, &panic, depth > 0),
+                }
+            }
+        }
+        otherwise.panicked
+    }
+
+    /// A hook panicked: the stream is answered or ended, the module told.
+    fn fail(
+        &self,
+        envoy: &mut EnvoyHttpFilterImpl,
+        rescue: Rescue,
+        panic: &CaughtPanic,
+        nested: bool,
+    ) {
+        let rescue = match (rescue, self.state.get()) {
+            (Rescue::ByState, State::Responding) => Rescue::Reset,
+            (Rescue::ByState, _) => Rescue::Reply,
+            (rescue, _) => rescue,
+        };
+        self.state.set(State::Poisoned);
+        self.config().told(panic);
+        if envoy.answered() {
+            return;
+        }
+        // A hook within another comes from what that one asked for, an answer most likely: no second answer.
+        let rescue = if nested && rescue == Rescue::Reply {
+            Rescue::Reset
+        } else {
+            rescue
+        };
+        self.save(envoy, rescue);
+    }
+
+    fn save(&self, envoy: &mut EnvoyHttpFilterImpl, rescue: Rescue) {
+        let reply = caught("panic_reply", || self.config().module.panic_reply());
+        let reply = reply.unwrap_or_default();
+        match rescue {
+            Rescue::Reply | Rescue::ByState => send(envoy, &reply),
+            Rescue::Reset => envoy.reset_stream(StreamResetReason::LocalReset, &reply.details),
+            Rescue::Nothing => {}
+        }
+    }
+
+    fn config(&self) -> &Config {
+        // SAFETY: Envoy keeps the config until its last filter is destroyed.
+        unsafe { &*self.config }
+    }
+}
+
+/// Answers a stream whose filter panicked.
+fn send(envoy: &mut EnvoyHttpFilterImpl, reply: &PanicReply) {
+    let mut headers: Vec<(&str, &[u8])> = reply
+        .headers
+        .iter()
+        .map(|(name, value)| (*name, value.as_bytes()))
+        .collect();
+    let grpc = envoy
+        .get_request_header_value("content-type")
+        .is_some_and(|value| value.starts_with(b"application/grpc"));
+    if grpc {
+        let status = reply.grpc_status.to_string();
+        headers.extend([
+            (":status", b"200".as_slice()),
+            ("content-type", b"application/grpc".as_slice()),
+            ("grpc-status", status.as_bytes()),
+            ("grpc-message", reply.grpc_message.as_bytes()),
+        ]);
+        envoy.send_response_headers(&headers, true);
+        return;
+    }
+    headers.push(("content-type", reply.content_type.as_bytes()));
+    let body = Some(reply.body.as_bytes());
+    envoy.send_response(
+        u32::from(reply.status),
+        &headers,
+        body,
+        Some(&reply.details),
+    );
+}
+
+/// # Safety
+/// `filter` came from `new` and was not destroyed.
+unsafe fn filter<'a>(filter: ModuleFilter) -> &'a Filter {
+    // SAFETY: `new` never returns null, and the caller promises the rest.
+    unsafe { &*filter.cast::<Filter>() }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(
+    config: *const c_void,
+    envoy: EnvoyFilter,
+) -> ModuleFilter {
+    let config = config.cast::<Config>();
+    // SAFETY: Envoy gives what `config_new` made.
+    let made = caught("new", || unsafe {
+        // SAFETY: Envoy calls the hook for this filter.
+        let mut envoy = EnvoyHttpFilterImpl::new(envoy);
+        (*config).module.new_http_filter(&mut envoy)
+    });
+    let (module, state) = match made {
+        Ok(module) => (Some(module), State::Requesting),
+        Err(panic) => {
+            // SAFETY: as above.
+            unsafe { &*config }.told(&panic);
+            (None, State::Stillborn)
+        }
+    };
+    let filter = Filter {
+        module,
+        config,
+        state: Cell::new(state),
+        depth: Cell::new(0),
+    };
+    Box::into_raw(Box::new(filter)).cast()
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_destroy(module: ModuleFilter) {
+    if module.is_null() {
+        return;
+    }
+    // SAFETY: made by `new`, and Envoy gives it back once.
+    let mut filter = unsafe { Box::from_raw(module.cast_mut().cast::<Filter>()) };
+    let Some(module) = filter.module.take() else {
+        return;
+    };
+    let poisoned = filter.state.get() == State::Poisoned;
+    let destroyed = caught("destroy", || {
+        if !poisoned {
+            // SAFETY: Envoy's config is live for as long as a filter of it is.
+            let envoy = unsafe { EnvoyHttpFilterConfigImpl::new(filter.config().envoy) };
+            module.on_destroy(&envoy);
+        }
+        drop(module);
+    });
+    if let Err(panic) = destroyed {
+        filter.config().told(&panic);
+    }
+}
+
+/// An entry point of the message's way: `name(more parameters) -> Status`, and what goes for a filter that panicked.
+macro_rules! message_hook {
+    (
+        $symbol:ident, $hook:literal, $method:ident($($parameter:ident: $type:ty),*) -> $status:ident,
+        $rescue:ident, panicked: $panicked:ident, poisoned: $poisoned:ident $(, enters: $state:ident)?
+    ) => {
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $symbol(envoy: EnvoyFilter, module: ModuleFilter $(, $parameter: $type)*) -> $status {
+            // SAFETY: Envoy gives back what `new` made.
+            let filter = unsafe { filter(module) };
+            $(if filter.state.get() == State::Requesting {
+                filter.state.set(State::$state);
+            })?
+            let otherwise = Otherwise { panicked: $status::$panicked, poisoned: $status::$poisoned };
+            filter.run(envoy, $hook, Rescue::$rescue, otherwise, |module, envoy| {
+                module.$method(envoy $(, $parameter)*)
+            })
+        }
+    };
+}
+
+message_hook! {
+    envoy_dynamic_module_on_http_filter_request_headers, "request_headers",
+    on_request_headers(end_of_stream: bool) -> RequestHeadersStatus,
+    Reply, panicked: StopIteration, poisoned: StopIteration
+}
+message_hook! {
+    envoy_dynamic_module_on_http_filter_request_body, "request_body",
+    on_request_body(end_of_stream: bool) -> RequestBodyStatus,
+    Reply, panicked: StopIterationNoBuffer, poisoned: StopIterationNoBuffer
+}
+message_hook! {
+    envoy_dynamic_module_on_http_filter_request_trailers, "request_trailers",
+    on_request_trailers() -> RequestTrailersStatus,
+    Reply, panicked: StopIteration, poisoned: StopIteration
+}
+// The poisoned answer of the response's hooks is Continue: in the downstream position, the panic reply itself passes.
+message_hook! {
+    envoy_dynamic_module_on_http_filter_response_headers, "response_headers",
+    on_response_headers(end_of_stream: bool) -> ResponseHeadersStatus,
+    Reply, panicked: StopIteration, poisoned: Continue, enters: Responding
+}
+message_hook! {
+    envoy_dynamic_module_on_http_filter_response_body, "response_body",
+    on_response_body(end_of_stream: bool) -> ResponseBodyStatus,
+    Reset, panicked: StopIterationNoBuffer, poisoned: Continue
+}
+message_hook! {
+    envoy_dynamic_module_on_http_filter_response_trailers, "response_trailers",
+    on_response_trailers() -> ResponseTrailersStatus,
+    Reset, panicked: StopIteration, poisoned: Continue
+}
+
+/// An entry point without an answer.
+macro_rules! event_hook {
+    ($symbol:ident, $hook:literal, $rescue:ident, |$module:ident, $envoy:ident $(, $parameter:ident: $type:ty)*| $body:expr) => {
+        #[unsafe(no_mangle)]
+        #[allow(clippy::too_many_arguments, reason = "the ABI's")]
+        unsafe extern "C" fn $symbol(envoy: EnvoyFilter, module: ModuleFilter $(, $parameter: $type)*) {
+            // SAFETY: Envoy gives back what `new` made.
+            let filter = unsafe { filter(module) };
+            let otherwise = Otherwise { panicked: (), poisoned: () };
+            filter.run(envoy, $hook, Rescue::$rescue, otherwise, |$module, $envoy| $body);
+        }
+    };
+}
+
+event_hook!(
+    envoy_dynamic_module_on_http_filter_stream_complete,
+    "stream_complete",
+    Nothing,
+    |module, envoy| module.on_stream_complete(envoy)
+);
+event_hook!(
+    envoy_dynamic_module_on_http_filter_scheduled,
+    "scheduled",
+    ByState,
+    |module, envoy, event: u64| module.on_scheduled(envoy, event)
+);
+event_hook!(
+    envoy_dynamic_module_on_http_filter_downstream_above_write_buffer_high_watermark,
+    "downstream_above_write_buffer_high_watermark",
+    ByState,
+    |module, envoy| module.on_downstream_above_write_buffer_high_watermark(envoy)
+);
+event_hook!(
+    envoy_dynamic_module_on_http_filter_downstream_below_write_buffer_low_watermark,
+    "downstream_below_write_buffer_low_watermark",
+    ByState,
+    |module, envoy| module.on_downstream_below_write_buffer_low_watermark(envoy)
+);
+event_hook!(
+    envoy_dynamic_module_on_http_filter_http_callout_done,
+    "http_callout_done",
+    ByState,
+    |module,
+     envoy,
+     id: u64,
+     result: c_int,
+     headers: *const RawHeader,
+     header_count: usize,
+     body: *const RawBuffer,
+     body_count: usize| {
+        // SAFETY: Envoy lends both arrays for the hook.
+        let (headers, body) = unsafe {
+            (
+                answer_headers(headers, header_count),
+                answer_body(body, body_count),
+            )
+        };
+        let result = callout_result(result);
+        let success = result == CalloutResult::Success;
+        module.on_http_callout_done(
+            envoy,
+            id,
+            result,
+            success.then_some(&*headers),
+            success.then_some(&*body),
+        );
+    }
+);
+event_hook!(
+    envoy_dynamic_module_on_http_filter_http_stream_headers,
+    "http_stream_headers",
+    ByState,
+    |module, envoy, id: u64, headers: *const RawHeader, count: usize, end_stream: bool| {
+        // SAFETY: Envoy lends the array for the hook.
+        let headers = unsafe { answer_headers(headers, count) };
+        module.on_http_stream_headers(envoy, id, &headers, end_stream);
+    }
+);
+event_hook!(
+    envoy_dynamic_module_on_http_filter_http_stream_data,
+    "http_stream_data",
+    ByState,
+    |module, envoy, id: u64, data: *const RawBuffer, count: usize, end_stream: bool| {
+        // SAFETY: Envoy lends the array for the hook.
+        let data = unsafe { answer_body(data, count) };
+        module.on_http_stream_data(envoy, id, &data, end_stream);
+    }
+);
+event_hook!(
+    envoy_dynamic_module_on_http_filter_http_stream_trailers,
+    "http_stream_trailers",
+    ByState,
+    |module, envoy, id: u64, trailers: *const RawHeader, count: usize| {
+        // SAFETY: Envoy lends the array for the hook.
+        let trailers = unsafe { answer_headers(trailers, count) };
+        module.on_http_stream_trailers(envoy, id, &trailers);
+    }
+);
+event_hook!(
+    envoy_dynamic_module_on_http_filter_http_stream_complete,
+    "http_stream_complete",
+    ByState,
+    |module, envoy, id: u64| module.on_http_stream_complete(envoy, id)
+);
+event_hook!(
+    envoy_dynamic_module_on_http_filter_http_stream_reset,
+    "http_stream_reset",
+    ByState,
+    |module, envoy, id: u64, reason: c_int| {
+        module.on_http_stream_reset(envoy, id, reset_reason(reason));
+    }
+);
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_local_reply(
+    envoy: EnvoyFilter,
+    module: ModuleFilter,
+    response_code: u32,
+    details: RawBuffer,
+    reset_imminent: bool,
+) -> LocalReplyStatus {
+    let otherwise = Otherwise {
+        panicked: LocalReplyStatus::Continue,
+        poisoned: LocalReplyStatus::Continue,
+    };
+    // SAFETY: Envoy gives back what `new` made.
+    let filter = unsafe { filter(module) };
+    // A stillborn filter is not answered here: an answer is on its way.
+    filter.run(
+        envoy,
+        "local_reply",
+        Rescue::Nothing,
+        otherwise,
+        |module, envoy| {
+            // SAFETY: Envoy lends the text for the hook.
+            let details = unsafe { EnvoyBuffer::from_raw(details) };
+            module.on_local_reply(envoy, response_code, details, reset_imminent)
+        },
+    )
+}
