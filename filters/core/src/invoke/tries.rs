@@ -311,6 +311,13 @@ impl Try {
             }
         };
         self.tell(host, &response);
+        if !end
+            && matches!(self.answer, Answer::Discard | Answer::Replace(_))
+            && step == Step::Continue
+        {
+            // The body is replaced where it comes.
+            return step;
+        }
         self.advance(upstream, host, step, end)
     }
 
