@@ -1,7 +1,7 @@
 //! The downstream filter that keeps signatures out of what comes after a call.
 
 use super::snapshot::Snapshot;
-use crate::host::{Headers, Side, Stream};
+use crate::host::{Headers, Side, Slot, Stream};
 
 /// Puts the client's request back where no try could: a try that times out, loses a hedge or is given up by the client
 /// sees no response, and the shared request headers still hold its signature when the access log is written.
@@ -18,7 +18,9 @@ impl Guard {
         if host.header(Side::Request, "x-amz-date").is_none() {
             return;
         }
-        let remembered = host.remembered().map(|bytes| bytes.into_owned());
+        let remembered = host
+            .remembered(Slot::Request)
+            .map(|bytes| bytes.into_owned());
         if let Some(snapshot) = remembered.and_then(Snapshot::read) {
             snapshot.restore(host, true);
         }
