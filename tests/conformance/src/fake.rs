@@ -45,7 +45,7 @@ mod pass;
 #[cfg(test)]
 mod tests;
 
-pub use host::FakeHost;
+pub use host::{Count, FakeHost};
 pub use message::{Answer, HeaderList, Request, Response};
 
 use host::Try;
@@ -105,6 +105,8 @@ pub struct Outcome {
     pub request_headers: HeaderList,
     /// The dynamic metadata.
     pub annotations: BTreeMap<String, Vec<u8>>,
+    /// The tries as they were counted.
+    pub counts: Vec<Count>,
     /// The log, oldest first.
     pub logs: Vec<(Level, String)>,
     /// What would have hurt a real connection, and in which try.
@@ -241,6 +243,7 @@ impl Exchange {
             client,
             request_headers: self.host.request_headers,
             annotations: self.host.annotations,
+            counts: self.host.counts,
             logs: self.host.logs,
             problems: self.host.problems,
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::time::Duration;
 
-use tenon_core::host::{Body, Headers, Level, Side, Stream, Telemetry};
+use tenon_core::host::{Body, Headers, Level, Side, Slot, Stream, Telemetry};
 
 use super::HeaderList;
 
@@ -18,11 +18,23 @@ pub struct FakeHost {
     pub(super) route_metadata: BTreeMap<String, Vec<u8>>,
     pub(super) secret: Option<Vec<u8>>,
     /// Filter state: of the request, not of the try.
-    pub(super) remembered: Option<Vec<u8>>,
+    pub(super) remembered: BTreeMap<String, Vec<u8>>,
     pub(super) annotations: BTreeMap<String, Vec<u8>>,
+    pub(super) counts: Vec<Count>,
     pub(super) logs: Vec<(Level, String)>,
     pub(super) problems: Vec<String>,
     pub(super) this_try: Try,
+}
+
+/// A try as it was counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Count {
+    /// The function, or nothing.
+    pub function: String,
+    /// `ok`, an error's code or `cancelled`.
+    pub result: &'static str,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// What each try has of its own.
@@ -172,18 +184,33 @@ impl Stream for FakeHost {
         self.secret.as_deref().map(Cow::Borrowed)
     }
 
-    fn remembered(&self) -> Option<Cow<'_, [u8]>> {
-        self.remembered.as_deref().map(Cow::Borrowed)
+    fn remembered(&self, slot: Slot) -> Option<Cow<'_, [u8]>> {
+        let bytes = self.remembered.get(&*slot.name())?;
+        Some(Cow::Borrowed(bytes))
     }
 
-    fn remember(&mut self, bytes: &[u8]) {
-        self.remembered = Some(bytes.to_vec());
+    fn remember(&mut self, slot: Slot, bytes: &[u8]) {
+        // As Envoy's filter state does with what is read-only.
+        let name = slot.name().into_owned();
+        if self.remembered.insert(name, bytes.to_vec()).is_some() {
+            self.problem(format!("wrote {slot:?} twice"));
+        }
     }
 }
 
 impl Telemetry for FakeHost {
-    fn annotate(&mut self, key: &str, value: &[u8]) {
-        self.annotations.insert(key.to_owned(), value.to_vec());
+    fn annotate(&mut self, pairs: &[(&str, &[u8])]) {
+        for (key, value) in pairs {
+            self.annotations.insert((*key).to_owned(), value.to_vec());
+        }
+    }
+
+    fn count(&mut self, function: &str, result: &'static str, took: Duration) {
+        self.counts.push(Count {
+            function: function.to_owned(),
+            result,
+            took,
+        });
     }
 
     fn log(&mut self, level: Level, message: &str) {

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use tenon_core::host::{Body, Headers, Stream, Telemetry};
+use tenon_core::host::{Body, Headers, Slot, Stream, Telemetry};
 
 use super::*;
 
@@ -416,14 +416,18 @@ fn tries_share_what_is_remembered_told_and_logged() {
         .retry_on([503], 1);
     let (outcome, _) = run(exchange, &|host, hook, _| {
         if hook == "request_headers" {
-            let before = host.remembered().unwrap_or_default().into_owned();
-            host.remember(&[&before[..], b"+"].concat());
-            host.annotate("kept", &before);
+            match host.remembered(Slot::Request).map(|kept| kept.into_owned()) {
+                Some(kept) => host.annotate(&[("kept", &kept)]),
+                None => host.remember(Slot::Request, b"+"),
+            }
+            host.count("f", "ok", Duration::from_secs(1));
             host.log(Level::Warn, "one more");
         }
         Step::Continue
     });
     assert_eq!(outcome.annotations["kept"], b"+");
+    assert_eq!(outcome.counts.len(), 2);
+    assert_eq!(outcome.problems, [""; 0]);
     assert_eq!(outcome.logs, vec![(Level::Warn, "one more".to_owned()); 2]);
 }
 
