@@ -7,8 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The answer of a stream whose filter panicked, as long as an answer can still be given; later the stream is reset.
 ///
-/// A gRPC client (by the request's content type) gets a trailers-only answer with `grpc_status` instead, because
-/// Envoy's own conversion of a local reply in the upstream position says `grpc-status: 0`.
+/// A gRPC client (by the request's content type) gets `grpc_status` instead, by
+/// [`EnvoyHttpFilter::send_grpc_response`](crate::EnvoyHttpFilter::send_grpc_response).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PanicReply {
     /// The HTTP status.
