@@ -1,62 +1,86 @@
 //! The filter's own answers.
+//!
+//! The host call is declared here because the SDK's functions for it have no argument for response code details.
 
-use proxy_wasm::hostcalls::{send_grpc_response, send_http_response};
-use proxy_wasm::types::GrpcStatusCode;
+#![expect(
+    unsafe_code,
+    reason = "a host call, which the SDK does not offer in full"
+)]
+
 use tenon_core::host::Reply;
 
-/// Answers the client. The SDK has no argument for response code details: the error's code is in the response header
-/// and in filter state.
+/// Answers the client.
 pub(crate) fn send(reply: &Reply) {
-    // Both fail by a trap only.
-    let _ = if reply.trailers_only {
-        // Envoy writes status and message of a gRPC answer itself; as headers they would come on top of its own.
-        let status = grpc_status(header(reply, "grpc-status"));
-        let message = header(reply, "grpc-message").map(percent_decoded);
-        let metadata = reply
-            .headers
-            .iter()
-            .filter(|(name, _)| !["content-type", "grpc-status", "grpc-message"].contains(name))
-            .map(|(name, value)| (*name, value.as_bytes()))
-            .collect();
-        send_grpc_response(status, message.as_deref(), metadata)
-    } else {
-        let headers = reply.headers.iter();
-        let headers = headers.map(|(name, value)| (*name, value.as_str()));
-        send_http_response(
+    let mut headers = Vec::with_capacity(reply.headers.len());
+    let mut grpc_status = NO_GRPC_STATUS;
+    let mut body = reply.body.clone();
+    for (name, value) in &reply.headers {
+        match *name {
+            // Envoy writes status and message of a gRPC answer itself, the latter from the body; as headers they would
+            // come on top of its own.
+            "content-type" if reply.trailers_only => {}
+            "grpc-status" if reply.trailers_only => {
+                grpc_status = value.parse().unwrap_or(UNKNOWN_GRPC_STATUS);
+            }
+            "grpc-message" if reply.trailers_only => body = percent_decoded(value),
+            name => headers.push((name, value.as_str())),
+        }
+    }
+    let headers = serialize(&headers);
+    // SAFETY: Envoy reads `details`, `body` and `headers`, each a live slice with its own length, and keeps none of them.
+    let status = unsafe {
+        proxy_send_local_response(
             u32::from(reply.status),
-            headers.collect(),
-            Some(&reply.body),
+            reply.details.as_ptr(),
+            reply.details.len(),
+            body.as_ptr(),
+            body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            grpc_status,
         )
     };
-}
-
-fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
-    reply
-        .headers
-        .iter()
-        .find(|(given, _)| *given == name)
-        .map(|(_, value)| value.as_str())
-}
-
-/// An unknown one is an error too.
-fn grpc_status(status: Option<&str>) -> GrpcStatusCode {
-    match status {
-        Some("1") => GrpcStatusCode::Cancelled,
-        Some("3") => GrpcStatusCode::InvalidArgument,
-        Some("4") => GrpcStatusCode::DeadlineExceeded,
-        Some("5") => GrpcStatusCode::NotFound,
-        Some("7") => GrpcStatusCode::PermissionDenied,
-        Some("8") => GrpcStatusCode::ResourceExhausted,
-        Some("12") => GrpcStatusCode::Unimplemented,
-        Some("13") => GrpcStatusCode::Internal,
-        Some("14") => GrpcStatusCode::Unavailable,
-        Some("16") => GrpcStatusCode::Unauthenticated,
-        _ => GrpcStatusCode::Unknown,
+    if status != 0 {
+        let message = format!("Envoy refuses to answer {}: {status}", reply.details);
+        crate::host::log(tenon_core::host::Level::Error, &message);
     }
 }
 
+const NO_GRPC_STATUS: i32 = -1;
+const UNKNOWN_GRPC_STATUS: i32 = 2;
+
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    fn proxy_send_local_response(
+        status_code: u32,
+        details: *const u8,
+        details_size: usize,
+        body: *const u8,
+        body_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        grpc_status: i32,
+    ) -> u32;
+}
+
+/// A header map as proxy-wasm passes it: the number of pairs, their sizes, then names and values, each ended by a NUL.
+fn serialize(headers: &[(&str, &str)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let size = |length: usize| u32::try_from(length).unwrap_or(0).to_le_bytes();
+    bytes.extend(size(headers.len()));
+    for (name, value) in headers {
+        bytes.extend(size(name.len()));
+        bytes.extend(size(value.len()));
+    }
+    for part in headers.iter().flat_map(|(name, value)| [name, value]) {
+        bytes.extend(part.as_bytes());
+        bytes.push(0);
+    }
+    bytes
+}
+
 /// Envoy encodes the message again.
-fn percent_decoded(text: &str) -> String {
+fn percent_decoded(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
@@ -71,5 +95,5 @@ fn percent_decoded(text: &str) -> String {
         bytes.push(byte);
         rest = after;
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    bytes
 }
