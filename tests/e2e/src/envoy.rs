@@ -85,6 +85,8 @@ impl Envoy {
             .args(["--concurrency", &options.concurrency.to_string()])
             .args(["--log-level", &options.log_level])
             .args(["--disable-hot-restart", "--drain-time-s", "1"])
+            // Access logs are read while it runs.
+            .args(["--file-flush-interval-msec", "10"])
             .env("ENVOY_DYNAMIC_MODULES_SEARCH_PATH", modules())
             .envs(
                 options
