@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tenon_contract::{
@@ -13,7 +13,7 @@ use tenon_contract::{
     LAMBDA_PAYLOAD_LIMIT, NAMESPACE, Provider, SECRET_HEADER, SecretBlob, SecretRef,
     UpstreamConfig,
 };
-use tenon_e2e::Envoy;
+use tenon_e2e::{Envoy, artefact};
 
 use crate::cpu;
 
@@ -267,15 +267,4 @@ fn secret() -> Value {
         "generic_secret": {"secret": {"inline_string": blob.to_json()}},
     });
     json!({"resources": [secret]})
-}
-
-fn artefact(name: &str) -> Result<PathBuf> {
-    let folder = std::env::var("TENON_DIST").unwrap_or_else(|_| "dist".into());
-    let path = Path::new(&folder).join(name);
-    ensure!(
-        path.exists(),
-        "{} is missing: run `make build`",
-        path.display()
-    );
-    path.canonicalize().context("its path")
 }
