@@ -18,7 +18,7 @@ use tenon_e2e::{Envoy, artefact};
 use crate::cpu;
 
 /// The ways that a request takes.
-pub(crate) const VARIANTS: [&str; 4] = ["plain", "builtin", "so", "wasm"];
+pub(crate) const VARIANTS: [&str; 3] = ["plain", "builtin", "so"];
 
 const SECRET: &str = "bench";
 const REGION: &str = "us-east-1";
@@ -93,13 +93,18 @@ fn router() -> Value {
     )
 }
 
-/// Answers everything at once, as a function that does nothing would.
+/// Answers everything, as a function that does nothing would, once it has the whole request.
 fn function_config() -> Value {
     let answer = json!({
         "match": {"prefix": "/"},
         "direct_response": {"status": 200, "body": {"inline_string": "{\"ok\":true}"}},
     });
-    json!({"static_resources": {"listeners": [listener(json!([router()]), json!([answer]))]}})
+    let buffer = extension(
+        "envoy.filters.http.buffer",
+        "envoy.extensions.filters.http.buffer.v3.Buffer",
+        json!({"max_request_bytes": BUFFER}),
+    );
+    json!({"static_resources": {"listeners": [listener(json!([buffer, router()]), json!([answer]))]}})
 }
 
 fn gateway_config(function: SocketAddr, folder: &Path) -> Result<Value> {
