@@ -14,13 +14,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{Action, BufferType, LogLevel, MapType};
 use tenon_contract::{NAMESPACE, SECRET_HEADER};
-use tenon_core::host::{Body, Headers, Level, Side, Stream, Telemetry};
+use tenon_core::host::{Body, Headers, Level, Side, Slot, Stream, Telemetry};
 use zeroize::Zeroizing;
 
 use crate::function::Shared;
-
-/// The key of filter state under which a request's first try leaves what later ones need (Envoy prefixes `wasm.`).
-const REQUEST: &str = "tenon.request";
 
 /// What of a stream is in reach.
 #[derive(Default)]
@@ -242,12 +239,12 @@ impl Stream for WasmHost<'_> {
             .map(|secret| Cow::Borrowed(secret.as_slice()))
     }
 
-    fn remembered(&self) -> Option<Cow<'_, [u8]>> {
-        property(vec![REQUEST]).map(Cow::Owned)
+    fn remembered(&self, slot: Slot) -> Option<Cow<'_, [u8]>> {
+        property(vec![&slot.name()]).map(Cow::Owned)
     }
 
-    fn remember(&mut self, bytes: &[u8]) {
-        let _ = hostcalls::set_property(vec![REQUEST], Some(bytes));
+    fn remember(&mut self, slot: Slot, bytes: &[u8]) {
+        let _ = hostcalls::set_property(vec![&slot.name()], Some(bytes));
     }
 }
 

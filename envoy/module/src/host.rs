@@ -12,12 +12,9 @@ use envoy_proxy_dynamic_modules_rust_sdk::{
     EnvoyHttpFilter, envoy_log_debug, envoy_log_error, envoy_log_warn,
 };
 use tenon_contract::NAMESPACE;
-use tenon_core::host::{Body, Headers, Level, Side, Stream, Telemetry};
+use tenon_core::host::{Body, Headers, Level, Side, Slot, Stream, Telemetry};
 
 use crate::function::Shared;
-
-/// The key of filter state under which a request's first try leaves what later ones need.
-const REQUEST: &[u8] = b"tenon.request";
 
 /// Which hook runs: it decides where a body can be put.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -142,14 +139,14 @@ impl<EHF: EnvoyHttpFilter> Stream for EnvoyHost<'_, EHF> {
         Some(Cow::Borrowed(text.as_slice()))
     }
 
-    fn remembered(&self) -> Option<Cow<'_, [u8]>> {
-        self.envoy
-            .get_filter_state_bytes(REQUEST)
-            .map(|bytes| Cow::Borrowed(bytes.as_slice()))
+    fn remembered(&self, slot: Slot) -> Option<Cow<'_, [u8]>> {
+        let bytes = self.envoy.get_filter_state_bytes(slot.name().as_bytes())?;
+        Some(Cow::Borrowed(bytes.as_slice()))
     }
 
-    fn remember(&mut self, bytes: &[u8]) {
-        self.envoy.set_filter_state_bytes(REQUEST, bytes);
+    fn remember(&mut self, slot: Slot, bytes: &[u8]) {
+        self.envoy
+            .set_filter_state_bytes(slot.name().as_bytes(), bytes);
     }
 }
 

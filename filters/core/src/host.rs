@@ -45,10 +45,31 @@ pub trait Stream {
     fn route_metadata(&self, key: &str) -> Option<Cow<'_, [u8]>>;
     /// The text of the upstream's secret, as it is now. `None` where there is none (yet).
     fn secret(&self) -> Option<Cow<'_, [u8]>>;
-    /// What [`Stream::remember`] kept: on this try, or on another try of the same request.
-    fn remembered(&self) -> Option<Cow<'_, [u8]>>;
-    /// Keeps bytes with the request (not the try), in place of those kept before.
-    fn remember(&mut self, bytes: &[u8]);
+    /// What [`Stream::remember`] put into a slot: on this try, or on another try of the same request.
+    fn remembered(&self, slot: Slot) -> Option<Cow<'_, [u8]>>;
+    /// Keeps bytes with the request (not the try). A slot is written once: Envoy's filter state is read-only.
+    fn remember(&mut self, slot: Slot, bytes: &[u8]);
+}
+
+/// A place in a request's memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slot {
+    /// The client's request.
+    Request,
+    /// The sign that the try of this number (from 0) has begun. The first leaves none: [`Slot::Request`] says as much.
+    Try(u8),
+}
+
+impl Slot {
+    /// Its name in Envoy's filter state.
+    pub fn name(self) -> Cow<'static, str> {
+        match self {
+            Self::Request => Cow::Borrowed("tenon.request"),
+            // The one that the response of every first try asks for.
+            Self::Try(1) => Cow::Borrowed("tenon.try.1"),
+            Self::Try(number) => Cow::Owned(format!("tenon.try.{number}")),
+        }
+    }
 }
 
 /// Where a call's story is told.

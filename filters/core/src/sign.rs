@@ -33,7 +33,7 @@ mod date;
 mod payload;
 mod signer;
 
-pub use canonical::{Header, Path, Request, canonical_path, canonical_request};
+pub use canonical::{Header, Path, Request, Settings, canonical_path, canonical_request};
 pub use credentials::{Credentials, Error};
 pub use payload::{EMPTY_PAYLOAD, HexDigest, PayloadHash};
-pub use signer::{Settings, Signed, Signer};
+pub use signer::{Signed, Signer};

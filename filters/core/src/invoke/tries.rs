@@ -13,13 +13,14 @@ use super::lambda::unwrap::{self, Unwrapped};
 use super::secret::Secret;
 use super::snapshot::Snapshot;
 use super::upstream::Upstream;
-use crate::host::{Headers, Host, Level, Side, Step, Telemetry};
+use crate::host::{Headers, Host, Level, Side, Slot, Step, Telemetry};
 use crate::sign::{EMPTY_PAYLOAD, PayloadHash};
 
 /// One try of one request: made by the host for each stream of the upstream filter chain, its hooks called in Envoy's
 /// order. Its state is this try's alone; what tries share lies in [`crate::host::Stream::remember`].
 #[derive(Default)]
 pub struct Try {
+    number: u8,
     client: Option<Snapshot>,
     call: Option<Arc<Call>>,
     secret: Option<Arc<Secret>>,
@@ -72,10 +73,13 @@ impl Try {
     ) -> Step {
         self.began = host.now();
         let remembered = host
-            .remembered()
+            .remembered(Slot::Request)
             .map(|bytes| bytes.into_owned())
             .and_then(Snapshot::read);
         let first = remembered.is_none();
+        if !first {
+            self.number = begin_another_try(host);
+        }
         let key = match &remembered {
             Some(client) => client.call_key().to_owned(),
             None => call_key(host),
@@ -91,7 +95,7 @@ impl Try {
         let client = remembered.unwrap_or_else(|| {
             let mut ours = Vec::new();
             let client = Snapshot::take(host, &key, event::is_built(&call), &mut ours);
-            host.remember(client.as_bytes());
+            host.remember(Slot::Request, client.as_bytes());
             for name in ours {
                 host.remove_header(Side::Request, &name);
             }
@@ -244,7 +248,13 @@ impl Try {
         else {
             return Step::Continue;
         };
-        client.restore(host, event::is_built(&call));
+        // A hedge that began since may still be waiting for its connection with its request in the shared headers.
+        if host
+            .remembered(Slot::Try(self.number.saturating_add(1)))
+            .is_none()
+        {
+            client.restore(host, event::is_built(&call));
+        }
         let head = client.is_head();
         let response = ProviderResponse::read(host);
         for name in &response.ours {
@@ -311,6 +321,13 @@ impl Try {
             }
         };
         self.tell(host, &response);
+        if !end
+            && matches!(self.answer, Answer::Discard | Answer::Replace(_))
+            && step == Step::Continue
+        {
+            // The body is replaced where it comes.
+            return step;
+        }
         self.advance(upstream, host, step, end)
     }
 
@@ -597,6 +614,15 @@ fn call_key(host: &impl Host) -> String {
         return key.to_owned();
     }
     CALL_KEY.to_owned()
+}
+
+/// Leaves the sign that another try begins, and tells its number.
+fn begin_another_try(host: &mut impl Host) -> u8 {
+    let number = (1..u8::MAX)
+        .find(|number| host.remembered(Slot::Try(*number)).is_none())
+        .unwrap_or(u8::MAX);
+    host.remember(Slot::Try(number), b"1");
+    number
 }
 
 fn number(text: &[u8]) -> Option<u64> {

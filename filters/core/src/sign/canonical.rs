@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use super::HexDigest;
 
+pub(super) const SECURITY_TOKEN: &str = "x-amz-security-token";
+
 /// A header's name and value.
 pub type Header<'a> = (&'a str, &'a [u8]);
 
@@ -34,6 +36,27 @@ pub enum Path<'a> {
     Canonical(&'a [u8]),
 }
 
+/// Choices that services differ in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Whether the service drops empty and dot segments of a path before it checks. All but S3.
+    pub normalize_path: bool,
+    /// Whether the payload hash is sent, and signed, as `x-amz-content-sha256`. Lambda does not ask for it.
+    pub content_sha256: bool,
+    /// Whether the session token is signed. A few services want it added after.
+    pub sign_session_token: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            normalize_path: true,
+            content_sha256: false,
+            sign_session_token: true,
+        }
+    }
+}
+
 /// The canonical form of a path as on the wire, for every service but S3: encoded once more, and, if `normalize`,
 /// without empty and dot segments.
 pub fn canonical_path(wire: &[u8], normalize: bool) -> Vec<u8> {
@@ -43,9 +66,9 @@ pub fn canonical_path(wire: &[u8], normalize: bool) -> Vec<u8> {
 }
 
 /// The canonical form of a request that has all its headers.
-pub fn canonical_request(request: &Request<'_>, normalize: bool) -> Vec<u8> {
+pub fn canonical_request(request: &Request<'_>, settings: &Settings) -> Vec<u8> {
     let mut out = Vec::new();
-    write(&mut out, request, &[], normalize);
+    write(&mut out, request, &[], settings);
     out
 }
 
@@ -55,12 +78,12 @@ pub(super) fn write(
     out: &mut Vec<u8>,
     request: &Request<'_>,
     own: &[Header<'_>],
-    normalize: bool,
+    settings: &Settings,
 ) -> Range<usize> {
     out.extend_from_slice(request.method.as_bytes());
     out.push(b'\n');
     match request.path {
-        Path::Wire(path) => write_path(out, path, normalize),
+        Path::Wire(path) => write_path(out, path, settings.normalize_path),
         Path::Canonical(path) => out.extend_from_slice(path),
     }
     out.push(b'\n');
@@ -76,7 +99,7 @@ pub(super) fn write(
         sorted.sort_by(|(a, _), (b, _)| compare(a, b));
         given = &sorted;
     }
-    let headers = Merged { given, own };
+    let headers = Merged { given, own }.filter(|(name, _)| is_signed(name, settings));
     write_headers(out, headers.clone());
     out.push(b'\n');
     let start = out.len();
@@ -85,6 +108,12 @@ pub(super) fn write(
     out.push(b'\n');
     out.extend_from_slice(request.payload_hash);
     signed_headers
+}
+
+fn is_signed(name: &str, settings: &Settings) -> bool {
+    let unsigned = name.eq_ignore_ascii_case("authorization")
+        || (!settings.sign_session_token && name.eq_ignore_ascii_case(SECURITY_TOKEN));
+    !unsigned
 }
 
 fn compare(a: &str, b: &str) -> Ordering {
@@ -103,30 +132,26 @@ impl<'a> Iterator for Merged<'a> {
     type Item = Header<'a>;
 
     fn next(&mut self) -> Option<Header<'a>> {
-        while let Some((header, rest)) = self.given.split_first() {
-            let own = match self.own.split_first() {
-                Some((own, own_rest)) => match compare(header.0, own.0) {
-                    Ordering::Less => None,
-                    Ordering::Equal => {
-                        self.given = rest;
-                        continue;
-                    }
-                    Ordering::Greater => Some((own, own_rest)),
-                },
-                None => None,
-            };
-            if let Some((own, own_rest)) = own {
-                self.own = own_rest;
-                return Some(*own);
-            }
-            self.given = rest;
-            if !header.0.eq_ignore_ascii_case("authorization") {
-                return Some(*header);
+        while let (Some((given, rest)), Some((own, _))) =
+            (self.given.split_first(), self.own.split_first())
+        {
+            match compare(given.0, own.0) {
+                Ordering::Less => {
+                    self.given = rest;
+                    return Some(*given);
+                }
+                Ordering::Equal => self.given = rest,
+                Ordering::Greater => break,
             }
         }
-        let (own, rest) = self.own.split_first()?;
-        self.own = rest;
-        Some(*own)
+        let next = if self.own.is_empty() {
+            &mut self.given
+        } else {
+            &mut self.own
+        };
+        let (header, rest) = next.split_first()?;
+        *next = rest;
+        Some(*header)
     }
 }
 
@@ -367,7 +392,7 @@ mod tests {
         };
         let mut out = Vec::new();
         let own: [Header<'_>; 2] = [("x-amz-date", b"now"), ("x-amz-security-token", b"t")];
-        let range = write(&mut out, &request, &own, true);
+        let range = write(&mut out, &request, &own, &Settings::default());
         assert_eq!(
             out[range].to_vec(),
             b"a;host;x-amz-date;x-amz-security-token"

@@ -11,35 +11,13 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::canonical::{self, Header, Request};
+use super::canonical::{self, Header, Request, SECURITY_TOKEN, Settings};
 use super::payload::hex;
 use super::{Credentials, HexDigest, date};
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const CONTENT_SHA256: &str = "x-amz-content-sha256";
 const DATE: &str = "x-amz-date";
-const SECURITY_TOKEN: &str = "x-amz-security-token";
-
-/// Choices that services differ in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
-    /// Whether the service drops empty and dot segments of a path before it checks. All but S3.
-    pub normalize_path: bool,
-    /// Whether the payload hash is sent, and signed, as `x-amz-content-sha256`. Lambda does not ask for it.
-    pub content_sha256: bool,
-    /// Whether the session token is signed. A few services want it added after.
-    pub sign_session_token: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            normalize_path: true,
-            content_sha256: false,
-            sign_session_token: true,
-        }
-    }
-}
 
 /// What a signed request gets besides `x-amz-security-token` ([`Credentials::session_token`]) and, if the settings say
 /// so, `x-amz-content-sha256`.
@@ -186,7 +164,7 @@ impl Signer {
             (false, Some(_)) => &own[1..],
             (false, None) => &own[1..2],
         };
-        canonical::write(out, request, own, self.settings.normalize_path)
+        canonical::write(out, request, own, &self.settings)
     }
 }
 
