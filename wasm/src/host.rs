@@ -239,7 +239,6 @@ impl Stream for WasmHost<'_> {
             .map(|secret| Cow::Borrowed(secret.as_slice()))
     }
 
-    /// In filter state, which the tries of a request share (Envoy prefixes `wasm.`).
     fn remembered(&self, slot: Slot) -> Option<Cow<'_, [u8]>> {
         property(vec![&slot.name()]).map(Cow::Owned)
     }

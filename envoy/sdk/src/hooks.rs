@@ -28,6 +28,10 @@ pub type NewHttpFilterConfigFunction<EC, EHF> = fn(
 
 /// Makes a per-route config; `None` refuses it. On the main thread, with no Envoy to ask.
 ///
+/// A filter that the connection manager lists with `disabled: true` runs on routes whose `typed_per_filter_config` has a
+/// `DynamicModuleFilterPerRoute` for it, bare or within a `FilterConfig`, or a `FilterConfig` with `config: {}` (no
+/// per-route config then); `FilterConfig{disabled: true}` switches an enabled one off.
+///
 /// The official SDK's function returns a plain `dyn Any`; ours asks for what reading it on every worker needs.
 pub type NewHttpFilterPerRouteConfigFunction =
     fn(name: &str, config: &[u8]) -> Option<Box<dyn Any + Send + Sync>>;

@@ -5,6 +5,8 @@
 mod config;
 mod filter;
 mod metrics;
+#[cfg(test)]
+mod tests;
 
 pub use config::MockHttpFilterConfig;
 pub use filter::{MockAttribute, MockHttpFilter, MockMetadata};

@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tenon_contract::{
@@ -13,12 +13,12 @@ use tenon_contract::{
     LAMBDA_PAYLOAD_LIMIT, NAMESPACE, Provider, SECRET_HEADER, SecretBlob, SecretRef,
     UpstreamConfig,
 };
-use tenon_e2e::Envoy;
+use tenon_e2e::{Envoy, artefact};
 
 use crate::cpu;
 
 /// The ways that a request takes.
-pub(crate) const VARIANTS: [&str; 4] = ["plain", "builtin", "so", "wasm"];
+pub(crate) const VARIANTS: [&str; 3] = ["plain", "builtin", "so"];
 
 const SECRET: &str = "bench";
 const REGION: &str = "us-east-1";
@@ -93,13 +93,18 @@ fn router() -> Value {
     )
 }
 
-/// Answers everything at once, as a function that does nothing would.
+/// Answers everything, as a function that does nothing would, once it has the whole request.
 fn function_config() -> Value {
     let answer = json!({
         "match": {"prefix": "/"},
         "direct_response": {"status": 200, "body": {"inline_string": "{\"ok\":true}"}},
     });
-    json!({"static_resources": {"listeners": [listener(json!([router()]), json!([answer]))]}})
+    let buffer = extension(
+        "envoy.filters.http.buffer",
+        "envoy.extensions.filters.http.buffer.v3.Buffer",
+        json!({"max_request_bytes": BUFFER}),
+    );
+    json!({"static_resources": {"listeners": [listener(json!([buffer, router()]), json!([answer]))]}})
 }
 
 fn gateway_config(function: SocketAddr, folder: &Path) -> Result<Value> {
@@ -267,15 +272,4 @@ fn secret() -> Value {
         "generic_secret": {"secret": {"inline_string": blob.to_json()}},
     });
     json!({"resources": [secret]})
-}
-
-fn artefact(name: &str) -> Result<PathBuf> {
-    let folder = std::env::var("TENON_DIST").unwrap_or_else(|_| "dist".into());
-    let path = Path::new(&folder).join(name);
-    ensure!(
-        path.exists(),
-        "{} is missing: run `make build`",
-        path.display()
-    );
-    path.canonicalize().context("its path")
 }

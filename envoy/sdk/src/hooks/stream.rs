@@ -198,11 +198,9 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_destroy(module: ModuleF
     };
     let poisoned = filter.state.get() == State::Poisoned;
     let destroyed = caught("destroy", || {
-        if !poisoned {
-            // SAFETY: Envoy's config is live for as long as a filter of it is.
-            let envoy = unsafe { EnvoyHttpFilterConfigImpl::new(filter.config().envoy) };
-            module.on_destroy(&envoy);
-        }
+        // SAFETY: Envoy's config is live for as long as a filter of it is.
+        let envoy = unsafe { EnvoyHttpFilterConfigImpl::new(filter.config().envoy) };
+        module.on_destroy(&envoy, poisoned);
         drop(module);
     });
     if let Err(panic) = destroyed {

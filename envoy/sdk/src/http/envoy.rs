@@ -193,8 +193,8 @@ pub trait EnvoyHttpFilter: EnvoyMetrics {
 
     // ---- replies and flow
 
-    /// Answers the client. Works in the upstream position up to and including the response headers hook, where a
-    /// local reply is never retried.
+    /// Answers the client. In the upstream position too, in the request's hooks, and in the response's as long as the
+    /// headers are held back, trailers hook included. Not retried there. `details` become `%RESPONSE_CODE_DETAILS%`.
     fn send_response(
         &mut self,
         status_code: u32,
@@ -237,7 +237,8 @@ pub trait EnvoyHttpFilter: EnvoyMetrics {
     fn send_response_data(&mut self, body: &[u8], end_stream: bool);
     /// Ends an answer.
     fn send_response_trailers(&mut self, trailers: &[(&str, &[u8])]);
-    /// Adds a flag for access logs' `%CUSTOM_FLAGS%`. No spaces.
+    /// Adds a flag for access logs' `%CUSTOM_FLAGS%`. No spaces. It does not change the details: those of a response
+    /// whose `:status` was changed stay `via_upstream`, and nothing in the ABI sets them.
     fn add_custom_flag(&mut self, flag: &str);
     /// Resets the stream. In the upstream position it is not retried.
     fn reset_stream(&mut self, reason: StreamResetReason, details: &str);
@@ -330,11 +331,12 @@ pub trait EnvoyHttpFilter: EnvoyMetrics {
     fn set_dynamic_metadata_bool(&mut self, namespace: &str, key: &str, value: bool);
     /// Bytes of filter state.
     fn get_filter_state_bytes<'a>(&'a self, key: &[u8]) -> Option<EnvoyBuffer<'a>>;
-    /// Sets bytes of filter state. They outlive a try, but not an internal redirect.
+    /// Sets bytes of filter state. They outlive a try (also one that timed out), are seen by downstream filters and by
+    /// access logs (`%FILTER_STATE(key:PLAIN)%`), but do not outlive an internal redirect.
     fn set_filter_state_bytes(&mut self, key: &[u8], value: &[u8]) -> bool;
     /// A text attribute.
     fn get_attribute_string<'a>(&'a self, attribute_id: AttributeId) -> Option<EnvoyBuffer<'a>>;
-    /// A number attribute.
+    /// A number attribute. `UpstreamRequestAttemptCount` is the number of the try in the upstream position, from 1.
     fn get_attribute_int(&self, attribute_id: AttributeId) -> Option<i64>;
     /// A truth attribute.
     fn get_attribute_bool(&self, attribute_id: AttributeId) -> Option<bool>;

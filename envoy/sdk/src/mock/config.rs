@@ -33,7 +33,8 @@ pub struct MockHttpFilterConfig {
     pub actions: Vec<MockAction>,
     /// Events that were sent.
     pub events: Arc<Mutex<Vec<u64>>>,
-    next_callout: u64,
+    /// The id that the next callout gets.
+    pub next_callout: u64,
 }
 
 impl Default for MockHttpFilterConfig {

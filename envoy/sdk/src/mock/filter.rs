@@ -78,7 +78,8 @@ pub struct MockHttpFilter {
     pub events: Arc<Mutex<Vec<u64>>>,
     /// The worker's number.
     pub worker_index: u32,
-    next_callout: u64,
+    /// The id that the next callout gets.
+    pub next_callout: u64,
 }
 
 impl Default for MockHttpFilter {
