@@ -168,7 +168,6 @@ pub fn function_filters(filter: Filter, config: &FunctionConfig) -> Result<Vec<V
             lua("tenon.body", GIVE_REQUEST_A_BODY),
             injector(&secret.name, &json!(secret.config_source)),
             function,
-            lua("tenon.answer", GIVE_RESPONSE_A_BODY),
         ],
     })
 }
@@ -214,6 +213,7 @@ fn function_filter(filter: Filter, name: &str, config: &FunctionConfig) -> Resul
                 "name": FUNCTION_FILTER,
                 "root_id": FUNCTION_FILTER,
                 "failure_policy": "FAIL_RELOAD",
+                "reload_config": {"backoff": {"base_interval": "0.01s", "max_interval": "1s"}},
                 "allow_on_headers_stop_iteration": true,
                 "configuration": string_value(&config.to_json()),
                 "vm_config": {
@@ -242,7 +242,7 @@ fn injector(secret: &str, source: &Value) -> Value {
     )
 }
 
-/// proxy-wasm cannot give a message a body that has none: Envoy's Lua filter does, before and after it.
+/// proxy-wasm cannot give a request a body that has none: Envoy's Lua filter does, before it.
 fn lua(name: &str, code: &str) -> Value {
     extension(
         name,
@@ -254,13 +254,6 @@ fn lua(name: &str, code: &str) -> Value {
 const GIVE_REQUEST_A_BODY: &str = r#"function envoy_on_request(handle)
   local length = handle:headers():get("content-length")
   if length == "0" or (length == nil and handle:headers():get("transfer-encoding") == nil) then
-    handle:body(true)
-  end
-end"#;
-
-const GIVE_RESPONSE_A_BODY: &str = r#"function envoy_on_response(handle)
-  local headers = handle:headers()
-  if tonumber(headers:get(":status")) >= 300 or headers:get("x-amz-function-error") or headers:get("content-length") == "0" then
     handle:body(true)
   end
 end"#;
