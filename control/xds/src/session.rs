@@ -44,10 +44,6 @@ impl Session {
         }
     }
 
-    pub(crate) fn get_mut(&mut self, kind: ResourceType) -> Option<&mut Subscription> {
-        self.subscriptions.get_mut(&kind)
-    }
-
     /// The subscription of a type, and whether it is new.
     pub(crate) fn open(&mut self, kind: ResourceType) -> (&mut Subscription, bool) {
         let new = !self.subscriptions.contains_key(&kind);
