@@ -90,6 +90,7 @@ impl<T: PartialEq + Clone> Tree<T> {
         }
         let mut claims: BTreeMap<ObjectKey, Claim<T>> = BTreeMap::new();
         let mut unreadable = Vec::new();
+        let mut is_whole = true;
         for document in documents {
             let (key, claim) = match document {
                 Document::Object(key, object) => (
@@ -100,6 +101,7 @@ impl<T: PartialEq + Clone> Tree<T> {
                     },
                 ),
                 Document::Rejected(key, problems) => {
+                    is_whole = false;
                     let object = before.get(&key).and_then(|claim| claim.object.clone());
                     (key, Claim { object, problems })
                 }
@@ -120,11 +122,17 @@ impl<T: PartialEq + Clone> Tree<T> {
             }
         }
         self.touched.extend(before.keys().cloned());
-        if !unreadable.is_empty() {
+        // A file that was cut off may end in the middle of any document, and the rest of them may be missing.
+        let missing = match (unreadable.is_empty(), is_whole) {
+            (false, _) => in_file(file, &unreadable),
+            (true, false) => vec![cut_off(file)],
+            (true, true) => Vec::new(),
+        };
+        if !missing.is_empty() {
             for (key, old) in before {
                 claims.entry(key).or_insert_with(|| Claim {
                     object: old.object,
-                    problems: in_file(file, &unreadable),
+                    problems: missing.clone(),
                 });
             }
         }
@@ -214,6 +222,17 @@ impl<T: PartialEq + Clone> Tree<T> {
 /// A resource's name in a text.
 pub(crate) fn name(key: &ObjectKey) -> String {
     format!("{} {}/{}", key.kind, key.namespace, key.name)
+}
+
+fn cut_off(file: &Path) -> Problem {
+    Problem {
+        level: ProblemLevel::Warning,
+        field: String::new(),
+        text: format!(
+            "not in {} any more, which has faults; its last good form stays until they are gone",
+            file.display()
+        ),
+    }
 }
 
 fn duplicate(text: String) -> Problem {
@@ -332,6 +351,16 @@ mod tests {
             ["a=2", "b! f: broken"]
         );
         assert_eq!(fixture.write(&[("f", Some("a=2"))]), ["-b"]);
+    }
+
+    #[test]
+    fn what_is_missing_in_a_file_with_faults_stays() {
+        let mut fixture = Fixture::new();
+        fixture.write(&[("f", Some("a=1 b=1"))]);
+        let told = fixture.write(&[("f", Some("a!"))]);
+        assert_eq!(told[0], "a! bad");
+        assert!(told[1].starts_with("b! not in f any more"), "{told:?}");
+        assert_eq!(fixture.write(&[("f", Some("a=1"))]), ["a=1", "-b"]);
     }
 
     #[test]

@@ -170,14 +170,30 @@ impl Session {
             .values()
             .map(Subscription::rejected)
             .sum();
-        let complete = [ResourceType::Cluster, ResourceType::Listener]
-            .iter()
-            .all(|kind| self.subscriptions.contains_key(kind));
+        let complete = self.is_complete(cache);
         let idle = !self.subscriptions.values().any(Subscription::is_busy);
         let settled = cache.is_live() && complete && idle;
         let became = settled && !self.settled;
         self.settled = settled;
         became.then_some(rejected)
+    }
+
+    /// Whether the client has asked for all that it will ask for: routes only come up once listeners are there.
+    fn is_complete(&self, cache: &Inner) -> bool {
+        let asked = |kind: &ResourceType| self.subscriptions.contains_key(kind);
+        let refuses_listeners = self
+            .subscriptions
+            .get(&ResourceType::Listener)
+            .is_some_and(|listeners| listeners.rejected() > 0);
+        let has_routes = |kind: &ResourceType| {
+            refuses_listeners || asked(kind) || cache.view(&self.proxy, *kind).is_empty()
+        };
+        [ResourceType::Cluster, ResourceType::Listener]
+            .iter()
+            .all(asked)
+            && [ResourceType::ScopedRoute, ResourceType::Route]
+                .iter()
+                .all(has_routes)
     }
 }
 

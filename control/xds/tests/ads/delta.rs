@@ -263,12 +263,19 @@ async fn a_new_client_gets_the_placeholder_at_once() {
 #[tokio::test]
 async fn clients_are_told_about_and_settle_once_they_have_everything() {
     let mut server = Server::start().await;
-    server.put(&[(Cluster, "a@1"), (Listener, "l@1")]);
+    server.put(&[(Cluster, "a@1"), (Listener, "l@1"), (Route, "r@1")]);
     let mut client = server.delta().await;
     client.subscribe(Cluster, &[]).await;
     client.accept(Cluster, &["a@1"]).await;
     client.subscribe(Listener, &[]).await;
     client.accept(Listener, &["l@1"]).await;
+    client.expect_nothing().await;
+    while let Ok(event) = server.events.try_recv() {
+        let too_early = matches!(event, Event::Settled { .. });
+        assert!(!too_early, "it has not asked for routes yet");
+    }
+    client.subscribe(Route, &["r"]).await;
+    client.accept(Route, &["r@1"]).await;
     let settled = |event| match event {
         Event::Settled { rejected, node, .. } => Some((rejected, node)),
         _ => None,
