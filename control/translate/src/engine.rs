@@ -777,3 +777,6 @@ fn mentions(text: &str, name: &str) -> bool {
         ends(before) && (ends(after) || text[start + name.len()..].starts_with("-route-"))
     })
 }
+
+#[cfg(test)]
+mod tests;
