@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tenon_model::{Parsed, parse};
 
 use super::*;
-use crate::output::{Module, State};
+use crate::output::{Module, ResourceType, State};
 
 const SECRET: &str = "secrets/default/aws.yaml\naws: {accessKey: AKID, secretKey: secret}";
 const LAMBDA: &str = "upstreams/default/lambda.yaml
@@ -130,6 +131,18 @@ fn a_new_key_changes_no_resource_but_the_credentials() {
         fixture.told.credentials.keys().collect::<Vec<_>>(),
         ["aws_default_aws_us-east-1"]
     );
+}
+
+#[test]
+fn a_new_certificate_changes_its_secret_only() {
+    let tls = "secrets/default/tls.yaml
+tls: {rootCa: \"-----BEGIN CERTIFICATE-----\\nb25l\\n-----END CERTIFICATE-----\"}";
+    let web = WEB.to_owned() + "\nsslConfig: {secretRef: {name: tls}}";
+    let mut fixture = Fixture::new(&[tls, &web]);
+    let names = fixture.apply(vec![file(&tls.replace("b25l", "dHdv"))]);
+    assert_eq!(names, ["ca_default_tls"]);
+    let names = fixture.apply(vec![file(WEB)]);
+    assert_eq!(names, ["web_default", "ca_default_tls"]);
 }
 
 #[test]
