@@ -30,6 +30,10 @@ pub struct Files {
     tree: Tree<Arc<Object>>,
     /// By file: a hash of what was read last.
     seen: BTreeMap<PathBuf, u64>,
+    /// By file: a hash of content with faults, which may be of a file that is being written. It is believed when it is
+    /// found a second time; the first reading of all has no time for that.
+    suspects: BTreeMap<PathBuf, u64>,
+    watching: bool,
     last_good: Option<LastGood>,
     forms: BTreeMap<PathBuf, Vec<Form>>,
     /// Files whose forms are to be kept, once the changes have been told.
@@ -54,6 +58,8 @@ impl Files {
             roots: roots.collect::<Result<_, _>>()?,
             tree: Tree::new(),
             seen: BTreeMap::new(),
+            suspects: BTreeMap::new(),
+            watching: false,
             last_good: None,
             forms: BTreeMap::new(),
             unsaved: BTreeSet::new(),
@@ -124,7 +130,8 @@ impl Files {
             Content::Broken(reason) => Err(reason),
         };
         let hash = hash(&content);
-        if self.seen.insert(file.to_owned(), hash) == Some(hash) {
+        if self.seen.get(file) == Some(&hash) {
+            self.suspects.remove(file);
             return;
         }
         let documents = match &content {
@@ -141,6 +148,11 @@ impl Files {
         let broken = documents
             .iter()
             .any(|document| !matches!(document, Document::Object(..)));
+        if broken && self.watching && self.suspects.insert(file.to_owned(), hash) != Some(hash) {
+            return;
+        }
+        self.suspects.remove(file);
+        self.seen.insert(file.to_owned(), hash);
         let earlier = if broken {
             self.earlier(file, &relative)
         } else {
@@ -155,6 +167,7 @@ impl Files {
 
     fn forget(&mut self, file: &Path) {
         self.seen.remove(file);
+        self.suspects.remove(file);
         self.forms.remove(file);
         self.unsaved.insert(file.to_owned());
         self.tree.remove(file);
@@ -233,7 +246,9 @@ impl Files {
                 return;
             }
             first = false;
+            self.watching = true;
             self.save();
+            pending.look_again(self.suspects.keys(), Instant::now());
             if !watch.wait(&mut pending, &self.roots, batches) {
                 return;
             }

@@ -18,6 +18,9 @@ const AT_MOST: Duration = Duration::from_millis(100);
 /// A file that is being written is left alone this long.
 const WRITING: Duration = Duration::from_millis(500);
 
+/// A file that was found broken, perhaps half-written, is read again after this long.
+const AGAIN: Duration = Duration::from_millis(20);
+
 #[derive(Default)]
 pub(crate) struct Pending {
     /// Everything has to be looked at: folders came, went or were swapped, or events were lost.
@@ -62,6 +65,18 @@ impl Pending {
                 }
                 _ => self.look_at(path, roots, QUIET, now),
             }
+        }
+    }
+
+    /// Has files looked at again in a moment.
+    pub(crate) fn look_again<'a>(
+        &mut self,
+        files: impl Iterator<Item = &'a PathBuf>,
+        now: Instant,
+    ) {
+        for file in files {
+            self.paths.insert(file.clone());
+            self.wait(AGAIN, now);
         }
     }
 

@@ -9,6 +9,7 @@ mod call;
 mod cluster;
 mod engine;
 mod filters;
+mod json;
 mod listener;
 mod matcher;
 mod names;
@@ -22,6 +23,7 @@ mod virtual_host;
 mod wire;
 
 pub use engine::Translator;
+pub use json::{to_json, to_proto_json};
 pub use output::{
     Change, CredentialSource, Module, ProxyName, Resource, ResourceId, ResourceType, State, Status,
     StatusMessage, TranslatorOptions, Update,
