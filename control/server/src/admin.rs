@@ -7,8 +7,9 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use serde_json::json;
-use tenon_xds::short_name;
+use serde_json::{Value, json};
+use tenon_translate::{ResourceId, to_proto_json};
+use tenon_xds::{Served, short_name};
 
 use crate::serve::Shared;
 use crate::statuses;
@@ -53,6 +54,7 @@ async fn config(State(shared): State<Arc<Shared>>) -> Response {
                 "type": short_name(served.kind),
                 "name": &*served.name,
                 "version": served.resource.version,
+                "resource": resource(served),
                 "provenance": provenance
                     .map(|key| format!("{} {}/{}", key.kind, key.namespace, key.name))
                     .collect::<Vec<_>>(),
@@ -60,6 +62,16 @@ async fn config(State(shared): State<Arc<Shared>>) -> Response {
         })
         .collect();
     answer("application/json", serde_json::to_string_pretty(&shown))
+}
+
+/// The resource as JSON, secrets redacted; that of a generic secret is all secret.
+fn resource(served: &Served) -> Option<Value> {
+    let id = ResourceId {
+        proxy: served.proxy.clone()?,
+        kind: served.kind,
+        name: served.name.to_string(),
+    };
+    to_proto_json(&id, &served.resource)
 }
 
 fn answer(kind: &'static str, text: Result<String, impl std::error::Error>) -> Response {

@@ -4,9 +4,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
-use tenon_translate::{State, Update};
-use tenon_xds::short_name;
+use serde_json::Value;
+use tenon_translate::{State, Update, to_json};
 
 use crate::cli::{EXIT_REJECTED, FilterArgs, FolderArgs};
 use crate::{check, statuses};
@@ -29,9 +28,11 @@ enum Format {
 }
 
 pub(crate) fn run(args: &TranslateArgs) -> anyhow::Result<ExitCode> {
-    let (update, complaints) = check::translate(&args.folders, &args.filter)?;
-    let shown = shown(&update);
+    let (mut update, complaints) = check::translate(&args.folders, &args.filter)?;
+    let mut rejected = check::present(std::mem::take(&mut update.statuses));
+    rejected.retain(|_, status| status.state == State::Rejected);
     let is_empty = update.resources.is_empty();
+    let shown = shown(update);
     let text = match args.output {
         Format::Json => serde_json::to_string_pretty(&shown)? + "\n",
         Format::Yaml => serde_saphyr::to_string(&shown)?,
@@ -40,8 +41,6 @@ pub(crate) fn run(args: &TranslateArgs) -> anyhow::Result<ExitCode> {
     for complaint in complaints {
         writeln!(stderr, "{complaint}")?;
     }
-    let mut rejected = check::present(update.statuses);
-    rejected.retain(|_, status| status.state == State::Rejected);
     stderr.write_all(statuses::to_text(&rejected).as_bytes())?;
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(if is_empty {
@@ -51,10 +50,10 @@ pub(crate) fn run(args: &TranslateArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn shown(update: &Update) -> Value {
-    let resources = update.resources.iter().filter_map(|(id, resource)| {
-        let resource = resource.as_ref()?;
-        Some(json!({"type": short_name(id.kind), "name": id.name, "version": resource.version}))
-    });
-    Value::Array(resources.collect())
+fn shown(update: Update) -> Value {
+    let resources = update.resources.into_iter();
+    let resources = resources.filter_map(|(id, resource)| Some((id, resource?)));
+    let credentials = update.credentials.into_iter();
+    let credentials = credentials.filter_map(|(name, source)| Some((name, source?)));
+    to_json(&resources.collect(), &credentials.collect())
 }

@@ -195,7 +195,7 @@ async fn a_folder_that_vanishes_takes_nothing_away() {
     let outer = Folder::new();
     outer.write("root/a.yaml", &upstream("a", 1));
     let root = outer.path().join("root");
-    let mut watched = Watched::of(Files::new(&[root.clone()]).unwrap());
+    let mut watched = Watched::of(Files::new(std::slice::from_ref(&root)).unwrap());
     assert_eq!(watched.next().await, ["+a"]);
     fs::rename(&root, outer.path().join("elsewhere")).unwrap();
     let told = watched.next().await;

@@ -1,60 +1,37 @@
-//! The types of resources: their URLs, and how the protocols treat them.
+//! The types of resources, and how the protocols treat them.
 
 use tenon_translate::ResourceType;
 
-const KINDS: [(ResourceType, &str, &str); 6] = [
-    (
-        ResourceType::Cluster,
-        "cluster",
-        "type.googleapis.com/envoy.config.cluster.v3.Cluster",
-    ),
-    (
-        ResourceType::Endpoint,
-        "endpoint",
-        "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
-    ),
-    (
-        ResourceType::Listener,
-        "listener",
-        "type.googleapis.com/envoy.config.listener.v3.Listener",
-    ),
-    (
-        ResourceType::ScopedRoute,
-        "scopedRoute",
-        "type.googleapis.com/envoy.config.route.v3.ScopedRouteConfiguration",
-    ),
-    (
-        ResourceType::Route,
-        "route",
-        "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
-    ),
-    (
-        ResourceType::Secret,
-        "secret",
-        "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
-    ),
+/// What is referred to before what refers.
+const KINDS: [ResourceType; 6] = [
+    ResourceType::Cluster,
+    ResourceType::Endpoint,
+    ResourceType::Listener,
+    ResourceType::ScopedRoute,
+    ResourceType::Route,
+    ResourceType::Secret,
 ];
 
-/// All types, in the order in which they are sent: what is referred to before what refers.
-pub fn all_kinds() -> impl Iterator<Item = ResourceType> {
-    KINDS.iter().map(|(kind, ..)| *kind)
-}
-
-/// The `type_url` of a type.
-pub fn type_url(kind: ResourceType) -> &'static str {
-    row(kind).2
+/// All types, in the order in which they are sent.
+pub(crate) fn all_kinds() -> impl Iterator<Item = ResourceType> {
+    KINDS.into_iter()
 }
 
 /// The name of a type in metrics and in `/config`.
 pub fn short_name(kind: ResourceType) -> &'static str {
-    row(kind).1
+    match kind {
+        ResourceType::Cluster => "cluster",
+        ResourceType::Endpoint => "endpoint",
+        ResourceType::Listener => "listener",
+        ResourceType::ScopedRoute => "scopedRoute",
+        ResourceType::Route => "route",
+        ResourceType::Secret => "secret",
+    }
 }
 
 pub(crate) fn from_type_url(url: &str) -> Option<ResourceType> {
-    KINDS
-        .iter()
-        .find(|(.., known)| *known == url)
-        .map(|(kind, ..)| *kind)
+    let (_, message) = url.split_once('/')?;
+    KINDS.into_iter().find(|kind| kind.message() == message)
 }
 
 /// Whether a state-of-the-world response of this type says all there is, so that absence deletes.
@@ -65,26 +42,15 @@ pub(crate) fn is_full_state(kind: ResourceType) -> bool {
     )
 }
 
-fn row(kind: ResourceType) -> &'static (ResourceType, &'static str, &'static str) {
-    match kind {
-        ResourceType::Cluster => &KINDS[0],
-        ResourceType::Endpoint => &KINDS[1],
-        ResourceType::Listener => &KINDS[2],
-        ResourceType::ScopedRoute => &KINDS[3],
-        ResourceType::Route => &KINDS[4],
-        ResourceType::Secret => &KINDS[5],
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_type_has_its_own_row() {
-        for (index, kind) in all_kinds().enumerate() {
-            assert_eq!(row(kind), &KINDS[index]);
-            assert_eq!(from_type_url(type_url(kind)), Some(kind));
+    fn types_are_known_by_their_urls() {
+        for kind in all_kinds() {
+            assert_eq!(from_type_url(&kind.type_url()), Some(kind));
         }
+        assert_eq!(from_type_url("type.googleapis.com/other"), None);
     }
 }

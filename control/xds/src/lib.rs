@@ -27,6 +27,6 @@ mod wire;
 
 pub use cache::{Cache, Served};
 pub use event::Event;
-pub use kind::{all_kinds, short_name, type_url};
+pub use kind::short_name;
 pub use secret::Urgency;
 pub use server::serve;

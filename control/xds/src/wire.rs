@@ -10,7 +10,7 @@ use envoy_types::pb::google::rpc::Status;
 use tenon_translate::{Resource, ResourceType};
 
 use crate::cache::View;
-use crate::kind::{self, type_url};
+use crate::kind;
 use crate::session::{Push, Session};
 use crate::subscription::{Protocol, Subscription, Verdicts};
 
@@ -83,9 +83,9 @@ impl Wire for Delta {
     }
 
     fn response(push: Push) -> Self::Response {
-        let url = type_url(push.kind);
+        let url = push.kind.type_url();
         let mut response = DeltaDiscoveryResponse {
-            type_url: url.to_owned(),
+            type_url: url.clone(),
             nonce: push.nonce,
             ..DeltaDiscoveryResponse::default()
         };
@@ -94,7 +94,7 @@ impl Wire for Delta {
                 Some(resource) => response.resources.push(DeltaResource {
                     name: name.to_string(),
                     version: resource.version.clone(),
-                    resource: Some(any(url, &resource)),
+                    resource: Some(any(&url, &resource)),
                     ..DeltaResource::default()
                 }),
                 None => response.removed_resources.push(name.to_string()),
@@ -146,18 +146,18 @@ impl Wire for StateOfTheWorld {
     }
 
     fn response(push: Push) -> Self::Response {
-        let url = type_url(push.kind);
+        let url = push.kind.type_url();
         let (state, version_info) = push.state.unwrap_or_default();
         let resources = if kind::is_full_state(push.kind) {
-            state.iter().map(|resource| any(url, resource)).collect()
+            state.iter().map(|resource| any(&url, resource)).collect()
         } else {
             let changed = push.entries.values().flatten();
-            changed.map(|resource| any(url, resource)).collect()
+            changed.map(|resource| any(&url, resource)).collect()
         };
         DiscoveryResponse {
             version_info,
             resources,
-            type_url: url.to_owned(),
+            type_url: url.clone(),
             nonce: push.nonce,
             ..DiscoveryResponse::default()
         }

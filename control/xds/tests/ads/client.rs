@@ -12,7 +12,7 @@ use envoy_types::pb::envoy::service::discovery::v3::{
 use envoy_types::pb::google::protobuf::{Struct, Value, value::Kind};
 use envoy_types::pb::google::rpc::Status;
 use tenon_translate::{ProxyName, Resource, ResourceId, ResourceType, Update};
-use tenon_xds::{Cache, Event, serve, type_url};
+use tenon_xds::{Cache, Event, serve};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
@@ -212,7 +212,7 @@ impl DeltaClient {
 
     pub(crate) async fn subscribe(&self, kind: ResourceType, names: &[&str]) {
         self.send(DeltaDiscoveryRequest {
-            type_url: type_url(kind).into(),
+            type_url: kind.type_url(),
             resource_names_subscribe: names.iter().map(ToString::to_string).collect(),
             ..Default::default()
         })
@@ -221,7 +221,7 @@ impl DeltaClient {
 
     pub(crate) async fn unsubscribe(&self, kind: ResourceType, names: &[&str]) {
         self.send(DeltaDiscoveryRequest {
-            type_url: type_url(kind).into(),
+            type_url: kind.type_url(),
             resource_names_unsubscribe: names.iter().map(ToString::to_string).collect(),
             ..Default::default()
         })
@@ -235,7 +235,7 @@ impl DeltaClient {
             .map(|(name, version)| (name.to_owned(), version.to_owned()))
             .collect();
         self.send(DeltaDiscoveryRequest {
-            type_url: type_url(kind).into(),
+            type_url: kind.type_url(),
             resource_names_subscribe: names.iter().map(ToString::to_string).collect(),
             initial_resource_versions: versions,
             ..Default::default()
@@ -302,7 +302,7 @@ impl DeltaClient {
         content: &[&str],
     ) -> DeltaDiscoveryResponse {
         let (response, found) = self.receive().await;
-        assert_eq!(response.type_url, type_url(kind), "{found:?}");
+        assert_eq!(response.type_url, kind.type_url(), "{found:?}");
         assert_eq!(found, content);
         response
     }
@@ -339,7 +339,7 @@ impl SotwClient {
     ) {
         let request = DiscoveryRequest {
             version_info: version.to_owned(),
-            type_url: type_url(kind).into(),
+            type_url: kind.type_url(),
             resource_names: names.iter().map(ToString::to_string).collect(),
             response_nonce: nonce.to_owned(),
             error_detail: error.and_then(refusal),
@@ -363,7 +363,7 @@ impl SotwClient {
             .iter()
             .map(|any| String::from_utf8(any.value.clone()).unwrap())
             .collect();
-        assert_eq!(response.type_url, type_url(kind), "{found:?}");
+        assert_eq!(response.type_url, kind.type_url(), "{found:?}");
         assert_eq!(found, content);
         response
     }
