@@ -52,7 +52,7 @@ struct Cli {
         long,
         global = true,
         env = "RUST_LOG",
-        default_value = "info",
+        default_value = "info,aws_config=error",
         value_name = "FILTER"
     )]
     log: String,

@@ -12,6 +12,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::date_time::{DateTime, Format};
+use aws_smithy_types::error::ErrorMetadata;
 use tenon_contract::{AwsCredentials, SecretBlob};
 use tenon_translate::CredentialSource;
 
@@ -176,6 +177,12 @@ fn reason(error: &(dyn Error + 'static), keys: Option<&AwsCredentials>) -> Strin
     let mut parts: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {
+        if let Some(answer) = error.downcast_ref::<ErrorMetadata>() {
+            // The service's own words say it all. The id of the request is left out: equal reasons are to be equal.
+            let (code, message) = (answer.code(), answer.message());
+            parts = code.into_iter().chain(message).map(str::to_owned).collect();
+            break;
+        }
         let text = error.to_string();
         if !parts.iter().any(|part| part.contains(&text)) {
             parts.push(text);
