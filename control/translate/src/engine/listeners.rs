@@ -10,8 +10,8 @@ use tenon_model::{Gateway, Kind, ObjectKey, Problem, Spec};
 use super::{DEFAULT_PROXY, HostUnit, Listeners, Translator, Work};
 use crate::listener::{self, RouteTables};
 use crate::names;
-use crate::names;
 use crate::output::{ProxyName, ResourceId, ResourceType};
+use crate::virtual_host::VirtualHostForm;
 
 impl Translator {
     pub(super) fn derive_listeners(&mut self, work: &mut Work) {
