@@ -59,7 +59,7 @@ impl FunctionContext {
 impl Context for FunctionContext {
     fn on_done(&mut self) -> bool {
         let mut host = WasmHost::new(&mut self.stream, Some(&self.shared));
-        // No response brought the request back, and no downstream filter can.
+        // No response hook put the client's request back, and no downstream plugin can.
         if std::mem::take(&mut self.waiting) {
             Guard.restore(&mut host);
         }

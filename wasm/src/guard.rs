@@ -7,8 +7,9 @@ use tenon_core::invoke::Guard;
 use crate::host::{StreamState, WasmHost};
 
 /// Takes Tenon's own header off what a client sends. Nothing more: Envoy 1.40 takes the request's headers out of a
-/// plugin's reach once they went on, so the client's request cannot be put back from here. The tries do it themselves
-/// when they are lost; see `FunctionContext::on_done`.
+/// plugin's reach once they went on, so the client's request cannot be put back from here. A try does it itself when it
+/// is lost (`FunctionContext::on_done`), which is in time for the access log of a timeout or a hedge, but not of a
+/// client that goes away during a call: that entry shows the signed request.
 #[derive(Default)]
 pub(crate) struct GuardContext {
     stream: StreamState,

@@ -3,9 +3,23 @@
 //! One plugin, root id `tenon.function`, whose configuration (the JSON of [`tenon_contract::FunctionConfig`]) says which
 //! of its two parts it plays: the caller of a cluster's functions, or a listener's guard.
 //!
-//! Envoy gives proxy-wasm less than a dynamic module. What that costs stands where it is dealt with: bodies of messages
-//! that have none and headers out of reach in [`host`], local replies in [`reply`], metrics without labels in
-//! [`metrics`].
+//! Envoy gives proxy-wasm less than a dynamic module. What that costs stands where it is dealt with: bodies and headers
+//! out of reach in `host`, metrics without labels in `metrics`, dynamic metadata in `host` as well. What only Envoy's
+//! configuration can give:
+//!
+//! * The chain of the cluster's upstream filters is: a filter that gives each request a body (see below),
+//!   `credential_injector` with the secret in `x-tenon-secret` and `overwrite`, this plugin, `upstream_codec`. Nothing
+//!   that holds back responses may stand between the last two: where a retry destroys this plugin's stream meanwhile,
+//!   Envoy 1.40 still calls it, which traps.
+//! * Envoy gives proxy-wasm no way to add a body to a message without one, and takes a request's headers out of reach
+//!   once they went on. So the request has to come as headers and a body, empty if need be, which Envoy's Lua filter
+//!   does with `request_handle:body(true)` where `content-length` is 0 or, with `transfer-encoding`, missing. Without it
+//!   such requests are answered 500.
+//! * `allow_on_headers_stop_iteration: true`, or a request that is held back stalls.
+//! * `failure_policy: FAIL_RELOAD` with a `base_interval` of 10 ms or more (with 1 ms Envoy 1.40 crashes on its first
+//!   reload): after a trap `FAIL_CLOSED` never answers again, `FAIL_RELOAD` loses what is in flight in that VM.
+//! * A route's `request_body_buffer_limit` above the largest body, since a plugin cannot raise a limit. It bounds what
+//!   is held of responses as well.
 
 #![deny(
     clippy::unwrap_used,

@@ -1,8 +1,8 @@
 //! The metrics of interfaces: `tenon_calls` and `tenon_call_ms`.
 //!
-//! Metrics of proxy-wasm have no labels, so the name carries them, as `;name=value` for each, and the bootstrap's
-//! `stats_tags` (regexes like `;function=([^;]*)`) make labels of them again:
-//! `wasmcustom.tenon_calls;upstream=aws_default;function=echo;result=ok`.
+//! Metrics of proxy-wasm have no labels, so the name carries them, as `;label=value` for each:
+//! `wasmcustom.tenon_calls;upstream=aws_default;function=echo;result=ok`. Three `stats_tags` in the bootstrap make labels
+//! of them again, one for each label: `^wasmcustom\.tenon_call[^;]*(?:;[^;]*)*?(;upstream=([^;]*))`.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
