@@ -1,1 +1,39 @@
-//! Placeholder: the crate's contents follow.
+//! The harness of the end-to-end tests: a real Envoy, real and scripted Lambda services, Tenon's own processes, and an
+//! HTTP client that shows what happens on the wire. Conformance and benchmarks use it too.
+//!
+//! Everything listens on loopback on a free port, everything that waits has a deadline ([`deadline`]), and every process is
+//! ended and reaped when its value is dropped. Nothing here sleeps to let something happen.
+//!
+//! ```no_run
+//! # async fn example() -> anyhow::Result<()> {
+//! use tenon_e2e::{Answer, Client, Envoy, LambdaDouble, get};
+//!
+//! let lambda = LambdaDouble::start().await?;
+//! lambda.answer("flaky", [Answer::status(503), Answer::json("{}")]);
+//! let envoy = Envoy::start("static_resources: {}").await?;
+//! let mut client = Client::http1(envoy.listener("http").await?).await?;
+//! let response = client.send(get("/flaky")).await?;
+//! assert_eq!(response.status, 200);
+//! assert_eq!(lambda.calls("flaky").len(), 2);
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod deadline;
+pub mod sigv4;
+
+mod admin;
+mod client;
+mod double;
+mod envoy;
+mod ministack;
+mod process;
+mod tenon;
+
+pub use admin::Admin;
+pub use client::{BodySender, Client, RequestBody, Response, get, post, request, streaming_body};
+pub use double::{Answer, Gate, LambdaCall, LambdaDouble, PlainDouble, Received};
+pub use envoy::{Envoy, EnvoyOptions};
+pub use ministack::Ministack;
+pub use process::{Process, artefact, free_port};
+pub use tenon::{Filter, Listener, Ready, Tenon, TenonOptions};

@@ -1,0 +1,60 @@
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# rust-toolchain.toml pins the compiler. Where rustup does not have that one, its default is used rather than the network.
+ifndef RUSTUP_TOOLCHAIN
+ifneq ($(shell command -v rustup),)
+PINNED_TOOLCHAIN := $(shell sed -n 's/^channel *= *"\(.*\)"/\1/p' rust-toolchain.toml)
+ifeq ($(shell rustup toolchain list | grep '^$(PINNED_TOOLCHAIN)-'),)
+export RUSTUP_TOOLCHAIN := $(shell cd / && rustup default | cut -d' ' -f1)
+$(info Rust $(PINNED_TOOLCHAIN) is not installed; using $(RUSTUP_TOOLCHAIN))
+endif
+endif
+endif
+
+.PHONY: help setup build run test check fmt fmt-check lint deps generate-check docs deny golden clean
+
+help: ## Shows this list.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup: ## Installs Envoy and the local Lambda service into .tenon/ (needs the network once).
+	@scripts/setup
+
+build: ## Builds dist/tenon, dist/libtenon.so and dist/tenon.wasm (release).
+	@scripts/build
+
+run: setup build ## Runs the Lambda example on 127.0.0.1:8080 (PORT=, FILTER=so|wasm, ARGS=--once).
+	@scripts/run $(ARGS)
+
+test: setup build ## Runs every test that needs no Kubernetes.
+	@scripts/test
+
+check: fmt-check lint deps generate-check docs deny ## Runs every check that is no test.
+
+fmt: ## Formats the code.
+	@cargo fmt --all
+
+fmt-check: ## Fails if the code is not formatted.
+	@cargo fmt --all --check
+
+lint: ## Runs clippy (and shellcheck, where it is installed) without tolerance.
+	@scripts/lint
+
+deps: ## Checks who depends on whom, and that each crate builds alone.
+	@scripts/deps
+
+generate-check: ## Fails if a generated file is not what its source says (Cargo.lock).
+	@cargo metadata --locked --format-version 1 >/dev/null
+
+docs: ## Builds the API documentation; a broken link is an error.
+	@RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+deny: ## Checks licences, sources and duplicates of dependencies (builds cargo-deny once).
+	@scripts/deny
+
+golden: ## Rewrites the golden files from what the code does now; review the diff.
+	@UPDATE_GOLDEN=1 scripts/test -p tenon-core -p tenon-translate
+
+clean: ## Removes what was built and installed.
+	@cargo clean && rm -rf dist .tenon

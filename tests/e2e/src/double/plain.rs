@@ -1,0 +1,75 @@
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Result;
+use tokio::sync::watch;
+
+use super::answer::Answer;
+use super::server::{Received, Server};
+use crate::deadline::within;
+
+/// A service that answers every request in the same way, and remembers it.
+#[derive(Debug)]
+pub struct PlainDouble {
+    server: Server,
+    state: Arc<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    answer: Mutex<Answer>,
+    requests: watch::Sender<Vec<Received>>,
+}
+
+impl PlainDouble {
+    /// One that answers 200 with the request's body, until [`PlainDouble::answer`] says otherwise.
+    ///
+    /// # Errors
+    /// It cannot listen.
+    pub async fn start() -> Result<Self> {
+        let state = Arc::new(State {
+            answer: Mutex::new(Answer::echo()),
+            requests: watch::Sender::default(),
+        });
+        let shared = state.clone();
+        let server = Server::start(move |request| {
+            shared
+                .requests
+                .send_modify(|requests| requests.push(request));
+            let answer = shared.answer.lock().unwrap_or_else(PoisonError::into_inner);
+            answer.clone()
+        })
+        .await?;
+        Ok(Self { server, state })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address
+    }
+
+    /// How it answers from now on.
+    pub fn answer(&self, answer: Answer) {
+        *self
+            .state
+            .answer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = answer;
+    }
+
+    /// The requests so far.
+    pub fn requests(&self) -> Vec<Received> {
+        self.state.requests.borrow().clone()
+    }
+
+    /// Waits for so many requests.
+    ///
+    /// # Errors
+    /// They do not come within the deadline.
+    pub async fn wait_for_requests(&self, count: usize) -> Result<Vec<Received>> {
+        let mut requests = self.state.requests.subscribe();
+        let what = format!("{count} requests");
+        let enough = within(&what, requests.wait_for(|requests| requests.len() >= count)).await??;
+        Ok(enough.clone())
+    }
+}
