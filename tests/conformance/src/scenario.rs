@@ -3,13 +3,13 @@
 use tenon_contract::{AwsCall, CallConfig, CallTarget};
 use tenon_core::invoke::Code;
 
-use crate::fake::{Answer, Request, Response};
+use crate::fake::{Answer, HeaderList, Request, Response};
 
 mod expected;
 mod surroundings;
 
 pub use expected::{Body, Expected, ExpectedTry, Shown};
-pub use surroundings::{HOST, Key, REGION, Retry, Rewrite, Route, Upstream};
+pub use surroundings::{HOST, Key, REGION, Retry, Rewrite, Route, UPSTREAM, Upstream};
 
 /// A row of the table.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ pub struct Scenario {
     pub answers: Vec<Answer>,
     /// When it is tried again.
     pub retry: Retry,
+    /// Whether the guard is there, because no try can put the client's request back.
+    pub guarded: bool,
     /// What has to come of it.
     pub expected: Expected,
 }
@@ -82,6 +84,7 @@ impl Scenario {
             request: Request::get("/"),
             answers: Vec::new(),
             retry: Retry::default(),
+            guarded: false,
             expected: Expected::default(),
         }
     }
@@ -123,6 +126,12 @@ impl Scenario {
     /// Tries again on these statuses and when a try is lost, so often.
     pub fn retry(mut self, on: &'static [u16], times: usize) -> Self {
         self.retry = Retry { on, times };
+        self
+    }
+
+    /// The guard is there.
+    pub fn guarded(mut self) -> Self {
+        self.guarded = true;
         self
     }
 
@@ -182,6 +191,12 @@ impl Scenario {
         self
     }
 
+    /// The router answers by itself, with these response code details.
+    pub fn answered_by_router(mut self, details: &'static str) -> Self {
+        self.expected.details = details;
+        self
+    }
+
     /// The filter answers by itself although the provider was asked.
     pub fn answered_by_filter(mut self) -> Self {
         self.expected.answered_by_filter = true;
@@ -208,6 +223,12 @@ impl Scenario {
     /// The tries are counted so; `ok` once for each answer, if nothing is said.
     pub fn counted(mut self, results: impl IntoIterator<Item = &'static str>) -> Self {
         self.expected.results = results.into_iter().collect();
+        self
+    }
+
+    /// The function's logical name is this.
+    pub fn function(mut self, function: &'static str) -> Self {
+        self.expected.function = function;
         self
     }
 
@@ -284,6 +305,37 @@ impl Scenario {
     /// Neither the client nor an access log may see this anywhere.
     pub fn never_shows(mut self, text: &'static str) -> Self {
         self.expected.never.push(text);
+        self
+    }
+}
+
+impl Scenario {
+    /// The request's headers as they reach the filter: after the edge and the route.
+    pub fn arrived(&self) -> HeaderList {
+        let mut headers = self.request.headers().clone();
+        for (name, value) in [("x-forwarded-proto", "http"), ("x-request-id", self.name)] {
+            if headers.get(name).is_none() {
+                headers.add(name, value.as_bytes());
+            }
+        }
+        if let Some(key) = &self.route.weight {
+            headers.set(tenon_contract::CALL_HEADER, key.as_bytes());
+        }
+        if let Some(Rewrite { from, to }) = self.route.rewrite {
+            let path = headers.text(":path");
+            if let Some(rest) = path.strip_prefix(from) {
+                headers.set(":path", format!("{to}{rest}").as_bytes());
+                headers.set("x-envoy-original-path", path.as_bytes());
+            }
+        }
+        headers
+    }
+
+    /// The scenario as the table has it: one that asks the provider has an answer.
+    pub(crate) fn complete(mut self) -> Self {
+        if self.answers.is_empty() && self.expected.tries != Some(0) {
+            self = self.answer(answer(r#"{"ok":true}"#));
+        }
         self
     }
 }

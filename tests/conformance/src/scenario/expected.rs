@@ -20,10 +20,14 @@ pub struct Expected {
     pub error: Option<Code>,
     /// Whether the filter answers instead of changing the provider's answer.
     pub answered_by_filter: bool,
+    /// Response code details, where the filter does not answer.
+    pub details: &'static str,
     /// How often the provider is asked; once for each answer where nothing is said.
     pub tries: Option<usize>,
     /// What it is asked.
     pub each_try: ExpectedTry,
+    /// The function's logical name.
+    pub function: &'static str,
     /// The key of each try; the first one for all where nothing is said.
     pub keys: Vec<Key>,
     /// How the tries are counted.
@@ -74,12 +78,14 @@ impl Default for Expected {
             trailers: Vec::new(),
             error: None,
             answered_by_filter: false,
+            details: "via_upstream",
             tries: None,
             each_try: ExpectedTry {
                 path: "/2015-03-31/functions/f/invocations",
                 headers: Vec::new(),
                 body: Shown::OfTheClient,
             },
+            function: "f",
             keys: vec![Key::User],
             results: Vec::new(),
             annotations: Vec::new(),

@@ -1,11 +1,16 @@
 //! What surrounds a scenario's request.
 
-use tenon_contract::{AwsCredentials, CallConfig, SecretBlob};
+use tenon_contract::{
+    AwsCredentials, AwsProvider, CallConfig, Provider, SecretBlob, SecretRef, UpstreamConfig,
+};
 
 /// The region of every upstream.
 pub const REGION: &str = "us-east-1";
 /// The provider's host.
 pub const HOST: &str = "lambda.us-east-1.amazonaws.com";
+
+/// The name of every upstream.
+pub const UPSTREAM: &str = "lambda_default";
 
 /// A route: which call it is, and what else it does.
 #[derive(Debug, Clone, Default)]
@@ -105,6 +110,20 @@ impl Upstream {
         Self {
             secret: text,
             ..Self::default()
+        }
+    }
+
+    /// Its filter's configuration; `secret` says where the secret is, where the filter has to fetch it.
+    pub fn config(&self, secret: Option<SecretRef>) -> UpstreamConfig {
+        UpstreamConfig {
+            upstream: UPSTREAM.into(),
+            secret,
+            max_request_bytes: self.max_request_bytes,
+            max_response_bytes: self.max_response_bytes,
+            provider: Provider::Aws(AwsProvider {
+                region: REGION.into(),
+                host: HOST.into(),
+            }),
         }
     }
 
