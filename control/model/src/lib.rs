@@ -1,8 +1,48 @@
 //! The resources as users write them, parsed strictly, and the one internal model.
 //!
 //! Pure: no files, clock or network.
+//!
+//! ```
+//! use tenon_model::{Parsed, parse};
+//!
+//! let text = "{region: eu-central-1, lambdaFunctions: [{logicalName: hello, lambdaFunctionName: hello}]}";
+//! let parsed = parse("upstreams/default/lambda.yaml", &format!("aws: {text}"));
+//! assert!(matches!(&parsed[..], [Parsed::Object(object)] if object.key.name == "lambda"));
+//! ```
 
 use std::fmt;
+
+mod action;
+mod aws;
+mod document;
+mod duration;
+mod gateway;
+mod header;
+mod matcher;
+mod read;
+mod regex;
+mod route_options;
+mod secret;
+mod ssl;
+mod upstream;
+mod virtual_service;
+mod yaml;
+
+pub use action::{Action, Destination, PathRedirect, Redirect, WeightedDestination};
+pub use aws::{AwsDestination, AwsUpstream, Endpoint, LambdaFunction};
+pub use document::parse;
+pub use gateway::{AccessLog, AccessLogFormat, Gateway};
+pub use header::{HeaderManipulation, HeaderToAdd};
+pub use matcher::{HeaderMatcher, Matcher, PathMatcher, QueryMatcher, ValueMatcher};
+pub use route_options::{
+    HostRewrite, RegexRewrite, RetryBackOff, RetryPolicy, RouteOptions, Shadowing,
+};
+pub use secret::{Secret, TlsSecret};
+pub use ssl::{SslCertificates, SslParameters, TlsVersion, UpstreamSsl};
+pub use upstream::{
+    CircuitBreakers, ConnectionConfig, Host, StaticUpstream, TcpKeepalive, Upstream, UpstreamType,
+};
+pub use virtual_service::{Route, VirtualHostOptions, VirtualService};
 
 /// The kinds of resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,6 +93,23 @@ pub enum ProblemLevel {
 pub struct Object {
     /// What identifies it.
     pub key: ObjectKey,
+    /// What it says.
+    pub spec: Spec,
+    /// What is worth a warning in it.
+    pub warnings: Vec<Problem>,
+}
+
+/// What a resource says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Spec {
+    /// Where an Envoy listens, and for whom.
+    Gateway(Gateway),
+    /// What must not be shown.
+    Secret(Secret),
+    /// A service, or a provider of functions.
+    Upstream(Box<Upstream>),
+    /// Domains and their routes.
+    VirtualService(VirtualService),
 }
 
 /// What became of one document of a file.
@@ -76,16 +133,60 @@ pub enum Parsed {
     },
 }
 
-/// Parses the text of a file.
-///
-/// `path` is relative to the folder of resources, with `/`: in Gloo's directory form (`upstreams/<ns>/<name>.yaml`, bare)
-/// it says kind, namespace and name; documents with `apiVersion` and `kind` say so themselves.
-pub fn parse(_path: &str, _text: &str) -> Vec<Parsed> {
-    Vec::new()
+/// The name and namespace of another resource, the namespace already filled in.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectRef {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl ObjectRef {
+    /// The key of the resource of that kind.
+    pub fn key(&self, kind: Kind) -> ObjectKey {
+        ObjectKey {
+            kind,
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+        }
+    }
+}
+
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
+    }
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+    }
+}
+
+impl Problem {
+    /// A fault at a field.
+    pub fn error(field: impl Into<String>, text: impl Into<String>) -> Self {
+        Self {
+            level: ProblemLevel::Error,
+            field: field.into(),
+            text: text.into(),
+        }
+    }
+
+    /// Something worth a warning at a field.
+    pub fn warning(field: impl Into<String>, text: impl Into<String>) -> Self {
+        Self {
+            level: ProblemLevel::Warning,
+            field: field.into(),
+            text: text.into(),
+        }
     }
 }

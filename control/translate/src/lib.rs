@@ -1,8 +1,30 @@
 //! From the model to Envoy's resources: pure, incremental, total.
+//!
+//! [`Translator::apply`] takes changes of objects and tells which Envoy resources, credentials and statuses changed.
+//! Each output unit (a cluster, a virtual host, the listeners and route tables) records what it read; a change derives
+//! only its readers anew, and a unit that comes out with the same bytes stops the change there.
 
+mod aws;
+mod call;
+mod cluster;
+mod engine;
+mod filters;
+mod json;
+mod listener;
+mod matcher;
+mod names;
 mod output;
+mod proto;
+mod route;
+mod secret;
+mod status;
+mod tls;
+mod virtual_host;
+mod wire;
 
+pub use engine::Translator;
+pub use json::to_json;
 pub use output::{
     Change, CredentialSource, Module, ProxyName, Resource, ResourceId, ResourceType, State, Status,
-    StatusMessage, Translator, TranslatorOptions, Update,
+    StatusMessage, TranslatorOptions, Update,
 };

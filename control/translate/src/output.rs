@@ -142,20 +142,3 @@ pub enum Module {
     /// A proxy-wasm plugin.
     Wasm(String),
 }
-
-/// The translation.
-pub struct Translator {
-    _options: TranslatorOptions,
-}
-
-impl Translator {
-    /// A translator that knows no resources.
-    pub fn new(options: TranslatorOptions) -> Self {
-        Self { _options: options }
-    }
-
-    /// Takes in changes and tells what they changed; what did not change is not told again.
-    pub fn apply(&mut self, _changes: Vec<Change>) -> Update {
-        Update::default()
-    }
-}

@@ -122,28 +122,40 @@ impl FunctionFilter {
 }
 
 fn answer(envoy: &mut impl EnvoyHttpFilter, reply: &Reply) {
-    let mut headers: Vec<(&str, &[u8])> = Vec::with_capacity(reply.headers.len() + 1);
-    let status = reply.status.to_string();
-    if reply.trailers_only {
-        headers.push((":status", status.as_bytes()));
-    }
-    headers.extend(
-        reply
-            .headers
-            .iter()
-            .map(|(name, value)| (*name, value.as_bytes())),
-    );
-    if reply.trailers_only {
-        envoy.send_response_headers(&headers, true);
-    } else {
+    let headers: Vec<(&str, &[u8])> = reply
+        .headers
+        .iter()
+        .map(|(name, value)| (*name, value.as_bytes()))
+        .collect();
+    if !reply.trailers_only {
         envoy.send_response(
             u32::from(reply.status),
             &headers,
             Some(&reply.body),
             Some(reply.details),
         );
+        return;
     }
+    // The SDK knows the one way of a gRPC answer that Envoy takes in every hook; it writes these three itself.
+    let value = |name: &str| {
+        reply
+            .headers
+            .iter()
+            .find(|(own, _)| *own == name)
+            .map(|(_, value)| value.as_str())
+    };
+    let status = value("grpc-status")
+        .and_then(|status| status.parse().ok())
+        .unwrap_or(GRPC_UNKNOWN);
+    let message = value("grpc-message").unwrap_or_default();
+    let more: Vec<_> = headers
+        .into_iter()
+        .filter(|(name, _)| !matches!(*name, "content-type" | "grpc-status" | "grpc-message"))
+        .collect();
+    envoy.send_grpc_response(status, message, &more, Some(reply.details));
 }
+
+const GRPC_UNKNOWN: u32 = 2;
 
 impl<EHF: EnvoyHttpFilter> HttpFilter<EHF> for FunctionFilter {
     fn on_request_headers(&self, envoy: &mut EHF, end: bool) -> RequestHeadersStatus {
@@ -215,7 +227,7 @@ impl<EHF: EnvoyHttpFilter> HttpFilter<EHF> for FunctionFilter {
         )
     }
 
-    fn on_destroy(&self, metrics: &dyn EnvoyMetrics) {
+    fn on_destroy(&self, metrics: &dyn EnvoyMetrics, _panicked: bool) {
         if let Ok(mut call) = self.call.try_borrow_mut() {
             call.destroyed(
                 &mut Afterwards {

@@ -64,6 +64,9 @@ pub trait EnvoyHttpFilterConfig: EnvoyMetrics {
 
     /// Sends a request to a cluster. `headers` need `:method`, `:path` and `host`. The answer comes to
     /// [`HttpFilterConfig::on_http_callout_done`](crate::HttpFilterConfig::on_http_callout_done) under the returned id.
+    ///
+    /// Not to a cluster that has a dynamic module among its own filters: those run on the main thread then, where Envoy
+    /// 1.40 finds no worker index and logs a bug of its own.
     fn send_http_callout(
         &mut self,
         cluster_name: &str,

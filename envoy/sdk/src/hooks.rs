@@ -1,9 +1,10 @@
 //! The entry points that Envoy calls. None lets a panic out.
 //!
-//! What a panic costs, by where it happens (each seen on Envoy 1.40): in the request's hooks and in the response
-//! headers hook the stream gets the config's [`PanicReply`](crate::PanicReply); in later hooks, where an answer is
-//! under way already, the stream is reset; a config that panics while it is made is refused; a panic in a destructor
-//! is logged. The filter is not called again, the worker lives on.
+//! What a panic costs, by where it happens (each seen on Envoy 1.40, in both positions): while no response has gone
+//! past the filter, so also in the response's hooks as long as it holds the headers back, the stream gets the config's
+//! [`PanicReply`](crate::PanicReply); later, where an answer is under way already, the stream is reset; a config that
+//! panics while it is made is refused; a panic in a destructor is logged. The filter is not called again, the worker
+//! lives on.
 
 mod config;
 mod stream;
@@ -26,6 +27,10 @@ pub type NewHttpFilterConfigFunction<EC, EHF> = fn(
 ) -> Option<Box<dyn HttpFilterConfig<EHF>>>;
 
 /// Makes a per-route config; `None` refuses it. On the main thread, with no Envoy to ask.
+///
+/// A filter that the connection manager lists with `disabled: true` runs on routes whose `typed_per_filter_config` has a
+/// `DynamicModuleFilterPerRoute` for it, bare or within a `FilterConfig`, or a `FilterConfig` with `config: {}` (no
+/// per-route config then); `FilterConfig{disabled: true}` switches an enabled one off.
 ///
 /// The official SDK's function returns a plain `dyn Any`; ours asks for what reading it on every worker needs.
 pub type NewHttpFilterPerRouteConfigFunction =
@@ -66,10 +71,10 @@ struct Filter {
 /// How far a stream's filter is, for what can still be done after a panic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// No response has been seen.
-    Requesting,
-    /// Response headers have been seen.
-    Responding,
+    /// No response has gone past this filter: none has come, or it is held back.
+    Answerable,
+    /// Response headers have gone on.
+    Answered,
     /// `new` panicked; there has been no hook yet to answer in.
     Stillborn,
     /// It panicked. Nothing more is asked of it.

@@ -93,7 +93,7 @@ pub trait HttpFilterConfig<EHF: EnvoyHttpFilter>: Send + Sync {
 /// Hooks take `&self` because Envoy may call one from within another: a local reply sent from `on_request_headers`
 /// comes through `on_response_headers` before `send_response` returns.
 ///
-/// After a panic in any hook no other hook of that filter is called but its destruction.
+/// After a panic in any hook no other hook of that filter is called but [`HttpFilter::on_destroy`].
 pub trait HttpFilter<EHF: EnvoyHttpFilter> {
     /// Request headers came; the whole request, if `end_of_stream`.
     ///
@@ -123,7 +123,12 @@ pub trait HttpFilter<EHF: EnvoyHttpFilter> {
         abi::envoy_dynamic_module_type_on_http_filter_request_trailers_status::Continue
     }
 
-    /// Response headers came; the whole response, if `end_of_stream`.
+    /// Response headers came; the whole response, if `end_of_stream`. In the downstream position also those of local
+    /// replies, the router's own 504 included.
+    ///
+    /// A response without a body gets one by `append_buffered_response_body`, `content-length` and `Continue`.
+    /// (Appending to the received body fails here, and after `ContinueAndDontEndStream` Envoy waits for more: the
+    /// client hangs.)
     fn on_response_headers(
         &self,
         _envoy_filter: &mut EHF,
@@ -141,7 +146,8 @@ pub trait HttpFilter<EHF: EnvoyHttpFilter> {
         abi::envoy_dynamic_module_type_on_http_filter_response_body_status::Continue
     }
 
-    /// Response trailers came.
+    /// Response trailers came. What was held of the body is in the buffered one, and only that one can be drained and
+    /// appended to here; headers that were held can still be changed, and a changed `:status` is still retried.
     fn on_response_trailers(
         &self,
         _envoy_filter: &mut EHF,
@@ -150,6 +156,10 @@ pub trait HttpFilter<EHF: EnvoyHttpFilter> {
     }
 
     /// The stream is over; access logs are written next. Never called in the upstream position.
+    ///
+    /// Request headers can be read and changed here, and access logs show the change: after a normal end, after the
+    /// router's 504 (of the route's timeout or a try's), after a client's disconnect. The upstream filter's changes of
+    /// request headers, and its filter state, are seen here.
     fn on_stream_complete(&self, _envoy_filter: &mut EHF) {}
 
     /// The answer to a callout. Headers and body are there on success only.
@@ -225,7 +235,7 @@ pub trait HttpFilter<EHF: EnvoyHttpFilter> {
     }
 
     /// The last call, before the filter is dropped. There is no stream any more, but the config's metrics still count:
-    /// the place for what has to be counted once per try, also for tries that lost a hedge or timed out.
+    /// the place for what has to be counted once per try, also for tries that lost a hedge, timed out or `panicked`.
     /// Ours, not the official SDK's.
-    fn on_destroy(&self, _metrics: &dyn EnvoyMetrics) {}
+    fn on_destroy(&self, _metrics: &dyn EnvoyMetrics, _panicked: bool) {}
 }

@@ -3,6 +3,12 @@
 //! The official Rust SDK is in no package registry, so this one is written from the ABI's facts, in the official one's
 //! shape: same names of traits, methods and macros. The only crate of the workspace with unsafe code.
 //!
+//! Where it goes beyond the official one (a module that uses these does not build against that): hooks
+//! [`HttpFilter::on_destroy`], [`HttpFilterConfig::panic_reply`] and [`HttpFilterConfig::on_panic`];
+//! [`EnvoyHttpFilter`]'s methods with the header map or body as a parameter, `for_each_…`, `route_config`,
+//! `send_grpc_response`; [`EnvoyMetrics`]; the names around secrets. Per-route configs must be `Send + Sync`, and the
+//! streams of callouts need no `unsafe`.
+//!
 //! A module is a `cdylib` that calls [`declare_init_functions!`] and implements [`HttpFilterConfig`] and [`HttpFilter`];
 //! see `examples/identity.rs`. Build it with `panic = "unwind"`: a panic in a hook is caught here and costs only its own
 //! stream (see [`PanicReply`]), while one under `panic = "abort"` ends the proxy.

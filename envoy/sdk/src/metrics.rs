@@ -43,6 +43,9 @@ pub(crate) enum Change {
 ///
 /// On Envoy 1.40 in the upstream position, `on_destroy` is the only hook that every try reaches, also one that lost a
 /// hedge or timed out; counters and histograms recorded there through the config do count (seen).
+///
+/// Names: `<metrics_namespace>.<name>`, the namespace being `dynamicmodulescustom` by default; of a config in the
+/// upstream position `cluster.<cluster>.<metrics_namespace>.<name>`.
 pub trait EnvoyMetrics {
     /// Adds to a counter.
     fn increment_counter(&self, id: EnvoyCounterId, value: u64) -> Result<(), MetricsResult>;

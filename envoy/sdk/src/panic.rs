@@ -7,8 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The answer of a stream whose filter panicked, as long as an answer can still be given; later the stream is reset.
 ///
-/// A gRPC client (by the request's content type) gets a trailers-only answer with `grpc_status` instead, because
-/// Envoy's own conversion of a local reply in the upstream position says `grpc-status: 0`.
+/// A gRPC client (by the request's content type) gets `grpc_status` instead, by
+/// [`EnvoyHttpFilter::send_grpc_response`](crate::EnvoyHttpFilter::send_grpc_response).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PanicReply {
     /// The HTTP status.
@@ -51,15 +51,17 @@ pub struct CaughtPanic {
 }
 
 thread_local! {
-    /// Where this thread panicked last: only the panic hook is told.
-    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// File, line and column where this thread panicked last: only the panic hook is told.
+    static PLACE: RefCell<Option<(String, u32, u32)>> = const { RefCell::new(None) };
 }
 
 /// Has panics of this module remember their place instead of printing to stderr. (The module has its own copy of the
 /// standard library, so nobody else's panics come here.)
 pub(crate) fn remember_places() {
     std::panic::set_hook(Box::new(|info| {
-        let place = info.location().map(ToString::to_string);
+        let place = info
+            .location()
+            .map(|place| (place.file().to_owned(), place.line(), place.column()));
         // During the destruction of the thread's locals there is nothing to remember it in.
         let _ = PLACE.try_with(|slot| *slot.borrow_mut() = place);
     }));
@@ -78,15 +80,17 @@ pub(crate) fn caught<R>(hook: &'static str, body: impl FnOnce() -> R) -> Result<
             .try_with(|slot| slot.borrow_mut().take())
             .ok()
             .flatten();
-        let panic = CaughtPanic { hook, place };
-        let place = panic.place.as_deref().unwrap_or("an unknown place");
+        let (file, line, column) = place
+            .clone()
+            .unwrap_or_else(|| ("an unknown place".to_owned(), 0, 0));
         crate::log(
             Level::Critical,
-            &format!("panic in {hook} at {place}"),
-            file!(),
-            line!(),
+            &format!("panic in {hook} at {file}:{line}:{column}"),
+            &file,
+            line,
         );
-        panic
+        let place = place.map(|_| format!("{file}:{line}:{column}"));
+        CaughtPanic { hook, place }
     })
 }
 

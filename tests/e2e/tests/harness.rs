@@ -3,10 +3,11 @@
 use anyhow::Result;
 use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body_util::BodyExt;
+use tenon_bootstrap::{BootstrapOptions, bootstrap};
 use tenon_e2e::sigv4::{AccessKey, sign};
 use tenon_e2e::{
-    Answer, Client, Envoy, Gate, LambdaDouble, Ministack, PlainDouble, RequestBody, get, post,
-    request, streaming_body,
+    Answer, Client, Envoy, EnvoyOptions, Gate, LambdaDouble, Ministack, PlainDouble, RequestBody,
+    free_port, get, post, request, streaming_body,
 };
 
 const ECHO: &str = "/2015-03-31/functions/echo/invocations";
@@ -331,6 +332,27 @@ async fn envoy_proxies_to_a_double_over_both_protocols() -> Result<()> {
             .await?;
         assert_eq!(count, 6);
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_envoy_without_its_control_plane_starts_and_is_not_live() -> Result<()> {
+    let config = bootstrap(&BootstrapOptions {
+        node_id: "gateway-1".into(),
+        node_cluster: "gateway".into(),
+        role: "gloo-system~gateway-proxy".into(),
+        xds_addr: ([127, 0, 0, 1], free_port()?).into(),
+        // The harness has its own in place of it.
+        admin_addr: ([127, 0, 0, 1], free_port()?).into(),
+        delta: true,
+    });
+    let envoy = Envoy::launch(&config, &EnvoyOptions::default()).await?;
+    assert_eq!(envoy.admin().ask("/ready").await?.0, 503);
+    let failures = "cluster.tenon_xds.upstream_cx_connect_fail";
+    envoy
+        .admin()
+        .stat_until(failures, |count| count >= 2)
+        .await?;
     Ok(())
 }
 

@@ -32,7 +32,7 @@ enum Rescue {
     Reply,
     /// It is reset: an answer is under way.
     Reset,
-    /// The one or the other, by how far the stream is: the hook can come at any time.
+    /// The one or the other, by how far the stream is.
     ByState,
     /// Nothing: it is over, or being answered.
     Nothing,
@@ -58,7 +58,7 @@ impl Filter {
         // SAFETY: Envoy calls the hook for this filter, which is live until the hook returns.
         let mut envoy = unsafe { EnvoyHttpFilterImpl::new(envoy) };
         match (self.state.get(), &self.module) {
-            (State::Poisoned, _) | (State::Requesting | State::Responding, None) => {
+            (State::Poisoned, _) | (State::Answerable | State::Answered, None) => {
                 return otherwise.poisoned;
             }
             (State::Stillborn, _) => {
@@ -66,11 +66,14 @@ impl Filter {
                 self.save(&mut envoy, rescue);
                 return otherwise.panicked;
             }
-            (State::Requesting | State::Responding, Some(module)) => {
+            (State::Answerable | State::Answered, Some(module)) => {
                 let depth = self.depth.get();
                 self.depth.set(depth.saturating_add(1));
                 let result = caught(hook, || body(&**module, &mut envoy));
                 self.depth.set(depth);
+                if envoy.continued_encoding() && self.state.get() == State::Answerable {
+                    self.state.set(State::Answered);
+                }
                 match result {
                     Ok(result) => return result,
                     Err(panic) => self.fail(&mut envoy, rescue, &panic, depth > 0),
@@ -89,8 +92,9 @@ impl Filter {
         nested: bool,
     ) {
         let rescue = match (rescue, self.state.get()) {
-            (Rescue::ByState, State::Responding) => Rescue::Reset,
-            (Rescue::ByState, _) => Rescue::Reply,
+            // A hook within another comes from what that one asked for, an answer most likely: no second answer.
+            (Rescue::ByState, State::Answerable) if !nested => Rescue::Reply,
+            (Rescue::ByState, _) => Rescue::Reset,
             (rescue, _) => rescue,
         };
         self.state.set(State::Poisoned);
@@ -98,12 +102,6 @@ impl Filter {
         if envoy.answered() {
             return;
         }
-        // A hook within another comes from what that one asked for, an answer most likely: no second answer.
-        let rescue = if nested && rescue == Rescue::Reply {
-            Rescue::Reset
-        } else {
-            rescue
-        };
         self.save(envoy, rescue);
     }
 
@@ -134,14 +132,12 @@ fn send(envoy: &mut EnvoyHttpFilterImpl, reply: &PanicReply) {
         .get_request_header_value("content-type")
         .is_some_and(|value| value.starts_with(b"application/grpc"));
     if grpc {
-        let status = reply.grpc_status.to_string();
-        headers.extend([
-            (":status", b"200".as_slice()),
-            ("content-type", b"application/grpc".as_slice()),
-            ("grpc-status", status.as_bytes()),
-            ("grpc-message", reply.grpc_message.as_bytes()),
-        ]);
-        envoy.send_response_headers(&headers, true);
+        envoy.send_grpc_response(
+            reply.grpc_status,
+            &reply.grpc_message,
+            &headers,
+            Some(&reply.details),
+        );
         return;
     }
     headers.push(("content-type", reply.content_type.as_bytes()));
@@ -174,7 +170,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(
         (*config).module.new_http_filter(&mut envoy)
     });
     let (module, state) = match made {
-        Ok(module) => (Some(module), State::Requesting),
+        Ok(module) => (Some(module), State::Answerable),
         Err(panic) => {
             // SAFETY: as above.
             unsafe { &*config }.told(&panic);
@@ -202,11 +198,9 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_destroy(module: ModuleF
     };
     let poisoned = filter.state.get() == State::Poisoned;
     let destroyed = caught("destroy", || {
-        if !poisoned {
-            // SAFETY: Envoy's config is live for as long as a filter of it is.
-            let envoy = unsafe { EnvoyHttpFilterConfigImpl::new(filter.config().envoy) };
-            module.on_destroy(&envoy);
-        }
+        // SAFETY: Envoy's config is live for as long as a filter of it is.
+        let envoy = unsafe { EnvoyHttpFilterConfigImpl::new(filter.config().envoy) };
+        module.on_destroy(&envoy, poisoned);
         drop(module);
     });
     if let Err(panic) = destroyed {
@@ -214,23 +208,25 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_destroy(module: ModuleF
     }
 }
 
-/// An entry point of the message's way: `name(more parameters) -> Status`, and what goes for a filter that panicked.
+/// An entry point of the message's way: its hook, what goes for a filter that panicked, and, for the response's, the
+/// statuses that let the response go on.
 macro_rules! message_hook {
     (
         $symbol:ident, $hook:literal, $method:ident($($parameter:ident: $type:ty),*) -> $status:ident,
-        $rescue:ident, panicked: $panicked:ident, poisoned: $poisoned:ident $(, enters: $state:ident)?
+        panicked: $panicked:ident, poisoned: $poisoned:ident $(, answered by: $($goes_on:ident)|+)?
     ) => {
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $symbol(envoy: EnvoyFilter, module: ModuleFilter $(, $parameter: $type)*) -> $status {
             // SAFETY: Envoy gives back what `new` made.
             let filter = unsafe { filter(module) };
-            $(if filter.state.get() == State::Requesting {
-                filter.state.set(State::$state);
-            })?
             let otherwise = Otherwise { panicked: $status::$panicked, poisoned: $status::$poisoned };
-            filter.run(envoy, $hook, Rescue::$rescue, otherwise, |module, envoy| {
+            let status = filter.run(envoy, $hook, Rescue::ByState, otherwise, |module, envoy| {
                 module.$method(envoy $(, $parameter)*)
-            })
+            });
+            $(if matches!(status, $($status::$goes_on)|+) && filter.state.get() == State::Answerable {
+                filter.state.set(State::Answered);
+            })?
+            status
         }
     };
 }
@@ -238,33 +234,33 @@ macro_rules! message_hook {
 message_hook! {
     envoy_dynamic_module_on_http_filter_request_headers, "request_headers",
     on_request_headers(end_of_stream: bool) -> RequestHeadersStatus,
-    Reply, panicked: StopIteration, poisoned: StopIteration
+    panicked: StopIteration, poisoned: StopIteration
 }
 message_hook! {
     envoy_dynamic_module_on_http_filter_request_body, "request_body",
     on_request_body(end_of_stream: bool) -> RequestBodyStatus,
-    Reply, panicked: StopIterationNoBuffer, poisoned: StopIterationNoBuffer
+    panicked: StopIterationNoBuffer, poisoned: StopIterationNoBuffer
 }
 message_hook! {
     envoy_dynamic_module_on_http_filter_request_trailers, "request_trailers",
     on_request_trailers() -> RequestTrailersStatus,
-    Reply, panicked: StopIteration, poisoned: StopIteration
+    panicked: StopIteration, poisoned: StopIteration
 }
 // The poisoned answer of the response's hooks is Continue: in the downstream position, the panic reply itself passes.
 message_hook! {
     envoy_dynamic_module_on_http_filter_response_headers, "response_headers",
     on_response_headers(end_of_stream: bool) -> ResponseHeadersStatus,
-    Reply, panicked: StopIteration, poisoned: Continue, enters: Responding
+    panicked: StopIteration, poisoned: Continue, answered by: Continue | ContinueAndDontEndStream
 }
 message_hook! {
     envoy_dynamic_module_on_http_filter_response_body, "response_body",
     on_response_body(end_of_stream: bool) -> ResponseBodyStatus,
-    Reset, panicked: StopIterationNoBuffer, poisoned: Continue
+    panicked: StopIterationNoBuffer, poisoned: Continue, answered by: Continue
 }
 message_hook! {
     envoy_dynamic_module_on_http_filter_response_trailers, "response_trailers",
     on_response_trailers() -> ResponseTrailersStatus,
-    Reset, panicked: StopIteration, poisoned: Continue
+    panicked: StopIteration, poisoned: Continue, answered by: Continue
 }
 
 /// An entry point without an answer.

@@ -193,8 +193,8 @@ pub trait EnvoyHttpFilter: EnvoyMetrics {
 
     // ---- replies and flow
 
-    /// Answers the client. Works in the upstream position up to and including the response headers hook, where a
-    /// local reply is never retried.
+    /// Answers the client. In the upstream position too, in the request's hooks, and in the response's as long as the
+    /// headers are held back, trailers hook included. Not retried there. `details` become `%RESPONSE_CODE_DETAILS%`.
     fn send_response(
         &mut self,
         status_code: u32,
@@ -202,13 +202,43 @@ pub trait EnvoyHttpFilter: EnvoyMetrics {
         body: Option<&[u8]>,
         details: Option<&str>,
     );
+    /// Answers a gRPC client with an error: headers that end the stream. Ours, not the official SDK's.
+    ///
+    /// Envoy 1.40 turns a plain [`EnvoyHttpFilter::send_response`] to a gRPC client into `grpc-status: 0`, success; and
+    /// the streamed [`EnvoyHttpFilter::send_response_headers`] kills the process when it is used in the upstream
+    /// position before the response. What works in every hook that `send_response` works in, and keeps the details: a
+    /// local reply with status 200 and the gRPC headers, to a request that does not look like gRPC any more. So the
+    /// request's content type is changed, and stays so unless a downstream filter puts it back (the request's headers
+    /// are gone from here after the reply). Not retried, as any local reply.
+    fn send_grpc_response(
+        &mut self,
+        grpc_status: u32,
+        grpc_message: &str,
+        headers: &[(&str, &[u8])],
+        details: Option<&str>,
+    ) {
+        let status = grpc_status.to_string();
+        let mut all: Vec<(&str, &[u8])> = vec![
+            ("content-type", b"application/grpc"),
+            ("grpc-status", status.as_bytes()),
+            ("grpc-message", grpc_message.as_bytes()),
+        ];
+        all.extend_from_slice(headers);
+        self.set_request_header("content-type", b"application/x-grpc");
+        self.send_response(200, &all, None, details);
+    }
     /// Begins an answer, `:status` included. All of it, if `end_stream`.
+    ///
+    /// Never before the response in the upstream position: Envoy 1.40.0 dies of it (segmentation fault; seen from the
+    /// request's hooks and from `on_scheduled`, with and without a retry policy). From the response's hooks it works,
+    /// counts as the upstream's response, and so can be retried. It has no details.
     fn send_response_headers(&mut self, headers: &[(&str, &[u8])], end_stream: bool);
     /// Goes on with an answer.
     fn send_response_data(&mut self, body: &[u8], end_stream: bool);
     /// Ends an answer.
     fn send_response_trailers(&mut self, trailers: &[(&str, &[u8])]);
-    /// Adds a flag for access logs' `%CUSTOM_FLAGS%`. No spaces.
+    /// Adds a flag for access logs' `%CUSTOM_FLAGS%`. No spaces. It does not change the details: those of a response
+    /// whose `:status` was changed stay `via_upstream`, and nothing in the ABI sets them.
     fn add_custom_flag(&mut self, flag: &str);
     /// Resets the stream. In the upstream position it is not retried.
     fn reset_stream(&mut self, reason: StreamResetReason, details: &str);
@@ -301,11 +331,12 @@ pub trait EnvoyHttpFilter: EnvoyMetrics {
     fn set_dynamic_metadata_bool(&mut self, namespace: &str, key: &str, value: bool);
     /// Bytes of filter state.
     fn get_filter_state_bytes<'a>(&'a self, key: &[u8]) -> Option<EnvoyBuffer<'a>>;
-    /// Sets bytes of filter state. They outlive a try, but not an internal redirect.
+    /// Sets bytes of filter state. They outlive a try (also one that timed out), are seen by downstream filters and by
+    /// access logs (`%FILTER_STATE(key:PLAIN)%`), but do not outlive an internal redirect.
     fn set_filter_state_bytes(&mut self, key: &[u8], value: &[u8]) -> bool;
     /// A text attribute.
     fn get_attribute_string<'a>(&'a self, attribute_id: AttributeId) -> Option<EnvoyBuffer<'a>>;
-    /// A number attribute.
+    /// A number attribute. `UpstreamRequestAttemptCount` is the number of the try in the upstream position, from 1.
     fn get_attribute_int(&self, attribute_id: AttributeId) -> Option<i64>;
     /// A truth attribute.
     fn get_attribute_bool(&self, attribute_id: AttributeId) -> Option<bool>;

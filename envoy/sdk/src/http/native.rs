@@ -39,6 +39,8 @@ pub struct EnvoyHttpFilterImpl {
     raw: abi::envoy_dynamic_module_type_http_filter_envoy_ptr,
     /// Whether this hook has answered or reset the stream already: a panic after that has nothing more to say.
     answered: bool,
+    /// Whether this hook has let a held response go on.
+    continued_encoding: bool,
 }
 
 impl EnvoyHttpFilterImpl {
@@ -48,11 +50,16 @@ impl EnvoyHttpFilterImpl {
         Self {
             raw,
             answered: false,
+            continued_encoding: false,
         }
     }
 
     pub(crate) fn answered(&self) -> bool {
         self.answered
+    }
+
+    pub(crate) fn continued_encoding(&self) -> bool {
+        self.continued_encoding
     }
 
     fn change(
@@ -410,6 +417,7 @@ impl EnvoyHttpFilter for EnvoyHttpFilterImpl {
     }
 
     fn continue_encoding(&mut self) {
+        self.continued_encoding = true;
         call!(
             envoy_dynamic_module_callback_http_filter_continue_encoding,
             self.raw

@@ -3,6 +3,9 @@
 use super::snapshot::Snapshot;
 use crate::host::{Headers, Side, Slot, Stream};
 
+/// What a host makes of a gRPC request's type before it answers it itself, lest Envoy answers `grpc-status: 0`.
+const HIDDEN_GRPC: &[u8] = b"application/x-grpc";
+
 /// Puts the client's request back where no try could: a try that times out, loses a hedge or is given up by the client
 /// sees no response, and the shared request headers still hold its signature when the access log is written.
 ///
@@ -15,7 +18,8 @@ impl Guard {
     pub fn restore(self, host: &mut (impl Headers + Stream)) {
         host.remove_header(Side::Request, tenon_contract::SECRET_HEADER);
         // Only what a try wrote is taken back; looking costs less than restoring twice.
-        if host.header(Side::Request, "x-amz-date").is_none() {
+        let signed = host.header(Side::Request, "x-amz-date").is_some();
+        if !signed && host.header(Side::Request, "content-type").as_deref() != Some(HIDDEN_GRPC) {
             return;
         }
         let remembered = host

@@ -1,0 +1,233 @@
+//! What a route does with a request.
+
+use crate::aws::{self, AwsDestination};
+use crate::header::{self, HeaderManipulation};
+use crate::read::{Fields, Node};
+use crate::route_options::{self, RegexRewrite};
+use crate::{ObjectRef, matcher};
+
+/// What a route does with a request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Forwards it.
+    Single(Destination),
+    /// Forwards it to one of several.
+    Multi(Vec<WeightedDestination>),
+    /// Sends the client elsewhere.
+    Redirect(Redirect),
+    /// Answers it.
+    DirectResponse {
+        /// The status.
+        status: u16,
+        /// The body.
+        body: String,
+    },
+}
+
+/// Where a request goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// The upstream.
+    pub upstream: ObjectRef,
+    /// Which function of it, and how.
+    pub aws: Option<AwsDestination>,
+}
+
+/// Where a share of the requests goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WeightedDestination {
+    /// Where.
+    pub destination: Destination,
+    /// The share.
+    pub weight: u32,
+    /// Headers to add and remove.
+    pub headers: HeaderManipulation,
+}
+
+/// Where a client is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redirect {
+    /// Another host.
+    pub host: Option<String>,
+    /// Another path.
+    pub path: Option<PathRedirect>,
+    /// Another port.
+    pub port: Option<u16>,
+    /// The status: 301, 302, 303, 307 or 308.
+    pub status: u16,
+    /// To `https`.
+    pub https: bool,
+    /// Without the query.
+    pub strip_query: bool,
+}
+
+/// Another path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PathRedirect {
+    /// As a whole.
+    Path(String),
+    /// Its matched prefix.
+    Prefix(String),
+    /// What an expression matches in it.
+    Regex(RegexRewrite),
+}
+
+/// The largest body that Envoy takes by default; a larger one would cost all routes of a listener.
+const MOST_BODY: usize = 4_096;
+
+pub(crate) const ACTIONS: [&str; 3] = ["routeAction", "redirectAction", "directResponseAction"];
+
+pub(crate) fn read(fields: &mut Fields<'_>, namespace: &str) -> Option<Action> {
+    fields.later(&["delegateAction", "graphqlApiRef"]);
+    let which = fields.one_of(&ACTIONS);
+    fields.ignored(&ACTIONS);
+    match which {
+        Some("routeAction") => fields.field("routeAction", |node| read_route(&node, namespace)),
+        Some("redirectAction") => fields
+            .field("redirectAction", |node| node.object(read_redirect))
+            .map(Action::Redirect),
+        Some(_) => fields.field("directResponseAction", |node| node.object(read_direct)),
+        None => {
+            if !fields.has("delegateAction") && !fields.has("graphqlApiRef") {
+                fields.error(format!("expected one of {}", ACTIONS.join(", ")));
+            }
+            None
+        }
+    }
+}
+
+const LATER_ROUTES: [&str; 3] = ["upstreamGroup", "clusterHeader", "dynamicForwardProxy"];
+
+fn read_route(node: &Node<'_>, namespace: &str) -> Option<Action> {
+    node.object(|fields| {
+        fields.later(&LATER_ROUTES);
+        let which = fields.one_of(&["single", "multi"]);
+        fields.ignored(&["single", "multi"]);
+        match which {
+            Some("single") => fields
+                .field("single", |node| read_destination(&node, namespace))
+                .map(Action::Single),
+            Some(_) => fields.field("multi", |node| read_multi(&node, namespace)),
+            None => {
+                if !LATER_ROUTES.iter().any(|name| fields.has(name)) {
+                    fields.error("expected one of single and multi");
+                }
+                None
+            }
+        }
+    })
+}
+
+fn read_multi(node: &Node<'_>, namespace: &str) -> Option<Action> {
+    let destinations = node.object(|fields| {
+        fields.required("destinations", |node| {
+            node.list(|node| {
+                node.object(|fields| {
+                    let destination =
+                        fields.required("destination", |node| read_destination(&node, namespace));
+                    let weight = fields.field("weight", |node| node.uint());
+                    let headers = fields.field("options", |node| {
+                        node.object(|fields| {
+                            fields.later(&[
+                                "transformations",
+                                "stagedTransformations",
+                                "extauth",
+                                "bufferPerRoute",
+                                "csrf",
+                                "extensions",
+                            ]);
+                            fields.field("headerManipulation", |node| {
+                                header::read_manipulation(&node)
+                            })
+                        })
+                    });
+                    Some(WeightedDestination {
+                        destination: destination?,
+                        weight: weight.unwrap_or_default(),
+                        headers: headers.unwrap_or_default(),
+                    })
+                })
+            })
+        })
+    })?;
+    let total: u64 = destinations.iter().map(|it| u64::from(it.weight)).sum();
+    if total == 0 || u32::try_from(total).is_err() {
+        return node.error(format!(
+            "the weights add up to {total}; expected 1 to {}",
+            u32::MAX
+        ));
+    }
+    Some(Action::Multi(destinations))
+}
+
+fn read_destination(node: &Node<'_>, namespace: &str) -> Option<Destination> {
+    node.object(|fields| {
+        fields.later(&["kube", "consul", "subset"]);
+        let upstream = match fields.has("kube") || fields.has("consul") {
+            true => fields.field("upstream", |node| node.reference(namespace)),
+            false => fields.required("upstream", |node| node.reference(namespace)),
+        };
+        let aws = fields.field("destinationSpec", |node| {
+            node.object(|fields| {
+                fields.later(&["azure", "rest", "grpc"]);
+                fields.field("aws", |node| aws::read_destination(&node))
+            })
+        });
+        Some(Destination {
+            upstream: upstream?,
+            aws,
+        })
+    })
+}
+
+fn read_redirect(fields: &mut Fields<'_>) -> Option<Redirect> {
+    const CODES: [(&str, u16); 5] = [
+        ("MOVED_PERMANENTLY", 301),
+        ("FOUND", 302),
+        ("SEE_OTHER", 303),
+        ("TEMPORARY_REDIRECT", 307),
+        ("PERMANENT_REDIRECT", 308),
+    ];
+    let which = fields.one_of(&["pathRedirect", "prefixRewrite", "regexRewrite"]);
+    let path_redirect = fields.field("pathRedirect", |node| header::value(&node));
+    let prefix = fields.field("prefixRewrite", |node| matcher::path(&node));
+    let regex = fields.field("regexRewrite", |node| {
+        node.object(route_options::read_regex_rewrite)
+    });
+    let path = match which {
+        Some("pathRedirect") => path_redirect.map(PathRedirect::Path),
+        Some("prefixRewrite") => prefix.map(PathRedirect::Prefix),
+        Some(_) => regex.map(PathRedirect::Regex),
+        None => None,
+    };
+    let status = fields.field("responseCode", |node| node.choice(&CODES));
+    let port = fields.field("portRedirect", |node| node.number(1, 65_535));
+    Some(Redirect {
+        host: fields
+            .field("hostRedirect", |node| header::value(&node))
+            .filter(|it| !it.is_empty()),
+        path,
+        port: port.and_then(|port| u16::try_from(port).ok()),
+        status: status.unwrap_or(301),
+        https: fields.flag("httpsRedirect"),
+        strip_query: fields.flag("stripQuery"),
+    })
+}
+
+fn read_direct(fields: &mut Fields<'_>) -> Option<Action> {
+    let status = fields.required("status", |node| node.number(200, 599));
+    let body = fields.field("body", |node| {
+        let body = node.string()?;
+        if body.len() > MOST_BODY {
+            return node.error(format!(
+                "has {} bytes; at most {MOST_BODY} are possible",
+                body.len()
+            ));
+        }
+        Some(body)
+    });
+    Some(Action::DirectResponse {
+        status: u16::try_from(status?).ok()?,
+        body: body.unwrap_or_default(),
+    })
+}

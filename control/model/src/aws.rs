@@ -1,0 +1,365 @@
+//! AWS Lambda: the upstream, and what a route says of a call.
+
+use std::net::IpAddr;
+
+use crate::ObjectRef;
+use crate::read::{Fields, Node};
+use crate::upstream::is_host_name;
+
+/// AWS Lambda in one region.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AwsUpstream {
+    /// The region.
+    pub region: String,
+    /// The Secret with the keys; `None`: the default chain.
+    pub secret: Option<ObjectRef>,
+    /// The functions that routes may name.
+    pub functions: Vec<LambdaFunction>,
+    /// A role to assume.
+    pub role_arn: Option<String>,
+    /// The account that the functions belong to, where it is another one.
+    pub account_id: Option<String>,
+    /// Whether the role is assumed straight from the web identity.
+    pub disable_role_chaining: bool,
+    /// What holds for every destination that does not say otherwise.
+    pub overrides: AwsDestination,
+    /// Where the Lambda API is, if not at AWS's public address.
+    pub endpoint: Option<Endpoint>,
+}
+
+/// A function, by the name that routes call it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LambdaFunction {
+    /// The name that routes call it.
+    pub logical_name: String,
+    /// Its name at AWS.
+    pub name: String,
+    /// Version or alias.
+    pub qualifier: Option<String>,
+}
+
+/// What a destination says of a call; what it leaves out is the upstream's business.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AwsDestination {
+    /// Which function.
+    pub logical_name: Option<String>,
+    /// Whether the answer is not waited for.
+    pub asynchronous: Option<bool>,
+    /// Give the function headers, method, path and query too.
+    pub request_transformation: bool,
+    /// Give the function an event of API Gateway.
+    pub wrap_as_api_gateway: bool,
+    /// Read its answer as API Gateway does.
+    pub unwrap_as_api_gateway: bool,
+    /// Read its answer as an application load balancer does.
+    pub unwrap_as_alb: bool,
+    /// The status that a client gets for a failed function.
+    pub function_error_status: Option<u16>,
+    /// Whether the client sees the failed function's own body.
+    pub expose_function_error: Option<bool>,
+    /// Content types whose bodies are passed as text.
+    pub text_content_types: Vec<String>,
+}
+
+impl AwsDestination {
+    /// This one, completed by another: what this one says wins.
+    pub fn or(&self, other: &Self) -> Self {
+        let types = match self.text_content_types.is_empty() {
+            true => &other.text_content_types,
+            false => &self.text_content_types,
+        };
+        Self {
+            logical_name: self
+                .logical_name
+                .clone()
+                .or_else(|| other.logical_name.clone()),
+            asynchronous: self.asynchronous.or(other.asynchronous),
+            // Not set and false cannot be told apart in Gloo's own form either.
+            request_transformation: self.request_transformation || other.request_transformation,
+            wrap_as_api_gateway: self.wrap_as_api_gateway || other.wrap_as_api_gateway,
+            unwrap_as_api_gateway: self.unwrap_as_api_gateway || other.unwrap_as_api_gateway,
+            unwrap_as_alb: self.unwrap_as_alb || other.unwrap_as_alb,
+            function_error_status: self.function_error_status.or(other.function_error_status),
+            expose_function_error: self.expose_function_error.or(other.expose_function_error),
+            text_content_types: types.clone(),
+        }
+    }
+}
+
+/// Where an API is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Whether TLS is spoken.
+    pub tls: bool,
+    /// An IP address (without brackets) or a name.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+}
+
+impl Endpoint {
+    /// Its address as IP address, if it is one.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.host.parse().ok()
+    }
+
+    /// The value of `host`: with a port where it is not the scheme's own.
+    pub fn authority(&self) -> String {
+        let host = match self.ip() {
+            Some(IpAddr::V6(ip)) => format!("[{ip}]"),
+            _ => self.host.clone(),
+        };
+        match (self.tls, self.port) {
+            (true, 443) | (false, 80) => host,
+            (_, port) => format!("{host}:{port}"),
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (tls, rest) = match text.split_once("://")? {
+            ("https", rest) => (true, rest),
+            ("http", rest) => (false, rest),
+            _ => return None,
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let (host, port) = match rest.strip_prefix('[') {
+            Some(rest) => {
+                let (host, after) = rest.split_once(']')?;
+                host.parse::<std::net::Ipv6Addr>().ok()?;
+                (
+                    host,
+                    after.strip_prefix(':').or(after.is_empty().then_some("")),
+                )
+            }
+            None => match rest.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (rest, Some("")),
+            },
+        };
+        let port = match port? {
+            "" if rest.ends_with(':') => return None,
+            "" if tls => 443,
+            "" => 80,
+            port => port.parse().ok().filter(|port| *port != 0)?,
+        };
+        (host.parse::<IpAddr>().is_ok() || is_host_name(host)).then(|| Self {
+            tls,
+            host: host.to_owned(),
+            port,
+        })
+    }
+}
+
+pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<AwsUpstream> {
+    node.object(|fields| {
+        fields.later(&["payload"]);
+        let region = fields.required("region", |node| {
+            let region = node.non_empty()?;
+            if !region
+                .bytes()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
+            {
+                return node.error(format!("{region:?} is not a region, as eu-central-1"));
+            }
+            Some(region)
+        });
+        let functions = fields.list("lambdaFunctions", |node| read_function(&node));
+        for (index, function) in functions.iter().enumerate() {
+            let name = &function.logical_name;
+            if functions
+                .iter()
+                .take(index)
+                .any(|other| other.logical_name == *name)
+            {
+                fields.error(format!("lambdaFunctions: {name:?} is there more than once"));
+            }
+        }
+        let own = read_tenon(fields);
+        let overrides = fields
+            .field("destinationOverrides", |node| read_destination(&node))
+            .unwrap_or_default();
+        Some(AwsUpstream {
+            secret: fields.field("secretRef", |node| node.reference(namespace)),
+            role_arn: fields.field("roleArn", |node| {
+                let arn = node.string()?;
+                if !arn.is_empty() && !(arn.starts_with("arn:") && arn.contains(":role/")) {
+                    return node.error(format!("{arn:?} is not the ARN of a role"));
+                }
+                Some(arn).filter(|arn| !arn.is_empty())
+            }),
+            account_id: fields.field("awsAccountId", |node| {
+                let id = node.string()?;
+                if !id.is_empty() && (id.len() != 12 || !id.bytes().all(|c| c.is_ascii_digit())) {
+                    return node.error(format!("{id:?} is not an account, which has 12 digits"));
+                }
+                Some(id).filter(|id| !id.is_empty())
+            }),
+            disable_role_chaining: fields.flag("disableRoleChaining"),
+            endpoint: fields.field("endpointUrl", |node| {
+                let text = node.text()?;
+                Endpoint::parse(text).or_else(|| {
+                    node.error(format!(
+                        "{text:?} is not scheme, host and port, as https://lambda.example.com:8443"
+                    ))
+                })
+            }),
+            region: region?,
+            functions,
+            overrides: overrides.or(&own),
+        })
+    })
+}
+
+fn read_function(node: &Node<'_>) -> Option<LambdaFunction> {
+    node.object(|fields| {
+        let logical_name = fields.required("logicalName", |node| node.non_empty());
+        let name = fields.required("lambdaFunctionName", |node| function_name(&node));
+        let qualifier = fields.field("qualifier", |node| {
+            let qualifier = node.string()?;
+            let fits = |c: char| c.is_ascii_alphanumeric() || "$-_".contains(c);
+            if qualifier.len() > 128 || !qualifier.chars().all(fits) {
+                return node.error(format!("{qualifier:?} is neither a version nor an alias"));
+            }
+            Some(qualifier).filter(|qualifier| !qualifier.is_empty())
+        });
+        Some(LambdaFunction {
+            logical_name: logical_name?,
+            name: name?,
+            qualifier,
+        })
+    })
+}
+
+fn function_name(node: &Node<'_>) -> Option<String> {
+    let name = node.non_empty()?;
+    // A name, or a full or partial ARN.
+    if name.len() > 170
+        || !name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_:$.".contains(c))
+    {
+        return node.error(format!("{name:?} is not the name of a function"));
+    }
+    Some(name)
+}
+
+/// What Gloo has not, on the upstream and on destinations.
+fn read_tenon(fields: &mut Fields<'_>) -> AwsDestination {
+    AwsDestination {
+        function_error_status: fields.field("functionErrorStatus", |node| {
+            u16::try_from(node.number(200, 599)?).ok()
+        }),
+        expose_function_error: fields.field("exposeFunctionError", |node| node.boolean()),
+        text_content_types: fields.list("textContentTypes", |node| {
+            let text = node.non_empty()?;
+            let fits = |c: char| c.is_ascii_graphic() && !";,\"()".contains(c);
+            if !text.chars().all(fits) || text.matches('/').count() != 1 {
+                return node.error(format!("{text:?} is not a content type, as text/* or a/b"));
+            }
+            Some(text)
+        }),
+        ..AwsDestination::default()
+    }
+}
+
+pub(crate) fn read_destination(node: &Node<'_>) -> Option<AwsDestination> {
+    node.object(|fields| {
+        fields.later(&["payload"]);
+        let tenon = read_tenon(fields);
+        let asynchronous = fields.field("invocationStyle", |node| {
+            if let Some(style @ ("STREAMING" | "DRY_RUN")) = node.value().as_str() {
+                return node.error(format!("{style} is not supported yet"));
+            }
+            node.choice(&[("SYNC", false), ("ASYNC", true)])
+        });
+        // Deprecated in Gloo, where it means the same.
+        let response_transformation = fields.flag("responseTransformation");
+        Some(AwsDestination {
+            logical_name: fields.field("logicalName", |node| node.non_empty()),
+            asynchronous,
+            request_transformation: fields.flag("requestTransformation"),
+            wrap_as_api_gateway: fields.flag("wrapAsApiGateway"),
+            unwrap_as_api_gateway: fields.flag("unwrapAsApiGateway") || response_transformation,
+            unwrap_as_alb: fields.flag("unwrapAsAlb"),
+            ..tenon
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_scheme_host_and_port() {
+        for (text, tls, host, port, authority) in [
+            (
+                "http://127.0.0.1:5077",
+                false,
+                "127.0.0.1",
+                5077,
+                "127.0.0.1:5077",
+            ),
+            (
+                "https://lambda.example.com",
+                true,
+                "lambda.example.com",
+                443,
+                "lambda.example.com",
+            ),
+            ("http://localhost/", false, "localhost", 80, "localhost"),
+            ("https://[::1]:443", true, "::1", 443, "[::1]"),
+            ("http://[::1]", false, "::1", 80, "[::1]"),
+            ("http://h:443", false, "h", 443, "h:443"),
+        ] {
+            let endpoint = Endpoint::parse(text).unwrap_or_else(|| panic!("{text}"));
+            let expected = Endpoint {
+                tls,
+                host: host.into(),
+                port,
+            };
+            assert_eq!(endpoint, expected, "{text}");
+            assert_eq!(endpoint.authority(), authority);
+        }
+    }
+
+    #[test]
+    fn what_is_more_or_less_than_an_endpoint_is_refused() {
+        for text in [
+            "",
+            "localhost:80",
+            "ftp://h",
+            "http://",
+            "http://h:",
+            "http://h:0",
+            "http://h:99999",
+            "http://h/path",
+            "http://u@h",
+            "http://[::1",
+            "http://[h]:1",
+            "http://h?q",
+            "http://a b",
+        ] {
+            assert_eq!(Endpoint::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_destination_wins_over_the_overrides() {
+        let own = AwsDestination {
+            asynchronous: Some(false),
+            function_error_status: Some(502),
+            ..AwsDestination::default()
+        };
+        let overrides = AwsDestination {
+            asynchronous: Some(true),
+            unwrap_as_alb: true,
+            function_error_status: Some(500),
+            ..AwsDestination::default()
+        };
+        let merged = own.or(&overrides);
+        assert_eq!(merged.asynchronous, Some(false));
+        assert_eq!(merged.function_error_status, Some(502));
+        assert!(merged.unwrap_as_alb);
+    }
+}

@@ -1,0 +1,249 @@
+//! What wraps a resource: Kubernetes' `apiVersion/kind/metadata/spec`, or nothing but a path in Gloo's directory form.
+
+use serde_json::{Map, Value};
+
+use crate::read::{Node, Path, Report};
+use crate::{
+    Kind, Object, ObjectKey, Parsed, Problem, ProblemLevel, Spec, gateway, secret, upstream,
+    virtual_service, yaml,
+};
+
+/// What Kubernetes and Gloo keep beside a resource's own fields.
+const BESIDE: [&str; 5] = [
+    "apiVersion",
+    "kind",
+    "metadata",
+    "status",
+    "namespacedStatuses",
+];
+
+/// Gloo's other folders and kinds: known, not read.
+const OTHER_FOLDERS: [&str; 11] = [
+    "artifacts",
+    "authconfigs",
+    "httpgateways",
+    "proxies",
+    "ratelimitconfigs",
+    "routeoptions",
+    "routetables",
+    "settings",
+    "tcpgateways",
+    "upstreamgroups",
+    "virtualhostoptions",
+];
+
+/// Parses the text of a file.
+///
+/// `path` is relative to the folder of resources, with `/`: in Gloo's directory form (`upstreams/<ns>/<name>.yaml`, bare)
+/// it says kind, namespace and name; documents with `apiVersion` and `kind` say so themselves.
+pub fn parse(path: &str, text: &str) -> Vec<Parsed> {
+    let mut parsed = Vec::new();
+    for document in yaml::documents(text) {
+        match document {
+            Ok(value) => read(path, &value, &mut parsed),
+            Err(broken) => {
+                let key = broken.guess.and_then(|guess| identify(path, &guess).ok());
+                parsed.push(match key {
+                    Some(Identity::Ours { key, .. }) => Parsed::Rejected {
+                        key,
+                        problems: vec![Problem::error("", broken.text)],
+                    },
+                    _ => Parsed::Unreadable(Problem::error("", broken.text)),
+                });
+            }
+        }
+    }
+    parsed
+}
+
+fn read(path: &str, document: &Value, parsed: &mut Vec<Parsed>) {
+    if let Some(items) = document.get("items").and_then(Value::as_array)
+        && document
+            .get("kind")
+            .and_then(Value::as_str)
+            .is_some_and(|kind| kind.ends_with("List"))
+    {
+        items.iter().for_each(|item| read(path, item, parsed));
+        return;
+    }
+    parsed.push(match identify(path, document) {
+        Err(text) => Parsed::Unreadable(Problem::error("", text)),
+        Ok(Identity::Other(kind)) => Parsed::Ignored { kind },
+        Ok(Identity::Ours { key, form }) => object(key, form, document),
+    });
+}
+
+/// How a resource is written.
+#[derive(Clone, Copy, PartialEq)]
+enum Form {
+    /// Its fields are under `spec`.
+    Spec,
+    /// Kubernetes' own Secret.
+    KubernetesSecret,
+    /// Its fields are beside `metadata`.
+    Bare,
+}
+
+enum Identity {
+    Ours { key: ObjectKey, form: Form },
+    Other(String),
+}
+
+fn identify(path: &str, document: &Value) -> Result<Identity, String> {
+    let Some(fields) = document.as_object() else {
+        return Err("expected an object, as a resource is".into());
+    };
+    let text = |name: &str| fields.get(name).and_then(Value::as_str);
+    let metadata = |name: &str| {
+        let value = fields
+            .get("metadata")
+            .and_then(|metadata| metadata.get(name));
+        value
+            .and_then(Value::as_str)
+            .filter(|value| !value.is_empty())
+    };
+    if let (Some(version), Some(kind)) = (text("apiVersion"), text("kind")) {
+        let Some((kind, form)) = kubernetes_kind(version, kind) else {
+            return Ok(Identity::Other(format!("{version} {kind}")));
+        };
+        let name = metadata("name").ok_or_else(|| format!("this {kind} has no metadata.name"))?;
+        return Ok(Identity::Ours {
+            key: key(kind, metadata("namespace").unwrap_or("default"), name),
+            form,
+        });
+    }
+    let Some((folder, namespace, name)) = gloo_path(path) else {
+        return Err(
+            "neither apiVersion and kind, nor a path <plural>/<namespace>/<name>.yaml".into(),
+        );
+    };
+    let kind = match folder {
+        "gateways" => Kind::Gateway,
+        "secrets" => Kind::Secret,
+        "upstreams" => Kind::Upstream,
+        "virtualservices" => Kind::VirtualService,
+        other => return Ok(Identity::Other(other.into())),
+    };
+    Ok(Identity::Ours {
+        key: key(kind, namespace, name),
+        form: Form::Bare,
+    })
+}
+
+fn key(kind: Kind, namespace: &str, name: &str) -> ObjectKey {
+    ObjectKey {
+        kind,
+        namespace: namespace.into(),
+        name: name.into(),
+    }
+}
+
+fn kubernetes_kind(version: &str, kind: &str) -> Option<(Kind, Form)> {
+    Some(match (version, kind) {
+        ("v1", "Secret") => (Kind::Secret, Form::KubernetesSecret),
+        ("gloo.solo.io/v1", "Secret") => (Kind::Secret, Form::Bare),
+        ("gloo.solo.io/v1", "Upstream") => (Kind::Upstream, Form::Spec),
+        ("gateway.solo.io/v1", "VirtualService") => (Kind::VirtualService, Form::Spec),
+        ("gateway.solo.io/v1", "Gateway") => (Kind::Gateway, Form::Spec),
+        _ => return None,
+    })
+}
+
+fn gloo_path(path: &str) -> Option<(&str, &str, &str)> {
+    let mut parts = path.rsplit('/');
+    let file = parts.next()?;
+    let name = [".yaml", ".yml", ".json"]
+        .iter()
+        .find_map(|end| file.strip_suffix(end))?;
+    let (namespace, folder) = (parts.next()?, parts.next()?);
+    let known = ["gateways", "secrets", "upstreams", "virtualservices"];
+    (known.contains(&folder) || OTHER_FOLDERS.contains(&folder))
+        .then_some((folder, namespace, name))
+}
+
+fn object(key: ObjectKey, form: Form, document: &Value) -> Parsed {
+    let report = Report::default();
+    let root = Node::new(document, Path::Root(""), &report);
+    check_metadata(&root, &key);
+    let spec = match form {
+        Form::KubernetesSecret => match secret::read_kubernetes(&root) {
+            secret::Kubernetes::NotOurs(kind) => return Parsed::Ignored { kind },
+            secret::Kubernetes::Ours(secret) => secret.map(Spec::Secret),
+        },
+        Form::Spec => root.object(|fields| {
+            fields.ignored(&BESIDE);
+            fields.required("spec", |node| read_spec(&key, &node))
+        }),
+        Form::Bare => {
+            // Paths are those of the Kubernetes form, so that an object has the same ones wherever it comes from.
+            let bare = Value::Object(without_wrapping(document));
+            let path = match key.kind {
+                Kind::Secret => Path::Root(""),
+                _ => Path::Root("spec"),
+            };
+            read_spec(&key, &Node::new(&bare, path, &report))
+        }
+    };
+    let mut problems = report.into_problems();
+    problems.sort();
+    problems.dedup();
+    match spec {
+        Some(spec) if problems.iter().all(|it| it.level == ProblemLevel::Warning) => {
+            Parsed::Object(Box::new(Object {
+                key,
+                spec,
+                warnings: problems,
+            }))
+        }
+        _ => Parsed::Rejected { key, problems },
+    }
+}
+
+fn read_spec(key: &ObjectKey, node: &Node<'_>) -> Option<Spec> {
+    let namespace = &key.namespace;
+    match key.kind {
+        Kind::Gateway => gateway::read(node, namespace).map(Spec::Gateway),
+        Kind::Secret => secret::read_bare(node).map(Spec::Secret),
+        Kind::Upstream => upstream::read(node, namespace).map(|it| Spec::Upstream(Box::new(it))),
+        Kind::VirtualService => virtual_service::read(node, namespace).map(Spec::VirtualService),
+    }
+}
+
+fn without_wrapping(document: &Value) -> Map<String, Value> {
+    let fields = document.as_object().cloned().unwrap_or_default();
+    fields
+        .into_iter()
+        .filter(|(name, _)| !BESIDE.contains(&name.as_str()))
+        .collect()
+}
+
+/// Names become parts of names in Envoy, such as `<name>_<namespace>`, which must not be ambiguous.
+fn check_metadata(root: &Node<'_>, key: &ObjectKey) {
+    let fits = |text: &str, more: &str| {
+        !text.is_empty()
+            && text.len() <= 253
+            && text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+    };
+    if !fits(&key.name, "-._:") {
+        let _: Option<()> = root.error(format!("{:?} is not a valid name", key.name));
+    }
+    if !fits(&key.namespace, "-.") {
+        let _: Option<()> = root.error(format!("{:?} is not a valid namespace", key.namespace));
+    }
+    let Some(metadata) = root.value().get("metadata") else {
+        return;
+    };
+    for (field, expected) in [("name", &key.name), ("namespace", &key.namespace)] {
+        let found = metadata.get(field).and_then(Value::as_str);
+        if let Some(found) = found.filter(|found| !found.is_empty() && found != expected) {
+            let _: Option<()> = root.error(format!(
+                "metadata.{field} is {found:?}, but the file's path says {expected:?}"
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

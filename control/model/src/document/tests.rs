@@ -1,0 +1,245 @@
+use super::*;
+use crate::{PathMatcher, UpstreamType};
+
+fn one(path: &str, text: &str) -> Parsed {
+    let mut parsed = parse(path, text);
+    assert_eq!(parsed.len(), 1, "{parsed:?}");
+    parsed.remove(0)
+}
+
+fn object(path: &str, text: &str) -> Object {
+    match one(path, text) {
+        Parsed::Object(object) => *object,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn problems(text: &str) -> Vec<String> {
+    match one("x.yaml", text) {
+        Parsed::Rejected { problems, .. } => {
+            let shown = problems
+                .iter()
+                .map(|it| format!("{}: {}", it.field, it.text));
+            shown.collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+const UPSTREAM: &str = "
+apiVersion: gloo.solo.io/v1
+kind: Upstream
+metadata: {name: petstore, namespace: default, labels: {a: b}, annotations: {c: d}}
+status: {statuses: {}}
+spec:
+  discoveryMetadata: {labels: {a: b}}
+  static:
+    hosts:
+    - {addr: petstore.example.com, port: 80}
+";
+
+#[test]
+fn kubernetes_form_says_what_it_is() {
+    let object = object("anything.yaml", UPSTREAM);
+    assert_eq!(object.key.to_string(), "Upstream default/petstore");
+    let Spec::Upstream(upstream) = object.spec else {
+        panic!()
+    };
+    let UpstreamType::Static(fixed) = upstream.kind else {
+        panic!()
+    };
+    assert_eq!(fixed.hosts[0].port, 80);
+    assert!(!fixed.use_tls);
+}
+
+#[test]
+fn in_gloos_folders_the_path_says_what_it_is() {
+    let text = "static: {hosts: [{addr: 10.0.0.1, port: 443}]}\nstatus: {}\n";
+    let object = object("config/upstreams/gloo-system/web.yaml", text);
+    assert_eq!(object.key.to_string(), "Upstream gloo-system/web");
+    let Spec::Upstream(upstream) = object.spec else {
+        panic!()
+    };
+    let UpstreamType::Static(fixed) = upstream.kind else {
+        panic!()
+    };
+    assert!(fixed.use_tls, "a port 443 means TLS");
+}
+
+#[test]
+fn both_forms_come_to_the_same() {
+    let spec = "virtualHost: {domains: [a.example.com], routes: [{matchers: [{exact: /x}], directResponseAction: {status: 200}}]}";
+    let bare = object("virtualservices/default/web.yaml", spec);
+    let wrapped = format!(
+        "{{apiVersion: gateway.solo.io/v1, kind: VirtualService, metadata: {{name: web}}, spec: {{{spec}}}}}"
+    );
+    assert_eq!(bare, object("web.json", &wrapped));
+    let Spec::VirtualService(service) = bare.spec else {
+        panic!()
+    };
+    assert_eq!(
+        service.routes[0].matchers[0].path,
+        PathMatcher::Exact("/x".into())
+    );
+}
+
+#[test]
+fn unknown_and_not_yet_supported_fields_are_told_apart_and_all_are_told() {
+    let text = UPSTREAM.replace("port: 80}", "port: 80, prot: 1, metadata: {}}")
+        + "  loadBalancerConfig: {}\n  loadBalancer: {}\n";
+    assert_eq!(
+        problems(&text),
+        [
+            "spec.loadBalancer: unknown field",
+            "spec.loadBalancerConfig: is not supported yet",
+            "spec.static.hosts[0].metadata: is not supported yet",
+            "spec.static.hosts[0].prot: unknown field",
+        ]
+    );
+}
+
+#[test]
+fn faults_carry_the_path_of_the_field() {
+    let text = "
+apiVersion: gateway.solo.io/v1
+kind: VirtualService
+metadata: {name: web}
+spec:
+  virtualHost:
+    routes:
+    - directResponseAction: {status: 200}
+    - directResponseAction: {status: 99}
+    - matchers: [{regex: '[a-z'}, {prefix: x}]
+      routeAction: {single: {upstream: {}}}
+";
+    assert_eq!(
+        problems(text),
+        [
+            "spec.virtualHost.routes[1].directResponseAction.status: 99 is not a whole number from 200 to 599",
+            "spec.virtualHost.routes[2].matchers[0].regex: invalid regular expression \"[a-z\": unclosed character class",
+            "spec.virtualHost.routes[2].matchers[1].prefix: \"x\" must start with /",
+            "spec.virtualHost.routes[2].routeAction.single.upstream.name: is required",
+        ]
+    );
+}
+
+#[test]
+fn other_kinds_are_ignored() {
+    let text = "{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}}";
+    assert_eq!(
+        one("a.yaml", text),
+        Parsed::Ignored {
+            kind: "apps/v1 Deployment".into()
+        }
+    );
+    assert!(matches!(
+        one("proxies/gloo-system/p.yaml", "listeners: []"),
+        Parsed::Ignored { .. }
+    ));
+    let opaque = "{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {password: eA==}}";
+    assert_eq!(
+        one("a.yaml", opaque),
+        Parsed::Ignored {
+            kind: "v1 Secret of type Opaque".into()
+        }
+    );
+}
+
+#[test]
+fn a_text_that_says_not_what_it_is_is_unreadable() {
+    for text in [
+        "a: 1",
+        "just text",
+        "[1]",
+        "{apiVersion: gloo.solo.io/v1, kind: Upstream}",
+        "a: [",
+    ] {
+        assert!(
+            matches!(one("a.yaml", text), Parsed::Unreadable(_)),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_duplicate_key_rejects_the_object_that_it_is_in() {
+    let parsed = parse(
+        "a.yaml",
+        &format!("{UPSTREAM}  useHttp2: true\n  useHttp2: false\n---\n{UPSTREAM}"),
+    );
+    let [Parsed::Rejected { key, problems }, Parsed::Object(_)] = &parsed[..] else {
+        panic!("{parsed:?}")
+    };
+    assert_eq!(key.name, "petstore");
+    assert!(problems[0].text.contains("duplicate"), "{problems:?}");
+}
+
+#[test]
+fn lists_of_kubernetes_are_taken_apart() {
+    let item = "{apiVersion: gloo.solo.io/v1, kind: Upstream, metadata: {name: NAME}, spec: {aws: {region: us-east-1}}}";
+    let text = format!(
+        "{{apiVersion: v1, kind: List, items: [{}, {}]}}",
+        item.replace("NAME", "a"),
+        item.replace("NAME", "b")
+    );
+    assert_eq!(parse("list.json", &text).len(), 2);
+}
+
+#[test]
+fn untyped_words_are_not_taken_for_texts() {
+    let text = UPSTREAM.replace("petstore.example.com", "no");
+    assert_eq!(
+        problems(&text),
+        [
+            "spec.static.hosts[0].addr: expected a text, found a boolean; quote it if it is meant as a text"
+        ]
+    );
+}
+
+#[test]
+fn secrets_of_both_forms_are_the_same_and_never_shown() {
+    let kubernetes = "
+apiVersion: v1
+kind: Secret
+metadata: {name: aws, namespace: default}
+data: {aws_access_key_id: QUtJREVYQU1QTEUK}
+stringData: {aws_secret_access_key: very-secret}
+";
+    let bare = "aws: {accessKey: AKIDEXAMPLE, secretKey: very-secret}";
+    let object = object("a.yaml", kubernetes);
+    assert_eq!(object, self::object("secrets/default/aws.yaml", bare));
+    assert!(!format!("{object:?}").contains("very-secret"));
+    let Spec::Secret(crate::Secret::Aws(keys)) = object.spec else {
+        panic!()
+    };
+    assert_eq!(
+        keys.access_key_id, "AKIDEXAMPLE",
+        "without the line break of `echo`"
+    );
+}
+
+#[test]
+fn faults_of_secrets_do_not_show_them() {
+    for (path, text) in [
+        (
+            "secrets/a/b.yaml",
+            "aws: {accessKey: [very-secret], secretKey: very-secret}",
+        ),
+        (
+            "secrets/a/b.yaml",
+            "aws: {accessKey: 'very-secret very-secret', secretKey: x}",
+        ),
+        (
+            "secrets/a/b.yaml",
+            "tls: {certChain: very-secret, privateKey: very-secret}",
+        ),
+        (
+            "a.yaml",
+            "{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {aws_access_key_id: very-secret}}",
+        ),
+    ] {
+        let parsed = one(path, text);
+        assert!(matches!(parsed, Parsed::Rejected { .. }), "{text}");
+        assert!(!format!("{parsed:?}").contains("very-secret"), "{parsed:?}");
+    }
+}

@@ -1,0 +1,330 @@
+//! Reads a JSON value field by field: every field is asked for by name, what was not asked for is refused, and every
+//! fault says where it is. Reading goes on after a fault, so that one look shows them all.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::{ObjectRef, Problem, duration};
+
+/// Where a value stands in its document.
+#[derive(Clone, Copy)]
+pub(crate) enum Path<'a> {
+    Root(&'static str),
+    Field(&'a Path<'a>, &'a str),
+    Index(&'a Path<'a>, usize),
+}
+
+/// What was found wrong so far.
+#[derive(Default)]
+pub(crate) struct Report {
+    problems: RefCell<Vec<Problem>>,
+}
+
+/// A value, and where it stands.
+pub(crate) struct Node<'a> {
+    value: &'a Value,
+    path: Path<'a>,
+    report: &'a Report,
+}
+
+/// The fields of an object.
+pub(crate) struct Fields<'a> {
+    map: &'a Map<String, Value>,
+    path: &'a Path<'a>,
+    report: &'a Report,
+    known: Vec<&'static str>,
+}
+
+impl Report {
+    pub(crate) fn into_problems(self) -> Vec<Problem> {
+        self.problems.into_inner()
+    }
+
+    fn push(&self, problem: Problem) {
+        self.problems.borrow_mut().push(problem);
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root(name) => f.write_str(name),
+            Self::Field(Path::Root(""), name) => f.write_str(name),
+            Self::Field(parent, name) => write!(f, "{parent}.{name}"),
+            Self::Index(parent, index) => write!(f, "{parent}[{index}]"),
+        }
+    }
+}
+
+impl<'a> Node<'a> {
+    pub(crate) fn new(value: &'a Value, path: Path<'a>, report: &'a Report) -> Self {
+        Self {
+            value,
+            path,
+            report,
+        }
+    }
+
+    pub(crate) fn error<T>(&self, text: impl Into<String>) -> Option<T> {
+        self.report
+            .push(Problem::error(self.path.to_string(), text));
+        None
+    }
+
+    pub(crate) fn warn(&self, text: impl Into<String>) {
+        self.report
+            .push(Problem::warning(self.path.to_string(), text));
+    }
+
+    fn expected<T>(&self, what: &str) -> Option<T> {
+        // The value itself may be secret: only its type is told.
+        let found = match self.value {
+            Value::Null => "nothing",
+            Value::Bool(_) => "a boolean; quote it if it is meant as a text",
+            Value::Number(_) => "a number; quote it if it is meant as a text",
+            Value::String(_) => "a text",
+            Value::Array(_) => "a list",
+            Value::Object(_) => "an object",
+        };
+        self.error(format!("expected {what}, found {found}"))
+    }
+
+    pub(crate) fn text(&self) -> Option<&'a str> {
+        match self.value.as_str() {
+            Some(text) => Some(text),
+            None => self.expected("a text"),
+        }
+    }
+
+    pub(crate) fn string(&self) -> Option<String> {
+        self.text().map(str::to_owned)
+    }
+
+    pub(crate) fn non_empty(&self) -> Option<String> {
+        match self.text()? {
+            "" => self.error("must not be empty"),
+            text => Some(text.to_owned()),
+        }
+    }
+
+    pub(crate) fn boolean(&self) -> Option<bool> {
+        match self.value.as_bool() {
+            Some(value) => Some(value),
+            None => self.expected("true or false"),
+        }
+    }
+
+    /// A whole number within bounds, both included.
+    pub(crate) fn number(&self, least: u32, most: u32) -> Option<u32> {
+        let number = self.value.as_u64().and_then(|n| u32::try_from(n).ok());
+        match number {
+            Some(number) if (least..=most).contains(&number) => Some(number),
+            _ => match self.value {
+                Value::Number(found) => self.error(format!(
+                    "{found} is not a whole number from {least} to {most}"
+                )),
+                _ => self.expected(&format!("a whole number from {least} to {most}")),
+            },
+        }
+    }
+
+    pub(crate) fn uint(&self) -> Option<u32> {
+        self.number(0, u32::MAX)
+    }
+
+    pub(crate) fn float(&self) -> Option<f64> {
+        match self.value.as_f64() {
+            Some(value) => Some(value),
+            None => self.expected("a number"),
+        }
+    }
+
+    pub(crate) fn duration(&self) -> Option<Duration> {
+        let text = self.text()?;
+        match duration::parse(text) {
+            Some(duration) => Some(duration),
+            None => self.error(format!(
+                "{text:?} is not a duration; expected a number with a unit, as 10s, 1.5s or 250ms"
+            )),
+        }
+    }
+
+    pub(crate) fn positive_duration(&self) -> Option<Duration> {
+        match self.duration()? {
+            Duration::ZERO => self.error("must be longer than 0s"),
+            duration => Some(duration),
+        }
+    }
+
+    /// One of the names of an enumeration (or its number, as protobuf's JSON allows).
+    pub(crate) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Option<T> {
+        if let Some(index) = self.value.as_u64().and_then(|n| usize::try_from(n).ok())
+            && let Some((_, choice)) = choices.get(index)
+        {
+            return Some(*choice);
+        }
+        let text = self.text()?;
+        match choices.iter().find(|(name, _)| *name == text) {
+            Some((_, choice)) => Some(*choice),
+            None => {
+                let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+                self.error(format!("{text:?} is not one of {}", names.join(", ")))
+            }
+        }
+    }
+
+    pub(crate) fn list<T>(&self, mut read: impl FnMut(Node<'_>) -> Option<T>) -> Option<Vec<T>> {
+        let Some(values) = self.value.as_array() else {
+            return self.expected("a list");
+        };
+        let items = values.iter().enumerate().filter_map(|(index, value)| {
+            read(Node::new(
+                value,
+                Path::Index(&self.path, index),
+                self.report,
+            ))
+        });
+        Some(items.collect())
+    }
+
+    pub(crate) fn object<T>(&self, read: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> Option<T> {
+        let Some(map) = self.value.as_object() else {
+            return self.expected("an object");
+        };
+        let mut fields = Fields {
+            map,
+            path: &self.path,
+            report: self.report,
+            known: Vec::new(),
+        };
+        let object = read(&mut fields);
+        fields.refuse_unknown();
+        object
+    }
+
+    /// A map from names to values that are all alike.
+    pub(crate) fn map<T>(
+        &self,
+        mut read: impl FnMut(Node<'_>) -> Option<T>,
+    ) -> Option<Vec<(String, T)>> {
+        let Some(map) = self.value.as_object() else {
+            return self.expected("an object");
+        };
+        let items = map.iter().filter_map(|(name, value)| {
+            let node = Node::new(value, Path::Field(&self.path, name), self.report);
+            read(node).map(|item| (name.clone(), item))
+        });
+        Some(items.collect())
+    }
+
+    /// The name and namespace of another resource; without a namespace, it is the one of the resource itself.
+    pub(crate) fn reference(&self, own_namespace: &str) -> Option<ObjectRef> {
+        self.object(|fields| {
+            let name = fields.required("name", |node| node.non_empty());
+            let namespace = fields.field("namespace", |node| node.string());
+            Some(ObjectRef {
+                namespace: namespace
+                    .filter(|namespace| !namespace.is_empty())
+                    .unwrap_or_else(|| own_namespace.to_owned()),
+                name: name?,
+            })
+        })
+    }
+
+    /// The value as it is.
+    pub(crate) fn value(&self) -> &'a Value {
+        self.value
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// Reads a field that may be left out; null means the same.
+    pub(crate) fn field<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(Node<'_>) -> Option<T>,
+    ) -> Option<T> {
+        self.known.push(name);
+        match self.map.get(name) {
+            None | Some(Value::Null) => None,
+            Some(value) => read(Node::new(value, Path::Field(self.path, name), self.report)),
+        }
+    }
+
+    /// Reads a field that must be there.
+    pub(crate) fn required<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(Node<'_>) -> Option<T>,
+    ) -> Option<T> {
+        if !self.has(name) {
+            self.known.push(name);
+            let path = Path::Field(self.path, name);
+            self.report
+                .push(Problem::error(path.to_string(), "is required"));
+            return None;
+        }
+        self.field(name, read)
+    }
+
+    pub(crate) fn list<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnMut(Node<'_>) -> Option<T>,
+    ) -> Vec<T> {
+        self.field(name, |node| node.list(read)).unwrap_or_default()
+    }
+
+    pub(crate) fn flag(&mut self, name: &'static str) -> bool {
+        self.field(name, |node| node.boolean()).unwrap_or_default()
+    }
+
+    /// Whether a field is there.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        !matches!(self.map.get(name), None | Some(Value::Null))
+    }
+
+    /// Which of several fields that exclude each other are there; more than one is a fault.
+    pub(crate) fn one_of(&self, names: &[&'static str]) -> Option<&'static str> {
+        let mut there = names.iter().copied().filter(|name| self.has(name));
+        let first = there.next();
+        if let Some(second) = there.next() {
+            self.error(format!(
+                "{} and {second} exclude each other",
+                first.unwrap_or_default()
+            ));
+        }
+        first
+    }
+
+    /// A fault of the object itself.
+    pub(crate) fn error(&self, text: impl Into<String>) {
+        self.report
+            .push(Problem::error(self.path.to_string(), text));
+    }
+
+    /// Fields that Gloo has and that mean nothing here.
+    pub(crate) fn ignored(&mut self, names: &[&'static str]) {
+        self.known.extend_from_slice(names);
+    }
+
+    /// Fields that Gloo has and that would change something, so that leaving them out must not go unseen.
+    pub(crate) fn later(&mut self, names: &[&'static str]) {
+        for name in names {
+            self.field(name, |node| node.error::<()>("is not supported yet"));
+        }
+    }
+
+    fn refuse_unknown(&self) {
+        for name in self.map.keys() {
+            if !self.known.contains(&name.as_str()) {
+                let path = Path::Field(self.path, name);
+                self.report
+                    .push(Problem::error(path.to_string(), "unknown field"));
+            }
+        }
+    }
+}

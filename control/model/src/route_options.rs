@@ -1,0 +1,307 @@
+//! What a route does besides forwarding.
+
+use std::time::Duration;
+
+use crate::ObjectRef;
+use crate::header::{self, HeaderManipulation};
+use crate::matcher;
+use crate::read::{Fields, Node};
+use crate::regex;
+use crate::upstream::is_host_name;
+
+/// What a route does besides forwarding.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RouteOptions {
+    /// How long a request may take, tries included; zero: for ever.
+    pub timeout: Option<Duration>,
+    /// Which failures are tried again.
+    pub retries: Option<RetryPolicy>,
+    /// What takes the place of the matched prefix.
+    pub prefix_rewrite: Option<String>,
+    /// What takes the place of what an expression matches in the path.
+    pub regex_rewrite: Option<RegexRewrite>,
+    /// What takes the place of the host.
+    pub host_rewrite: Option<HostRewrite>,
+    /// Headers to add and remove.
+    pub headers: HeaderManipulation,
+    /// Where a copy of the request goes.
+    pub shadowing: Option<Shadowing>,
+}
+
+/// Which failures are tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Envoy's conditions, with commas.
+    pub retry_on: String,
+    /// How often, after the first try.
+    pub retries: Option<u32>,
+    /// How long a try may take.
+    pub per_try_timeout: Option<Duration>,
+    /// How long to wait between tries.
+    pub back_off: Option<RetryBackOff>,
+}
+
+/// How long to wait between tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryBackOff {
+    /// The first wait.
+    pub base: Duration,
+    /// The longest wait.
+    pub most: Option<Duration>,
+}
+
+/// What takes the place of what an expression matches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegexRewrite {
+    /// The expression.
+    pub pattern: String,
+    /// What takes its place, with `\1` for its groups.
+    pub substitution: String,
+}
+
+/// What takes the place of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostRewrite {
+    /// This one.
+    Literal(String),
+    /// The name of the upstream's host.
+    Auto,
+}
+
+/// Where a copy of the request goes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shadowing {
+    /// The upstream.
+    pub upstream: ObjectRef,
+    /// Of how many requests, in percent.
+    pub percentage: f64,
+}
+
+/// Gloo's other options of a route.
+const LATER: [&str; 38] = [
+    "ai",
+    "appendXForwardedHost",
+    "bufferPerRoute",
+    "cors",
+    "csrf",
+    "dlp",
+    "envoyMetadata",
+    "extProc",
+    "extProcEarly",
+    "extProcLate",
+    "extauth",
+    "extensions",
+    "faults",
+    "hostRewriteHeader",
+    "hostRewritePathRegex",
+    "idleTimeout",
+    "jwt",
+    "jwtProvidersStaged",
+    "jwtStaged",
+    "lbHash",
+    "maxStreamDuration",
+    "rateLimitConfigs",
+    "rateLimitEarlyConfigs",
+    "rateLimitRegularConfigs",
+    "ratelimit",
+    "ratelimitBasic",
+    "ratelimitEarly",
+    "ratelimitRegular",
+    "rbac",
+    "rateLimitRegular",
+    "rateLimitEarly",
+    "stagedTransformations",
+    "stats",
+    "tracing",
+    "transformations",
+    "upgrades",
+    "waf",
+    "caching",
+];
+
+/// Conditions that Envoy knows.
+const RETRY_ON: [&str; 20] = [
+    "5xx",
+    "gateway-error",
+    "reset",
+    "reset-before-request",
+    "connect-failure",
+    "envoy-ratelimited",
+    "retriable-4xx",
+    "refused-stream",
+    "retriable-status-codes",
+    "retriable-headers",
+    "http3-post-connect-failure",
+    "cancelled",
+    "deadline-exceeded",
+    "internal",
+    "resource-exhausted",
+    "unavailable",
+    "aborted",
+    "unknown",
+    "unimplemented",
+    "data-loss",
+];
+
+pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<RouteOptions> {
+    node.object(|fields| {
+        fields.later(&LATER);
+        fields.one_of(&["prefixRewrite", "regexRewrite"]);
+        fields.one_of(&["hostRewrite", "autoHostRewrite"]);
+        Some(RouteOptions {
+            timeout: fields.field("timeout", |node| node.duration()),
+            retries: fields.field("retries", |node| read_retries(&node)),
+            prefix_rewrite: fields.field("prefixRewrite", |node| match node.text()? {
+                "" => None,
+                _ => matcher::path(&node),
+            }),
+            regex_rewrite: fields.field("regexRewrite", |node| node.object(read_regex_rewrite)),
+            host_rewrite: read_host_rewrite(fields),
+            headers: fields
+                .field("headerManipulation", |node| {
+                    header::read_manipulation(&node)
+                })
+                .unwrap_or_default(),
+            shadowing: fields.field("shadowing", |node| read_shadowing(&node, namespace)),
+        })
+    })
+}
+
+fn read_host_rewrite(fields: &mut Fields<'_>) -> Option<HostRewrite> {
+    let literal = fields.field("hostRewrite", |node| {
+        let host = header::value(&node)?;
+        let name = host.split(':').next().unwrap_or_default();
+        if !is_host_name(name) && !host.starts_with('[') {
+            return node.error(format!("{host:?} is not a host"));
+        }
+        Some(host)
+    });
+    let auto = fields.flag("autoHostRewrite");
+    match literal {
+        Some(host) => Some(HostRewrite::Literal(host)),
+        None => auto.then_some(HostRewrite::Auto),
+    }
+}
+
+pub(crate) fn read_retries(node: &Node<'_>) -> Option<RetryPolicy> {
+    node.object(|fields| {
+        fields.later(&[
+            "previousPriorities",
+            "retriableStatusCodes",
+            "rateLimitedRetryBackOff",
+        ]);
+        let retry_on = fields.field("retryOn", |node| {
+            let text = header::value(&node)?;
+            for condition in text.split(',').map(str::trim).filter(|it| !it.is_empty()) {
+                if !RETRY_ON.contains(&condition) {
+                    node.warn(format!(
+                        "Envoy does not know the condition {condition:?} and ignores it"
+                    ));
+                }
+            }
+            Some(text)
+        });
+        Some(RetryPolicy {
+            retry_on: retry_on.unwrap_or_default(),
+            retries: fields.field("numRetries", |node| node.uint()),
+            per_try_timeout: fields.field("perTryTimeout", |node| node.duration()),
+            back_off: fields.field("retryBackOff", |node| node.object(read_back_off)),
+        })
+    })
+}
+
+fn read_back_off(fields: &mut Fields<'_>) -> Option<RetryBackOff> {
+    let base = fields.required("baseInterval", |node| node.positive_duration());
+    let most = fields.field("maxInterval", |node| node.positive_duration());
+    if let (Some(base), Some(most)) = (base, most)
+        && most < base
+    {
+        fields.error("maxInterval is shorter than baseInterval");
+    }
+    Some(RetryBackOff { base: base?, most })
+}
+
+pub(crate) fn read_regex_rewrite(fields: &mut Fields<'_>) -> Option<RegexRewrite> {
+    let pattern = fields.required("pattern", |node| {
+        node.object(|fields| {
+            fields.ignored(&["googleRe2"]);
+            fields.required("regex", |node| regex::read(&node))
+        })
+    });
+    let groups = pattern
+        .as_ref()
+        .map_or(usize::MAX, |pattern| pattern.groups);
+    let substitution = fields.field("substitution", |node| {
+        let text = header::value(&node)?;
+        match check_substitution(&text, groups) {
+            Ok(()) => Some(text),
+            Err(reason) => node.error(reason),
+        }
+    });
+    Some(RegexRewrite {
+        pattern: pattern?.pattern,
+        substitution: substitution.unwrap_or_default(),
+    })
+}
+
+fn check_substitution(text: &str, groups: usize) -> Result<(), String> {
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            continue;
+        }
+        match chars.next() {
+            Some('\\') => {}
+            Some(digit @ '0'..='9') if (digit as usize - '0' as usize) <= groups => {}
+            Some(digit @ '0'..='9') => {
+                return Err(format!(
+                    "{text:?}: there is no group {digit}, only {groups}"
+                ));
+            }
+            _ => {
+                return Err(format!(
+                    r"{text:?}: after \ only a digit or another \ may stand"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read_shadowing(node: &Node<'_>, namespace: &str) -> Option<Shadowing> {
+    node.object(|fields| {
+        fields.later(&["disableShadowHostSuffixAppend", "hostRewriteLiteral"]);
+        let upstream = fields.required("upstream", |node| node.reference(namespace));
+        let percentage = fields.field("percentage", |node| {
+            let percentage = node.float()?;
+            if !(0.0..=100.0).contains(&percentage) {
+                return node.error(format!("{percentage} is not from 0 to 100"));
+            }
+            Some(percentage)
+        });
+        Some(Shadowing {
+            upstream: upstream?,
+            percentage: percentage.unwrap_or_default(),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn substitutions_name_only_groups_that_there_are() {
+        for (text, groups, good) in [
+            ("/x", 0, true),
+            (r"/\1/\2", 2, true),
+            (r"/\0", 0, true),
+            (r"\\n", 0, true),
+            (r"/\2", 1, false),
+            (r"/\n", 0, false),
+            ("\\", 0, false),
+        ] {
+            assert_eq!(check_substitution(text, groups).is_ok(), good, "{text}");
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Secrets, in Kubernetes' form and in Gloo's own.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use tenon_contract::AwsCredentials;
+
+use crate::read::{Fields, Node};
+
+/// What must not be shown. `Debug` does not.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Secret {
+    /// Keys of AWS.
+    Aws(AwsCredentials),
+    /// Certificates and their key.
+    Tls(TlsSecret),
+}
+
+/// Certificates and their key, as PEM.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct TlsSecret {
+    /// The certificate and those that lead from it to the root.
+    pub cert_chain: Option<String>,
+    /// Its key.
+    pub private_key: Option<String>,
+    /// The roots that the other side is verified with.
+    pub root_ca: Option<String>,
+    /// The OCSP response, DER.
+    pub ocsp_staple: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Aws(_) => "Aws([redacted])",
+            Self::Tls(_) => "Tls([redacted])",
+        })
+    }
+}
+
+impl fmt::Debug for TlsSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TlsSecret([redacted])")
+    }
+}
+
+/// A Secret of Kubernetes.
+pub(crate) enum Kubernetes {
+    /// One for something else; what it is.
+    NotOurs(String),
+    /// One that Tenon reads, if it is valid.
+    Ours(Option<Secret>),
+}
+
+const AWS: [&str; 3] = [
+    "aws_access_key_id",
+    "aws_secret_access_key",
+    "aws_session_token",
+];
+
+pub(crate) fn read_kubernetes(root: &Node<'_>) -> Kubernetes {
+    let has = |name: &str| {
+        ["data", "stringData"].iter().any(|map| {
+            let value = root.value().get(map).and_then(|map| map.get(name));
+            value.is_some_and(|value| !value.is_null())
+        })
+    };
+    let kind = root
+        .value()
+        .get("type")
+        .and_then(Value::as_str)
+        .unwrap_or("Opaque");
+    let aws = AWS.iter().any(|name| has(name));
+    if kind != "kubernetes.io/tls" && !aws {
+        return Kubernetes::NotOurs(format!("v1 Secret of type {kind}"));
+    }
+    Kubernetes::Ours(root.object(|fields| {
+        fields.ignored(&[
+            "apiVersion",
+            "kind",
+            "metadata",
+            "status",
+            "type",
+            "immutable",
+        ]);
+        let data = Data::read(fields)?;
+        if kind == "kubernetes.io/tls" {
+            let tls = TlsSecret {
+                cert_chain: data.text(fields, "tls.crt"),
+                private_key: data.text(fields, "tls.key"),
+                root_ca: data.text(fields, "ca.crt"),
+                ocsp_staple: data.bytes("tls.ocsp-staple").map(<[u8]>::to_vec),
+            };
+            return check_tls(fields, tls).map(Secret::Tls);
+        }
+        let [id, key, token] = AWS;
+        let (id_text, key_text) = (data.text(fields, id), data.text(fields, key));
+        for (name, text) in [(id, &id_text), (key, &key_text)] {
+            if text.as_ref().is_none_or(String::is_empty) {
+                fields.error(format!("data.{name} is required"));
+            }
+        }
+        check_aws(fields, id_text?, key_text?, data.text(fields, token))
+    }))
+}
+
+/// `data` and `stringData`, decoded.
+struct Data(Vec<(String, Vec<u8>)>);
+
+impl Data {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let plain = fields.field("stringData", |node| {
+            node.map(|node| node.string().map(String::into_bytes))
+        });
+        let encoded = fields.field("data", |node| {
+            node.map(|node| {
+                // Kubernetes writes it on one line; people wrap it.
+                let text: String = node.text()?.split_ascii_whitespace().collect();
+                match STANDARD.decode(text) {
+                    Ok(bytes) => Some(bytes),
+                    Err(_) => node.error("is not valid base64"),
+                }
+            })
+        });
+        // As Kubernetes does it, stringData wins.
+        let mut all = plain.unwrap_or_default();
+        all.extend(encoded.unwrap_or_default());
+        Some(Self(all))
+    }
+
+    fn bytes(&self, name: &str) -> Option<&[u8]> {
+        let entry = self.0.iter().find(|(key, _)| key == name);
+        entry
+            .map(|(_, bytes)| bytes.as_slice())
+            .filter(|bytes| !bytes.is_empty())
+    }
+
+    fn text(&self, fields: &Fields<'_>, name: &str) -> Option<String> {
+        let text = std::str::from_utf8(self.bytes(name)?);
+        if text.is_err() {
+            fields.error(format!("data.{name} is not a text"));
+        }
+        text.ok().map(str::to_owned)
+    }
+}
+
+/// Gloo's own form: one of `aws`, `tls` ….
+pub(crate) fn read_bare(node: &Node<'_>) -> Option<Secret> {
+    node.object(|fields| {
+        fields.later(&[
+            "azure",
+            "header",
+            "credentials",
+            "encryption",
+            "oauth",
+            "apiKey",
+            "extensions",
+        ]);
+        match fields.one_of(&["aws", "tls"]) {
+            Some("aws") => fields.field("aws", |node| node.object(read_aws)),
+            Some(_) => fields.field("tls", |node| {
+                node.object(|fields| {
+                    let mut text = |name| fields.field(name, |node| node.non_empty());
+                    let tls = TlsSecret {
+                        cert_chain: text("certChain"),
+                        private_key: text("privateKey"),
+                        root_ca: text("rootCa"),
+                        ocsp_staple: fields.field("ocspStaple", |node| {
+                            match STANDARD.decode(node.text()?) {
+                                Ok(bytes) => Some(bytes),
+                                Err(_) => node.error("is not valid base64"),
+                            }
+                        }),
+                    };
+                    check_tls(fields, tls).map(Secret::Tls)
+                })
+            }),
+            None => {
+                fields.error("expected one of aws and tls");
+                None
+            }
+        }
+    })
+}
+
+fn read_aws(fields: &mut Fields<'_>) -> Option<Secret> {
+    let id = fields.required("accessKey", |node| node.non_empty());
+    let key = fields.required("secretKey", |node| node.non_empty());
+    let token = fields.field("sessionToken", |node| node.string());
+    check_aws(fields, id?, key?, token)
+}
+
+fn check_aws(
+    fields: &Fields<'_>,
+    id: String,
+    key: String,
+    token: Option<String>,
+) -> Option<Secret> {
+    // A trailing line break is what `echo … | base64` leaves; no key has one.
+    let trim = |text: String| text.trim_end_matches(['\r', '\n']).to_owned();
+    let credentials = AwsCredentials {
+        access_key_id: trim(id),
+        secret_access_key: trim(key),
+        session_token: token.map(trim).filter(|token| !token.is_empty()),
+        expiration: None,
+    };
+    let all = [
+        Some(&credentials.access_key_id),
+        Some(&credentials.secret_access_key),
+        credentials.session_token.as_ref(),
+    ];
+    let printable = |text: &String| text.bytes().all(|byte| (0x21..0x7f).contains(&byte));
+    if !all.into_iter().flatten().all(printable) {
+        fields.error("a key of AWS holds characters that none has, as a space or a line break");
+        return None;
+    }
+    Some(Secret::Aws(credentials))
+}
+
+fn check_tls(fields: &Fields<'_>, tls: TlsSecret) -> Option<TlsSecret> {
+    if tls.cert_chain.is_some() != tls.private_key.is_some() {
+        fields.error("a certificate and its key go together");
+        return None;
+    }
+    if tls.cert_chain.is_none() && tls.root_ca.is_none() {
+        fields.error("neither a certificate with its key nor a root certificate");
+        return None;
+    }
+    let pem = |text: &Option<String>, kind: &str| {
+        text.as_ref().is_none_or(|text| {
+            text.lines()
+                .any(|line| line.trim_start().starts_with("-----BEGIN ") && line.contains(kind))
+        })
+    };
+    for (what, text, kind) in [
+        ("certificate", &tls.cert_chain, "CERTIFICATE-----"),
+        ("private key", &tls.private_key, "PRIVATE KEY-----"),
+        ("root certificate", &tls.root_ca, "CERTIFICATE-----"),
+    ] {
+        if !pem(text, kind) {
+            fields.error(format!("the {what} is no PEM text"));
+        }
+    }
+    Some(tls)
+}

@@ -1,0 +1,108 @@
+//! Which function a destination calls, and how.
+
+use tenon_contract::{AwsCall, CallConfig, CallTarget, Invocation, RequestShape, ResponseShape};
+use tenon_model::{AwsDestination, AwsUpstream, LambdaFunction, ObjectRef};
+
+use crate::aws::partition;
+
+/// The call, or why there is none: the field below the destination, and the reason.
+pub(crate) fn resolve(
+    reference: &ObjectRef,
+    lambda: &AwsUpstream,
+    destination: Option<&AwsDestination>,
+    rewrites_path: bool,
+) -> Result<CallConfig, (&'static str, String)> {
+    let asked = destination
+        .cloned()
+        .unwrap_or_default()
+        .or(&lambda.overrides);
+    let function = function(reference, lambda, &asked)?;
+    let request = match (asked.request_transformation, asked.wrap_as_api_gateway) {
+        (true, true) => {
+            return Err((
+                ".destinationSpec.aws",
+                "requestTransformation and wrapAsApiGateway exclude each other".into(),
+            ));
+        }
+        (true, false) => RequestShape::Metadata,
+        (false, true) => RequestShape::ApiGateway,
+        (false, false) => RequestShape::Body,
+    };
+    let response = match (asked.unwrap_as_alb, asked.unwrap_as_api_gateway) {
+        (true, true) => {
+            return Err((
+                ".destinationSpec.aws",
+                "unwrapAsAlb and unwrapAsApiGateway exclude each other".into(),
+            ));
+        }
+        (true, false) => ResponseShape::Alb,
+        (false, true) => ResponseShape::ApiGateway,
+        (false, false) => ResponseShape::Body,
+    };
+    let mut call = CallConfig::aws(&function.logical_name, arn_or_name(lambda, function));
+    call.rewrites_path = rewrites_path;
+    let CallTarget::Aws(defaults) = call.target;
+    call.target = CallTarget::Aws(AwsCall {
+        qualifier: function.qualifier.clone(),
+        invocation: match asked.asynchronous {
+            Some(true) => Invocation::Event,
+            _ => Invocation::RequestResponse,
+        },
+        request,
+        response,
+        function_error_status: asked
+            .function_error_status
+            .unwrap_or(defaults.function_error_status),
+        expose_function_error: asked
+            .expose_function_error
+            .unwrap_or(defaults.expose_function_error),
+        text_content_types: asked.text_content_types.clone(),
+        ..defaults
+    });
+    Ok(call)
+}
+
+fn function<'a>(
+    reference: &ObjectRef,
+    lambda: &'a AwsUpstream,
+    asked: &AwsDestination,
+) -> Result<&'a LambdaFunction, (&'static str, String)> {
+    if lambda.functions.is_empty() {
+        return Err((
+            ".upstream",
+            format!("lambda points to upstream {reference} with no functions"),
+        ));
+    }
+    let names: Vec<_> = lambda
+        .functions
+        .iter()
+        .map(|it| it.logical_name.as_str())
+        .collect();
+    let known = names.join(", ");
+    let Some(name) = &asked.logical_name else {
+        return Err((
+            ".destinationSpec.aws.logicalName",
+            format!("is required, because upstream {reference} calls functions; known: {known}"),
+        ));
+    };
+    let found = lambda.functions.iter().find(|it| it.logical_name == *name);
+    found.ok_or_else(|| {
+        (
+            ".destinationSpec.aws.logicalName",
+            format!("unknown function {name:?} on upstream {reference}; known: {known}"),
+        )
+    })
+}
+
+/// A function of another account goes by its ARN.
+fn arn_or_name(lambda: &AwsUpstream, function: &LambdaFunction) -> String {
+    match &lambda.account_id {
+        Some(account) if !function.name.starts_with("arn:") => format!(
+            "arn:{}:lambda:{}:{account}:function:{}",
+            partition(&lambda.region),
+            lambda.region,
+            function.name
+        ),
+        _ => function.name.clone(),
+    }
+}

@@ -1,0 +1,289 @@
+//! An upstream as cluster.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use prost::Message;
+use tenon_model::{
+    CircuitBreakers, ConnectionConfig, Host, Kind, ObjectKey, ObjectRef, Problem, Secret, Spec,
+    SslCertificates, StaticUpstream, TlsSecret, Upstream, UpstreamType,
+};
+
+use crate::output::{CredentialSource, Module};
+use crate::proto::cluster::cluster::{
+    ClusterDiscoveryType, DiscoveryType, DnsLookupFamily, TransportSocketMatch,
+};
+use crate::proto::{cluster, core, duration, endpoint, hcm, socket_address, uint, upstream_http};
+use crate::wire::any;
+use crate::{aws, names, tls};
+
+/// Gloo's default.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const HTTP_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+const SOCKET_MATCH: &str = "envoy.transport_socket_match";
+
+/// What an upstream comes to.
+#[derive(Default)]
+pub(crate) struct ClusterForm {
+    /// The encoded cluster.
+    pub(crate) cluster: Vec<u8>,
+    /// The generic secret that it uses, and where that comes from.
+    pub(crate) credentials: Option<(String, CredentialSource)>,
+    /// The TLS secrets that it uses.
+    pub(crate) tls_secrets: BTreeSet<ObjectKey>,
+    /// What is worth a warning.
+    pub(crate) problems: Vec<Problem>,
+    /// The secrets that were looked at.
+    pub(crate) reads: BTreeSet<ObjectKey>,
+}
+
+/// Finds secrets.
+pub(crate) trait Secrets {
+    /// The secret, in its last good form.
+    fn secret(&self, key: &ObjectKey) -> Option<&Secret>;
+}
+
+pub(crate) fn translate(
+    key: &ObjectKey,
+    upstream: &Upstream,
+    module: &Module,
+    secrets: &impl Secrets,
+) -> ClusterForm {
+    let mut form = ClusterForm::default();
+    let tls = tls_secret(upstream, secrets, &mut form);
+    let mut cluster = cluster::Cluster {
+        name: names::cluster(key),
+        connect_timeout: Some(duration(
+            upstream
+                .connection
+                .connect_timeout
+                .unwrap_or(CONNECT_TIMEOUT),
+        )),
+        per_connection_buffer_limit_bytes: upstream.connection.buffer_limit.map(uint),
+        circuit_breakers: upstream.circuit_breakers.as_ref().map(circuit_breakers),
+        upstream_connection_options: keepalive(&upstream.connection),
+        ..cluster::Cluster::default()
+    };
+    let mut filters = Vec::new();
+    match &upstream.kind {
+        UpstreamType::Static(fixed) => {
+            static_hosts(fixed, upstream, tls, &mut cluster);
+        }
+        UpstreamType::Aws(lambda) => {
+            filters = aws::cluster(key, lambda, upstream, tls, module, &mut cluster);
+            form.credentials = Some(aws::credentials(lambda, secrets, &mut form));
+        }
+    }
+    if let Some(options) = http_options(upstream, filters) {
+        cluster.typed_extension_protocol_options =
+            HashMap::from([(HTTP_OPTIONS.to_owned(), any(&options))]);
+    }
+    form.cluster = cluster.encode_to_vec();
+    form
+}
+
+/// The secret that `sslConfig` names.
+fn tls_secret<'a>(
+    upstream: &Upstream,
+    secrets: &'a impl Secrets,
+    form: &mut ClusterForm,
+) -> Option<&'a TlsSecret> {
+    let SslCertificates::Secret(reference) = &upstream.ssl.as_ref()?.certificates else {
+        return None;
+    };
+    let key = reference.key(Kind::Secret);
+    let found = secrets.secret(&key);
+    form.reads.insert(key.clone());
+    form.tls_secrets.insert(key);
+    let problem = match found {
+        Some(Secret::Tls(secret)) => return Some(secret),
+        Some(Secret::Aws(_)) => format!("secret {reference} holds no certificates"),
+        None => format!("secret {reference} does not exist"),
+    };
+    form.problems
+        .push(Problem::warning("spec.sslConfig.secretRef", problem));
+    None
+}
+
+fn static_hosts(
+    fixed: &StaticUpstream,
+    upstream: &Upstream,
+    secret: Option<&TlsSecret>,
+    cluster: &mut cluster::Cluster,
+) {
+    let by_ip = fixed.hosts.iter().all(|host| host.ip().is_some());
+    discovery(
+        cluster,
+        if by_ip {
+            DiscoveryType::Static
+        } else {
+            DiscoveryType::StrictDns
+        },
+    );
+    let context = match &upstream.ssl {
+        Some(ssl) => Some(tls::configured(ssl, secret)),
+        None => fixed.use_tls.then(Default::default),
+    };
+    let mut endpoints = Vec::new();
+    for host in &fixed.hosts {
+        let mut lb_endpoint = lb_endpoint(&host.address, host.port);
+        lb_endpoint.load_balancing_weight = host.weight.map(uint);
+        if let (Some(context), Some(sni)) = (&context, sni(fixed, host)) {
+            let name = format!("{sni};{}:{}", host.address, host.port);
+            lb_endpoint.metadata = Some(core::Metadata {
+                filter_metadata: HashMap::from([(SOCKET_MATCH.to_owned(), flag(&name))]),
+                ..core::Metadata::default()
+            });
+            let there = cluster
+                .transport_socket_matches
+                .iter()
+                .any(|it| it.name == name);
+            if !there {
+                cluster.transport_socket_matches.push(TransportSocketMatch {
+                    r#match: Some(flag(&name)),
+                    transport_socket: Some(tls::socket(&tls::with_sni(context, &sni))),
+                    name,
+                });
+            }
+        }
+        endpoints.push(lb_endpoint);
+    }
+    let first_name = fixed.hosts.iter().find(|host| host.ip().is_none());
+    cluster.transport_socket = context.map(|context| match first_name {
+        Some(host) if context.sni.is_empty() => {
+            tls::socket(&tls::with_sni(&context, &host.address))
+        }
+        _ => tls::socket(&context),
+    });
+    cluster.load_assignment = load_assignment(&cluster.name, endpoints);
+}
+
+/// The name to ask a host for. An IP address is none (RFC 6066).
+fn sni(fixed: &StaticUpstream, host: &Host) -> Option<String> {
+    let own = || (fixed.auto_sni_rewrite && host.ip().is_none()).then(|| host.address.clone());
+    host.sni.clone().or_else(own)
+}
+
+/// `{"<name>": true}`
+fn flag(name: &str) -> envoy_types::pb::google::protobuf::Struct {
+    use envoy_types::pb::google::protobuf::{Struct, Value, value::Kind};
+    let value = Value {
+        kind: Some(Kind::BoolValue(true)),
+    };
+    Struct {
+        fields: HashMap::from([(name.to_owned(), value)]),
+    }
+}
+
+pub(crate) fn discovery(cluster: &mut cluster::Cluster, kind: DiscoveryType) {
+    cluster.cluster_discovery_type = Some(ClusterDiscoveryType::Type(kind.into()));
+    if kind != DiscoveryType::Static {
+        // All addresses, IPv4 and IPv6: Envoy tries them in turn (RFC 8305).
+        cluster.dns_lookup_family = DnsLookupFamily::All.into();
+    }
+}
+
+pub(crate) fn lb_endpoint(address: &str, port: u16) -> endpoint::LbEndpoint {
+    endpoint::LbEndpoint {
+        host_identifier: Some(endpoint::lb_endpoint::HostIdentifier::Endpoint(
+            endpoint::Endpoint {
+                address: socket_address(address, port),
+                hostname: address.to_owned(),
+                ..endpoint::Endpoint::default()
+            },
+        )),
+        ..endpoint::LbEndpoint::default()
+    }
+}
+
+pub(crate) fn load_assignment(
+    name: &str,
+    lb_endpoints: Vec<endpoint::LbEndpoint>,
+) -> Option<endpoint::ClusterLoadAssignment> {
+    Some(endpoint::ClusterLoadAssignment {
+        cluster_name: name.to_owned(),
+        endpoints: vec![endpoint::LocalityLbEndpoints {
+            lb_endpoints,
+            ..endpoint::LocalityLbEndpoints::default()
+        }],
+        ..endpoint::ClusterLoadAssignment::default()
+    })
+}
+
+fn circuit_breakers(breakers: &CircuitBreakers) -> cluster::CircuitBreakers {
+    cluster::CircuitBreakers {
+        thresholds: vec![cluster::circuit_breakers::Thresholds {
+            max_connections: breakers.max_connections.map(uint),
+            max_pending_requests: breakers.max_pending_requests.map(uint),
+            max_requests: breakers.max_requests.map(uint),
+            max_retries: breakers.max_retries.map(uint),
+            track_remaining: breakers.track_remaining,
+            ..cluster::circuit_breakers::Thresholds::default()
+        }],
+        ..cluster::CircuitBreakers::default()
+    }
+}
+
+fn keepalive(connection: &ConnectionConfig) -> Option<cluster::UpstreamConnectionOptions> {
+    let keepalive = connection.tcp_keepalive.as_ref()?;
+    Some(cluster::UpstreamConnectionOptions {
+        tcp_keepalive: Some(core::TcpKeepalive {
+            keepalive_probes: keepalive.probes.map(uint),
+            keepalive_time: keepalive.time.map(uint),
+            keepalive_interval: keepalive.interval.map(uint),
+        }),
+        ..cluster::UpstreamConnectionOptions::default()
+    })
+}
+
+/// Left out where it would say nothing but Envoy's defaults.
+fn http_options(
+    upstream: &Upstream,
+    http_filters: Vec<hcm::HttpFilter>,
+) -> Option<upstream_http::HttpProtocolOptions> {
+    use upstream_http::http_protocol_options::{
+        ExplicitHttpConfig, UpstreamProtocolOptions, explicit_http_config::ProtocolConfig,
+    };
+    let connection = &upstream.connection;
+    let common = core::HttpProtocolOptions {
+        idle_timeout: connection.idle_timeout.map(duration),
+        max_headers_count: connection.max_headers.map(uint),
+        max_stream_duration: connection.max_stream_duration.map(duration),
+        max_requests_per_connection: connection.max_requests.map(uint),
+        ..core::HttpProtocolOptions::default()
+    };
+    let common = (common != core::HttpProtocolOptions::default()).then_some(common);
+    if http_filters.is_empty() && common.is_none() && !upstream.use_http2 {
+        return None;
+    }
+    let protocol = match upstream.use_http2 {
+        true => ProtocolConfig::Http2ProtocolOptions(core::Http2ProtocolOptions::default()),
+        false => ProtocolConfig::HttpProtocolOptions(core::Http1ProtocolOptions::default()),
+    };
+    Some(upstream_http::HttpProtocolOptions {
+        common_http_protocol_options: common,
+        http_filters,
+        upstream_protocol_options: Some(UpstreamProtocolOptions::ExplicitHttpConfig(
+            ExplicitHttpConfig {
+                protocol_config: Some(protocol),
+            },
+        )),
+        ..upstream_http::HttpProtocolOptions::default()
+    })
+}
+
+/// The secret of an object, if it is one.
+pub(crate) fn secret_of(spec: &Spec) -> Option<&Secret> {
+    match spec {
+        Spec::Secret(secret) => Some(secret),
+        _ => None,
+    }
+}
+
+/// The name and namespace of a key.
+pub(crate) fn reference(key: &ObjectKey) -> ObjectRef {
+    ObjectRef {
+        namespace: key.namespace.clone(),
+        name: key.name.clone(),
+    }
+}

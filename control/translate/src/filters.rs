@@ -1,0 +1,129 @@
+//! Tenon's filters, in either host.
+
+use envoy_types::pb::envoy::extensions::dynamic_modules::v3::DynamicModuleConfig;
+use envoy_types::pb::envoy::extensions::filters::http::credential_injector::v3::CredentialInjector;
+use envoy_types::pb::envoy::extensions::filters::http::dynamic_modules::v3::DynamicModuleFilter;
+use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
+use envoy_types::pb::envoy::extensions::filters::http::upstream_codec::v3::UpstreamCodec;
+use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
+use envoy_types::pb::envoy::extensions::http::injected_credentials::generic::v3::Generic;
+use envoy_types::pb::envoy::extensions::wasm::v3::{
+    FailurePolicy, PluginConfig, VmConfig, plugin_config::Vm,
+};
+use envoy_types::pb::google::protobuf::StringValue;
+use tenon_contract::{FUNCTION_FILTER, FunctionConfig, SECRET_HEADER};
+
+use crate::output::Module;
+use crate::proto::{Any, ads, boolean, core, hcm, local_file, route, tls};
+use crate::wire::any;
+
+/// The filters of a cluster that calls functions.
+pub(crate) fn of_function_cluster(
+    module: &Module,
+    config: &FunctionConfig,
+    secret: &str,
+) -> Vec<hcm::HttpFilter> {
+    let mut filters = Vec::new();
+    if let Module::Wasm(_) = module {
+        filters.push(credential_injector(secret));
+    }
+    filters.push(function(module, config));
+    filters.push(filter(
+        "envoy.filters.http.upstream_codec",
+        any(&UpstreamCodec::default()),
+    ));
+    filters
+}
+
+/// The filters of a listener: the guard is switched on by the routes to functions, so that others do not pay for it.
+pub(crate) fn of_listener(module: &Module) -> Vec<hcm::HttpFilter> {
+    let guard = hcm::HttpFilter {
+        disabled: true,
+        ..function(module, &FunctionConfig::Guard {})
+    };
+    vec![
+        guard,
+        filter("envoy.filters.http.router", any(&Router::default())),
+    ]
+}
+
+/// What switches the guard on: name and value of `typed_per_filter_config`.
+pub(crate) fn guard_on() -> (String, Any) {
+    (
+        FUNCTION_FILTER.to_owned(),
+        any(&route::FilterConfig::default()),
+    )
+}
+
+fn filter(name: &str, config: Any) -> hcm::HttpFilter {
+    hcm::HttpFilter {
+        name: name.to_owned(),
+        config_type: Some(hcm::http_filter::ConfigType::TypedConfig(config)),
+        ..hcm::HttpFilter::default()
+    }
+}
+
+fn function(module: &Module, config: &FunctionConfig) -> hcm::HttpFilter {
+    let config = Some(any(&StringValue {
+        value: config.to_json(),
+    }));
+    let typed = match module {
+        Module::So(path) => any(&DynamicModuleFilter {
+            dynamic_module_config: Some(DynamicModuleConfig {
+                module: local_file(path),
+                // A module that is unloaded while its threads or statics live on would take Envoy down.
+                do_not_close: true,
+                ..DynamicModuleConfig::default()
+            }),
+            filter_name: FUNCTION_FILTER.to_owned(),
+            filter_config: config,
+            terminal_filter: false,
+        }),
+        Module::Wasm(path) => any(&Wasm {
+            config: Some(PluginConfig {
+                name: FUNCTION_FILTER.to_owned(),
+                root_id: FUNCTION_FILTER.to_owned(),
+                configuration: config,
+                // Never open: the secret's header would go to the provider.
+                failure_policy: FailurePolicy::FailReload.into(),
+                allow_on_headers_stop_iteration: boolean(true),
+                vm: Some(Vm::VmConfig(VmConfig {
+                    vm_id: "tenon".to_owned(),
+                    runtime: "envoy.wasm.runtime.v8".to_owned(),
+                    code: local_file(path),
+                    ..VmConfig::default()
+                })),
+                ..PluginConfig::default()
+            }),
+        }),
+    };
+    filter(FUNCTION_FILTER, typed)
+}
+
+/// Hands the secret to the `.wasm`, which cannot subscribe to it.
+fn credential_injector(secret: &str) -> hcm::HttpFilter {
+    let generic = Generic {
+        credential: Some(sds(secret)),
+        header: SECRET_HEADER.to_owned(),
+        ..Generic::default()
+    };
+    filter(
+        "envoy.filters.http.credential_injector",
+        any(&CredentialInjector {
+            overwrite: true,
+            allow_request_without_credential: false,
+            credential: Some(core::TypedExtensionConfig {
+                name: "envoy.http.injected_credentials.generic".to_owned(),
+                typed_config: Some(any(&generic)),
+            }),
+        }),
+    )
+}
+
+/// A secret over ADS.
+pub(crate) fn sds(name: &str) -> tls::SdsSecretConfig {
+    tls::SdsSecretConfig {
+        name: name.to_owned(),
+        sds_config: ads(),
+    }
+}

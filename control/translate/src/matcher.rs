@@ -1,0 +1,62 @@
+//! Which requests a route is for, in Envoy's terms.
+
+use tenon_model::{HeaderMatcher, Matcher, PathMatcher, QueryMatcher, ValueMatcher};
+
+use crate::proto::route::header_matcher::HeaderMatchSpecifier;
+use crate::proto::route::query_parameter_matcher::QueryParameterMatchSpecifier;
+use crate::proto::route::route_match::PathSpecifier;
+use crate::proto::{boolean, exactly, matches, regex, route};
+
+pub(crate) fn translate(matcher: &Matcher) -> route::RouteMatch {
+    let mut headers: Vec<_> = matcher.headers.iter().map(header).collect();
+    if !matcher.methods.is_empty() {
+        headers.push(route::HeaderMatcher {
+            name: ":method".to_owned(),
+            header_match_specifier: Some(HeaderMatchSpecifier::StringMatch(matches(
+                &matcher.methods.join("|"),
+            ))),
+            ..route::HeaderMatcher::default()
+        });
+    }
+    route::RouteMatch {
+        path_specifier: Some(match &matcher.path {
+            PathMatcher::Prefix(prefix) => PathSpecifier::Prefix(prefix.clone()),
+            PathMatcher::Exact(path) => PathSpecifier::Path(path.clone()),
+            PathMatcher::Regex(pattern) => PathSpecifier::SafeRegex(regex(pattern)),
+        }),
+        // Expressions say themselves whether case matters.
+        case_sensitive: match (&matcher.path, matcher.case_sensitive) {
+            (PathMatcher::Prefix(_) | PathMatcher::Exact(_), false) => boolean(false),
+            _ => None,
+        },
+        headers,
+        query_parameters: matcher.query.iter().map(query).collect(),
+        ..route::RouteMatch::default()
+    }
+}
+
+fn header(matcher: &HeaderMatcher) -> route::HeaderMatcher {
+    route::HeaderMatcher {
+        name: matcher.name.clone(),
+        invert_match: matcher.invert,
+        header_match_specifier: Some(match &matcher.value {
+            ValueMatcher::Present => HeaderMatchSpecifier::PresentMatch(true),
+            ValueMatcher::Exact(value) => HeaderMatchSpecifier::StringMatch(exactly(value)),
+            ValueMatcher::Regex(pattern) => HeaderMatchSpecifier::StringMatch(matches(pattern)),
+        }),
+        ..route::HeaderMatcher::default()
+    }
+}
+
+fn query(matcher: &QueryMatcher) -> route::QueryParameterMatcher {
+    route::QueryParameterMatcher {
+        name: matcher.name.clone(),
+        query_parameter_match_specifier: Some(match &matcher.value {
+            ValueMatcher::Present => QueryParameterMatchSpecifier::PresentMatch(true),
+            ValueMatcher::Exact(value) => QueryParameterMatchSpecifier::StringMatch(exactly(value)),
+            ValueMatcher::Regex(pattern) => {
+                QueryParameterMatchSpecifier::StringMatch(matches(pattern))
+            }
+        }),
+    }
+}

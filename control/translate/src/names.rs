@@ -1,0 +1,34 @@
+//! Names in Envoy, after Gloo.
+
+use tenon_model::{Gateway, ObjectKey, ObjectRef};
+
+/// The cluster that no proxy has: Envoy answers with the status that the route asks for.
+pub(crate) const BLACKHOLE: &str = "blackhole_cluster";
+
+pub(crate) fn cluster(upstream: &ObjectKey) -> String {
+    format!("{}_{}", upstream.name, upstream.namespace)
+}
+
+pub(crate) fn cluster_of(upstream: &ObjectRef) -> String {
+    format!("{}_{}", upstream.name, upstream.namespace)
+}
+
+pub(crate) fn virtual_host(virtual_service: &ObjectKey) -> String {
+    format!("{}_{}", virtual_service.namespace, virtual_service.name)
+}
+
+pub(crate) fn listener(gateway: &Gateway) -> String {
+    format!("listener-{}-{}", gateway.bind_address, gateway.bind_port)
+}
+
+pub(crate) fn route_table(listener: &str) -> String {
+    format!("{listener}-routes")
+}
+
+pub(crate) fn tls_certificate(secret: &ObjectRef) -> String {
+    format!("tls_{}_{}", secret.namespace, secret.name)
+}
+
+pub(crate) fn tls_roots(secret: &ObjectRef) -> String {
+    format!("ca_{}_{}", secret.namespace, secret.name)
+}

@@ -1,0 +1,402 @@
+//! A route: where requests go, which function they call, what is done besides.
+
+use std::collections::BTreeMap;
+
+use envoy_types::pb::envoy::r#type::matcher::v3::RegexMatchAndSubstitute;
+use envoy_types::pb::envoy::r#type::v3::{FractionalPercent, fractional_percent::DenominatorType};
+use tenon_contract::{CALL_HEADER, CALL_KEY, CallConfig, ERROR_HEADER, SECRET_HEADER};
+use tenon_model::{
+    Action, Destination, HeaderManipulation, HeaderToAdd, HostRewrite, ObjectKey, ObjectRef,
+    PathRedirect, Problem, ProblemLevel, Redirect, RegexRewrite, RetryPolicy, Route, RouteOptions,
+    Shadowing, Upstream, UpstreamType, WeightedDestination,
+};
+
+use crate::proto::route::redirect_action::{
+    PathRewriteSpecifier, RedirectResponseCode, SchemeRewriteSpecifier,
+};
+use crate::proto::route::route::Action as EnvoyAction;
+use crate::proto::route::route_action::{
+    ClusterNotFoundResponseCode, ClusterSpecifier, HostRewriteSpecifier, RequestMirrorPolicy,
+    UpgradeConfig,
+};
+use crate::proto::route::weighted_cluster::ClusterWeight;
+use crate::proto::{
+    BUFFER_LIMIT, boolean, core, duration, header, inline_string, regex, route, uint,
+};
+use crate::{call, filters, names};
+
+/// Finds upstreams.
+pub(crate) trait Upstreams {
+    /// The upstream, in its last good form, or why there is none.
+    fn upstream(&self, reference: &ObjectRef) -> Result<&Upstream, String>;
+}
+
+/// A route without its matcher and name.
+pub(crate) struct RouteForm {
+    /// What is not metadata.
+    pub(crate) route: route::Route,
+    /// The calls, by their keys in the metadata.
+    pub(crate) calls: BTreeMap<String, String>,
+}
+
+/// Translates routes of one virtual service.
+pub(crate) struct Routes<'a, U> {
+    pub(crate) key: &'a ObjectKey,
+    pub(crate) upstreams: &'a U,
+    /// What is wrong, so far.
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// What a function route must not have, and why.
+const SIGNED: &str = "is not possible on a route to a function: the host is signed";
+
+impl<U: Upstreams> Routes<'_, U> {
+    pub(crate) fn translate(&mut self, path: &str, from: &Route) -> RouteForm {
+        let errors_before = self.errors();
+        let form = match &from.action {
+            Action::Single(destination) => self.single(path, from, destination),
+            Action::Multi(destinations) => self.multi(path, from, destinations),
+            Action::Redirect(to) => Some(self.plain(from, EnvoyAction::Redirect(redirect(to)))),
+            Action::DirectResponse { status, body } => {
+                let action = EnvoyAction::DirectResponse(route::DirectResponseAction {
+                    status: (*status).into(),
+                    body: (!body.is_empty()).then(|| inline_string(body)).flatten(),
+                    ..route::DirectResponseAction::default()
+                });
+                Some(self.plain(from, action))
+            }
+        };
+        match form {
+            Some(form) if self.errors() == errors_before => form,
+            _ => self.broken(),
+        }
+    }
+
+    fn errors(&self) -> usize {
+        let errors = self
+            .problems
+            .iter()
+            .filter(|it| it.level == ProblemLevel::Error);
+        errors.count()
+    }
+
+    fn error(&mut self, field: String, text: impl Into<String>) {
+        self.problems.push(Problem::error(field, text));
+    }
+
+    fn warn(&mut self, field: String, text: impl Into<String>) {
+        self.problems.push(Problem::warning(field, text));
+    }
+
+    fn single(&mut self, path: &str, from: &Route, to: &Destination) -> Option<RouteForm> {
+        let at = format!("{path}.routeAction.single");
+        let call = self.destination(&at, from, to)?;
+        let specifier = ClusterSpecifier::Cluster(names::cluster_of(&to.upstream));
+        let mut action = self.action(path, from, specifier);
+        let mut calls = BTreeMap::new();
+        if let Some(call) = &call {
+            self.check_function_route(path, from);
+            calls.insert(CALL_KEY.to_owned(), call.to_json());
+            no_upgrades(&mut action);
+        }
+        Some(self.forwarding(from, action, calls, call.is_some()))
+    }
+
+    fn multi(
+        &mut self,
+        path: &str,
+        from: &Route,
+        destinations: &[WeightedDestination],
+    ) -> Option<RouteForm> {
+        let mut calls = BTreeMap::new();
+        let mut clusters = Vec::new();
+        for (index, to) in destinations.iter().enumerate() {
+            let at = format!("{path}.routeAction.multi.destinations[{index}].destination");
+            let (call, name) = match self.destination(&at, from, &to.destination) {
+                Some(call) => (call, names::cluster_of(&to.destination.upstream)),
+                // It keeps its weight, and answers 500 for it.
+                None => (None, names::BLACKHOLE.to_owned()),
+            };
+            let mut weight = ClusterWeight {
+                name,
+                weight: Some(uint(to.weight)),
+                request_headers_to_add: to_add(&to.headers.request_add),
+                request_headers_to_remove: to.headers.request_remove.clone(),
+                response_headers_to_add: to_add(&to.headers.response_add),
+                response_headers_to_remove: to.headers.response_remove.clone(),
+                ..ClusterWeight::default()
+            };
+            match call {
+                Some(call) => {
+                    let key = CallConfig::weighted_key(index);
+                    weight
+                        .request_headers_to_add
+                        .push(header(CALL_HEADER, &key, false));
+                    calls.insert(key, call.to_json());
+                }
+                None => weight
+                    .response_headers_to_remove
+                    .push(ERROR_HEADER.to_owned()),
+            }
+            clusters.push(weight);
+        }
+        let specifier = ClusterSpecifier::WeightedClusters(route::WeightedCluster {
+            clusters,
+            ..route::WeightedCluster::default()
+        });
+        let mut action = self.action(path, from, specifier);
+        action
+            .set_cluster_not_found_response_code(ClusterNotFoundResponseCode::InternalServerError);
+        if !calls.is_empty() {
+            self.check_function_route(path, from);
+            no_upgrades(&mut action);
+        }
+        // Each weight says for itself whether the error is ours.
+        Some(self.forwarding(from, action, calls, true))
+    }
+
+    /// The call of a destination (if it is a function), or nothing if requests cannot go there.
+    fn destination(
+        &mut self,
+        at: &str,
+        from: &Route,
+        to: &Destination,
+    ) -> Option<Option<CallConfig>> {
+        let upstream = match self.upstreams.upstream(&to.upstream) {
+            Ok(upstream) => upstream,
+            Err(reason) => {
+                self.warn(format!("{at}.upstream"), reason);
+                return None;
+            }
+        };
+        match (&upstream.kind, &to.aws) {
+            (UpstreamType::Aws(lambda), aws) => {
+                let rewrites =
+                    from.options.prefix_rewrite.is_some() || from.options.regex_rewrite.is_some();
+                match call::resolve(&to.upstream, lambda, aws.as_ref(), rewrites) {
+                    Ok(call) => Some(Some(call)),
+                    Err((field, text)) => {
+                        self.error(format!("{at}{field}"), text);
+                        None
+                    }
+                }
+            }
+            (UpstreamType::Static(_), None) => Some(None),
+            (UpstreamType::Static(_), Some(_)) => {
+                let text = format!("{} is not an AWS upstream", to.upstream);
+                self.error(format!("{at}.destinationSpec.aws"), text);
+                None
+            }
+        }
+    }
+
+    fn check_function_route(&mut self, path: &str, from: &Route) {
+        let field = match from.options.host_rewrite {
+            Some(HostRewrite::Literal(_)) => "hostRewrite",
+            Some(HostRewrite::Auto) => "autoHostRewrite",
+            None => return,
+        };
+        self.error(format!("{path}.options.{field}"), SIGNED);
+    }
+
+    fn action(&mut self, path: &str, from: &Route, to: ClusterSpecifier) -> route::RouteAction {
+        let options = &from.options;
+        let mut action = route::RouteAction {
+            cluster_specifier: Some(to),
+            prefix_rewrite: options.prefix_rewrite.clone().unwrap_or_default(),
+            regex_rewrite: options.regex_rewrite.as_ref().map(regex_rewrite),
+            timeout: options.timeout.map(duration),
+            retry_policy: options.retries.as_ref().map(retry_policy),
+            host_rewrite_specifier: options.host_rewrite.as_ref().map(|rewrite| match rewrite {
+                HostRewrite::Literal(host) => {
+                    HostRewriteSpecifier::HostRewriteLiteral(host.clone())
+                }
+                HostRewrite::Auto => {
+                    HostRewriteSpecifier::AutoHostRewrite(boolean(true).unwrap_or_default())
+                }
+            }),
+            ..route::RouteAction::default()
+        };
+        if let Some(shadowing) = &options.shadowing {
+            action
+                .request_mirror_policies
+                .extend(self.mirror(path, shadowing));
+        }
+        action
+    }
+
+    fn mirror(&mut self, path: &str, shadowing: &Shadowing) -> Option<RequestMirrorPolicy> {
+        let field = format!("{path}.options.shadowing.upstream");
+        let text = match self.upstreams.upstream(&shadowing.upstream) {
+            Ok(upstream) => match upstream.kind {
+                UpstreamType::Static(_) => return Some(mirror(shadowing)),
+                UpstreamType::Aws(_) => format!(
+                    "upstream {} calls functions, and a copy of a request calls none: it is not sent",
+                    shadowing.upstream
+                ),
+            },
+            Err(reason) => format!("{reason}: no copies are sent"),
+        };
+        self.warn(field, text);
+        None
+    }
+
+    fn forwarding(
+        &self,
+        from: &Route,
+        action: route::RouteAction,
+        calls: BTreeMap<String, String>,
+        error_is_ours: bool,
+    ) -> RouteForm {
+        let mut form = self.plain(from, EnvoyAction::Route(action));
+        if error_is_ours {
+            form.route
+                .response_headers_to_remove
+                .retain(|name| name != ERROR_HEADER);
+        }
+        if !calls.is_empty() {
+            let (name, on) = filters::guard_on();
+            form.route.typed_per_filter_config.insert(name, on);
+            form.route.request_body_buffer_limit =
+                Some(envoy_types::pb::google::protobuf::UInt64Value {
+                    value: BUFFER_LIMIT.into(),
+                });
+        }
+        form.calls = calls;
+        form
+    }
+
+    fn plain(&self, from: &Route, action: EnvoyAction) -> RouteForm {
+        let RouteOptions { headers, .. } = &from.options;
+        let mut route = route::Route {
+            action: Some(action),
+            ..route::Route::default()
+        };
+        let HeaderManipulation {
+            request_add,
+            request_remove,
+            response_add,
+            response_remove,
+        } = headers;
+        route.request_headers_to_add = to_add(request_add);
+        route.request_headers_to_remove = request_remove.clone();
+        route.response_headers_to_add = to_add(response_add);
+        route.response_headers_to_remove = response_remove.clone();
+        // An upstream's own headers of these names would pass for ours.
+        for name in [CALL_HEADER, ERROR_HEADER, SECRET_HEADER] {
+            route.response_headers_to_remove.push(name.to_owned());
+        }
+        RouteForm {
+            route,
+            calls: BTreeMap::new(),
+        }
+    }
+
+    /// Answers for a route that cannot be served.
+    fn broken(&self) -> RouteForm {
+        let body = serde_json::json!({"error": {
+            "code": "invalid_route",
+            "message": format!(
+                "this route is not valid; the status of {} says why", self.key
+            ),
+        }});
+        let action = route::DirectResponseAction {
+            status: 500,
+            body: inline_string(body.to_string()),
+            ..route::DirectResponseAction::default()
+        };
+        RouteForm {
+            route: route::Route {
+                action: Some(EnvoyAction::DirectResponse(action)),
+                response_headers_to_add: vec![
+                    header("content-type", "application/json", false),
+                    header(ERROR_HEADER, "invalid_route", false),
+                ],
+                ..route::Route::default()
+            },
+            calls: BTreeMap::new(),
+        }
+    }
+}
+
+/// A function cannot be spoken to in another protocol.
+fn no_upgrades(action: &mut route::RouteAction) {
+    action.upgrade_configs = vec![UpgradeConfig {
+        upgrade_type: "websocket".to_owned(),
+        enabled: boolean(false),
+        ..UpgradeConfig::default()
+    }];
+}
+
+fn mirror(shadowing: &Shadowing) -> RequestMirrorPolicy {
+    // The model has it from 0 to 100.
+    let millionths = (shadowing.percentage * 10_000.0)
+        .round()
+        .clamp(0.0, 1_000_000.0);
+    RequestMirrorPolicy {
+        cluster: names::cluster_of(&shadowing.upstream),
+        runtime_fraction: Some(core::RuntimeFractionalPercent {
+            default_value: Some(FractionalPercent {
+                numerator: millionths as u32,
+                denominator: DenominatorType::Million.into(),
+            }),
+            ..core::RuntimeFractionalPercent::default()
+        }),
+        ..RequestMirrorPolicy::default()
+    }
+}
+
+pub(crate) fn to_add(headers: &[HeaderToAdd]) -> Vec<core::HeaderValueOption> {
+    let headers = headers.iter();
+    headers
+        .map(|it| header(&it.name, &it.value, it.append))
+        .collect()
+}
+
+pub(crate) fn retry_policy(retries: &RetryPolicy) -> route::RetryPolicy {
+    route::RetryPolicy {
+        retry_on: retries.retry_on.clone(),
+        num_retries: retries.retries.map(uint),
+        per_try_timeout: retries.per_try_timeout.map(duration),
+        retry_back_off: retries
+            .back_off
+            .map(|it| route::retry_policy::RetryBackOff {
+                base_interval: Some(duration(it.base)),
+                max_interval: it.most.map(duration),
+            }),
+        ..route::RetryPolicy::default()
+    }
+}
+
+fn regex_rewrite(rewrite: &RegexRewrite) -> RegexMatchAndSubstitute {
+    RegexMatchAndSubstitute {
+        pattern: Some(regex(&rewrite.pattern)),
+        substitution: rewrite.substitution.clone(),
+    }
+}
+
+fn redirect(to: &Redirect) -> route::RedirectAction {
+    let code = match to.status {
+        302 => RedirectResponseCode::Found,
+        303 => RedirectResponseCode::SeeOther,
+        307 => RedirectResponseCode::TemporaryRedirect,
+        308 => RedirectResponseCode::PermanentRedirect,
+        _ => RedirectResponseCode::MovedPermanently,
+    };
+    route::RedirectAction {
+        host_redirect: to.host.clone().unwrap_or_default(),
+        port_redirect: to.port.map(u32::from).unwrap_or_default(),
+        response_code: code.into(),
+        strip_query: to.strip_query,
+        scheme_rewrite_specifier: to
+            .https
+            .then_some(SchemeRewriteSpecifier::HttpsRedirect(true)),
+        path_rewrite_specifier: to.path.as_ref().map(|path| match path {
+            PathRedirect::Path(path) => PathRewriteSpecifier::PathRedirect(path.clone()),
+            PathRedirect::Prefix(prefix) => PathRewriteSpecifier::PrefixRewrite(prefix.clone()),
+            PathRedirect::Regex(rewrite) => {
+                PathRewriteSpecifier::RegexRewrite(regex_rewrite(rewrite))
+            }
+        }),
+    }
+}

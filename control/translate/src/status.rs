@@ -1,0 +1,41 @@
+//! Statuses from problems.
+
+use std::collections::BTreeMap;
+
+use tenon_model::{Problem, ProblemLevel};
+
+use crate::output::{State, Status, StatusMessage};
+
+/// More would help nobody.
+const MOST_MESSAGES: usize = 20;
+
+/// The status of an object with those problems, and with those of each proxy.
+pub(crate) fn status(problems: Vec<Problem>, proxies: BTreeMap<String, Vec<Problem>>) -> Status {
+    let mut all = problems.clone();
+    for of_proxy in proxies.values() {
+        all.extend(of_proxy.iter().cloned());
+    }
+    let (state, messages) = summary(all);
+    let proxies = proxies.into_iter().map(|(proxy, of_proxy)| {
+        let mut all = problems.clone();
+        all.extend(of_proxy);
+        (proxy, summary(all))
+    });
+    Status {
+        state,
+        messages,
+        proxies: proxies.collect(),
+    }
+}
+
+fn summary(mut problems: Vec<Problem>) -> (State, Vec<StatusMessage>) {
+    problems.sort();
+    problems.dedup();
+    let state = match problems.iter().map(|problem| problem.level).min() {
+        Some(ProblemLevel::Error) => State::Rejected,
+        Some(ProblemLevel::Warning) => State::Warning,
+        None => State::Accepted,
+    };
+    problems.truncate(MOST_MESSAGES);
+    (state, problems)
+}

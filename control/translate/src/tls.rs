@@ -1,0 +1,167 @@
+//! TLS towards an upstream.
+
+use tenon_model::{SslCertificates, SslParameters, TlsSecret, TlsVersion, UpstreamSsl};
+
+use crate::filters::sds;
+use crate::names;
+use crate::proto::tls::common_tls_context::{
+    CombinedCertificateValidationContext, ValidationContextType,
+};
+use crate::proto::tls::subject_alt_name_matcher::SanType;
+use crate::proto::tls::tls_parameters::TlsProtocol;
+use crate::proto::{core, exactly, file, tls};
+use crate::wire::any;
+
+/// The bundle of Debian, Ubuntu and Envoy's images.
+const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Verified with the system's roots, as one name.
+pub(crate) fn verified(host: &str) -> tls::UpstreamTlsContext {
+    let is_ip = host.parse::<std::net::IpAddr>().is_ok();
+    let roots = tls::CertificateValidationContext {
+        trusted_ca: file(SYSTEM_ROOTS),
+        match_typed_subject_alt_names: vec![subject(
+            host,
+            if is_ip {
+                SanType::IpAddress
+            } else {
+                SanType::Dns
+            },
+        )],
+        ..tls::CertificateValidationContext::default()
+    };
+    tls::UpstreamTlsContext {
+        // RFC 6066: no IP addresses in SNI.
+        sni: if is_ip {
+            String::new()
+        } else {
+            host.to_owned()
+        },
+        common_tls_context: Some(tls::CommonTlsContext {
+            validation_context_type: Some(ValidationContextType::ValidationContext(roots)),
+            ..tls::CommonTlsContext::default()
+        }),
+        ..tls::UpstreamTlsContext::default()
+    }
+}
+
+/// As an upstream's `sslConfig` says; `secret` is the one that it names, if there is one.
+pub(crate) fn configured(ssl: &UpstreamSsl, secret: Option<&TlsSecret>) -> tls::UpstreamTlsContext {
+    let mut common = tls::CommonTlsContext {
+        tls_params: parameters(&ssl.parameters),
+        alpn_protocols: ssl.alpn_protocols.clone(),
+        ..tls::CommonTlsContext::default()
+    };
+    let checks = tls::CertificateValidationContext {
+        match_typed_subject_alt_names: names_to_verify(ssl),
+        ..tls::CertificateValidationContext::default()
+    };
+    match &ssl.certificates {
+        SslCertificates::None => {}
+        SslCertificates::Secret(reference) => {
+            if secret.is_some_and(|secret| secret.cert_chain.is_some()) && !ssl.one_way_tls {
+                common.tls_certificate_sds_secret_configs =
+                    vec![sds(&names::tls_certificate(reference))];
+            }
+            // Without the secret the roots are waited for: better no connection than an unverified one.
+            if secret.is_none_or(|secret| secret.root_ca.is_some()) {
+                let roots = sds(&names::tls_roots(reference));
+                common.validation_context_type =
+                    Some(if checks.match_typed_subject_alt_names.is_empty() {
+                        ValidationContextType::ValidationContextSdsSecretConfig(roots)
+                    } else {
+                        ValidationContextType::CombinedValidationContext(
+                            CombinedCertificateValidationContext {
+                                default_validation_context: Some(checks),
+                                validation_context_sds_secret_config: Some(roots),
+                                ..CombinedCertificateValidationContext::default()
+                            },
+                        )
+                    });
+            }
+        }
+        SslCertificates::Files { cert, key, root_ca } => {
+            if let (Some(cert), Some(key), false) = (cert, key, ssl.one_way_tls) {
+                common.tls_certificates = vec![tls::TlsCertificate {
+                    certificate_chain: file(cert),
+                    private_key: file(key),
+                    ..tls::TlsCertificate::default()
+                }];
+            }
+            common.validation_context_type = root_ca.as_deref().map(|root_ca| {
+                ValidationContextType::ValidationContext(tls::CertificateValidationContext {
+                    trusted_ca: file(root_ca),
+                    ..checks
+                })
+            });
+        }
+    }
+    tls::UpstreamTlsContext {
+        sni: ssl.sni.clone().unwrap_or_default(),
+        allow_renegotiation: ssl.allow_renegotiation,
+        common_tls_context: Some(common),
+        ..tls::UpstreamTlsContext::default()
+    }
+}
+
+/// The same, asking for another name.
+pub(crate) fn with_sni(context: &tls::UpstreamTlsContext, sni: &str) -> tls::UpstreamTlsContext {
+    tls::UpstreamTlsContext {
+        sni: sni.to_owned(),
+        ..context.clone()
+    }
+}
+
+pub(crate) fn socket(context: &tls::UpstreamTlsContext) -> core::TransportSocket {
+    core::TransportSocket {
+        name: "envoy.transport_sockets.tls".to_owned(),
+        config_type: Some(core::transport_socket::ConfigType::TypedConfig(any(
+            context,
+        ))),
+    }
+}
+
+fn subject(name: &str, kind: SanType) -> tls::SubjectAltNameMatcher {
+    tls::SubjectAltNameMatcher {
+        san_type: kind.into(),
+        matcher: Some(exactly(name)),
+        ..tls::SubjectAltNameMatcher::default()
+    }
+}
+
+/// Gloo's names do not say of which kind they are, so each kind that it can be is allowed.
+fn names_to_verify(ssl: &UpstreamSsl) -> Vec<tls::SubjectAltNameMatcher> {
+    let kinds = |name: &str| {
+        if name.contains("://") {
+            SanType::Uri
+        } else if name.parse::<std::net::IpAddr>().is_ok() {
+            SanType::IpAddress
+        } else if name.contains('@') {
+            SanType::Email
+        } else {
+            SanType::Dns
+        }
+    };
+    let names = ssl.verify_subject_alt_name.iter();
+    names.map(|name| subject(name, kinds(name))).collect()
+}
+
+fn parameters(parameters: &SslParameters) -> Option<tls::TlsParameters> {
+    if *parameters == SslParameters::default() {
+        return None;
+    }
+    let version = |version: Option<TlsVersion>| match version {
+        None | Some(TlsVersion::Auto) => TlsProtocol::TlsAuto,
+        Some(TlsVersion::V1_0) => TlsProtocol::TlSv10,
+        Some(TlsVersion::V1_1) => TlsProtocol::TlSv11,
+        Some(TlsVersion::V1_2) => TlsProtocol::TlSv12,
+        Some(TlsVersion::V1_3) => TlsProtocol::TlSv13,
+    };
+    Some(tls::TlsParameters {
+        tls_minimum_protocol_version: version(parameters.minimum).into(),
+        tls_maximum_protocol_version: version(parameters.maximum).into(),
+        cipher_suites: parameters.cipher_suites.clone(),
+        ecdh_curves: parameters.ecdh_curves.clone(),
+        ..tls::TlsParameters::default()
+    })
+}

@@ -1,0 +1,134 @@
+//! A virtual service as virtual host, encoded once and put into each route table that serves it.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use prost::Message;
+use tenon_contract::NAMESPACE;
+use tenon_model::{Kind, ObjectKey, ObjectRef, Problem, ProblemLevel, Upstream, VirtualService};
+
+use crate::proto::route;
+use crate::route::{Routes, Upstreams, retry_policy, to_add};
+use crate::wire::{self, Metadata};
+use crate::{matcher, names};
+
+/// `VirtualHost.domains`
+const DOMAINS: u32 = 2;
+/// `VirtualHost.routes`
+const ROUTES: u32 = 3;
+/// `Route.metadata`
+const METADATA: u32 = 4;
+
+/// What a virtual service comes to.
+#[derive(Clone, PartialEq, Default)]
+pub(crate) struct VirtualHostForm {
+    /// The domains that it asks for.
+    pub(crate) domains: Vec<String>,
+    /// The encoded virtual host, without domains.
+    body: Vec<u8>,
+    /// What is wrong or worth a warning.
+    pub(crate) problems: Vec<Problem>,
+    /// The upstreams that were looked at.
+    pub(crate) reads: BTreeSet<ObjectKey>,
+    /// Something that it refers to is missing: a later change may complete it.
+    pub(crate) incomplete: bool,
+}
+
+impl VirtualHostForm {
+    pub(crate) fn is_good(&self) -> bool {
+        self.problems
+            .iter()
+            .all(|it| it.level == ProblemLevel::Warning)
+    }
+
+    /// The encoded virtual host for those domains.
+    pub(crate) fn encode<'a>(&self, domains: impl Iterator<Item = &'a str>) -> Vec<u8> {
+        let mut bytes = self.body.clone();
+        for domain in domains {
+            wire::append(&mut bytes, DOMAINS, domain.as_bytes());
+        }
+        bytes
+    }
+
+    /// Whether both make the same of a route table.
+    pub(crate) fn same_output(&self, other: &Self) -> bool {
+        self.body == other.body && self.domains == other.domains
+    }
+}
+
+pub(crate) fn translate(
+    key: &ObjectKey,
+    virtual_service: &VirtualService,
+    upstreams: &impl Upstreams,
+) -> VirtualHostForm {
+    let seen = Seen {
+        upstreams,
+        reads: RefCell::default(),
+        missing: RefCell::default(),
+    };
+    let name = names::virtual_host(key);
+    let options = &virtual_service.options;
+    let mut body = route::VirtualHost {
+        name: name.clone(),
+        retry_policy: options.retries.as_ref().map(retry_policy),
+        request_headers_to_add: to_add(&options.headers.request_add),
+        request_headers_to_remove: options.headers.request_remove.clone(),
+        response_headers_to_add: to_add(&options.headers.response_add),
+        response_headers_to_remove: options.headers.response_remove.clone(),
+        ..route::VirtualHost::default()
+    }
+    .encode_to_vec();
+    let mut routes = Routes {
+        key,
+        upstreams: &seen,
+        problems: Vec::new(),
+    };
+    for (index, from) in virtual_service.routes.iter().enumerate() {
+        let path = format!("spec.virtualHost.routes[{index}]");
+        let mut form = routes.translate(&path, from);
+        let metadata = (!form.calls.is_empty())
+            .then(|| Metadata::texts(NAMESPACE, form.calls).encode_to_vec());
+        let own_name = from
+            .name
+            .as_ref()
+            .map(|name| format!("-{name}"))
+            .unwrap_or_default();
+        for (number, matches) in from.matchers.iter().enumerate() {
+            form.route.name = format!("{name}-route-{index}{own_name}-matcher-{number}");
+            form.route.r#match = Some(matcher::translate(matches));
+            let mut bytes = form.route.encode_to_vec();
+            if let Some(metadata) = &metadata {
+                wire::append(&mut bytes, METADATA, metadata);
+            }
+            wire::append(&mut body, ROUTES, &bytes);
+        }
+    }
+    let problems = routes.problems;
+    VirtualHostForm {
+        domains: virtual_service.domains.clone(),
+        body,
+        problems,
+        reads: seen.reads.into_inner(),
+        incomplete: seen.missing.into_inner(),
+    }
+}
+
+/// Remembers what was looked at.
+struct Seen<'a, U> {
+    upstreams: &'a U,
+    reads: RefCell<BTreeSet<ObjectKey>>,
+    missing: RefCell<bool>,
+}
+
+impl<U: Upstreams> Upstreams for Seen<'_, U> {
+    fn upstream(&self, reference: &ObjectRef) -> Result<&Upstream, String> {
+        self.reads
+            .borrow_mut()
+            .insert(reference.key(Kind::Upstream));
+        let found = self.upstreams.upstream(reference);
+        if found.is_err() {
+            self.missing.replace(true);
+        }
+        found
+    }
+}

@@ -1,0 +1,153 @@
+//! Protobuf whose bytes are the same each time.
+//!
+//! prost encodes maps in the order of a `HashMap`, which is another one in each process. So a map with more than one
+//! entry is never encoded by prost: it is built here, from sorted maps, and appended to the rest of its message (the
+//! order of fields does not matter in protobuf). Parts that are encoded once, such as virtual hosts, are put into their
+//! message in the same way.
+
+use std::collections::BTreeMap;
+
+use envoy_types::pb::google::protobuf::Any;
+use prost::encoding::{WireType, encode_key, encode_varint};
+use prost::{Message, Name};
+
+/// Appends an encoded message (or text) as field `tag`.
+pub(crate) fn append(buffer: &mut Vec<u8>, tag: u32, part: &[u8]) {
+    encode_key(tag, WireType::LengthDelimited, buffer);
+    encode_varint(part.len() as u64, buffer);
+    buffer.extend_from_slice(part);
+}
+
+pub(crate) fn any<M: Message + Name>(message: &M) -> Any {
+    any_bytes(M::type_url(), message.encode_to_vec())
+}
+
+pub(crate) fn any_bytes(type_url: String, value: Vec<u8>) -> Any {
+    Any { type_url, value }
+}
+
+/// `envoy.config.core.v3.Metadata`
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Metadata {
+    #[prost(btree_map = "string, message", tag = "1")]
+    pub(crate) filter_metadata: BTreeMap<String, Struct>,
+}
+
+/// `google.protobuf.Struct`
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Struct {
+    #[prost(btree_map = "string, message", tag = "1")]
+    pub(crate) fields: BTreeMap<String, Value>,
+}
+
+/// `google.protobuf.Value`
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Value {
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5, 6")]
+    kind: Option<Kind>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+enum Kind {
+    #[prost(int32, tag = "1")]
+    Null(i32),
+    #[prost(double, tag = "2")]
+    Number(f64),
+    #[prost(string, tag = "3")]
+    Text(String),
+    #[prost(bool, tag = "4")]
+    Bool(bool),
+    #[prost(message, tag = "5")]
+    Struct(Struct),
+    #[prost(message, tag = "6")]
+    List(List),
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct List {
+    #[prost(message, repeated, tag = "1")]
+    values: Vec<Value>,
+}
+
+impl Metadata {
+    /// Texts in one namespace.
+    pub(crate) fn texts(namespace: &str, texts: BTreeMap<String, String>) -> Self {
+        let fields = texts
+            .into_iter()
+            .map(|(key, text)| (key, Value::text(text)))
+            .collect();
+        Self {
+            filter_metadata: BTreeMap::from([(namespace.to_owned(), Struct { fields })]),
+        }
+    }
+}
+
+impl Value {
+    fn text(text: String) -> Self {
+        Self {
+            kind: Some(Kind::Text(text)),
+        }
+    }
+}
+
+impl From<&serde_json::Value> for Value {
+    fn from(value: &serde_json::Value) -> Self {
+        use serde_json::Value as Json;
+        let kind = match value {
+            Json::Null => Kind::Null(0),
+            Json::Bool(value) => Kind::Bool(*value),
+            Json::Number(number) => Kind::Number(number.as_f64().unwrap_or_default()),
+            Json::String(text) => Kind::Text(text.clone()),
+            Json::Array(values) => Kind::List(List {
+                values: values.iter().map(Self::from).collect(),
+            }),
+            Json::Object(map) => Kind::Struct(Struct::from(map)),
+        };
+        Self { kind: Some(kind) }
+    }
+}
+
+impl From<&serde_json::Map<String, serde_json::Value>> for Struct {
+    fn from(map: &serde_json::Map<String, serde_json::Value>) -> Self {
+        let fields = map
+            .iter()
+            .map(|(key, value)| (key.clone(), Value::from(value)));
+        Self {
+            fields: fields.collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use envoy_types::pb::envoy::config::core::v3 as envoy;
+
+    use super::*;
+
+    #[test]
+    fn what_is_built_here_is_what_envoy_reads() {
+        let texts = BTreeMap::from([
+            ("call.0".to_owned(), "a".to_owned()),
+            ("call.1".to_owned(), "b".to_owned()),
+        ]);
+        let bytes = Metadata::texts("tenon", texts).encode_to_vec();
+        let read = envoy::Metadata::decode(bytes.as_slice()).unwrap();
+        let fields = &read.filter_metadata["tenon"].fields;
+        assert_eq!(fields.len(), 2);
+        assert_eq!(
+            fields["call.1"].kind,
+            Some(envoy_types::pb::google::protobuf::value::Kind::StringValue(
+                "b".into()
+            ))
+        );
+    }
+
+    #[test]
+    fn json_is_encoded_with_sorted_keys() {
+        let json = serde_json::json!({"b": [1, true, null], "a": {"c": "d"}});
+        let bytes = Struct::from(json.as_object().unwrap()).encode_to_vec();
+        let read = envoy_types::pb::google::protobuf::Struct::decode(bytes.as_slice()).unwrap();
+        assert_eq!(read.fields.len(), 2);
+        assert!(bytes.iter().position(|b| *b == b'a') < bytes.iter().position(|b| *b == b'b'));
+    }
+}

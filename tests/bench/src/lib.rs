@@ -1,1 +1,0 @@
-//! Placeholder: the crate's contents follow.

@@ -1,0 +1,168 @@
+//! The upstream part of `tenon.function`.
+
+use std::rc::Rc;
+
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
+use tenon_core::host::{Headers, Level, Side, Step, Stream};
+use tenon_core::invoke::{Code, Guard, Try, Upstream};
+
+use crate::host::{StreamState, WasmHost, log};
+use crate::metrics::CallMetrics;
+use crate::reply;
+
+/// What the tries of a cluster share, on one worker.
+pub(crate) struct Shared {
+    pub(crate) upstream: Upstream,
+    pub(crate) metrics: CallMetrics,
+}
+
+/// One try.
+pub(crate) struct FunctionContext {
+    shared: Rc<Shared>,
+    call: Try,
+    stream: StreamState,
+    /// The request went to the provider, and no answer has come.
+    waiting: bool,
+}
+
+impl FunctionContext {
+    pub(crate) fn new(shared: Rc<Shared>) -> Self {
+        Self {
+            shared,
+            call: Try::default(),
+            stream: StreamState::default(),
+            waiting: false,
+        }
+    }
+
+    /// Runs a hook of the core, and carries out what only needs the one step.
+    fn run(&mut self, hook: impl FnOnce(&mut Try, &Upstream, &mut WasmHost<'_>) -> Step) -> Action {
+        let mut host = WasmHost::new(&mut self.stream, Some(&self.shared));
+        match hook(&mut self.call, &self.shared.upstream, &mut host) {
+            Step::Continue => Action::Continue,
+            Step::Hold => Action::Pause,
+            Step::Reply(answer) => {
+                self.stream.request.pending.clear();
+                self.stream.response.pending.clear();
+                reply::send(&answer);
+                Action::Pause
+            }
+        }
+    }
+
+    fn put_pending(&mut self, side: Side) {
+        WasmHost::new(&mut self.stream, Some(&self.shared)).put_pending(side);
+    }
+}
+
+impl Context for FunctionContext {
+    fn on_done(&mut self) -> bool {
+        let mut host = WasmHost::new(&mut self.stream, Some(&self.shared));
+        // No response hook put the client's request back, and no downstream plugin can.
+        if std::mem::take(&mut self.waiting) {
+            Guard.restore(&mut host);
+        }
+        let now = host.now();
+        self.call.destroyed(&mut host, now);
+        true
+    }
+}
+
+impl HttpContext for FunctionContext {
+    fn on_http_request_headers(&mut self, _count: usize, end: bool) -> Action {
+        self.stream.take_secret();
+        self.stream.request.headers_arrive();
+        let mut action = self.run(|call, upstream, host| call.request_headers(upstream, host, end));
+        if action == Action::Continue {
+            self.refuse_bodyless();
+            action = Action::Pause;
+        }
+        self.stream.request.headers_leave(action);
+        action
+    }
+
+    fn on_http_request_body(&mut self, length: usize, end: bool) -> Action {
+        self.stream.request.body_arrives(length);
+        let action = self.run(|call, upstream, host| call.request_body(upstream, host, end));
+        self.stream.request.body_leaves(action);
+        self.waiting |= action == Action::Continue && end;
+        action
+    }
+
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        self.stream.request.trailers_arrive();
+        let action = self.run(|call, upstream, host| call.request_trailers(upstream, host));
+        self.stream.request.body_leaves(Action::Continue);
+        self.waiting |= action == Action::Continue;
+        action
+    }
+
+    fn on_http_response_headers(&mut self, _count: usize, end: bool) -> Action {
+        self.waiting = false;
+        self.stream.response.headers_arrive();
+        let mut action =
+            self.run(|call, upstream, host| call.response_headers(upstream, host, end));
+        if action == Action::Continue && !self.stream.response.pending.is_empty() {
+            if end {
+                self.drop_pending();
+            } else {
+                // The body that is put before the response's own can be put there once that arrives.
+                action = Action::Pause;
+            }
+        }
+        self.stream.response.headers_leave(action);
+        action
+    }
+
+    fn on_http_response_body(&mut self, length: usize, end: bool) -> Action {
+        self.stream.response.body_arrives(length);
+        let action = self.run(|call, upstream, host| call.response_body(upstream, host, end));
+        if action == Action::Continue {
+            self.put_pending(Side::Response);
+        }
+        self.stream.response.body_leaves(action);
+        action
+    }
+
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        self.stream.response.trailers_arrive();
+        let action = self.run(|call, upstream, host| call.response_trailers(upstream, host));
+        if action == Action::Continue && !self.stream.response.pending.is_empty() {
+            if self.stream.response.has_body() {
+                self.put_pending(Side::Response);
+            } else {
+                self.drop_pending();
+            }
+        }
+        self.stream.response.body_leaves(Action::Continue);
+        action
+    }
+}
+
+impl FunctionContext {
+    /// Answers a request that ends with its headers. It cannot be called with a body, and what is written into its
+    /// headers could not be taken back, so Envoy's configuration has to give it an (empty) body before this filter.
+    fn refuse_bodyless(&mut self) {
+        log(
+            Level::Error,
+            "a request without a body arrived: the filter that gives each request a body is missing before this one",
+        );
+        self.stream.request.pending.clear();
+        let mut host = WasmHost::new(&mut self.stream, Some(&self.shared));
+        Guard.restore(&mut host);
+        let content_type = host.header(Side::Request, "content-type");
+        let grpc = content_type.is_some_and(|value| value.starts_with(b"application/grpc"));
+        reply::send(&Code::Internal.reply("internal error", grpc));
+    }
+
+    /// Leaves an error without its body, which Envoy gives no way to add to a response that has none.
+    fn drop_pending(&mut self) {
+        self.stream.response.pending.clear();
+        WasmHost::new(&mut self.stream, Some(&self.shared)).set_header(
+            Side::Response,
+            "content-length",
+            b"0",
+        );
+    }
+}
