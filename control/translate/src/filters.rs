@@ -51,7 +51,11 @@ pub(crate) fn of_listener(module: &Module) -> Vec<hcm::HttpFilter> {
 pub(crate) fn guard_on() -> (String, Any) {
     (
         FUNCTION_FILTER.to_owned(),
-        any(&route::FilterConfig::default()),
+        any(&route::FilterConfig {
+            // Envoy refuses none ("Empty route/virtual host per filter configuration"); an empty one means "on".
+            config: Some(Any::default()),
+            ..route::FilterConfig::default()
+        }),
     )
 }
 

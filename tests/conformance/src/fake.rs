@@ -91,6 +91,7 @@ pub struct Exchange {
     retries: usize,
     between_tries: Duration,
     rotated_secret: Option<Vec<u8>>,
+    afterwards: Option<fn(&mut FakeHost)>,
     host: FakeHost,
 }
 
@@ -168,6 +169,7 @@ impl Exchange {
             retries: 0,
             between_tries: Duration::ZERO,
             rotated_secret: None,
+            afterwards: None,
             host,
         }
     }
@@ -217,26 +219,40 @@ impl Exchange {
         self
     }
 
+    /// A downstream filter's hook for the end of the stream, before the access log.
+    #[must_use]
+    pub fn afterwards(mut self, hook: fn(&mut FakeHost)) -> Self {
+        self.afterwards = Some(hook);
+        self
+    }
+
     /// Runs all tries, each with a new filter.
     pub fn run<F: Filter<FakeHost>>(mut self, mut filter: impl FnMut() -> F) -> Outcome {
         let mut upstream = Vec::new();
         let mut outrun = Vec::new();
+        let mut late = None;
         let client = loop {
             let mut this = filter();
-            let ended = self.run_try(&mut this, &mut upstream);
-            if matches!(ended, TryEnd::Outrun) {
-                outrun.push((this, mem::take(&mut self.host.this_try)));
-            } else {
-                this.destroy(&mut self.host);
-            }
+            let ended = self.run_try(&mut this, &mut late, &mut upstream);
             match ended {
-                TryEnd::Answered(client) => break client,
-                TryEnd::Again | TryEnd::Outrun => self.begin_another(),
+                TryEnd::Answered(client) => {
+                    this.destroy(&mut self.host);
+                    break client;
+                }
+                TryEnd::Again => this.destroy(&mut self.host),
+                TryEnd::Outrun => outrun.push((this, mem::take(&mut self.host.this_try))),
+                TryEnd::Late(response) => {
+                    late = Some((this, mem::take(&mut self.host.this_try), response));
+                }
             }
+            self.begin_another();
         };
         for (mut loser, its_own) in outrun {
             self.host.this_try = its_own;
             loser.destroy(&mut self.host);
+        }
+        if let Some(hook) = self.afterwards {
+            hook(&mut self.host);
         }
         Outcome {
             upstream,
@@ -264,17 +280,35 @@ enum TryEnd {
     Answered(Received),
     Again,
     Outrun,
+    Late(Response),
 }
 
+/// A try whose response comes while the next one waits: its filter, and what it has of its own.
+type Late<F> = Option<(F, Try, Response)>;
+
 impl Exchange {
-    fn run_try<F: Filter<FakeHost>>(&mut self, filter: &mut F, upstream: &mut Vec<Sent>) -> TryEnd {
+    fn run_try<F: Filter<FakeHost>>(
+        &mut self,
+        filter: &mut F,
+        late: &mut Late<F>,
+        upstream: &mut Vec<Sent>,
+    ) -> TryEnd {
         let host = &mut self.host;
         host.this_try.number = upstream.len() + 1;
         let request = pass(host, filter, Side::Request, &self.request.payload, |_| {
             false
         });
         let complete = matches!(request.ending, Ending::Complete);
-        if let Some(headers) = request.headers {
+        let mut headers = request.headers;
+        if let (Some(headers), Some(late)) = (&mut headers, late.take()) {
+            if let Some(client) = self.respond_late(late) {
+                return TryEnd::Answered(client);
+            }
+            // What waits for its connection is sent as it is by then.
+            headers.clone_from(&self.host.request_headers);
+        }
+        let host = &mut self.host;
+        if let Some(headers) = headers {
             check_length(host, &headers, &request.body, complete);
             upstream.push(Sent {
                 headers,
@@ -294,10 +328,26 @@ impl Exchange {
             Some(Answer::Lost) if tries_left => TryEnd::Again,
             Some(Answer::Lost) => TryEnd::Answered(timeout()),
             Some(Answer::Outrun) => TryEnd::Outrun,
+            Some(Answer::Late(response)) => TryEnd::Late(response),
             None => {
                 self.host.problem("the test has no answer for this try");
                 TryEnd::Answered(timeout())
             }
+        }
+    }
+
+    /// A late response: one that would be tried again is dropped, because another try is on its way.
+    fn respond_late<F: Filter<FakeHost>>(
+        &mut self,
+        (mut filter, its_own, response): (F, Try, Response),
+    ) -> Option<Received> {
+        let waiting = mem::replace(&mut self.host.this_try, its_own);
+        let ended = self.respond(&mut filter, response, true);
+        filter.destroy(&mut self.host);
+        self.host.this_try = waiting;
+        match ended {
+            TryEnd::Answered(client) => Some(client),
+            _ => None,
         }
     }
 

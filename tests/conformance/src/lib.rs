@@ -1,3 +1,15 @@
 //! What every host of the filters has to do alike, and the fake that stands for Envoy where none runs.
+//!
+//! [`scenarios::all`] is the table. A runner makes an [`Observed`] of each row, and [`check()`] tells whether it is as it
+//! has to be: what the row itself says, and what holds for all rows (signatures, secrecy, the client's request being
+//! back afterwards). `tests/fake.rs` runs the table on the fake, `tests/envoy.rs` on real Envoys.
 
 pub mod fake;
+pub mod scenario;
+pub mod scenarios;
+
+mod check;
+mod observed;
+
+pub use check::{check, fake_clock};
+pub use observed::{LOGGED, Observed, comparable, show};

@@ -60,6 +60,8 @@ enum Answer {
     ThrottledApiGateway,
 }
 
+/// The type of a service's error (AWS Lambda API reference, Invoke).
+const ERROR_TYPE: &str = "x-amzn-errortype";
 /// The result of a try that is lost to a timeout, a hedge or the client's own disconnect.
 const CANCELLED: &str = "cancelled";
 
@@ -317,6 +319,13 @@ impl Try {
                         call.function
                     ),
                 );
+                // As AWS sends it, it may name a host of AWS's own.
+                match &response.error_type {
+                    Some(error_type) => {
+                        host.set_header(Side::Response, ERROR_TYPE, error_type.as_bytes());
+                    }
+                    None => host.remove_header(Side::Response, ERROR_TYPE),
+                }
                 self.fail(host, end, code, response.error_status(), &message)
             }
         };
@@ -416,6 +425,7 @@ impl Try {
             unwrap::api_gateway(&answer)
         };
         if unwrapped.malformed {
+            host.annotate(&[("error", Code::BadFunctionResponse.name().as_bytes())]);
             if self.client.as_ref().is_some_and(Snapshot::is_grpc) {
                 let status = Code::BadFunctionResponse.status();
                 return self.fail(
@@ -434,7 +444,6 @@ impl Try {
                 ),
             );
             self.mark(host, Code::BadFunctionResponse);
-            host.annotate(&[("error", Code::BadFunctionResponse.name().as_bytes())]);
         }
         self.put(host, unwrapped);
         Step::Continue
@@ -549,11 +558,19 @@ impl Try {
 
     fn tell(&self, host: &mut impl Host, response: &ProviderResponse) {
         let error = self.result.filter(|result| *result != "ok");
+        // What an earlier try told of its failure cannot be taken back, only emptied.
+        let failure = |value| match value {
+            None if self.number > 0 => Some(&b""[..]),
+            value => value,
+        };
         let story = [
             ("executed_version", response.executed_version.as_deref()),
             ("request_id", response.request_id.as_deref()),
-            ("function_error", response.function_error.as_deref()),
-            ("error", error.map(str::as_bytes)),
+            (
+                "function_error",
+                failure(response.function_error.as_deref()),
+            ),
+            ("error", failure(error.map(str::as_bytes))),
         ];
         let told: Vec<(&str, &[u8])> = story
             .into_iter()

@@ -109,6 +109,9 @@ pub enum Answer {
     Lost,
     /// None before another try began beside it and won (hedging): its `destroy` is the last of all.
     Outrun,
+    /// A response that comes when another try has begun beside it (hedging) and still waits for its connection, with
+    /// its request in the shared headers.
+    Late(Response),
 }
 
 /// A response of an upstream.
@@ -164,6 +167,33 @@ impl From<Response> for Answer {
 macro_rules! message_builder {
     ($message:ty) => {
         impl $message {
+            /// The headers, pseudo-headers included.
+            pub fn headers(&self) -> &HeaderList {
+                &self.headers
+            }
+
+            /// The frames of the body.
+            pub fn frames(&self) -> &[Vec<u8>] {
+                &self.payload.frames
+            }
+
+            /// Whether a frame without bytes ends the message.
+            pub fn has_empty_end_frame(&self) -> bool {
+                self.payload.empty_end
+            }
+
+            /// The trailers.
+            pub fn trailers(&self) -> &HeaderList {
+                &self.payload.trailers
+            }
+
+            /// Sets all headers.
+            #[must_use]
+            pub fn with_headers(mut self, headers: HeaderList) -> Self {
+                self.headers = headers;
+                self
+            }
+
             /// Adds a header; replaces a pseudo-header.
             #[must_use]
             pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {

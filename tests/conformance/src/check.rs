@@ -1,0 +1,272 @@
+//! What has to hold after each scenario, whatever it shows and whatever ran it.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+use tenon_contract::{ERROR_HEADER, HEADER_PREFIX};
+use tenon_core::invoke::Code;
+use tenon_e2e::sigv4::{AccessKey, verify};
+
+use crate::fake::{Answer, HeaderList, Sent};
+use crate::observed::{LOGGED, Observed, comparable, show};
+use crate::scenario::{Body, HOST, Key, REGION, Scenario, Shown};
+
+/// Compares what came of a scenario with what had to. Nothing is said where all is well.
+pub fn check(scenario: &Scenario, observed: &Observed, now: SystemTime) -> Vec<String> {
+    let mut check = Check {
+        scenario,
+        observed,
+        complaints: Vec::new(),
+    };
+    check.client();
+    check.tries(now);
+    check.afterwards();
+    check.secrecy();
+    check.complaints.extend(observed.problems.iter().cloned());
+    check.complaints
+}
+
+struct Check<'a> {
+    scenario: &'a Scenario,
+    observed: &'a Observed,
+    complaints: Vec<String>,
+}
+
+impl Check<'_> {
+    fn expect<T: PartialEq + std::fmt::Debug>(&mut self, what: &str, found: T, expected: T) {
+        if found != expected {
+            self.complaints
+                .push(format!("{what}: found {found:?}, expected {expected:?}"));
+        }
+    }
+
+    fn expect_bytes(&mut self, what: &str, found: &[u8], expected: &[u8]) {
+        if found != expected {
+            let (found, expected) = (show(found), show(expected));
+            self.complaints
+                .push(format!("{what}: found {found:?}, expected {expected:?}"));
+        }
+    }
+
+    fn client(&mut self) {
+        let (expected, observed) = (&self.scenario.expected, self.observed);
+        self.expect("status", observed.status, expected.status);
+        let is_head = self.scenario.request.headers().text(":method") == "HEAD";
+        let body = match &expected.body {
+            _ if is_head => Vec::new(),
+            Body::Exactly(body) => body.clone(),
+            Body::OfTheAnswer => match self.scenario.answers.last() {
+                Some(Answer::Response(response)) => response.frames().concat(),
+                _ => Vec::new(),
+            },
+        };
+        self.expect_bytes("body", &observed.body, &body);
+        for (name, values) in &expected.headers {
+            let found: Vec<_> = observed.headers.all(name).map(show).collect();
+            let values: Vec<_> = values.iter().map(|value| show(value)).collect();
+            self.expect(&format!("header {name}"), found, values);
+        }
+        for (name, value) in &expected.trailers {
+            let found = observed.trailers.text(name);
+            self.expect(&format!("trailer {name}"), &*found, value);
+        }
+        // A header of ours is an error's code or none of ours.
+        let ours: Vec<_> = comparable(&observed.headers)
+            .into_iter()
+            .filter(|(name, _)| name.starts_with(HEADER_PREFIX))
+            .collect();
+        let error = expected
+            .error
+            .map(|code| (ERROR_HEADER.to_owned(), code.name().to_owned()));
+        self.expect("headers of ours", ours, error.into_iter().collect());
+        let details = match expected.error {
+            Some(code) if expected.answered_by_filter => code.details(),
+            _ => expected.details,
+        };
+        self.expect("details", &*observed.details, details);
+    }
+
+    fn tries(&mut self, now: SystemTime) {
+        let expected = &self.scenario.expected;
+        let sent = &self.observed.sent;
+        let tries = expected.tries.unwrap_or(self.scenario.answers.len());
+        self.expect("tries", sent.len(), tries);
+        for (index, one) in sent.iter().enumerate() {
+            let key = expected.keys.get(index).or(expected.keys.first());
+            self.one_try(index + 1, one, *key.unwrap_or(&Key::User), now);
+        }
+        if let [first, later @ ..] = &sent[..] {
+            for (index, one) in later.iter().enumerate() {
+                let what = format!("try {} as the first", index + 2);
+                self.expect(&what, stable(one), stable(first));
+            }
+        }
+    }
+
+    fn one_try(&mut self, number: usize, sent: &Sent, key: Key, now: SystemTime) {
+        let scenario = self.scenario;
+        let expected = &scenario.expected.each_try;
+        let what = |what: &str| format!("try {number}: {what}");
+        self.expect(&what("method"), &*sent.method(), "POST");
+        self.expect(&what("path"), &*sent.path(), expected.path);
+        self.expect(&what("host"), &*sent.headers.text(":authority"), HOST);
+        self.expect(&what("complete"), sent.complete, true);
+        for (name, value) in &expected.headers {
+            let found: Vec<_> = sent.headers.all(name).map(show).collect();
+            let value = value.iter().map(|value| show(value.as_bytes())).collect();
+            self.expect(&what(name), found, value);
+        }
+        for (name, value) in sent.headers.iter() {
+            let of_aws = name == "authorization" || name.starts_with("x-amz");
+            let is_written = matches!(
+                name,
+                "authorization" | "x-amz-date" | "x-amz-invocation-type" | "x-amz-security-token"
+            );
+            if (of_aws && !is_written && name != "x-amzn-trace-id")
+                || name.starts_with(HEADER_PREFIX)
+            {
+                let value = show(value);
+                self.complaints
+                    .push(what(&format!("{name}: {value} reached the provider")));
+            }
+            if is_written && sent.headers.all(name).count() != 1 {
+                self.complaints
+                    .push(what(&format!("{name} is there more than once")));
+            }
+        }
+        match &expected.body {
+            Shown::OfTheClient => {
+                let body = scenario.request.frames().concat();
+                self.expect_bytes(&what("body"), &sent.body, &body);
+            }
+            Shown::Exactly(body) => self.expect_bytes(&what("body"), &sent.body, body),
+            Shown::Event(shown) => match serde_json::from_slice::<Value>(&sent.body) {
+                Ok(event) => {
+                    for (pointer, value) in shown {
+                        let found = event.pointer(pointer).cloned();
+                        self.expect(&what(pointer), found, value.clone());
+                    }
+                }
+                Err(error) => self
+                    .complaints
+                    .push(what(&format!("the event is no JSON: {error}"))),
+            },
+        }
+        if let Err(refusal) = signature(sent, key, now) {
+            self.complaints.push(what(&refusal));
+        }
+    }
+
+    fn afterwards(&mut self) {
+        let expected = &self.scenario.expected;
+        let client = self.scenario.arrived();
+        for name in LOGGED {
+            let found: Vec<_> = self.observed.logged.all(name).map(show).collect();
+            let sent: Vec<_> = client.all(name).map(show).collect();
+            // Forged headers of ours stay where the filter never got as far as to take them.
+            if !name.starts_with(HEADER_PREFIX) {
+                self.expect(&format!("{name} afterwards"), found, sent);
+            }
+        }
+        let results = if expected.results.is_empty() {
+            vec!["ok"; self.observed.sent.len().max(1)]
+        } else {
+            expected.results.clone()
+        };
+        let mut results: Vec<_> = results.into_iter().map(str::to_owned).collect();
+        results.sort();
+        let function = match expected.error {
+            Some(Code::NoFunction) => "",
+            _ => expected.function,
+        };
+        let results: Vec<_> = results
+            .into_iter()
+            .map(|result| (function.to_owned(), result))
+            .collect();
+        self.expect("counts", self.observed.counts.clone(), results);
+        if !function.is_empty() {
+            let found = self.observed.annotations.get("function");
+            self.expect(
+                "metadata function",
+                found.map(String::as_str),
+                Some(function),
+            );
+        }
+        let error = expected.error.map(|code| code.name());
+        let annotations = expected.annotations.iter().copied();
+        for (key, value) in annotations.chain([("error", error)]) {
+            // What an earlier try told can be emptied, but not taken back.
+            let found = self.observed.annotations.get(key).map(String::as_str);
+            let found = found.filter(|value| !value.is_empty());
+            self.expect(&format!("metadata {key}"), found, value);
+        }
+    }
+
+    /// No secret where clients and operators look, and no signature.
+    fn secrecy(&mut self) {
+        let observed = self.observed;
+        let mut secrets: Vec<String> = Vec::new();
+        for key in Key::ALL {
+            secrets.extend([key.id().to_owned(), key.secret_key().to_owned()]);
+            secrets.extend(key.token().map(str::to_owned));
+        }
+        for sent in &observed.sent {
+            let authorization = sent.headers.text("authorization");
+            secrets.extend(authorization.rsplit('=').next().map(str::to_owned));
+        }
+        secrets.extend(self.scenario.expected.never.iter().map(|&it| it.to_owned()));
+        let places = [
+            ("the response's headers", shown(&observed.headers)),
+            ("the response's body", show(&observed.body)),
+            ("the response's trailers", shown(&observed.trailers)),
+            ("the logged request", shown(&observed.logged)),
+            ("the log", observed.log.clone()),
+            ("the metadata", format!("{:?}", observed.annotations)),
+        ];
+        for (place, text) in places {
+            for secret in secrets.iter().filter(|secret| text.contains(&***secret)) {
+                self.complaints.push(format!("{place} shows {secret}"));
+            }
+        }
+    }
+}
+
+fn shown(headers: &HeaderList) -> String {
+    format!("{headers:?}")
+}
+
+/// What tries of one request have in common: all but time, key and signature.
+fn stable(sent: &Sent) -> (Vec<(String, String)>, &[u8]) {
+    let changing = ["authorization", "x-amz-date", "x-amz-security-token"];
+    let headers = comparable(&sent.headers).into_iter();
+    let headers = headers.filter(|(name, _)| !changing.contains(&&**name));
+    (headers.collect(), &sent.body)
+}
+
+/// Whether AWS would accept the signature.
+fn signature(sent: &Sent, key: Key, now: SystemTime) -> Result<(), String> {
+    let mut request = http::Request::builder()
+        .method(&*sent.method())
+        .uri(sent.path());
+    for (name, value) in sent.headers.iter() {
+        let name = if name == ":authority" { "host" } else { name };
+        if !name.starts_with(':') {
+            request = request.header(name, value);
+        }
+    }
+    let (parts, ()) = request
+        .body(())
+        .map_err(|error| error.to_string())?
+        .into_parts();
+    let key = AccessKey {
+        session_token: key.token().map(str::to_owned),
+        ..AccessKey::new(key.id(), key.secret_key())
+    };
+    verify(&parts, &sent.body, &[key], REGION, "lambda", now)
+        .map_err(|refusal| format!("AWS would refuse it: {refusal:?}"))
+}
+
+/// The clock of the fake.
+pub fn fake_clock() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_440_938_160)
+}

@@ -1,0 +1,203 @@
+//! What surrounds a scenario's request.
+
+use tenon_contract::{
+    AwsCredentials, AwsProvider, CallConfig, Provider, SecretBlob, SecretRef, UpstreamConfig,
+};
+
+/// The region of every upstream.
+pub const REGION: &str = "us-east-1";
+/// The provider's host.
+pub const HOST: &str = "lambda.us-east-1.amazonaws.com";
+
+/// The name of every upstream.
+pub const UPSTREAM: &str = "lambda_default";
+
+/// A route: which call it is, and what else it does.
+#[derive(Debug, Clone, Default)]
+pub struct Route {
+    /// Strings of metadata, by key.
+    pub metadata: Vec<(String, String)>,
+    /// The header that the weighted cluster sets.
+    pub weight: Option<String>,
+    /// What it makes of the path.
+    pub rewrite: Option<Rewrite>,
+}
+
+/// A prefix of the path and what is put in its place.
+#[derive(Debug, Clone, Copy)]
+pub struct Rewrite {
+    /// The prefix.
+    pub from: &'static str,
+    /// What is put in its place.
+    pub to: &'static str,
+}
+
+impl Route {
+    /// One without a call.
+    pub fn calling_nothing() -> Self {
+        Self::default()
+    }
+
+    /// One with a call.
+    pub fn calling(call: &CallConfig) -> Self {
+        Self::with(tenon_contract::CALL_KEY, call.to_json())
+    }
+
+    /// One with any text where the call should be.
+    pub fn with(key: &str, text: impl Into<String>) -> Self {
+        Self::default().and(key, text)
+    }
+
+    /// One whose weighted clusters have a call each, and which chose the one at `chosen`.
+    pub fn weighted(calls: &[CallConfig], chosen: usize) -> Self {
+        let mut route = Self::default();
+        for (index, call) in calls.iter().enumerate() {
+            route = route.and(&CallConfig::weighted_key(index), call.to_json());
+        }
+        route.weight = Some(CallConfig::weighted_key(chosen));
+        route
+    }
+
+    /// Adds a string of metadata.
+    pub fn and(mut self, key: &str, text: impl Into<String>) -> Self {
+        self.metadata.push((key.to_owned(), text.into()));
+        self
+    }
+
+    /// Rewrites the path.
+    pub fn rewriting(mut self, from: &'static str, to: &'static str) -> Self {
+        self.rewrite = Some(Rewrite { from, to });
+        self
+    }
+}
+
+/// An upstream's limits and secret.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Upstream {
+    /// The largest request.
+    pub max_request_bytes: u64,
+    /// The largest response.
+    pub max_response_bytes: u64,
+    /// The secret's text; `None`: there is no secret.
+    pub secret: Option<String>,
+    /// What the secret is changed to before the second try.
+    pub rotated: Option<String>,
+}
+
+impl Default for Upstream {
+    fn default() -> Self {
+        Self {
+            max_request_bytes: tenon_contract::LAMBDA_PAYLOAD_LIMIT,
+            max_response_bytes: tenon_contract::LAMBDA_PAYLOAD_LIMIT,
+            secret: Some(Key::User.secret()),
+            rotated: None,
+        }
+    }
+}
+
+impl Upstream {
+    /// One with these limits.
+    pub fn limits(max_request_bytes: u64, max_response_bytes: u64) -> Self {
+        Self {
+            max_request_bytes,
+            max_response_bytes,
+            ..Self::default()
+        }
+    }
+
+    /// One with this secret.
+    pub fn secret(text: Option<String>) -> Self {
+        Self {
+            secret: text,
+            ..Self::default()
+        }
+    }
+
+    /// Its filter's configuration; `secret` says where the secret is, where the filter has to fetch it.
+    pub fn config(&self, secret: Option<SecretRef>) -> UpstreamConfig {
+        UpstreamConfig {
+            upstream: UPSTREAM.into(),
+            secret,
+            max_request_bytes: self.max_request_bytes,
+            max_response_bytes: self.max_response_bytes,
+            provider: Provider::Aws(AwsProvider {
+                region: REGION.into(),
+                host: HOST.into(),
+            }),
+        }
+    }
+
+    /// The same, with another secret from the second try on.
+    pub fn rotated(mut self, text: String) -> Self {
+        self.rotated = Some(text);
+        self
+    }
+}
+
+/// Credentials of the tests. Their values are searched for wherever no secret may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    /// A user's.
+    User,
+    /// A session's.
+    Session,
+    /// Others of a session, that replace those.
+    Rotated,
+}
+
+impl Key {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::User, Self::Session, Self::Rotated];
+
+    /// The id of the access key.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::User => "AKIDUSERUSERUSER",
+            Self::Session => "ASIASESSIONSESSI",
+            Self::Rotated => "ASIAROTATEDROTAT",
+        }
+    }
+
+    /// The secret key.
+    pub fn secret_key(self) -> &'static str {
+        match self {
+            Self::User => "SecretOfTheUser/+0123456789abcdefghijklm",
+            Self::Session => "SecretOfTheSession/+0123456789abcdefghij",
+            Self::Rotated => "SecretOfTheNextSession/+0123456789abcdef",
+        }
+    }
+
+    /// The session's token.
+    pub fn token(self) -> Option<&'static str> {
+        match self {
+            Self::User => None,
+            Self::Session => Some("TokenOfTheSession//////////=="),
+            Self::Rotated => Some("TokenOfTheNextSession//////=="),
+        }
+    }
+
+    /// The text of a secret.
+    pub fn secret(self) -> String {
+        self.secret_until(None)
+    }
+
+    /// The text of a secret that expires.
+    pub fn secret_until(self, expiration: Option<&str>) -> String {
+        SecretBlob::Aws(AwsCredentials {
+            access_key_id: self.id().into(),
+            secret_access_key: self.secret_key().into(),
+            session_token: self.token().map(Into::into),
+            expiration: expiration.map(Into::into),
+        })
+        .to_json()
+    }
+}
+
+/// When a request is tried again.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Retry {
+    /// On these statuses, and when a try is lost.
+    pub on: &'static [u16],
+    /// At most so often.
+    pub times: usize,
+}

@@ -1,0 +1,41 @@
+//! The table.
+
+use std::collections::BTreeSet;
+
+use crate::scenario::Scenario;
+
+mod bodies;
+mod calls;
+mod errors;
+mod events;
+mod grpc;
+mod head;
+mod headers;
+mod refusals;
+mod tries;
+mod unwrap_alb;
+mod unwrap_api_gateway;
+
+/// All scenarios, each with a name of its own.
+pub fn all() -> Vec<Scenario> {
+    let all: Vec<_> = [
+        calls::all(),
+        events::all(),
+        unwrap_api_gateway::all(),
+        unwrap_alb::all(),
+        errors::all(),
+        headers::all(),
+        bodies::all(),
+        head::all(),
+        grpc::all(),
+        refusals::all(),
+        tries::all(),
+    ]
+    .into_iter()
+    .flatten()
+    .map(Scenario::complete)
+    .collect();
+    let names: BTreeSet<_> = all.iter().map(|scenario| scenario.name).collect();
+    assert_eq!(names.len(), all.len(), "two scenarios have the same name");
+    all
+}
