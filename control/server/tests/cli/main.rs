@@ -1,0 +1,5 @@
+//! The `tenon` binary, run as users run it.
+
+mod check;
+mod process;
+mod serve;
