@@ -245,7 +245,9 @@ on_both_hosts! {
             let (mut sender, body) = streaming_body();
             let lost = client().await?;
             let mut sending = lost.share();
-            let sent = tokio::spawn(async move { sending.send(request(Method::POST, "/echo", body)).await });
+            let mut half = request(Method::POST, "/echo", body);
+            half.headers_mut().insert("content-length", HeaderValue::from_static("100"));
+            let sent = tokio::spawn(async move { sending.send(half).await });
             sender.send_data("half of".into()).await?;
             gateway.envoy.admin().stat_until(active, |requests| requests > 0).await?;
             lost.hang_up();
