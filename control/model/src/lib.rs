@@ -16,6 +16,7 @@ mod action;
 mod aws;
 mod document;
 mod duration;
+mod format;
 mod gateway;
 mod header;
 mod matcher;

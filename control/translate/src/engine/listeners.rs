@@ -8,9 +8,10 @@ use bytes::Bytes;
 use tenon_model::{Gateway, Kind, ObjectKey, Problem, Spec};
 
 use super::{DEFAULT_PROXY, HostUnit, Listeners, Translator, Work};
+use crate::listener::{self, RouteTables};
+use crate::names;
 use crate::output::{ProxyName, ResourceId, ResourceType};
 use crate::virtual_host::VirtualHostForm;
-use crate::{listener, names};
 
 impl Translator {
     pub(super) fn derive_listeners(&mut self, work: &mut Work) {
@@ -21,67 +22,21 @@ impl Translator {
             .map(|name| ProxyName::from(name.as_str()))
             .collect();
         self.change_proxies(proxies, work);
-        let mut listeners = Listeners::default();
-        let mut resources = BTreeMap::new();
-        let mut bound: BTreeMap<(ProxyName, String), Option<ObjectKey>> = BTreeMap::new();
+        let mut all = Assembly::default();
         for (key, gateway) in &gateways {
             let name = names::listener(gateway);
-            let tables = listener::route_tables(&name, self.selected(key, gateway, &mut listeners));
-            let listener = Bytes::from(listener::translate(&name, gateway, &self.options.module));
+            let selected = self.selected(key, gateway, &mut all.listeners);
+            let bound = Bound {
+                key: key.as_ref(),
+                tables: listener::route_tables(&name, selected),
+                listener: listener::translate(&name, gateway, &self.options.module).into(),
+                name,
+            };
             for proxy in &gateway.proxy_names {
-                let proxy = ProxyName::from(proxy.as_str());
-                if let Some(owner) = bound.get(&(proxy.clone(), name.clone())) {
-                    let owner = owner.as_ref().map(|owner| format!(" of {owner}"));
-                    let text = format!(
-                        "port {} of {} is bound by the listener{} already",
-                        gateway.bind_port,
-                        gateway.bind_address,
-                        owner.unwrap_or_default()
-                    );
-                    if let Some(key) = key {
-                        listeners.problem(key, Problem::error("spec.bindPort", text));
-                    }
-                    continue;
-                }
-                bound.insert((proxy.clone(), name.clone()), key.clone());
-                if let Some(key) = key {
-                    listeners
-                        .bound
-                        .entry(key.clone())
-                        .or_default()
-                        .insert(proxy.clone());
-                }
-                for host in &tables.served {
-                    listeners
-                        .served
-                        .entry(host.clone())
-                        .or_default()
-                        .insert(proxy.clone());
-                }
-                for (host, problem) in &tables.problems {
-                    listeners.problem(host, problem.clone());
-                }
-                let provenance: Arc<[ObjectKey]> = key.iter().cloned().collect();
-                let id = |kind, name: &str| ResourceId {
-                    proxy: proxy.clone(),
-                    kind,
-                    name: name.to_owned(),
-                };
-                resources.insert(
-                    id(ResourceType::Listener, &name),
-                    (listener.clone(), provenance),
-                );
-                let provenance: Arc<[ObjectKey]> =
-                    key.iter().chain(&tables.served).cloned().collect();
-                for (table, bytes) in &tables.tables {
-                    resources.insert(
-                        id(ResourceType::Route, table),
-                        (Bytes::from(bytes.clone()), provenance.clone()),
-                    );
-                }
+                all.bind(&ProxyName::from(proxy.as_str()), &bound);
             }
         }
-        self.replace_listeners(listeners, resources, work);
+        self.replace_listeners(all.listeners, all.resources, work);
     }
 
     /// The gateways, or the default one in a folder without any. A broken one is one too: no other takes its place.
@@ -203,6 +158,66 @@ impl Translator {
         }
         let upstreams = self.objects.of_kind(Kind::Upstream);
         work.statuses.extend(upstreams.map(|(key, _)| key.clone()));
+    }
+}
+
+/// A gateway, translated.
+struct Bound<'a> {
+    key: Option<&'a ObjectKey>,
+    name: String,
+    listener: Bytes,
+    tables: RouteTables,
+}
+
+/// What all gateways come to.
+#[derive(Default)]
+struct Assembly {
+    listeners: Listeners,
+    resources: BTreeMap<ResourceId, (Bytes, Arc<[ObjectKey]>)>,
+}
+
+impl Assembly {
+    /// Gives a gateway to a proxy, unless another one has its address.
+    fn bind(&mut self, proxy: &ProxyName, gateway: &Bound<'_>) {
+        let id = |kind, name: &str| ResourceId {
+            proxy: proxy.clone(),
+            kind,
+            name: name.to_owned(),
+        };
+        let listener = id(ResourceType::Listener, &gateway.name);
+        if let Some((_, owner)) = self.resources.get(&listener) {
+            let owner = owner
+                .iter()
+                .map(|owner| format!(" of {owner}"))
+                .collect::<String>();
+            let text = format!("its address and port are bound by the listener{owner} already");
+            if let Some(key) = gateway.key {
+                self.listeners
+                    .problem(key, Problem::error("spec.bindPort", text));
+            }
+            return;
+        }
+        let own: Arc<[ObjectKey]> = gateway.key.into_iter().cloned().collect();
+        self.resources
+            .insert(listener, (gateway.listener.clone(), own));
+        let served = &gateway.tables.served;
+        let stems: Arc<[ObjectKey]> = gateway.key.into_iter().chain(served).cloned().collect();
+        for (table, bytes) in &gateway.tables.tables {
+            let content = (Bytes::from(bytes.clone()), stems.clone());
+            self.resources
+                .insert(id(ResourceType::Route, table), content);
+        }
+        if let Some(key) = gateway.key {
+            let proxies = self.listeners.bound.entry(key.clone()).or_default();
+            proxies.insert(proxy.clone());
+        }
+        for host in served {
+            let proxies = self.listeners.served.entry(host.clone()).or_default();
+            proxies.insert(proxy.clone());
+        }
+        for (host, problem) in &gateway.tables.problems {
+            self.listeners.problem(host, problem.clone());
+        }
     }
 }
 
