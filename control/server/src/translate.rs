@@ -35,7 +35,7 @@ pub(crate) fn run(args: &TranslateArgs) -> anyhow::Result<ExitCode> {
     let shown = shown(update);
     let text = match args.output {
         Format::Json => serde_json::to_string_pretty(&shown)? + "\n",
-        Format::Yaml => serde_saphyr::to_string(&shown)?,
+        Format::Yaml => yaml(&shown)?,
     };
     let mut stderr = std::io::stderr();
     for complaint in complaints {
@@ -56,4 +56,12 @@ fn shown(update: Update) -> Value {
     let credentials = update.credentials.into_iter();
     let credentials = credentials.filter_map(|(name, source)| Some((name, source?)));
     to_json(&resources.collect(), &credentials.collect())
+}
+
+/// YAML with each value on one line: type names are long, and a block would hide them.
+fn yaml(value: &Value) -> anyhow::Result<String> {
+    let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
+    let mut text = String::new();
+    serde_saphyr::to_fmt_writer_with_options(&mut text, value, options)?;
+    Ok(text)
 }

@@ -102,6 +102,9 @@ async fn serve(control: &mut ControlPlane, envoy: &mut Envoy, proxy: &str) -> an
         ended = control.ended() => return ended.context("the control plane ended"),
         listeners = ready => listeners?,
     };
+    if listeners.is_empty() {
+        tracing::warn!("Envoy serves no listener; /status of the admin endpoint says why");
+    }
     announce(control, envoy, &listeners)?;
     tokio::select! {
         status = envoy.ended() => bail!("envoy ended: {}", status?),

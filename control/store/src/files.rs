@@ -10,7 +10,8 @@ use std::sync::mpsc::{self as thread_mpsc, RecvTimeoutError};
 use std::thread;
 use std::time::Instant;
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use notify::event::ModifyKind;
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tenon_model::{Object, ObjectKey, Parsed, Problem, ProblemLevel};
 use tenon_translate::Change;
 use tokio::sync::mpsc;
@@ -237,7 +238,7 @@ impl Files {
         }
     }
 
-    fn run(mut self, watch: &Watch, mut batch: Batch, batches: &mpsc::Sender<Batch>) {
+    fn run(mut self, mut watch: Watch, mut batch: Batch, batches: &mpsc::Sender<Batch>) {
         let mut pending = Pending::default();
         let mut first = true;
         loop {
@@ -277,15 +278,14 @@ impl Source for Files {
         let watch = Watch::start(&self.roots)?;
         let first = self.read()?;
         let (batches, receiver) = mpsc::channel(QUEUE);
-        thread::spawn(move || self.run(&watch, first, &batches));
+        thread::spawn(move || self.run(watch, first, &batches));
         Ok(receiver)
     }
 }
 
 struct Watch {
     events: thread_mpsc::Receiver<notify::Result<notify::Event>>,
-    /// Watches as long as it lives.
-    _watcher: RecommendedWatcher,
+    watcher: RecommendedWatcher,
 }
 
 impl Watch {
@@ -302,16 +302,36 @@ impl Watch {
             watcher
                 .watch(root, RecursiveMode::Recursive)
                 .map_err(|reason| failed(root, reason))?;
+            // The folder itself may be a link that is swapped, or be replaced.
+            if let Some(parent) = root.parent()
+                && !roots.iter().any(|other| parent.starts_with(other))
+                && let Err(error) = watcher.watch(parent, RecursiveMode::NonRecursive)
+            {
+                tracing::warn!(folder = %root.display(), %error, "its replacement would not be seen");
+            }
         }
-        Ok(Self {
-            events,
-            _watcher: watcher,
-        })
+        Ok(Self { events, watcher })
+    }
+
+    /// A folder of resources that is another one now is watched anew.
+    fn follow(&mut self, event: &notify::Event, roots: &[PathBuf]) {
+        let comes = matches!(
+            event.kind,
+            EventKind::Create(_) | EventKind::Modify(ModifyKind::Name(_))
+        );
+        let replaced = roots.iter().filter(|root| event.paths.contains(root));
+        for root in replaced.filter(|root| comes && root.is_dir()) {
+            // It may be watched no more, if it was removed.
+            let _ = self.watcher.unwatch(root);
+            if let Err(error) = self.watcher.watch(root, RecursiveMode::Recursive) {
+                tracing::warn!(folder = %root.display(), %error, "cannot watch");
+            }
+        }
     }
 
     /// Waits until there is something to look at; `false` once nobody wants to know.
     fn wait(
-        &self,
+        &mut self,
         pending: &mut Pending,
         roots: &[PathBuf],
         batches: &mpsc::Sender<Batch>,
@@ -330,7 +350,10 @@ impl Watch {
                 return false;
             }
             match event {
-                Ok(Ok(event)) => pending.add(&event, roots, Instant::now()),
+                Ok(Ok(event)) => {
+                    self.follow(&event, roots);
+                    pending.add(&event, roots, Instant::now());
+                }
                 Ok(Err(error)) => {
                     tracing::warn!(%error, "watching files");
                     let lost = notify::Event::default().set_flag(notify::event::Flag::Rescan);

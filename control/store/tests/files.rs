@@ -202,6 +202,25 @@ async fn a_folder_that_vanishes_takes_nothing_away() {
     assert!(told.iter().all(|change| change == "!a"), "{told:?}");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_folder_that_is_a_swapped_link_is_followed() {
+    use std::os::unix::fs::symlink;
+
+    let outer = Folder::new();
+    outer.write("one/a.yaml", &upstream("a", 1));
+    outer.write("two/b.yaml", &upstream("b", 1));
+    let root = outer.path().join("current");
+    symlink("one", &root).unwrap();
+    let mut watched = Watched::of(Files::new(std::slice::from_ref(&root)).unwrap());
+    assert_eq!(watched.next().await, ["+a"]);
+    symlink("two", outer.path().join("next")).unwrap();
+    fs::rename(outer.path().join("next"), &root).unwrap();
+    assert_eq!(watched.next().await, ["-a", "+b"]);
+    outer.write("two/c.yaml", &upstream("c", 1));
+    assert_eq!(watched.next().await, ["+c"]);
+}
+
 #[test]
 fn a_resource_in_two_files_is_rejected_and_the_first_used() {
     let folder = Folder::new();

@@ -174,10 +174,14 @@ fn answered(subscription: &mut Subscription, nonce: &str, error: Option<Status>)
             verdicts: subscription.ack(),
             nack: None,
         },
-        Some(status) => Answer {
-            verdicts: subscription.nack(&status.message),
-            nack: Some(status.message),
-        },
+        Some(status) => {
+            // Envoy ends the text on listeners with a line break.
+            let text = status.message.trim();
+            Answer {
+                verdicts: subscription.nack(text),
+                nack: Some(text.to_owned()),
+            }
+        }
     }
 }
 

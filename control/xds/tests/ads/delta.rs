@@ -212,6 +212,34 @@ async fn streams_of_one_node_are_served_apart() {
 }
 
 #[tokio::test]
+async fn hundreds_of_streams_are_served_while_some_do_not_read() {
+    let server = Server::start().await;
+    server.put(&[(Cluster, "a@1")]);
+    let mut clients = Vec::new();
+    for _ in 0..200 {
+        let client = server.delta().await;
+        client.subscribe(Cluster, &[]).await;
+        clients.push(client);
+    }
+    for (index, client) in clients.iter_mut().enumerate() {
+        let first = client.expect(Cluster, &["a@1"]).await;
+        if index % 2 == 0 {
+            client.ack(&first).await;
+        }
+    }
+    for version in ["a@2", "a@3", "a@4"] {
+        server.put(&[(Cluster, version)]);
+        for client in clients.iter_mut().step_by(2) {
+            client.accept(Cluster, &[version]).await;
+        }
+    }
+    // Those that did not answer have one response in flight, and nothing waits for them but the last form.
+    for client in clients.iter_mut().skip(1).step_by(2) {
+        client.expect_nothing().await;
+    }
+}
+
+#[tokio::test]
 async fn shared_secrets_are_served_to_every_proxy_and_rotated() {
     let server = Server::start().await;
     let blob = |reason: &str| SecretBlob::Unavailable(reason.into());
