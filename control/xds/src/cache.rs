@@ -218,7 +218,7 @@ impl Inner {
             .unwrap_or_default()
     }
 
-    /// Notes that a stream refuses a resource; whether it is the first one to.
+    /// Notes that a stream refuses a resource.
     pub(crate) fn refused(&mut self, id: &ResourceId, stream: u64) {
         self.rejections
             .entry(id.clone())

@@ -70,9 +70,13 @@ pub(crate) fn replace(folder: &TempDir, name: &str, text: &str) {
 fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tenon"));
     command.args(args);
-    for name in ["RUST_LOG", "TENON_CONFIG", "FILTER", "TENON_STATE_DIR"] {
-        command.env_remove(name);
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("AWS_") || name.starts_with("TENON_") {
+            command.env_remove(&*name);
+        }
     }
+    command.env_remove("RUST_LOG").env_remove("FILTER");
     command
 }
 
@@ -96,6 +100,11 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn start(folder: &Path) -> Self {
+        Self::start_in(folder, &[])
+    }
+
+    /// With variables of the environment; those of AWS are the only ones that it sees of AWS.
+    pub(crate) fn start_in(folder: &Path, environment: &[(&str, &str)]) -> Self {
         let state = TempDir::new().unwrap();
         let any = "127.0.0.1:0";
         let folder = folder.to_str().unwrap();
@@ -110,6 +119,10 @@ impl Serve {
         ])
         .arg("--state-dir")
         .arg(state.path())
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+        .envs(environment.iter().copied())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
