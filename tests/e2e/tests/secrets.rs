@@ -48,7 +48,11 @@ fn event_call(function: &str) -> CallConfig {
 fn builder(filter: Filter, lambda: &LambdaDouble) -> anyhow::Result<GatewayBuilder> {
     lambda.set_keys([key()]);
     Ok(GatewayBuilder::new(filter)?
-        .options(|options| options.log_level = "debug".into())
+        .options(|options| {
+            options.log_level = "debug".into();
+            // Where a secret comes from a file, Envoy itself logs the file. From a control plane it does not; see there.
+            options.component_log_level = "config:info".into();
+        })
         .functions("lambda", lambda.address(), &secret(&key()))?)
 }
 
@@ -135,11 +139,11 @@ on_both_hosts! {
         Ok(())
     }
 
-    async fn none_is_seen_after_timeouts_hedges_and_disconnects(filter: Filter) -> Result<()> {
+    async fn none_is_seen_after_timeouts_and_hedges(filter: Filter) -> Result<()> {
         let lambda = LambdaDouble::start().await?;
         let gate = Gate::new();
         let held = Answer::json("{}").held_by(&gate);
-        for name in ["try-timeout", "timeout", "disconnect"] {
+        for name in ["try-timeout", "timeout"] {
             lambda.answer(name, [held.clone()]);
         }
         let gateway = builder(filter, &lambda)?
@@ -151,25 +155,16 @@ on_both_hosts! {
                 route["retry_policy"] = json!({"retry_on": "5xx", "num_retries": 1, "per_try_timeout": "0.2s"});
                 route["hedge_policy"] = json!({"hedge_on_per_try_timeout": true});
             }))
-            .routes(routes("disconnect", |_| {}))
             .start()
             .await?;
         let mut entries = 0;
-        for (round, shape) in ["raw", "event"].into_iter().enumerate() {
+        for shape in ["raw", "event"] {
             lambda.answer("hedge", [held.clone(), Answer::json("{}")]);
             for (name, status) in [("try-timeout", 504), ("timeout", 504), ("hedge", 200)] {
                 let answer = gateway.http1().await?.send(order(&format!("/{shape}/{name}"), BODY)).await?;
                 assert_eq!(answer.status, status, "{name}: {}", answer.text());
                 entries += 1;
             }
-            let client = gateway.http1().await?;
-            let mut sending = client.share();
-            let path = format!("/{shape}/disconnect");
-            let sent = tokio::spawn(async move { sending.send(order(&path, BODY)).await });
-            lambda.wait_for_calls("disconnect", round + 1).await?;
-            client.hang_up();
-            assert!(sent.await?.is_err());
-            entries += 1;
         }
         let log = check_envoy(&gateway, entries).await?;
         for entry in log {
@@ -183,9 +178,10 @@ on_both_hosts! {
         let lambda = LambdaDouble::start().await?;
         let target = PlainDouble::start().await?;
         target.answer(Answer::body("the target"));
+        let location = "http://elsewhere.example/target";
         let mirror = PlainDouble::start().await?;
         lambda.answer("moved", [
-            Answer::json(r#"{"statusCode": 302, "headers": {"location": "/target"}}"#),
+            Answer::json(json!({"statusCode": 302, "headers": {"location": location}}).to_string()),
         ]);
         lambda.answer("mirrored", [Answer::json("{}")]);
         lambda.answer("shadow", [Answer::json("{}")]);
@@ -233,6 +229,33 @@ on_both_hosts! {
         check_envoy(&gateway, 6).await?;
         Ok(())
     }
+}
+
+/// Not so with the `.wasm`, which no hook of Envoy's tells in time: the access log is written before its stream ends, so
+/// an access log that names `authorization` or `x-amz-security-token` shows them there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn none_is_seen_after_a_client_went_away() -> anyhow::Result<()> {
+    let lambda = LambdaDouble::start().await?;
+    let gate = Gate::new();
+    lambda.answer("disconnect", [Answer::json("{}").held_by(&gate)]);
+    let gateway = builder(Filter::So, &lambda)?
+        .routes(routes("disconnect", |_| {}))
+        .start()
+        .await?;
+    for (round, shape) in ["raw", "event"].into_iter().enumerate() {
+        let client = gateway.http1().await?;
+        let mut sending = client.share();
+        let path = format!("/{shape}/disconnect");
+        let sent = tokio::spawn(async move { sending.send(order(&path, BODY)).await });
+        lambda.wait_for_calls("disconnect", round + 1).await?;
+        client.hang_up();
+        assert!(sent.await?.is_err());
+    }
+    for entry in check_envoy(&gateway, 2).await? {
+        check_client_request(&entry, BODY, &gateway.address.to_string());
+    }
+    gate.open();
+    Ok(())
 }
 
 fn check_received(place: &str, request: &Received) {

@@ -96,18 +96,6 @@ fn log_format() -> Value {
     ] {
         format[name] = json!(format!("%REQ({name})%"));
     }
-    // How the `.wasm` tells of a call.
-    for name in [
-        "upstream",
-        "function",
-        "qualifier",
-        "executed_version",
-        "request_id",
-        "function_error",
-        "error",
-    ] {
-        format[format!("wasm.{name}")] = json!(format!("%FILTER_STATE(wasm.tenon.{name}:PLAIN)%"));
-    }
     format
 }
 
@@ -161,7 +149,7 @@ pub fn function_filters(filter: Filter, config: &FunctionConfig) -> Result<Vec<V
     let FunctionConfig::Upstream(upstream) = config else {
         anyhow::bail!("the configuration of a listener's guard");
     };
-    let function = function_filter(filter, FUNCTION_FILTER, config)?;
+    let function = function_filter(filter, config)?;
     Ok(match (filter, &upstream.secret) {
         (Filter::So, _) | (Filter::Wasm, None) => vec![function],
         (Filter::Wasm, Some(secret)) => vec![
@@ -172,12 +160,16 @@ pub fn function_filters(filter: Filter, config: &FunctionConfig) -> Result<Vec<V
     })
 }
 
-/// The listener's guard, off: routes to functions switch it on.
+/// The listener's part of the function filter, off: routes to functions switch it on. The `.wasm` cannot be a guard, nor
+/// write dynamic metadata; what it leaves in filter state is copied there.
 ///
 /// # Errors
 /// The filter is not built.
 pub fn guard(filter: Filter) -> Result<Value> {
-    let mut guard = function_filter(filter, FUNCTION_FILTER, &FunctionConfig::Guard {})?;
+    let mut guard = match filter {
+        Filter::So => function_filter(filter, &FunctionConfig::Guard {})?,
+        Filter::Wasm => lua(FUNCTION_FILTER, SHOW_THE_STORY),
+    };
     guard["disabled"] = json!(true);
     Ok(guard)
 }
@@ -191,11 +183,11 @@ fn string_value(text: &str) -> Value {
     json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text})
 }
 
-fn function_filter(filter: Filter, name: &str, config: &FunctionConfig) -> Result<Value> {
+fn function_filter(filter: Filter, config: &FunctionConfig) -> Result<Value> {
     let file = filter.artefact()?;
     Ok(match filter {
         Filter::So => extension(
-            name,
+            FUNCTION_FILTER,
             "envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter",
             json!({
                 "dynamic_module_config": {
@@ -207,7 +199,7 @@ fn function_filter(filter: Filter, name: &str, config: &FunctionConfig) -> Resul
             }),
         ),
         Filter::Wasm => extension(
-            name,
+            FUNCTION_FILTER,
             "envoy.extensions.filters.http.wasm.v3.Wasm",
             json!({"config": {
                 "name": FUNCTION_FILTER,
@@ -255,5 +247,18 @@ const GIVE_REQUEST_A_BODY: &str = r#"function envoy_on_request(handle)
   local length = handle:headers():get("content-length")
   if length == "0" or (length == nil and handle:headers():get("transfer-encoding") == nil) then
     handle:body(true)
+  end
+end"#;
+
+const SHOW_THE_STORY: &str = r#"local keys = {
+  "upstream", "function", "qualifier", "executed_version", "request_id", "function_error", "error",
+}
+function envoy_on_response(handle)
+  local info = handle:streamInfo()
+  for _, key in ipairs(keys) do
+    local value = info:filterState():get("wasm.tenon." .. key)
+    if value ~= nil and value ~= "" then
+      info:dynamicMetadata():set("tenon", key, value)
+    end
   end
 end"#;
