@@ -182,7 +182,8 @@ pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<AwsUpstream> {
             secret: fields.field("secretRef", |node| node.reference(namespace)),
             role_arn: fields.field("roleArn", |node| {
                 let arn = node.string()?;
-                if !arn.is_empty() && !(arn.starts_with("arn:") && arn.contains(":role/")) {
+                let is_role = arn.starts_with("arn:") && arn.contains(":role/");
+                if !arn.is_empty() && !is_role {
                     return node.error(format!("{arn:?} is not the ARN of a role"));
                 }
                 Some(arn).filter(|arn| !arn.is_empty())

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde_json::{Map, Value};
 
 use crate::ObjectRef;
+use crate::format;
 use crate::read::{Fields, Node};
 
 /// Where an Envoy listens, and for whom.
@@ -136,11 +137,17 @@ fn read_log(fields: &mut Fields<'_>) -> Option<AccessLog> {
             let path = fields.required("path", |node| node.non_empty());
             let format = match fields.one_of(&["stringFormat", "jsonFormat"]) {
                 Some("stringFormat") => fields
-                    .field("stringFormat", |node| node.string())
+                    .field("stringFormat", |node| {
+                        node.text()?;
+                        check_texts(&node)?.as_str().map(str::to_owned)
+                    })
                     .filter(|format| !format.is_empty())
                     .map(AccessLogFormat::Text),
                 Some(_) => fields
-                    .field("jsonFormat", |node| node.value().as_object().cloned())
+                    .field("jsonFormat", |node| {
+                        node.map(|_| Some(()))?;
+                        check_texts(&node)?.as_object().cloned()
+                    })
                     .map(AccessLogFormat::Json),
                 None => None,
             };
@@ -151,4 +158,20 @@ fn read_log(fields: &mut Fields<'_>) -> Option<AccessLog> {
             })
         })
     })
+}
+
+/// The value, if Envoy can fill in each text in it.
+fn check_texts(node: &Node<'_>) -> Option<Value> {
+    fn check(value: &Value) -> Result<(), String> {
+        match value {
+            Value::String(text) => format::check(text),
+            Value::Array(values) => values.iter().try_for_each(check),
+            Value::Object(map) => map.values().try_for_each(check),
+            _ => Ok(()),
+        }
+    }
+    match check(node.value()) {
+        Ok(()) => Some(node.value().clone()),
+        Err(reason) => node.error(reason),
+    }
 }

@@ -16,6 +16,7 @@ mod action;
 mod aws;
 mod document;
 mod duration;
+mod format;
 mod gateway;
 mod header;
 mod matcher;
@@ -34,6 +35,7 @@ pub use document::parse;
 pub use gateway::{AccessLog, AccessLogFormat, Gateway};
 pub use header::{HeaderManipulation, HeaderToAdd};
 pub use matcher::{HeaderMatcher, Matcher, PathMatcher, QueryMatcher, ValueMatcher};
+pub use regex::regex_size;
 pub use route_options::{
     HostRewrite, RegexRewrite, RetryBackOff, RetryPolicy, RouteOptions, Shadowing,
 };

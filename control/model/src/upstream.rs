@@ -28,7 +28,7 @@ pub enum UpstreamType {
     /// Fixed hosts.
     Static(StaticUpstream),
     /// AWS Lambda in one region.
-    Aws(AwsUpstream),
+    Aws(Box<AwsUpstream>),
 }
 
 /// Fixed hosts.
@@ -147,7 +147,7 @@ pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<Upstream> {
                 .map(UpstreamType::Static),
             Some(_) => fields
                 .field("aws", |node| aws::read(&node, namespace))
-                .map(UpstreamType::Aws),
+                .map(|lambda| UpstreamType::Aws(Box::new(lambda))),
             None => {
                 if !others {
                     fields.error("expected a type: static or aws");

@@ -1,3 +1,21 @@
-//! The `tenon` binary.
+//! The `tenon` binary: the command line, and the wiring of the control plane.
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+mod admin;
+mod check;
+mod cli;
+mod credentials;
+mod envoy;
+mod metrics;
+mod module;
+mod serve;
+mod statuses;
+mod translate;
+mod up;
+
+fn main() -> ExitCode {
+    cli::run()
+}

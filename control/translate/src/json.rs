@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
+use prost::Message;
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, ReflectMessage, SerializeOptions, Value as Reflected,
+};
 use serde_json::{Map, Value, json};
 
 use crate::output::{CredentialSource, Resource, ResourceId, ResourceType};
@@ -54,7 +57,9 @@ pub fn to_json(
     let mut proxies: BTreeMap<&str, BTreeMap<(ResourceType, &str), Value>> = BTreeMap::new();
     for (id, resource) in resources {
         let of_proxy = proxies.entry(&id.proxy).or_default();
-        of_proxy.insert((id.kind, &id.name), message_to_json(id, resource));
+        // A golden case shows each message that is emitted, so there is always more than the name.
+        let shown = to_proto_json(id, resource).unwrap_or_else(|| json!({"name": id.name}));
+        of_proxy.insert((id.kind, &id.name), shown);
     }
     for of_proxy in proxies.values_mut() {
         for name in credentials.keys() {
@@ -71,7 +76,14 @@ pub fn to_json(
         (proxy.to_owned(), Value::Object(groups))
     });
     match (shown.next(), shown.next()) {
-        (None, _) => Value::Object(Map::new()),
+        (None, _) => {
+            let groups = KINDS.iter();
+            Value::Object(
+                groups
+                    .map(|(_, group)| ((*group).to_owned(), json!([])))
+                    .collect(),
+            )
+        }
         (Some((_, only)), None) => only,
         (Some(first), Some(second)) => {
             Value::Object([first, second].into_iter().chain(shown).collect())
@@ -87,20 +99,21 @@ fn generic_secret(name: &str) -> Value {
     })
 }
 
-fn message_to_json(id: &ResourceId, resource: &Resource) -> Value {
-    let mut fields = decode(id.kind, &resource.value)
-        // Cannot happen: a golden case shows each message that is emitted.
-        .unwrap_or_else(|| Map::from_iter([("name".to_owned(), json!(id.name))]));
+/// One resource as protobuf's JSON, secrets redacted; nothing if a descriptor of it is missing.
+pub fn to_proto_json(id: &ResourceId, resource: &Resource) -> Option<Value> {
+    let mut fields = decode(id.kind, &resource.value)?;
     for (name, value) in &mut fields {
         redact(name, value, id.kind == ResourceType::Secret);
     }
     fields.insert("@type".to_owned(), json!(id.kind.type_url()));
-    sorted(Value::Object(fields))
+    Some(sorted(Value::Object(fields)))
 }
 
 fn decode(kind: ResourceType, bytes: &[u8]) -> Option<Map<String, Value>> {
-    let descriptor = DESCRIPTORS.as_ref()?.get_message_by_name(kind.message())?;
-    let message = DynamicMessage::decode(descriptor, bytes).ok()?;
+    let pool = DESCRIPTORS.as_ref()?;
+    let descriptor = pool.get_message_by_name(kind.message())?;
+    let mut message = DynamicMessage::decode(descriptor, bytes).ok()?;
+    name_empty_any(pool, &mut message);
     let options = SerializeOptions::new();
     let value = message
         .serialize_with_options(serde_json::value::Serializer, &options)
@@ -108,6 +121,51 @@ fn decode(kind: ResourceType, bytes: &[u8]) -> Option<Map<String, Value>> {
     match value {
         Value::Object(fields) => Some(fields),
         _ => None,
+    }
+}
+
+/// What an empty `Any`, which the library refuses to write as JSON, is called on the way.
+const EMPTY: &str = "type.googleapis.com/google.protobuf.Empty";
+
+fn name_empty_any(pool: &DescriptorPool, message: &mut DynamicMessage) {
+    if message.descriptor().full_name() == "google.protobuf.Any" {
+        name_any(pool, message);
+        return;
+    }
+    for (_, value) in message.fields_mut() {
+        match value {
+            Reflected::Message(message) => name_empty_any(pool, message),
+            Reflected::List(values) => values.iter_mut().for_each(|value| name_in(pool, value)),
+            Reflected::Map(values) => values.values_mut().for_each(|value| name_in(pool, value)),
+            _ => {}
+        }
+    }
+}
+
+fn name_in(pool: &DescriptorPool, value: &mut Reflected) {
+    if let Reflected::Message(message) = value {
+        name_empty_any(pool, message);
+    }
+}
+
+fn name_any(pool: &DescriptorPool, any: &mut DynamicMessage) {
+    let url = any.get_field_by_name("type_url");
+    let url = url
+        .and_then(|url| url.as_str().map(str::to_owned))
+        .unwrap_or_default();
+    if url.is_empty() {
+        any.set_field_by_name("type_url", Reflected::String(EMPTY.to_owned()));
+        return;
+    }
+    let name = url.rsplit('/').next().unwrap_or_default();
+    let value = any.get_field_by_name("value");
+    let inner = pool.get_message_by_name(name).and_then(|descriptor| {
+        let bytes = value.as_ref()?.as_bytes()?.clone();
+        DynamicMessage::decode(descriptor, bytes).ok()
+    });
+    if let Some(mut inner) = inner {
+        name_empty_any(pool, &mut inner);
+        any.set_field_by_name("value", Reflected::Bytes(inner.encode_to_vec().into()));
     }
 }
 
@@ -141,6 +199,9 @@ fn redact(name: &str, value: &mut Value, secret: bool) {
 /// The same each time, however `serde_json` and the maps of a message are ordered.
 fn sorted(value: Value) -> Value {
     match value {
+        Value::Object(fields) if fields.get("@type").is_some_and(|it| it == EMPTY) => {
+            Value::Object(Map::new())
+        }
         Value::Object(fields) => {
             let fields: BTreeMap<_, _> = fields.into_iter().collect();
             Value::Object(

@@ -23,7 +23,7 @@ mod virtual_host;
 mod wire;
 
 pub use engine::Translator;
-pub use json::to_json;
+pub use json::{to_json, to_proto_json};
 pub use output::{
     Change, CredentialSource, Module, ProxyName, Resource, ResourceId, ResourceType, State, Status,
     StatusMessage, TranslatorOptions, Update,

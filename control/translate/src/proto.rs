@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use envoy_types::pb::envoy::r#type::matcher::v3::{
-    RegexMatcher, StringMatcher, string_matcher::MatchPattern,
+    RegexMatcher, StringMatcher,
+    regex_matcher::{EngineType, GoogleRe2},
+    string_matcher::MatchPattern,
 };
 use envoy_types::pb::google::protobuf;
 
@@ -75,11 +77,29 @@ pub(crate) fn local_file(path: &str) -> Option<core::AsyncDataSource> {
     Some(core::AsyncDataSource { specifier })
 }
 
+/// Above this Envoy refuses an expression unless it is told otherwise, and with it all routes of a listener.
+const DEFAULT_REGEX_SIZE: usize = 100;
+
 pub(crate) fn regex(pattern: &str) -> RegexMatcher {
-    RegexMatcher {
+    let mut matcher = RegexMatcher {
         regex: pattern.to_owned(),
         ..RegexMatcher::default()
+    };
+    if tenon_model::regex_size(pattern) > DEFAULT_REGEX_SIZE - 10 {
+        raise_size_limit(&mut matcher);
     }
+    matcher
+}
+
+#[expect(
+    deprecated,
+    reason = "the other way is the runtime of each Envoy's bootstrap, which is not ours everywhere"
+)]
+fn raise_size_limit(matcher: &mut RegexMatcher) {
+    matcher.engine_type = Some(EngineType::GoogleRe2(GoogleRe2 {
+        // The model refuses what is larger than a tenth of this.
+        max_program_size: Some(uint(100_000)),
+    }));
 }
 
 pub(crate) fn exactly(text: &str) -> StringMatcher {

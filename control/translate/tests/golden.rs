@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tenon_model::{ObjectKey, Parsed, ProblemLevel};
 use tenon_translate::{
     Change, CredentialSource, Module, Resource, ResourceId, Status, StatusMessage, Translator,
-    TranslatorOptions, Update, to_json,
+    TranslatorOptions, Update, to_json, to_proto_json,
 };
 
 /// Everything that was told, put together.
@@ -133,7 +133,7 @@ fn statuses(known: &Known) -> Value {
     statuses.collect()
 }
 
-/// What two gateways of a case have in common does not matter here; the case itself does.
+/// Compares with what is written down, or writes it down.
 fn check(file: &Path, found: &Value) -> Result<(), String> {
     let found = serde_saphyr::to_string(found).unwrap();
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -156,6 +156,13 @@ fn cases_come_out_as_written_down() {
     assert!(cases.len() >= 25, "only {} cases", cases.len());
     for case in cases {
         let known = translate(&case, vec![changes(&case)]);
+        for (id, resource) in &known.resources {
+            assert!(
+                to_proto_json(id, resource).is_some(),
+                "{}: {id:?}",
+                case.display()
+            );
+        }
         let xds = to_json(&known.resources, &known.credentials);
         wrong.extend(check(&case.join("xds.yaml"), &xds).err());
         wrong.extend(check(&case.join("status.yaml"), &statuses(&known)).err());

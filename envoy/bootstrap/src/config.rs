@@ -118,7 +118,8 @@ fn overload_manager() -> Value {
 }
 
 /// Leaves out what grows with every cluster and that nobody graphs: the state of each circuit breaker, the inner life of
-/// the load balancer, and the statistics of each endpoint's zone.
+/// the load balancer, and the statistics of each endpoint's zone. Makes labels of what the `.wasm` can only write into a
+/// metric's name, as `;function=echo`.
 fn stats_config() -> Value {
     let patterns = [
         r"^cluster\..*\.circuit_breakers\..*",
@@ -129,7 +130,13 @@ fn stats_config() -> Value {
         .iter()
         .map(|pattern| json!({"safe_regex": {"regex": pattern}}))
         .collect();
-    json!({"stats_matcher": {"exclusion_list": {"patterns": patterns}}})
+    let tags = ["upstream", "function", "result"].map(|label| {
+        json!({"tag_name": label, "regex": format!(r"^wasmcustom\.tenon_call.*?(;{label}=([^;]*))")})
+    });
+    json!({
+        "stats_matcher": {"exclusion_list": {"patterns": patterns}},
+        "stats_tags": tags,
+    })
 }
 
 fn socket_address(address: SocketAddr) -> Value {

@@ -98,6 +98,22 @@ impl Admin {
         Ok(self.stats().await?.get(name).copied().unwrap_or_default())
     }
 
+    /// The samples of a metric in the form of Prometheus: labels and value.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn samples(&self, metric: &str) -> Result<Vec<(BTreeMap<String, String>, u64)>> {
+        let text = self.get("/stats/prometheus").await?;
+        Ok(text
+            .lines()
+            .filter_map(|line| {
+                let (name, rest) = line.split_at(line.find(['{', ' '])?);
+                // Envoy puts the scope of a metric into its name, as `envoy_cluster_<name>_dynamicmodulescustom_`.
+                name.ends_with(metric).then(|| sample(rest))?
+            })
+            .collect())
+    }
+
     /// Waits until a counter or gauge of Envoy's is as wanted.
     ///
     /// # Errors
@@ -122,6 +138,20 @@ impl Admin {
         })
         .await
     }
+}
+
+/// Reads `{name="value",…} 1` or ` 1`, what follows a metric's name.
+fn sample(rest: &str) -> Option<(BTreeMap<String, String>, u64)> {
+    let (labels, value) = match rest.strip_prefix('{') {
+        None => ("", rest.strip_prefix(' ')?),
+        Some(rest) => rest.rsplit_once("} ")?,
+    };
+    let labels = labels
+        .split_terminator("\",")
+        .filter_map(|label| label.split_once("=\""))
+        .map(|(name, value)| (name.to_owned(), value.trim_end_matches('"').to_owned()))
+        .collect();
+    Some((labels, value.parse().ok()?))
 }
 
 fn listener_address(listeners: &Value, name: &str) -> Result<Option<SocketAddr>> {

@@ -1,5 +1,5 @@
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
@@ -126,11 +126,23 @@ enum Sender {
     Http2(http2::SendRequest<RequestBody>),
 }
 
-struct Connection(JoinHandle<Result<(), hyper::Error>>);
+struct Connection {
+    task: JoinHandle<Result<(), hyper::Error>>,
+    socket: std::net::TcpStream,
+}
+
+impl Connection {
+    /// Closes the socket itself: HTTP/2 lives on in tasks of its own as long as there are streams.
+    fn close(&self) {
+        self.task.abort();
+        // An error means that it is closed already.
+        drop(self.socket.shutdown(Shutdown::Both));
+    }
+}
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.0.abort();
+        self.close();
     }
 }
 
@@ -140,12 +152,15 @@ impl Client {
     /// # Errors
     /// Nobody listens there.
     pub async fn http1(address: SocketAddr) -> Result<Self> {
-        let io = connect(address).await?;
+        let (io, socket) = connect(address).await?;
         let (sender, connection) = http1::handshake(io).await?;
         Ok(Self {
             sender: Sender::Http1(Arc::new(sender.into())),
             authority: address.to_string(),
-            connection: Arc::new(Connection(tokio::spawn(connection))),
+            connection: Arc::new(Connection {
+                task: tokio::spawn(connection),
+                socket,
+            }),
         })
     }
 
@@ -154,12 +169,15 @@ impl Client {
     /// # Errors
     /// Nobody listens there.
     pub async fn http2(address: SocketAddr) -> Result<Self> {
-        let io = connect(address).await?;
+        let (io, socket) = connect(address).await?;
         let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
         Ok(Self {
             sender: Sender::Http2(sender),
             authority: address.to_string(),
-            connection: Arc::new(Connection(tokio::spawn(connection))),
+            connection: Arc::new(Connection {
+                task: tokio::spawn(connection),
+                socket,
+            }),
         })
     }
 
@@ -213,12 +231,12 @@ impl Client {
 
     /// Drops the connection at once, whatever is under way.
     pub fn hang_up(self) {
-        self.connection.0.abort();
+        self.connection.close();
     }
 
     /// Whether the connection is still there.
     pub fn is_open(&self) -> bool {
-        !self.connection.0.is_finished()
+        !self.connection.task.is_finished()
     }
 
     /// HTTP/1.1 has the host in a header, HTTP/2 in the URI.
@@ -248,11 +266,13 @@ impl Client {
     }
 }
 
-async fn connect(address: SocketAddr) -> Result<TokioIo<TcpStream>> {
+async fn connect(address: SocketAddr) -> Result<(TokioIo<TcpStream>, std::net::TcpStream)> {
     let what = format!("a connection to {address}");
     let stream = within(&what, TcpStream::connect(address))
         .await?
         .context(what)?;
     stream.set_nodelay(true)?;
-    Ok(TokioIo::new(stream))
+    let stream = stream.into_std()?;
+    let socket = stream.try_clone()?;
+    Ok((TokioIo::new(TcpStream::from_std(stream)?), socket))
 }

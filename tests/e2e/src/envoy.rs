@@ -22,6 +22,8 @@ pub struct EnvoyOptions {
     pub concurrency: u32,
     /// `--log-level`; `info` by default.
     pub log_level: String,
+    /// `--component-log-level`, as `config:info`; none by default.
+    pub component_log_level: String,
     /// Further environment. Modules are searched in `dist/` as long as this does not say otherwise.
     pub environment: Vec<(String, String)>,
 }
@@ -31,6 +33,7 @@ impl Default for EnvoyOptions {
         Self {
             concurrency: 1,
             log_level: "info".into(),
+            component_log_level: String::new(),
             environment: Vec::new(),
         }
     }
@@ -84,7 +87,10 @@ impl Envoy {
             .arg(&admin_file)
             .args(["--concurrency", &options.concurrency.to_string()])
             .args(["--log-level", &options.log_level])
+            .args(["--component-log-level", &options.component_log_level])
             .args(["--disable-hot-restart", "--drain-time-s", "1"])
+            // Access logs are read while it runs.
+            .args(["--file-flush-interval-msec", "10"])
             .env("ENVOY_DYNAMIC_MODULES_SEARCH_PATH", modules())
             .envs(
                 options

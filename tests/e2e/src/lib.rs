@@ -20,12 +20,14 @@
 //! ```
 
 pub mod deadline;
+pub mod gateway;
 pub mod sigv4;
 
 mod admin;
 mod client;
 mod double;
 mod envoy;
+mod load;
 mod ministack;
 mod process;
 mod tenon;
@@ -34,6 +36,33 @@ pub use admin::Admin;
 pub use client::{BodySender, Client, RequestBody, Response, get, post, request, streaming_body};
 pub use double::{Answer, Gate, LambdaCall, LambdaDouble, PlainDouble, Received};
 pub use envoy::{Envoy, EnvoyOptions};
+pub use gateway::{Gateway, GatewayBuilder};
+pub use load::Load;
 pub use ministack::Ministack;
 pub use process::{Process, artefact, free_port};
 pub use tenon::{Filter, Listener, Ready, Tenon, TenonOptions};
+
+/// Makes two tests of each `async fn name(filter: Filter) -> Result<()>`: `name::so` and `name::wasm`.
+#[macro_export]
+macro_rules! on_both_hosts {
+    ($($(#[$attribute:meta])* async fn $name:ident($filter:ident: Filter) -> Result<()> $body:block)*) => {
+        $(
+            $(#[$attribute])*
+            mod $name {
+                use super::*;
+
+                async fn run($filter: $crate::Filter) -> anyhow::Result<()> $body
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn so() -> anyhow::Result<()> {
+                    run($crate::Filter::So).await
+                }
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn wasm() -> anyhow::Result<()> {
+                    run($crate::Filter::Wasm).await
+                }
+            }
+        )*
+    };
+}

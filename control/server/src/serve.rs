@@ -1,0 +1,363 @@
+//! `tenon serve`, and the control plane that `tenon up` runs too: sources → translation → ADS, and back.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use anyhow::Context;
+use clap::Args;
+use tenon_model::ObjectKey;
+use tenon_store::{Batch, Files, Source};
+use tenon_translate::{Change, ProxyName, Status, Translator, Update};
+use tenon_xds::{Cache, Event};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::cli::ControlArgs;
+use crate::credentials::Credentials;
+use crate::metrics::Metrics;
+use crate::{admin, module};
+
+/// Where the default Gateway binds.
+pub(crate) const DEFAULT_BIND: SocketAddr =
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 8080);
+
+#[derive(Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) control: ControlArgs,
+}
+
+pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::new()?;
+    let found = module::find(&args.control.filter);
+    if !found.exists {
+        tracing::warn!(
+            module = %found.path.display(),
+            "not on this machine; an Envoy elsewhere must have it under this path (--module)"
+        );
+    }
+    let translator = Translator::new(found.options(DEFAULT_BIND));
+    let mut control = ControlPlane::start(&args.control, translator).await?;
+    tracing::info!(admin = %control.admin, xds = %control.xds, "serving");
+    tokio::select! {
+        name = signals.next() => tracing::info!(signal = name, "stopping"),
+        ended = control.ended() => ended?,
+    }
+    control.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The signals that ask to stop. They are caught from the moment this exists.
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// The name of the next one.
+    pub(crate) async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}
+
+/// What the admin endpoint shows.
+pub(crate) struct Shared {
+    pub(crate) cache: Cache,
+    pub(crate) metrics: Metrics,
+    statuses: Mutex<BTreeMap<ObjectKey, Status>>,
+    /// Whether the resources were read and translated.
+    pub(crate) live: watch::Receiver<bool>,
+}
+
+impl Shared {
+    pub(crate) fn statuses(&self) -> BTreeMap<ObjectKey, Status> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<ObjectKey, Status>> {
+        self.statuses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A running control plane.
+pub(crate) struct ControlPlane {
+    pub(crate) admin: SocketAddr,
+    pub(crate) xds: SocketAddr,
+    pub(crate) shared: Arc<Shared>,
+    /// The proxies that have answered to a full configuration, and how many resources they refused.
+    pub(crate) settled: watch::Receiver<BTreeMap<ProxyName, usize>>,
+    stop: watch::Sender<bool>,
+    servers: Vec<JoinHandle<anyhow::Result<()>>>,
+}
+
+impl ControlPlane {
+    /// Starts to serve; returns once the addresses are bound and the resources are read.
+    pub(crate) async fn start(args: &ControlArgs, translator: Translator) -> anyhow::Result<Self> {
+        let files = open(args)?;
+        let bind = async |addr: SocketAddr| {
+            let bound = TcpListener::bind(addr).await;
+            bound.with_context(|| format!("cannot listen on {addr}"))
+        };
+        let admin = bind(args.admin_addr).await?;
+        let xds = bind(args.xds_addr).await?;
+        let addresses = (admin.local_addr()?, xds.local_addr()?);
+        if !addresses.0.ip().is_loopback() {
+            tracing::warn!(admin = %addresses.0, "the admin endpoint asks for no password, and is not on loopback");
+        }
+        let batches = tokio::task::block_in_place(|| files.watch())?;
+        let (cache, events) = Cache::new();
+        let (live, is_live) = watch::channel(false);
+        let (settles, settled) = watch::channel(BTreeMap::new());
+        let (stop, stopped) = watch::channel(false);
+        let shared = Arc::new(Shared {
+            cache: cache.clone(),
+            metrics: Metrics::default(),
+            statuses: Mutex::default(),
+            live: is_live,
+        });
+        let (credentials, resolved) = Credentials::new(cache.clone(), shared.metrics.clone());
+        let engine = Engine {
+            translator,
+            shared: shared.clone(),
+            credentials,
+            live,
+            settles,
+            edited: None,
+        };
+        let stopping = |mut stopped: watch::Receiver<bool>| async move {
+            // An error means that the control plane is gone, which stops too.
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+        };
+        let served = tenon_xds::serve(xds, cache, stopping(stopped.clone()));
+        let router = admin::router(shared.clone());
+        let administered =
+            axum::serve(admin, router).with_graceful_shutdown(stopping(stopped.clone()));
+        let servers = vec![
+            tokio::spawn(async move { Ok(served.await?) }),
+            tokio::spawn(async move { Ok(administered.await?) }),
+            tokio::spawn(engine.run(batches, events, resolved, stopping(stopped))),
+        ];
+        Ok(Self {
+            admin: addresses.0,
+            xds: addresses.1,
+            shared,
+            settled,
+            stop,
+            servers,
+        })
+    }
+
+    /// Ends when a part of it fails.
+    pub(crate) async fn ended(&mut self) -> anyhow::Result<()> {
+        let [ads, admin, engine] = &mut self.servers[..] else {
+            anyhow::bail!("the control plane is not running");
+        };
+        let (part, result) = tokio::select! {
+            result = ads => ("ADS", result),
+            result = admin => ("the admin endpoint", result),
+            result = engine => ("the translation", result),
+        };
+        result
+            .context("it panicked")
+            .flatten()
+            .with_context(|| format!("{part} ended"))?;
+        anyhow::bail!("{part} ended")
+    }
+
+    /// Stops to serve; open streams end.
+    pub(crate) async fn stop(self) {
+        // Nobody listens if all parts have ended.
+        let _ = self.stop.send(true);
+        for server in self.servers {
+            if let Err(error) = server.await.context("it panicked").flatten() {
+                tracing::warn!("while stopping: {error:#}");
+            }
+        }
+    }
+}
+
+fn open(args: &ControlArgs) -> anyhow::Result<Files> {
+    let files = Files::new(&args.folders.config)?;
+    let Some(folder) = args.state_dir.clone().or_else(default_state_dir) else {
+        tracing::warn!("no --state-dir and no home: last good forms do not outlive a restart");
+        return Ok(files);
+    };
+    files
+        .with_last_good(&folder)
+        .with_context(|| format!("cannot keep last good forms in {}", folder.display()))
+}
+
+fn default_state_dir() -> Option<PathBuf> {
+    let folder = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let state = folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state")))?;
+    Some(state.join("tenon"))
+}
+
+/// Where changes become configuration. All of it happens in one task, one thing after the other.
+struct Engine {
+    translator: Translator,
+    shared: Arc<Shared>,
+    credentials: Credentials,
+    live: watch::Sender<bool>,
+    settles: watch::Sender<BTreeMap<ProxyName, usize>>,
+    /// When the first change was applied that no Envoy has answered to yet.
+    edited: Option<Instant>,
+}
+
+impl Engine {
+    async fn run(
+        mut self,
+        mut batches: mpsc::Receiver<Batch>,
+        mut events: mpsc::Receiver<Event>,
+        mut resolved: mpsc::UnboundedReceiver<Change>,
+        stopped: impl Future<Output = ()>,
+    ) -> anyhow::Result<()> {
+        tokio::pin!(stopped);
+        loop {
+            tokio::select! {
+                () = &mut stopped => return Ok(()),
+                batch = batches.recv() => {
+                    let batch = batch.context("the folders are not watched any more")?;
+                    self.edit(batch, &mut batches);
+                }
+                Some(event) = events.recv() => self.event(event, &mut events),
+                Some(change) = resolved.recv() => {
+                    let mut changes = vec![change];
+                    while let Ok(change) = resolved.try_recv() {
+                        changes.push(change);
+                    }
+                    self.apply(changes);
+                }
+            }
+        }
+    }
+
+    fn edit(&mut self, batch: Batch, batches: &mut mpsc::Receiver<Batch>) {
+        let mut changes = Vec::new();
+        let mut next = Some(batch);
+        while let Some(batch) = next {
+            changes.extend(batch.changes);
+            for complaint in batch.complaints {
+                tracing::warn!("{complaint}");
+            }
+            next = batches.try_recv().ok();
+        }
+        let started = Instant::now();
+        if self.apply(changes) {
+            self.edited.get_or_insert(started);
+        }
+        if !self.live.send_replace(true) {
+            self.shared.cache.go_live();
+        }
+    }
+
+    fn event(&mut self, event: Event, events: &mut mpsc::Receiver<Event>) {
+        let mut changes = Vec::new();
+        let mut next = Some(event);
+        while let Some(event) = next {
+            changes.extend(self.verdict(event));
+            next = events.try_recv().ok();
+        }
+        if !changes.is_empty() {
+            self.apply(changes);
+        }
+    }
+
+    fn verdict(&mut self, event: Event) -> Option<Change> {
+        let metrics = &self.shared.metrics;
+        match event {
+            Event::Connected { .. } => metrics.connected(),
+            Event::Disconnected { .. } => metrics.disconnected(),
+            Event::Pushed { kind } => metrics.pushed(kind),
+            Event::Nack { kind } => metrics.nack(kind),
+            Event::Settled {
+                proxy, rejected, ..
+            } => {
+                if let Some(edited) = self.edited.take() {
+                    metrics.acknowledged(edited.elapsed());
+                }
+                self.settles.send_modify(|settled| {
+                    settled.insert(proxy, rejected);
+                });
+            }
+            Event::Rejected { id, text } => return Some(Change::Verdict(id, Some(text))),
+            Event::Recovered(id) => return Some(Change::Verdict(id, None)),
+        }
+        None
+    }
+
+    /// Translates changes and serves what they change; whether that is anything.
+    fn apply(&mut self, changes: Vec<Change>) -> bool {
+        let started = Instant::now();
+        // A large folder may take a while: other tasks move on.
+        let update = tokio::task::block_in_place(|| self.translator.apply(changes));
+        self.shared.metrics.translated(started);
+        let Update {
+            resources,
+            credentials,
+            statuses,
+        } = &update;
+        tracing::debug!(
+            resources = resources.len(),
+            credentials = credentials.len(),
+            statuses = statuses.len(),
+            "translated"
+        );
+        // Secrets first: what refers to them must find them.
+        self.credentials.apply(credentials);
+        self.shared.cache.apply(&update);
+        self.note(update.statuses);
+        !update.resources.is_empty()
+    }
+
+    fn note(&self, changed: BTreeMap<ObjectKey, Option<Status>>) {
+        let mut statuses = self.shared.lock();
+        for (key, status) in changed {
+            let state = status.as_ref().map(|status| status.state);
+            let kind = key.kind;
+            if let Some(status) = &status {
+                log(&key, status);
+            }
+            let before = match status {
+                Some(status) => statuses.insert(key, status),
+                None => statuses.remove(&key),
+            };
+            let before = before.map(|status| status.state);
+            self.shared.metrics.object(kind, before, state);
+        }
+    }
+}
+
+fn log(key: &ObjectKey, status: &Status) {
+    for message in &status.messages {
+        tracing::warn!(
+            kind = %key.kind,
+            namespace = key.namespace,
+            name = key.name,
+            field = message.field,
+            "{}",
+            message.text
+        );
+    }
+}

@@ -1,0 +1,404 @@
+//! Folders of YAML and JSON, watched.
+
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self as thread_mpsc, RecvTimeoutError};
+use std::thread;
+use std::time::Instant;
+
+use notify::event::ModifyKind;
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use tenon_model::{Object, ObjectKey, Parsed, Problem, ProblemLevel};
+use tenon_translate::Change;
+use tokio::sync::mpsc;
+
+use crate::folder::{self, Content};
+use crate::last_good::{Form, LastGood};
+use crate::pending::{Look, Pending};
+use crate::tree::{self, Document, Told, Tree};
+use crate::{Batch, Error, Source};
+
+/// Batches that may wait for the translation.
+const QUEUE: usize = 16;
+
+/// Folders of resources.
+pub struct Files {
+    roots: Vec<PathBuf>,
+    tree: Tree<Arc<Object>>,
+    /// By file: a hash of what was read last.
+    seen: BTreeMap<PathBuf, u64>,
+    /// By file: a hash of content with faults, which may be of a file that is being written. It is believed when it is
+    /// found a second time; the first reading of all has no time for that.
+    suspects: BTreeMap<PathBuf, u64>,
+    watching: bool,
+    last_good: Option<LastGood>,
+    forms: BTreeMap<PathBuf, Vec<Form>>,
+    /// Files whose forms are to be kept, once the changes have been told.
+    unsaved: BTreeSet<PathBuf>,
+}
+
+impl Files {
+    /// The resources of some folders.
+    ///
+    /// # Errors
+    /// One of them is not there, or is no folder.
+    pub fn new(folders: &[PathBuf]) -> Result<Self, Error> {
+        let roots = folders.iter().map(|folder| {
+            let at = |reason| Error::Folder {
+                path: folder.display().to_string(),
+                reason,
+            };
+            std::fs::read_dir(folder).map_err(at)?;
+            std::path::absolute(folder).map_err(at)
+        });
+        Ok(Self {
+            roots: roots.collect::<Result<_, _>>()?,
+            tree: Tree::new(),
+            seen: BTreeMap::new(),
+            suspects: BTreeMap::new(),
+            watching: false,
+            last_good: None,
+            forms: BTreeMap::new(),
+            unsaved: BTreeSet::new(),
+        })
+    }
+
+    /// Keeps the last good text of each resource in a folder, for the next start.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn with_last_good(mut self, folder: &Path) -> io::Result<Self> {
+        self.last_good = Some(LastGood::open(folder)?);
+        Ok(self)
+    }
+
+    fn look(&mut self, look: Look) -> Batch {
+        let mut complaints = Vec::new();
+        if look.all || look.paths.iter().any(|path| self.concerns_folder(path)) {
+            self.look_at_all(&mut complaints);
+        } else {
+            for path in look.paths {
+                self.look_at(&path, &mut complaints);
+            }
+        }
+        Batch {
+            changes: self.tree.settle().into_iter().map(change).collect(),
+            complaints,
+        }
+    }
+
+    fn concerns_folder(&self, path: &Path) -> bool {
+        let known_below = self
+            .tree
+            .files()
+            .any(|file| file != path && file.starts_with(path));
+        known_below || path.is_dir()
+    }
+
+    fn look_at_all(&mut self, complaints: &mut Vec<String>) {
+        let mut found = BTreeSet::new();
+        for root in &self.roots {
+            let mut listing = folder::list(root);
+            for (unknown, error) in listing.unknown {
+                complaints.push(format!("{}: {error}", unknown.display()));
+                let below = self.tree.files().filter(|file| file.starts_with(&unknown));
+                listing.files.extend(below.map(Path::to_owned));
+            }
+            found.append(&mut listing.files);
+        }
+        found.extend(self.tree.files().map(Path::to_owned));
+        for file in found {
+            self.look_at(&file, complaints);
+        }
+    }
+
+    fn look_at(&mut self, file: &Path, complaints: &mut Vec<String>) {
+        let Some(root) = self.roots.iter().find(|root| file.starts_with(root)) else {
+            return;
+        };
+        let relative = file.strip_prefix(root).unwrap_or(file);
+        if !folder::is_resource_file(relative) {
+            return;
+        }
+        let relative = relative.to_string_lossy().into_owned();
+        let content = match folder::content(root, file) {
+            Content::Gone => return self.forget(file),
+            Content::Text(text) => Ok(text),
+            Content::Broken(reason) => Err(reason),
+        };
+        let hash = hash(&content);
+        if self.seen.get(file) == Some(&hash) {
+            self.suspects.remove(file);
+            return;
+        }
+        let documents = match &content {
+            Ok(text) => documents(tenon_model::parse(&relative, text)),
+            Err(reason) => vec![unreadable(reason.clone())],
+        };
+        let good: BTreeSet<ObjectKey> = documents
+            .iter()
+            .filter_map(|document| match document {
+                Document::Object(key, _) => Some(key.clone()),
+                _ => None,
+            })
+            .collect();
+        let broken = documents
+            .iter()
+            .any(|document| !matches!(document, Document::Object(..)));
+        if broken && self.watching && self.suspects.insert(file.to_owned(), hash) != Some(hash) {
+            return;
+        }
+        self.suspects.remove(file);
+        self.seen.insert(file.to_owned(), hash);
+        let earlier = if broken {
+            self.earlier(file, &relative)
+        } else {
+            Vec::new()
+        };
+        let problems = self.tree.update(file, documents, earlier);
+        complaints.extend(problems.into_iter().map(|problem| problem.text));
+        if let Ok(text) = content {
+            self.remember(file, &text, &good);
+        }
+    }
+
+    fn forget(&mut self, file: &Path) {
+        self.seen.remove(file);
+        self.suspects.remove(file);
+        self.forms.remove(file);
+        self.unsaved.insert(file.to_owned());
+        self.tree.remove(file);
+    }
+
+    /// Good forms of an earlier run.
+    fn earlier(&mut self, file: &Path, relative: &str) -> Vec<(ObjectKey, Arc<Object>)> {
+        let Some(last_good) = &self.last_good else {
+            return Vec::new();
+        };
+        if self.forms.contains_key(file) {
+            return Vec::new();
+        }
+        let forms = last_good.load(file);
+        let mut objects = Vec::new();
+        for form in &forms {
+            for parsed in tenon_model::parse(relative, &form.text) {
+                if let Parsed::Object(object) = parsed
+                    && form.has(&object.key)
+                {
+                    objects.push((object.key.clone(), Arc::from(object)));
+                }
+            }
+        }
+        self.forms.insert(file.to_owned(), forms);
+        objects
+    }
+
+    /// Notes for which resources a text is now the last good one; older texts stay for the others.
+    fn remember(&mut self, file: &Path, text: &str, good: &BTreeSet<ObjectKey>) {
+        if self.last_good.is_none() {
+            return;
+        }
+        let mut newest = Form::new(text);
+        good.iter().for_each(|key| newest.add(key));
+        let tree = &self.tree;
+        let needed: BTreeSet<String> = tree
+            .keys(file)
+            .filter(|key| !good.contains(key) && tree.has_good(file, key))
+            .map(tree::name)
+            .collect();
+        let mut forms = self.forms.remove(file).unwrap_or_default();
+        for form in &mut forms {
+            form.keep(&needed);
+        }
+        forms.push(newest);
+        forms.retain(|form| !form.is_empty());
+        self.forms.insert(file.to_owned(), forms);
+        self.unsaved.insert(file.to_owned());
+    }
+
+    /// Writes what is to be kept; later than telling it, so that a slow disk delays nobody.
+    fn save(&mut self) {
+        let Some(last_good) = &self.last_good else {
+            self.unsaved.clear();
+            return;
+        };
+        for file in std::mem::take(&mut self.unsaved) {
+            match self.forms.get(&file) {
+                None => last_good.remove(&file),
+                Some(forms) => {
+                    if let Err(error) = last_good.save(&file, forms) {
+                        tracing::warn!(file = %file.display(), %error, "cannot keep the last good form");
+                    }
+                }
+            }
+        }
+    }
+
+    fn run(mut self, mut watch: Watch, mut batch: Batch, batches: &mpsc::Sender<Batch>) {
+        let mut pending = Pending::default();
+        let mut first = true;
+        loop {
+            let worth_telling = !batch.changes.is_empty() || !batch.complaints.is_empty();
+            if (first || worth_telling) && batches.blocking_send(batch).is_err() {
+                return;
+            }
+            first = false;
+            self.watching = true;
+            self.save();
+            pending.look_again(self.suspects.keys(), Instant::now());
+            if !watch.wait(&mut pending, &self.roots, batches) {
+                return;
+            }
+            batch = self.look(pending.take(Instant::now()));
+        }
+    }
+}
+
+impl Source for Files {
+    fn read(&mut self) -> Result<Batch, Error> {
+        let all = Look {
+            all: true,
+            paths: BTreeSet::new(),
+        };
+        let batch = self.look(all);
+        if let Some(last_good) = &self.last_good {
+            for root in &self.roots {
+                last_good.retain(root, |file| self.seen.contains_key(file));
+            }
+        }
+        Ok(batch)
+    }
+
+    fn watch(mut self) -> Result<mpsc::Receiver<Batch>, Error> {
+        // Watching comes first, so that no change falls between reading and watching.
+        let watch = Watch::start(&self.roots)?;
+        let first = self.read()?;
+        let (batches, receiver) = mpsc::channel(QUEUE);
+        thread::spawn(move || self.run(watch, first, &batches));
+        Ok(receiver)
+    }
+}
+
+struct Watch {
+    events: thread_mpsc::Receiver<notify::Result<notify::Event>>,
+    watcher: RecommendedWatcher,
+}
+
+impl Watch {
+    fn start(roots: &[PathBuf]) -> Result<Self, Error> {
+        let (sender, events) = thread_mpsc::channel();
+        let failed = |path: &Path, reason| Error::Watch {
+            path: path.display().to_string(),
+            reason,
+        };
+        let first = roots.first().map_or(Path::new("."), PathBuf::as_path);
+        let mut watcher =
+            notify::recommended_watcher(sender).map_err(|reason| failed(first, reason))?;
+        for root in roots {
+            watcher
+                .watch(root, RecursiveMode::Recursive)
+                .map_err(|reason| failed(root, reason))?;
+            // The folder itself may be a link that is swapped, or be replaced.
+            if let Some(parent) = root.parent()
+                && !roots.iter().any(|other| parent.starts_with(other))
+                && let Err(error) = watcher.watch(parent, RecursiveMode::NonRecursive)
+            {
+                tracing::warn!(folder = %root.display(), %error, "its replacement would not be seen");
+            }
+        }
+        Ok(Self { events, watcher })
+    }
+
+    /// A folder of resources that is another one now is watched anew.
+    fn follow(&mut self, event: &notify::Event, roots: &[PathBuf]) {
+        let comes = matches!(
+            event.kind,
+            EventKind::Create(_) | EventKind::Modify(ModifyKind::Name(_))
+        );
+        let replaced = roots.iter().filter(|root| event.paths.contains(root));
+        for root in replaced.filter(|root| comes && root.is_dir()) {
+            // It may be watched no more, if it was removed.
+            let _ = self.watcher.unwatch(root);
+            if let Err(error) = self.watcher.watch(root, RecursiveMode::Recursive) {
+                tracing::warn!(folder = %root.display(), %error, "cannot watch");
+            }
+        }
+    }
+
+    /// Waits until there is something to look at; `false` once nobody wants to know.
+    fn wait(
+        &mut self,
+        pending: &mut Pending,
+        roots: &[PathBuf],
+        batches: &mpsc::Sender<Batch>,
+    ) -> bool {
+        loop {
+            let now = Instant::now();
+            let event = match pending.due() {
+                Some(due) if due <= now => return true,
+                Some(due) => self.events.recv_timeout(due - now),
+                None => self
+                    .events
+                    .recv()
+                    .map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            if batches.is_closed() {
+                return false;
+            }
+            match event {
+                Ok(Ok(event)) => {
+                    self.follow(&event, roots);
+                    pending.add(&event, roots, Instant::now());
+                }
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "watching files");
+                    let lost = notify::Event::default().set_flag(notify::event::Flag::Rescan);
+                    pending.add(&lost, roots, Instant::now());
+                }
+                Err(RecvTimeoutError::Timeout) => return true,
+                Err(RecvTimeoutError::Disconnected) => return false,
+            }
+        }
+    }
+}
+
+fn documents(parsed: Vec<Parsed>) -> Vec<Document<Arc<Object>>> {
+    parsed
+        .into_iter()
+        .filter_map(|parsed| match parsed {
+            Parsed::Object(object) => Some(Document::Object(object.key.clone(), Arc::from(object))),
+            Parsed::Rejected { key, problems } => Some(Document::Rejected(key, problems)),
+            Parsed::Unreadable(problem) => Some(Document::Unreadable(problem)),
+            Parsed::Ignored { kind } => {
+                tracing::debug!(kind, "skipped");
+                None
+            }
+        })
+        .collect()
+}
+
+fn unreadable(text: String) -> Document<Arc<Object>> {
+    Document::Unreadable(Problem {
+        level: ProblemLevel::Error,
+        field: String::new(),
+        text,
+    })
+}
+
+fn change(told: Told<Arc<Object>>) -> Change {
+    match told {
+        Told::Upsert(_, object) => Change::Upsert(object),
+        Told::Reject(key, problems) => Change::Reject(key, problems),
+        Told::Delete(key) => Change::Delete(key),
+    }
+}
+
+fn hash(content: &Result<String, String>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    content.hash(&mut hasher);
+    hasher.finish()
+}

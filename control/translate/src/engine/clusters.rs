@@ -1,0 +1,105 @@
+//! Upstreams as clusters, and the secrets that clusters use.
+
+use bytes::Bytes;
+use prost::Message;
+use tenon_model::{ObjectKey, Secret, Spec};
+
+use super::{Translator, Work, reindex};
+use crate::cluster::{self, ClusterForm, Secrets, reference};
+use crate::output::ResourceType;
+use crate::{names, secret};
+
+impl Translator {
+    pub(super) fn derive_cluster(&mut self, key: ObjectKey, work: &mut Work) {
+        let form = match self.objects.spec(&key) {
+            Some(Spec::Upstream(upstream)) => Some(cluster::translate(
+                &key,
+                upstream,
+                &self.options.module,
+                &self.objects,
+            )),
+            _ => None,
+        };
+        let old = self.clusters.remove(&key);
+        let reads = |form: &Option<ClusterForm>| {
+            form.as_ref()
+                .map(|form| form.reads.clone())
+                .unwrap_or_default()
+        };
+        reindex(
+            &mut self.readers_of_secrets,
+            &key,
+            &reads(&old),
+            &reads(&form),
+        );
+        for form in [&old, &form].into_iter().flatten() {
+            work.secrets.extend(form.tls_secrets.iter().cloned());
+        }
+        self.tell_credentials(&key, old, form.as_ref(), work);
+        let bytes = form.as_ref().map(|form| Bytes::from(form.cluster.clone()));
+        let name = names::cluster(&key);
+        self.tell(ResourceType::Cluster, &name, bytes, &key, work);
+        if let Some(form) = form {
+            self.clusters.insert(key.clone(), form);
+        }
+        work.statuses.insert(key);
+    }
+
+    /// Tells of the generic secret of a cluster, and of the one that it used before.
+    fn tell_credentials(
+        &mut self,
+        key: &ObjectKey,
+        old: Option<ClusterForm>,
+        form: Option<&ClusterForm>,
+        work: &mut Work,
+    ) {
+        let old = old.and_then(|form| form.credentials);
+        let new = form.and_then(|form| form.credentials.clone());
+        if let Some((name, _)) = old
+            && new.as_ref().is_none_or(|(new, _)| *new != name)
+        {
+            let users = self.users_of_credentials.entry(name.clone()).or_default();
+            users.remove(key);
+            if users.is_empty() {
+                self.users_of_credentials.remove(&name);
+                self.credentials.remove(&name);
+                self.credential_problems.remove(&name);
+                work.update.credentials.insert(name, None);
+            }
+        }
+        if let Some((name, source)) = new {
+            self.users_of_credentials
+                .entry(name.clone())
+                .or_default()
+                .insert(key.clone());
+            if self.credentials.get(&name) != Some(&source) {
+                self.credentials.insert(name.clone(), source.clone());
+                work.update.credentials.insert(name, Some(source));
+            }
+        }
+    }
+
+    /// The SDS resources of a TLS secret, while a cluster uses it.
+    pub(super) fn derive_secret(&mut self, key: &ObjectKey, work: &mut Work) {
+        let reference = reference(key);
+        let used = self.readers_of_secrets.get(key).is_some_and(|readers| {
+            let uses = |reader| {
+                let form: Option<&ClusterForm> = self.clusters.get(reader);
+                form.is_some_and(|form| form.tls_secrets.contains(key))
+            };
+            readers.iter().any(uses)
+        });
+        let resources = match self.objects.secret(key) {
+            Some(Secret::Tls(tls)) if used => secret::translate(&reference, tls),
+            _ => Vec::new(),
+        };
+        for name in [
+            names::tls_certificate(&reference),
+            names::tls_roots(&reference),
+        ] {
+            let resource = resources.iter().find(|resource| resource.name == name);
+            let bytes = resource.map(|resource| Bytes::from(resource.encode_to_vec()));
+            self.tell(ResourceType::Secret, &name, bytes, key, work);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Virtual services as virtual hosts, with their last good forms.
+
+use tenon_model::{Object, ObjectKey, Spec};
+
+use super::{Entry, HostUnit, Translator, Work, reindex};
+use crate::virtual_host::{self, VirtualHostForm};
+
+impl Translator {
+    pub(super) fn derive_host(&mut self, key: ObjectKey, work: &mut Work) {
+        let old = self.hosts.remove(&key);
+        let entry = self.objects.0.get(&key);
+        let new = entry.map(|entry| self.host_unit(&key, entry, old.as_ref()));
+        let empty = VirtualHostForm::default();
+        let form_of = |unit: &Option<HostUnit>| unit.as_ref().map(|unit| unit.form.reads.clone());
+        reindex(
+            &mut self.readers_of_upstreams,
+            &key,
+            &form_of(&old).unwrap_or_default(),
+            &form_of(&new).unwrap_or_default(),
+        );
+        let before = old.as_ref().map_or(&empty, |unit| &unit.form);
+        let after = new.as_ref().map_or(&empty, |unit| &unit.form);
+        work.listeners |= !before.same_output(after);
+        if let Some(new) = new {
+            self.hosts.insert(key.clone(), new);
+        }
+        work.statuses.insert(key);
+    }
+
+    /// Tries the newest form, then the last good one; in the end what is good of the newest.
+    fn host_unit(&self, key: &ObjectKey, entry: &Entry, old: Option<&HostUnit>) -> HostUnit {
+        let good = old.and_then(|unit| unit.good.clone());
+        let translate = |object: &Object| match &object.spec {
+            Spec::VirtualService(spec) => virtual_host::translate(key, spec, self),
+            _ => VirtualHostForm::default(),
+        };
+        let Some(object) = &entry.object else {
+            return HostUnit::default();
+        };
+        let newest = translate(object);
+        let problems = newest.problems.clone();
+        if newest.is_good() {
+            let good = match newest.incomplete {
+                false => Some((object.clone(), newest.clone())),
+                true => good,
+            };
+            return HostUnit {
+                form: newest,
+                problems,
+                good,
+            };
+        }
+        let Some((good_object, good_form)) = good else {
+            return HostUnit {
+                form: newest,
+                problems,
+                good: None,
+            };
+        };
+        let again = translate(&good_object);
+        let mut form = match again.is_good() && !again.incomplete {
+            true => again,
+            // What it refers to is gone too; what was made of it before may still do.
+            false => good_form,
+        };
+        form.reads.extend(newest.reads);
+        HostUnit {
+            form: form.clone(),
+            problems,
+            good: Some((good_object, form)),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Tells of resources, if they are other ones than before.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tenon_model::ObjectKey;
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::{Translator, Work};
+use crate::output::{Resource, ResourceId, ResourceType};
+
+impl Translator {
+    /// Tells every proxy of a resource that stems from one object.
+    pub(super) fn tell(
+        &mut self,
+        kind: ResourceType,
+        name: &str,
+        bytes: Option<Bytes>,
+        key: &ObjectKey,
+        work: &mut Work,
+    ) {
+        let provenance: Arc<[ObjectKey]> = Arc::from([key.clone()]);
+        for proxy in self.proxies.clone() {
+            let id = ResourceId {
+                proxy,
+                kind,
+                name: name.to_owned(),
+            };
+            let content = bytes.clone().map(|bytes| (bytes, provenance.clone()));
+            self.put(id, content, work);
+        }
+    }
+
+    pub(super) fn put(
+        &mut self,
+        id: ResourceId,
+        content: Option<(Bytes, Arc<[ObjectKey]>)>,
+        work: &mut Work,
+    ) {
+        let Some((value, provenance)) = content else {
+            if let Some(old) = self.resources.remove(&id) {
+                if self.verdicts.remove(&id).is_some() {
+                    work.statuses.extend(old.provenance.iter().cloned());
+                }
+                work.update.resources.insert(id, None);
+            }
+            return;
+        };
+        let resource = Arc::new(Resource {
+            version: format!("{:032x}", xxh3_128(&value)),
+            value,
+            provenance,
+        });
+        let old = self.resources.insert(id.clone(), resource.clone());
+        if old.is_none_or(|old| old.version != resource.version) {
+            work.update.resources.insert(id, Some(resource));
+        }
+    }
+}

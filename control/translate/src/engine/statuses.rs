@@ -1,0 +1,114 @@
+//! Statuses of objects: of themselves, of their neighbours, of Envoy and of their credentials.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tenon_model::{Kind, ObjectKey, Problem};
+
+use super::{Entry, Translator, Work};
+use crate::output::{ProxyName, ResourceId, Status};
+use crate::{names, status};
+
+impl Translator {
+    pub(super) fn derive_status(&mut self, key: ObjectKey, work: &mut Work) {
+        let status = self
+            .objects
+            .0
+            .get(&key)
+            .map(|entry| self.status(&key, entry));
+        if self.statuses.get(&key) == status.as_ref() {
+            return;
+        }
+        match &status {
+            Some(status) => self.statuses.insert(key.clone(), status.clone()),
+            None => self.statuses.remove(&key),
+        };
+        work.update.statuses.insert(key, status);
+    }
+
+    fn status(&self, key: &ObjectKey, entry: &Entry) -> Status {
+        let mut problems = entry.rejected.clone();
+        if let Some(object) = &entry.object {
+            problems.extend(object.warnings.iter().cloned());
+        }
+        let mut stays = !entry.rejected.is_empty() && entry.object.is_some();
+        if let Some(unit) = self.hosts.get(key) {
+            problems.extend(unit.problems.iter().cloned());
+            stays |= unit.good.is_some() && unit.form.problems != unit.problems;
+            if entry.rejected.is_empty()
+                && !self.listeners.served.contains_key(key)
+                && !self.listeners.problems.contains_key(key)
+            {
+                problems.push(Problem::warning("", "no Gateway serves it"));
+            }
+        }
+        if let Some(form) = self.clusters.get(key) {
+            problems.extend(form.problems.iter().cloned());
+            if let Some((name, _)) = &form.credentials
+                && let Some(reason) = self.credential_problems.get(name)
+            {
+                problems.push(Problem::warning(
+                    "spec.aws",
+                    format!("no credentials: {reason}"),
+                ));
+            }
+        }
+        if let Some(more) = self.listeners.problems.get(key) {
+            problems.extend(more.iter().cloned());
+        }
+        if stays {
+            problems.push(Problem::warning("", "its last good form stays in use"));
+        }
+        let mut proxies: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
+        for proxy in self.proxies_of(key) {
+            proxies.insert(proxy.to_string(), Vec::new());
+        }
+        for (id, words) in &self.verdicts {
+            if self.blames(id, words, key) {
+                let text = format!("Envoy refuses it: {words}");
+                proxies
+                    .entry(id.proxy.to_string())
+                    .or_default()
+                    .push(Problem::error("", text));
+            }
+        }
+        status::status(problems, proxies)
+    }
+
+    /// The proxies that have something of an object.
+    fn proxies_of(&self, key: &ObjectKey) -> BTreeSet<ProxyName> {
+        match key.kind {
+            Kind::Gateway => self.listeners.bound.get(key).cloned().unwrap_or_default(),
+            Kind::VirtualService => self.listeners.served.get(key).cloned().unwrap_or_default(),
+            Kind::Upstream if self.clusters.contains_key(key) => self.proxies.clone(),
+            Kind::Upstream | Kind::Secret => BTreeSet::new(),
+        }
+    }
+
+    /// Whether Envoy's words on a resource are about an object. If they name virtual hosts, only those are meant.
+    fn blames(&self, id: &ResourceId, words: &str, key: &ObjectKey) -> bool {
+        let Some(resource) = self.resources.get(id) else {
+            return false;
+        };
+        let named = |key: &ObjectKey| {
+            key.kind == Kind::VirtualService && mentions(words, &names::virtual_host(key))
+        };
+        match resource.provenance.iter().any(named) {
+            true => resource.provenance.contains(key) && named(key),
+            false => resource.provenance.contains(key),
+        }
+    }
+}
+
+/// Whether a name stands in a text by itself, not as a part of a longer one.
+fn mentions(text: &str, name: &str) -> bool {
+    let part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    text.match_indices(name).any(|(start, _)| {
+        let before = text.get(..start).and_then(|text| text.chars().next_back());
+        let after = text
+            .get(start + name.len()..)
+            .and_then(|text| text.chars().next());
+        let ends = |c: Option<char>| c.is_none_or(|c| !part(c));
+        // Names of routes start with the name of their virtual host.
+        ends(before) && (ends(after) || text[start + name.len()..].starts_with("-route-"))
+    })
+}

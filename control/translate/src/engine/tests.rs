@@ -1,0 +1,293 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tenon_model::{Parsed, parse};
+
+use super::*;
+use crate::output::{Module, ResourceType, State};
+
+const SECRET: &str = "secrets/default/aws.yaml\naws: {accessKey: AKID, secretKey: secret}";
+const LAMBDA: &str = "upstreams/default/lambda.yaml
+aws:
+  region: us-east-1
+  secretRef: {name: aws}
+  lambdaFunctions: [{logicalName: crop, lambdaFunctionName: crop}]";
+const WEB: &str = "upstreams/default/web.yaml\nstatic: {hosts: [{addr: 127.0.0.1, port: 8081}]}";
+
+fn host(name: &str, route: &str) -> String {
+    format!(
+        "virtualservices/default/{name}.yaml\nvirtualHost: {{domains: [{name}.example.com], routes: [{route}]}}"
+    )
+}
+
+fn to(upstream: &str) -> String {
+    format!("{{routeAction: {{single: {{upstream: {{name: {upstream}}}}}}}}}")
+}
+
+fn call(function: &str) -> String {
+    format!(
+        "{{routeAction: {{single: {{upstream: {{name: lambda}}, destinationSpec: {{aws: {{logicalName: {function}}}}}}}}}}}"
+    )
+}
+
+/// The change that a file makes; its first line is its path.
+fn file(text: &str) -> Change {
+    let (path, text) = text.split_once('\n').unwrap();
+    match parse(path, text).remove(0) {
+        Parsed::Object(object) => Change::Upsert(Arc::from(object)),
+        Parsed::Rejected { key, problems } => Change::Reject(key, problems),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn key(kind: Kind, name: &str) -> ObjectKey {
+    ObjectKey {
+        kind,
+        namespace: "default".into(),
+        name: name.into(),
+    }
+}
+
+struct Fixture {
+    translator: Translator,
+    told: Update,
+}
+
+impl Fixture {
+    fn new(files: &[&str]) -> Self {
+        let translator = Translator::new(TranslatorOptions {
+            module: Module::So("/libtenon.so".into()),
+            default_bind: "127.0.0.1:8080".parse().unwrap(),
+        });
+        let mut fixture = Self {
+            translator,
+            told: Update::default(),
+        };
+        fixture.apply(files.iter().map(|text| file(text)).collect());
+        fixture
+    }
+
+    /// What changed, by name.
+    fn apply(&mut self, changes: Vec<Change>) -> Vec<String> {
+        self.told = self.translator.apply(changes);
+        let names = self.told.resources.keys().map(|id| id.name.clone());
+        names.collect()
+    }
+
+    fn state(&self, kind: Kind, name: &str) -> State {
+        self.translator.statuses[&key(kind, name)].state
+    }
+
+    fn messages(&self, kind: Kind, name: &str) -> Vec<String> {
+        let messages = &self.translator.statuses[&key(kind, name)].messages;
+        messages
+            .iter()
+            .map(|message| message.text.clone())
+            .collect()
+    }
+
+    fn id(&self, kind: ResourceType, name: &str) -> ResourceId {
+        ResourceId {
+            proxy: DEFAULT_PROXY.into(),
+            kind,
+            name: name.into(),
+        }
+    }
+
+    fn routes(&self) -> Bytes {
+        let id = self.id(ResourceType::Route, "listener-127.0.0.1-8080-routes");
+        self.translator.resources[&id].value.clone()
+    }
+
+    fn serves(&self, text: &str) -> bool {
+        self.routes()
+            .windows(text.len())
+            .any(|window| window == text.as_bytes())
+    }
+}
+
+#[test]
+fn an_edit_of_one_upstream_changes_its_cluster_only() {
+    let mut fixture = Fixture::new(&[
+        SECRET,
+        LAMBDA,
+        WEB,
+        &host("a", &to("web")),
+        &host("b", &call("crop")),
+    ]);
+    assert_eq!(
+        fixture.apply(vec![file(&WEB.replace("8081", "8082"))]),
+        ["web_default"]
+    );
+    assert!(fixture.told.statuses.is_empty() && fixture.told.credentials.is_empty());
+}
+
+#[test]
+fn a_new_key_changes_no_resource_but_the_credentials() {
+    let mut fixture = Fixture::new(&[SECRET, LAMBDA, &host("b", &call("crop"))]);
+    let names = fixture.apply(vec![file(&SECRET.replace("AKID", "OTHER"))]);
+    assert!(names.is_empty(), "{names:?}");
+    assert_eq!(
+        fixture.told.credentials.keys().collect::<Vec<_>>(),
+        ["aws_default_aws_us-east-1"]
+    );
+}
+
+#[test]
+fn a_new_certificate_changes_its_secret_only() {
+    let tls = "secrets/default/tls.yaml
+tls: {rootCa: \"-----BEGIN CERTIFICATE-----\\nb25l\\n-----END CERTIFICATE-----\"}";
+    let web = WEB.to_owned() + "\nsslConfig: {secretRef: {name: tls}}";
+    let mut fixture = Fixture::new(&[tls, &web]);
+    let names = fixture.apply(vec![file(&tls.replace("b25l", "dHdv"))]);
+    assert_eq!(names, ["ca_default_tls"]);
+    let names = fixture.apply(vec![file(WEB)]);
+    assert_eq!(names, ["web_default", "ca_default_tls"]);
+}
+
+#[test]
+fn a_secret_that_comes_late_ends_the_tombstone_and_the_warning() {
+    let mut fixture = Fixture::new(&[LAMBDA]);
+    assert_eq!(fixture.state(Kind::Upstream, "lambda"), State::Warning);
+    assert!(fixture.apply(vec![file(SECRET)]).is_empty());
+    assert_eq!(fixture.state(Kind::Upstream, "lambda"), State::Accepted);
+    let told = fixture.told.credentials.values().next().unwrap();
+    assert!(matches!(
+        told,
+        Some(CredentialSource::Aws { keys: Some(_), .. })
+    ));
+}
+
+#[test]
+fn a_call_that_breaks_keeps_its_last_good_form() {
+    let mut fixture = Fixture::new(&[SECRET, LAMBDA, &host("b", &call("crop"))]);
+    let before = fixture.routes();
+    assert!(
+        fixture
+            .apply(vec![file(&host("b", &call("resize")))])
+            .is_empty()
+    );
+    assert_eq!(fixture.routes(), before);
+    assert_eq!(fixture.state(Kind::VirtualService, "b"), State::Rejected);
+    assert_eq!(
+        fixture.messages(Kind::VirtualService, "b"),
+        [
+            "unknown function \"resize\" on upstream default/lambda; known: crop",
+            "its last good form stays in use",
+        ]
+    );
+    fixture.apply(vec![file(&LAMBDA.replace("crop", "resize"))]);
+    assert_eq!(fixture.state(Kind::VirtualService, "b"), State::Accepted);
+    assert!(fixture.serves("resize"));
+}
+
+#[test]
+fn a_function_that_is_taken_away_is_still_called_until_the_route_says_otherwise() {
+    let mut fixture = Fixture::new(&[SECRET, LAMBDA, &host("b", &call("crop"))]);
+    let before = fixture.routes();
+    fixture.apply(vec![file(&LAMBDA.replace("crop", "resize"))]);
+    assert_eq!(fixture.routes(), before);
+    assert_eq!(fixture.state(Kind::VirtualService, "b"), State::Rejected);
+}
+
+#[test]
+fn a_text_that_breaks_keeps_the_last_good_form_which_still_follows_its_upstreams() {
+    let mut fixture = Fixture::new(&[SECRET, LAMBDA, &host("b", &call("crop"))]);
+    let broken = file(&host("b", "{nonsense: 1}"));
+    assert!(matches!(broken, Change::Reject(..)));
+    assert!(fixture.apply(vec![broken]).is_empty());
+    assert_eq!(fixture.state(Kind::VirtualService, "b"), State::Rejected);
+    let renamed = LAMBDA.replace("lambdaFunctionName: crop", "lambdaFunctionName: crop-v2");
+    fixture.apply(vec![file(&renamed)]);
+    assert!(fixture.serves("crop-v2"));
+    assert_eq!(fixture.state(Kind::VirtualService, "b"), State::Rejected);
+}
+
+#[test]
+fn an_upstream_that_breaks_keeps_its_cluster() {
+    let mut fixture = Fixture::new(&[WEB, &host("a", &to("web"))]);
+    let names = fixture.apply(vec![file(&WEB.replace("8081", "'8081'"))]);
+    assert!(names.is_empty(), "{names:?}");
+    assert_eq!(fixture.state(Kind::Upstream, "web"), State::Rejected);
+    assert_eq!(fixture.state(Kind::VirtualService, "a"), State::Accepted);
+}
+
+#[test]
+fn a_bad_object_leaves_its_neighbours_byte_for_byte() {
+    let good: Vec<String> = vec![
+        SECRET.into(),
+        LAMBDA.into(),
+        WEB.into(),
+        host("a", &to("web")),
+        host("b", &call("crop")),
+    ];
+    let good: Vec<&str> = good.iter().map(String::as_str).collect();
+    let alone = Fixture::new(&good);
+    let bad = host("c", "{nonsense: 1}");
+    let worse = WEB.replace("web.yaml", "bad.yaml").replace("8081", "0");
+    let mut with = good.clone();
+    with.insert(0, &bad);
+    with.insert(3, &worse);
+    let beside = Fixture::new(&with);
+    assert!(alone.translator.resources == beside.translator.resources);
+    assert_eq!(beside.state(Kind::VirtualService, "c"), State::Rejected);
+    assert_eq!(beside.state(Kind::Upstream, "bad"), State::Rejected);
+}
+
+#[test]
+fn a_nack_is_the_fault_of_what_it_is_about() {
+    let mut fixture = Fixture::new(&[WEB, &host("a", &to("web"))]);
+    let cluster = fixture.id(ResourceType::Cluster, "web_default");
+    fixture.apply(vec![Change::Verdict(
+        cluster.clone(),
+        Some("no such thing".into()),
+    )]);
+    assert_eq!(fixture.state(Kind::Upstream, "web"), State::Rejected);
+    assert_eq!(
+        fixture.messages(Kind::Upstream, "web"),
+        ["Envoy refuses it: no such thing"]
+    );
+    assert_eq!(fixture.state(Kind::VirtualService, "a"), State::Accepted);
+    fixture.apply(vec![Change::Verdict(cluster, None)]);
+    assert_eq!(fixture.state(Kind::Upstream, "web"), State::Accepted);
+}
+
+#[test]
+fn a_nack_that_names_a_virtual_host_blames_no_other() {
+    let mut fixture = Fixture::new(&[WEB, &host("a", &to("web")), &host("a-b", &to("web"))]);
+    let routes = fixture.id(ResourceType::Route, "listener-127.0.0.1-8080-routes");
+    let words = "route default_a-b-route-0-matcher-0: bad";
+    fixture.apply(vec![Change::Verdict(routes.clone(), Some(words.into()))]);
+    assert_eq!(fixture.state(Kind::VirtualService, "a"), State::Accepted);
+    assert_eq!(fixture.state(Kind::VirtualService, "a-b"), State::Rejected);
+    fixture.apply(vec![Change::Verdict(routes, Some("something else".into()))]);
+    assert_eq!(fixture.state(Kind::VirtualService, "a"), State::Rejected);
+}
+
+#[test]
+fn credentials_that_fail_are_a_warning_of_their_upstreams() {
+    let mut fixture = Fixture::new(&[SECRET, LAMBDA]);
+    let told = |problem: Option<&str>| Change::Credentials {
+        name: "aws_default_aws_us-east-1".into(),
+        problem: problem.map(str::to_owned),
+    };
+    fixture.apply(vec![told(Some("STS says no"))]);
+    assert_eq!(fixture.state(Kind::Upstream, "lambda"), State::Warning);
+    assert_eq!(
+        fixture.messages(Kind::Upstream, "lambda"),
+        ["no credentials: STS says no"]
+    );
+    fixture.apply(vec![told(None)]);
+    assert_eq!(fixture.state(Kind::Upstream, "lambda"), State::Accepted);
+}
+
+#[test]
+fn what_is_deleted_is_told_as_gone() {
+    let mut fixture = Fixture::new(&[SECRET, LAMBDA, WEB]);
+    let names = fixture.apply(vec![Change::Delete(key(Kind::Upstream, "lambda"))]);
+    assert_eq!(names, ["lambda_default"]);
+    assert!(fixture.told.resources.values().all(Option::is_none));
+    assert!(fixture.told.credentials.values().all(Option::is_none));
+    assert_eq!(fixture.told.credentials.len(), 1);
+    assert!(fixture.told.statuses.values().all(Option::is_none));
+}

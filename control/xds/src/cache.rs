@@ -1,0 +1,279 @@
+//! What is served, and to whom a change matters.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tenon_contract::SecretBlob;
+use tenon_model::ObjectKey;
+use tenon_translate::{ProxyName, Resource, ResourceId, ResourceType, Update};
+use tokio::sync::{Notify, mpsc};
+
+use crate::event::Event;
+use crate::secret::{self, Urgency};
+use crate::subscription::Name;
+
+/// Events that may wait; when nobody takes them, the streams wait too.
+const EVENT_QUEUE: usize = 1024;
+
+type Resources = BTreeMap<Name, Arc<Resource>>;
+pub(crate) type Dirty = BTreeMap<ResourceType, BTreeSet<Name>>;
+
+/// What is served; clones share it.
+#[derive(Clone)]
+pub struct Cache {
+    inner: Arc<Mutex<Inner>>,
+    pub(crate) events: mpsc::Sender<Event>,
+}
+
+/// A resource as it is served.
+#[derive(Clone)]
+pub struct Served {
+    /// The proxy; `None` for the secrets that all have.
+    pub proxy: Option<ProxyName>,
+    /// Its type.
+    pub kind: ResourceType,
+    /// Its name.
+    pub name: Arc<str>,
+    /// The resource; that of a secret holds the secret.
+    pub resource: Arc<Resource>,
+}
+
+impl Served {
+    /// The objects that it stems from.
+    pub fn provenance(&self) -> &[ObjectKey] {
+        &self.resource.provenance
+    }
+}
+
+struct SharedSecret {
+    resource: Arc<Resource>,
+    urgency: Urgency,
+}
+
+#[derive(Default)]
+pub(crate) struct Inner {
+    live: bool,
+    proxies: BTreeMap<ProxyName, BTreeMap<ResourceType, Resources>>,
+    secrets: BTreeMap<Name, SharedSecret>,
+    streams: HashMap<u64, Registration>,
+    next_stream: u64,
+    /// The streams that refuse a resource.
+    rejections: HashMap<ResourceId, BTreeSet<u64>>,
+}
+
+struct Registration {
+    proxy: ProxyName,
+    dirty: Dirty,
+    wake: Arc<Notify>,
+}
+
+/// What one proxy can see of one type.
+pub(crate) struct View<'a> {
+    own: Option<&'a Resources>,
+    shared: Option<&'a BTreeMap<Name, SharedSecret>>,
+}
+
+impl View<'_> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<Resource>> {
+        let own = self.own.and_then(|own| own.get(name));
+        own.or_else(|| Some(&self.shared?.get(name)?.resource))
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = Name> {
+        let own = self.own.into_iter().flat_map(BTreeMap::keys);
+        let shared = self.shared.into_iter().flat_map(BTreeMap::keys);
+        own.chain(shared).cloned()
+    }
+
+    /// Whether an older version that a client has is to be preferred.
+    pub(crate) fn keeps_older(&self, name: &str) -> bool {
+        self.shared
+            .and_then(|shared| shared.get(name))
+            .is_some_and(|secret| secret.urgency == Urgency::KeepOlder)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.own.is_none_or(BTreeMap::is_empty) && self.shared.is_none_or(BTreeMap::is_empty)
+    }
+}
+
+impl Cache {
+    /// An empty cache, and what happens on the streams that it is served on. Streams are sent nothing before
+    /// [`Cache::go_live`], so that an Envoy that outlived its control plane loses nothing while that one reads its
+    /// resources.
+    pub fn new() -> (Self, mpsc::Receiver<Event>) {
+        let (events, receiver) = mpsc::channel(EVENT_QUEUE);
+        let inner = Arc::default();
+        (Self { inner, events }, receiver)
+    }
+
+    /// Takes in the resources of an update, all at once.
+    pub fn apply(&self, update: &Update) {
+        let mut inner = self.lock();
+        for (id, resource) in &update.resources {
+            inner.put(id, resource.clone());
+        }
+        inner.wake();
+    }
+
+    /// Serves a generic secret to every proxy, or (with `None`) no more.
+    pub fn set_secret(&self, name: &str, secret: Option<(&SecretBlob, Urgency)>) {
+        let name = Name::from(name);
+        let mut inner = self.lock();
+        match secret {
+            Some((blob, urgency)) => {
+                let resource = secret::generic(&name, blob);
+                let secret = SharedSecret { resource, urgency };
+                inner.secrets.insert(name.clone(), secret);
+            }
+            None => {
+                inner.secrets.remove(&name);
+            }
+        }
+        for stream in inner.streams.values_mut() {
+            stream.mark(ResourceType::Secret, &name);
+        }
+        inner.wake();
+    }
+
+    /// Begins to serve: what was applied so far is the whole configuration.
+    pub fn go_live(&self) {
+        let mut inner = self.lock();
+        inner.live = true;
+        for stream in inner.streams.values() {
+            stream.wake.notify_one();
+        }
+    }
+
+    /// Everything that is served, sorted by proxy, type and name.
+    pub fn served(&self) -> Vec<Served> {
+        let inner = self.lock();
+        let own = inner.proxies.iter().flat_map(|(proxy, kinds)| {
+            kinds.iter().flat_map(move |(kind, resources)| {
+                resources.iter().map(move |(name, resource)| Served {
+                    proxy: Some(proxy.clone()),
+                    kind: *kind,
+                    name: name.clone(),
+                    resource: resource.clone(),
+                })
+            })
+        });
+        let shared = inner.secrets.iter().map(|(name, secret)| Served {
+            proxy: None,
+            kind: ResourceType::Secret,
+            name: name.clone(),
+            resource: secret.resource.clone(),
+        });
+        shared.chain(own).collect()
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing in here panics half-way through a change of several parts.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    pub(crate) fn is_live(&self) -> bool {
+        self.live
+    }
+
+    pub(crate) fn has_proxy(&self, name: &str) -> bool {
+        self.proxies.contains_key(name)
+    }
+
+    pub(crate) fn view(&self, proxy: &str, kind: ResourceType) -> View<'_> {
+        View {
+            own: self.proxies.get(proxy).and_then(|kinds| kinds.get(&kind)),
+            shared: (kind == ResourceType::Secret).then_some(&self.secrets),
+        }
+    }
+
+    pub(crate) fn register(&mut self, proxy: ProxyName) -> (u64, Arc<Notify>) {
+        let wake = Arc::new(Notify::new());
+        let stream = self.next_stream;
+        self.next_stream += 1;
+        let registration = Registration {
+            proxy,
+            dirty: Dirty::new(),
+            wake: wake.clone(),
+        };
+        self.streams.insert(stream, registration);
+        (stream, wake)
+    }
+
+    pub(crate) fn unregister(&mut self, stream: u64) {
+        self.streams.remove(&stream);
+        // The entry stays, so that the next client that accepts the resource makes it known.
+        for streams in self.rejections.values_mut() {
+            streams.remove(&stream);
+        }
+    }
+
+    pub(crate) fn take_dirty(&mut self, stream: u64) -> Dirty {
+        self.streams
+            .get_mut(&stream)
+            .map(|registration| mem::take(&mut registration.dirty))
+            .unwrap_or_default()
+    }
+
+    /// Notes that a stream refuses a resource.
+    pub(crate) fn refused(&mut self, id: &ResourceId, stream: u64) {
+        self.rejections
+            .entry(id.clone())
+            .or_default()
+            .insert(stream);
+    }
+
+    /// Notes that a stream accepted a resource; whether it had been refused and is refused by none now.
+    pub(crate) fn accepted(&mut self, id: &ResourceId, stream: u64) -> bool {
+        let Some(streams) = self.rejections.get_mut(id) else {
+            return false;
+        };
+        streams.remove(&stream);
+        let recovered = streams.is_empty();
+        if recovered {
+            self.rejections.remove(id);
+        }
+        recovered
+    }
+
+    pub(crate) fn has_rejections(&self) -> bool {
+        !self.rejections.is_empty()
+    }
+
+    fn put(&mut self, id: &ResourceId, resource: Option<Arc<Resource>>) {
+        let name = Name::from(&*id.name);
+        for stream in self.streams.values_mut() {
+            if stream.proxy == id.proxy {
+                stream.mark(id.kind, &name);
+            }
+        }
+        let kinds = self.proxies.entry(id.proxy.clone()).or_default();
+        let resources = kinds.entry(id.kind).or_default();
+        match resource {
+            Some(resource) => {
+                resources.insert(name, resource);
+            }
+            None => {
+                resources.remove(&name);
+                self.rejections.remove(id);
+            }
+        }
+    }
+
+    fn wake(&self) {
+        for stream in self.streams.values() {
+            if !stream.dirty.is_empty() {
+                stream.wake.notify_one();
+            }
+        }
+    }
+}
+
+impl Registration {
+    fn mark(&mut self, kind: ResourceType, name: &Name) {
+        self.dirty.entry(kind).or_default().insert(name.clone());
+    }
+}

@@ -1,0 +1,50 @@
+//! What the server tells about its clients.
+
+use tenon_translate::{ProxyName, ResourceId, ResourceType};
+
+/// Something that happened on a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// An Envoy opened a stream.
+    Connected {
+        /// Which proxy it is.
+        proxy: ProxyName,
+        /// The id of its node.
+        node: String,
+    },
+    /// A stream ended.
+    Disconnected {
+        /// Which proxy it was.
+        proxy: ProxyName,
+        /// The id of its node.
+        node: String,
+    },
+    /// A response was sent.
+    Pushed {
+        /// Its type.
+        kind: ResourceType,
+    },
+    /// Envoy refused a resource that it had not refused in this form before.
+    Rejected {
+        /// Which one.
+        id: ResourceId,
+        /// Envoy's words.
+        text: String,
+    },
+    /// No Envoy refuses this resource any more.
+    Recovered(ResourceId),
+    /// Envoy refused a response.
+    Nack {
+        /// Its type.
+        kind: ResourceType,
+    },
+    /// A client has accepted or refused all that there is for it; told each time that this becomes so.
+    Settled {
+        /// Which proxy it is.
+        proxy: ProxyName,
+        /// The id of its node.
+        node: String,
+        /// How many resources it refuses.
+        rejected: usize,
+    },
+}

@@ -1,0 +1,219 @@
+//! All subscriptions of one stream, and the order in which they are served.
+
+use std::collections::BTreeMap;
+
+use prost::Message;
+use tenon_translate::{Resource, ResourceType};
+
+use crate::cache::{Dirty, Inner};
+use crate::kind::all_kinds;
+use crate::subscription::{Entries, Protocol, Removals, Subscription};
+
+/// The types that refer to clusters.
+const REFERRERS: [ResourceType; 3] = [
+    ResourceType::Listener,
+    ResourceType::ScopedRoute,
+    ResourceType::Route,
+];
+
+/// A response that is to be sent.
+pub(crate) struct Push {
+    pub(crate) kind: ResourceType,
+    pub(crate) nonce: String,
+    pub(crate) entries: Entries,
+    /// State of the world: all that the client then has, and its version.
+    pub(crate) state: Option<(Vec<std::sync::Arc<Resource>>, String)>,
+}
+
+pub(crate) struct Session {
+    proxy: String,
+    protocol: Protocol,
+    subscriptions: BTreeMap<ResourceType, Subscription>,
+    nonce: u64,
+    settled: bool,
+}
+
+impl Session {
+    pub(crate) fn new(proxy: &str, protocol: Protocol) -> Self {
+        Self {
+            proxy: proxy.to_owned(),
+            protocol,
+            subscriptions: BTreeMap::new(),
+            nonce: 0,
+            settled: false,
+        }
+    }
+
+    /// The subscription of a type, and whether it is new.
+    pub(crate) fn open(&mut self, kind: ResourceType) -> (&mut Subscription, bool) {
+        let new = !self.subscriptions.contains_key(&kind);
+        let protocol = self.protocol;
+        let subscription = self
+            .subscriptions
+            .entry(kind)
+            .or_insert_with(|| Subscription::new(kind, protocol));
+        (subscription, new)
+    }
+
+    pub(crate) fn changed(&mut self, dirty: Dirty) {
+        for (kind, names) in dirty {
+            if let Some(subscription) = self.subscriptions.get_mut(&kind) {
+                subscription.changed(names);
+            }
+        }
+    }
+
+    /// The next response that may go out.
+    pub(crate) fn next(&mut self, cache: &Inner) -> Option<Push> {
+        if !cache.is_live() {
+            return None;
+        }
+        // Looking at routes may show that there is nothing to send, which sets removals of clusters free.
+        self.pass(cache).or_else(|| self.pass(cache))
+    }
+
+    fn pass(&mut self, cache: &Inner) -> Option<Push> {
+        all_kinds().find_map(|kind| {
+            if !self.may_send(kind) {
+                return None;
+            }
+            let removals = self.removals(kind, cache);
+            let view = cache.view(&self.proxy, kind);
+            let entries = self.subscriptions.get_mut(&kind)?.pick(&view, removals)?;
+            Some(self.push(kind, entries))
+        })
+    }
+
+    /// What refers waits until what it refers to is there. Secrets are asked for by name and wait for nothing.
+    fn may_send(&self, kind: ResourceType) -> bool {
+        kind == ResourceType::Secret
+            || all_kinds()
+                .take_while(|earlier| *earlier != kind)
+                .all(|earlier| !self.is_busy(earlier))
+    }
+
+    fn removals(&self, kind: ResourceType, cache: &Inner) -> Removals {
+        let unused = match kind {
+            ResourceType::Cluster => self.referrers_are_quiet(cache),
+            ResourceType::Endpoint | ResourceType::Secret => {
+                self.referrers_are_quiet(cache) && self.clusters_are_quiet()
+            }
+            _ => true,
+        };
+        if unused {
+            Removals::Send
+        } else {
+            Removals::Park
+        }
+    }
+
+    /// Whether the client has, and accepts, all that could refer to a cluster. One that comes back has not asked for
+    /// all types yet when it asks for clusters.
+    fn referrers_are_quiet(&self, cache: &Inner) -> bool {
+        REFERRERS.into_iter().all(|kind| {
+            self.subscriptions.get(&kind).map_or_else(
+                || cache.view(&self.proxy, kind).is_empty(),
+                |subscription| !subscription.is_busy() && subscription.rejected() == 0,
+            )
+        })
+    }
+
+    fn clusters_are_quiet(&self) -> bool {
+        self.subscriptions
+            .get(&ResourceType::Cluster)
+            .is_none_or(|clusters| !clusters.is_busy() && !clusters.has_parked())
+    }
+
+    fn is_busy(&self, kind: ResourceType) -> bool {
+        self.subscriptions
+            .get(&kind)
+            .is_some_and(Subscription::is_busy)
+    }
+
+    fn push(&mut self, kind: ResourceType, entries: Entries) -> Push {
+        self.nonce += 1;
+        let nonce = format!("{:x}", self.nonce);
+        if kind == ResourceType::Cluster {
+            self.resend_endpoints(&entries);
+        }
+        let mut state = None;
+        if let Some(subscription) = self.subscriptions.get_mut(&kind) {
+            if self.protocol == Protocol::StateOfTheWorld {
+                state = Some(subscription.state_with(&entries));
+            }
+            subscription.sent(nonce.clone(), entries.clone());
+        }
+        Push {
+            kind,
+            nonce,
+            entries,
+            state,
+        }
+    }
+
+    /// An updated cluster warms until its endpoints come again.
+    fn resend_endpoints(&mut self, clusters: &Entries) {
+        let Some(endpoints) = self.subscriptions.get_mut(&ResourceType::Endpoint) else {
+            return;
+        };
+        for (name, cluster) in clusters {
+            if let Some(cluster) = cluster {
+                endpoints.resend(&endpoint_name(cluster).unwrap_or_else(|| name.to_string()));
+            }
+        }
+    }
+
+    /// Whether the client has answered to all that there is for it, told once each time that this becomes so.
+    pub(crate) fn settles(&mut self, cache: &Inner) -> Option<usize> {
+        let rejected = self
+            .subscriptions
+            .values()
+            .map(Subscription::rejected)
+            .sum();
+        let complete = self.is_complete(cache);
+        let idle = !self.subscriptions.values().any(Subscription::is_busy);
+        let settled = cache.is_live() && complete && idle;
+        let became = settled && !self.settled;
+        self.settled = settled;
+        became.then_some(rejected)
+    }
+
+    /// Whether the client has asked for all that it will ask for: routes only come up once listeners are there.
+    fn is_complete(&self, cache: &Inner) -> bool {
+        let asked = |kind: &ResourceType| self.subscriptions.contains_key(kind);
+        let refuses_listeners = self
+            .subscriptions
+            .get(&ResourceType::Listener)
+            .is_some_and(|listeners| listeners.rejected() > 0);
+        let has_routes = |kind: &ResourceType| {
+            refuses_listeners || asked(kind) || cache.view(&self.proxy, *kind).is_empty()
+        };
+        [ResourceType::Cluster, ResourceType::Listener]
+            .iter()
+            .all(asked)
+            && [ResourceType::ScopedRoute, ResourceType::Route]
+                .iter()
+                .all(has_routes)
+    }
+}
+
+/// The part of a cluster that says under which name its endpoints are served.
+#[derive(Clone, PartialEq, Message)]
+struct ClusterPart {
+    #[prost(message, optional, tag = "3")]
+    eds: Option<EdsPart>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct EdsPart {
+    #[prost(string, tag = "2")]
+    service_name: String,
+}
+
+fn endpoint_name(cluster: &Resource) -> Option<String> {
+    let name = ClusterPart::decode(cluster.value.clone())
+        .ok()?
+        .eds?
+        .service_name;
+    (!name.is_empty()).then_some(name)
+}

@@ -1,0 +1,394 @@
+//! A server on a free port, and clients of both protocols that act as Envoy does.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use envoy_types::pb::envoy::config::core::v3::Node;
+use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient;
+use envoy_types::pb::envoy::service::discovery::v3::{
+    DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
+};
+use envoy_types::pb::google::protobuf::{Struct, Value, value::Kind};
+use envoy_types::pb::google::rpc::Status;
+use tenon_translate::{ProxyName, Resource, ResourceId, ResourceType, Update};
+use tenon_xds::{Cache, Event, serve};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+use tonic::transport::Channel;
+
+pub(crate) use tenon_translate::ResourceType::{Cluster, Endpoint, Listener, Route, Secret};
+
+/// Long enough for a slow machine; a response that is due comes within milliseconds.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Server {
+    pub(crate) cache: Cache,
+    pub(crate) events: mpsc::Receiver<Event>,
+    address: String,
+    stop: Option<oneshot::Sender<()>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Server {
+    /// A server that serves the cache's content.
+    pub(crate) async fn start() -> Self {
+        let server = Self::start_empty().await;
+        server.cache.go_live();
+        server
+    }
+
+    /// A server that does not know its content yet.
+    pub(crate) async fn start_empty() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let (cache, events) = Cache::new();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let served = cache.clone();
+        let task = tokio::spawn(async move {
+            let stopped = async {
+                let _ = stopped.await;
+            };
+            serve(listener, served, stopped).await.unwrap();
+        });
+        Self {
+            cache,
+            events,
+            address,
+            stop: Some(stop),
+            task,
+        }
+    }
+
+    /// Applies changes; a version is what stands after the name: `a@1`; without one it is a removal.
+    pub(crate) fn put(&self, changes: &[(ResourceType, &str)]) {
+        self.put_for("gateway-proxy", changes);
+    }
+
+    pub(crate) fn put_for(&self, proxy: &str, changes: &[(ResourceType, &str)]) {
+        let resources = changes
+            .iter()
+            .map(|(kind, text)| {
+                let (name, version) = text.split_once('@').unwrap_or((text, ""));
+                let id = ResourceId {
+                    proxy: ProxyName::from(proxy),
+                    kind: *kind,
+                    name: name.to_owned(),
+                };
+                (id, (!version.is_empty()).then(|| resource(text, version)))
+            })
+            .collect();
+        self.cache.apply(&Update {
+            resources,
+            ..Update::default()
+        });
+    }
+
+    pub(crate) async fn delta(&self) -> DeltaClient {
+        self.delta_as(None).await
+    }
+
+    pub(crate) async fn delta_as(&self, role: Option<&str>) -> DeltaClient {
+        let (requests, receiver) = mpsc::channel(64);
+        let node = Some(node(role));
+        requests
+            .send(DeltaDiscoveryRequest {
+                node,
+                type_url: "type.googleapis.com/not.served".into(),
+                ..Default::default()
+            })
+            .await
+            .unwrap();
+        let responses = self
+            .connect()
+            .await
+            .delta_aggregated_resources(ReceiverStream::new(receiver))
+            .await
+            .unwrap()
+            .into_inner();
+        DeltaClient {
+            requests,
+            responses,
+        }
+    }
+
+    pub(crate) async fn state_of_the_world(&self) -> SotwClient {
+        let (requests, receiver) = mpsc::channel(64);
+        let node = Some(node(None));
+        requests
+            .send(DiscoveryRequest {
+                node,
+                type_url: "type.googleapis.com/not.served".into(),
+                ..Default::default()
+            })
+            .await
+            .unwrap();
+        let responses = self
+            .connect()
+            .await
+            .stream_aggregated_resources(ReceiverStream::new(receiver))
+            .await
+            .unwrap()
+            .into_inner();
+        SotwClient {
+            requests,
+            responses,
+            questions: 0,
+        }
+    }
+
+    /// The next event that the test asks about.
+    pub(crate) async fn event<T>(&mut self, pick: impl Fn(Event) -> Option<T>) -> T {
+        let next = async {
+            loop {
+                let event = self.events.recv().await.expect("no more events");
+                if let Some(found) = pick(event) {
+                    return found;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, next)
+            .await
+            .expect("no event")
+    }
+
+    pub(crate) async fn stop(mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+        tokio::time::timeout(PATIENCE, self.task)
+            .await
+            .expect("the server does not stop")
+            .unwrap();
+    }
+
+    async fn connect(&self) -> AggregatedDiscoveryServiceClient<Channel> {
+        AggregatedDiscoveryServiceClient::connect(self.address.clone())
+            .await
+            .unwrap()
+            .max_decoding_message_size(usize::MAX)
+    }
+}
+
+pub(crate) fn resource(text: &str, version: &str) -> Arc<Resource> {
+    Arc::new(Resource {
+        value: text.as_bytes().to_vec().into(),
+        version: version.to_owned(),
+        provenance: Arc::from([]),
+    })
+}
+
+fn node(role: Option<&str>) -> Node {
+    let role = role.map(|role| {
+        let kind = Some(Kind::StringValue(role.to_owned()));
+        ("role".to_owned(), Value { kind })
+    });
+    Node {
+        id: "envoy".into(),
+        metadata: Some(Struct {
+            fields: role.into_iter().collect(),
+        }),
+        ..Node::default()
+    }
+}
+
+fn refusal(text: &str) -> Option<Status> {
+    Some(Status {
+        code: 13,
+        message: text.to_owned(),
+        details: vec![],
+    })
+}
+
+pub(crate) struct DeltaClient {
+    requests: mpsc::Sender<DeltaDiscoveryRequest>,
+    responses: Streaming<DeltaDiscoveryResponse>,
+}
+
+impl DeltaClient {
+    pub(crate) async fn send(&self, request: DeltaDiscoveryRequest) {
+        self.requests.send(request).await.unwrap();
+    }
+
+    pub(crate) async fn subscribe(&self, kind: ResourceType, names: &[&str]) {
+        self.send(DeltaDiscoveryRequest {
+            type_url: kind.type_url(),
+            resource_names_subscribe: names.iter().map(ToString::to_string).collect(),
+            ..Default::default()
+        })
+        .await;
+    }
+
+    pub(crate) async fn unsubscribe(&self, kind: ResourceType, names: &[&str]) {
+        self.send(DeltaDiscoveryRequest {
+            type_url: kind.type_url(),
+            resource_names_unsubscribe: names.iter().map(ToString::to_string).collect(),
+            ..Default::default()
+        })
+        .await;
+    }
+
+    /// What a client that comes back sends first.
+    pub(crate) async fn resume(&self, kind: ResourceType, names: &[&str], has: &[&str]) {
+        let versions = has.iter().map(|text| text.split_once('@').unwrap());
+        let versions: HashMap<_, _> = versions
+            .map(|(name, version)| (name.to_owned(), version.to_owned()))
+            .collect();
+        self.send(DeltaDiscoveryRequest {
+            type_url: kind.type_url(),
+            resource_names_subscribe: names.iter().map(ToString::to_string).collect(),
+            initial_resource_versions: versions,
+            ..Default::default()
+        })
+        .await;
+    }
+
+    pub(crate) async fn next(&mut self) -> DeltaDiscoveryResponse {
+        tokio::time::timeout(PATIENCE, self.responses.message())
+            .await
+            .expect("no response")
+            .unwrap()
+            .expect("the stream ended")
+    }
+
+    /// The next response: its type, and what it brings (`a@1`) and removes (`-a`), sorted.
+    pub(crate) async fn receive(&mut self) -> (DeltaDiscoveryResponse, Vec<String>) {
+        let response = self.next().await;
+        let brought = response
+            .resources
+            .iter()
+            .map(|resource| format!("{}@{}", resource.name, resource.version));
+        let removed = response
+            .removed_resources
+            .iter()
+            .map(|name| format!("-{name}"));
+        let content = brought.chain(removed).collect();
+        (response, content)
+    }
+
+    pub(crate) async fn ack(&self, response: &DeltaDiscoveryResponse) {
+        self.answer(response, None).await;
+    }
+
+    pub(crate) async fn nack(&self, response: &DeltaDiscoveryResponse, text: &str) {
+        self.answer(response, refusal(text)).await;
+    }
+
+    async fn answer(&self, response: &DeltaDiscoveryResponse, error_detail: Option<Status>) {
+        self.send(DeltaDiscoveryRequest {
+            type_url: response.type_url.clone(),
+            response_nonce: response.nonce.clone(),
+            error_detail,
+            ..Default::default()
+        })
+        .await;
+    }
+
+    /// Expects a response and accepts it.
+    pub(crate) async fn accept(&mut self, kind: ResourceType, content: &[&str]) {
+        let response = self.expect(kind, content).await;
+        self.ack(&response).await;
+    }
+
+    /// Expects a response and refuses it.
+    pub(crate) async fn refuse(&mut self, kind: ResourceType, content: &[&str], text: &str) {
+        let response = self.expect(kind, content).await;
+        self.nack(&response, text).await;
+    }
+
+    pub(crate) async fn expect(
+        &mut self,
+        kind: ResourceType,
+        content: &[&str],
+    ) -> DeltaDiscoveryResponse {
+        let (response, found) = self.receive().await;
+        assert_eq!(response.type_url, kind.type_url(), "{found:?}");
+        assert_eq!(found, content);
+        response
+    }
+
+    /// Shows that nothing is on its way, by a question whose answer would come after it.
+    pub(crate) async fn expect_nothing(&mut self) {
+        self.subscribe(Secret, &["nothing-else-came"]).await;
+        self.accept(Secret, &["-nothing-else-came"]).await;
+    }
+}
+
+pub(crate) struct SotwClient {
+    pub(crate) requests: mpsc::Sender<DiscoveryRequest>,
+    responses: Streaming<DiscoveryResponse>,
+    questions: usize,
+}
+
+impl SotwClient {
+    pub(crate) async fn subscribe(&self, kind: ResourceType, names: &[&str]) {
+        self.resume(kind, names, "").await;
+    }
+
+    pub(crate) async fn resume(&self, kind: ResourceType, names: &[&str], version: &str) {
+        self.send(kind, names, version, "", None).await;
+    }
+
+    pub(crate) async fn send(
+        &self,
+        kind: ResourceType,
+        names: &[&str],
+        version: &str,
+        nonce: &str,
+        error: Option<&str>,
+    ) {
+        let request = DiscoveryRequest {
+            version_info: version.to_owned(),
+            type_url: kind.type_url(),
+            resource_names: names.iter().map(ToString::to_string).collect(),
+            response_nonce: nonce.to_owned(),
+            error_detail: error.and_then(refusal),
+            ..Default::default()
+        };
+        self.requests.send(request).await.unwrap();
+    }
+
+    pub(crate) async fn expect(
+        &mut self,
+        kind: ResourceType,
+        content: &[&str],
+    ) -> DiscoveryResponse {
+        let response = tokio::time::timeout(PATIENCE, self.responses.message())
+            .await
+            .expect("no response")
+            .unwrap()
+            .expect("the stream ended");
+        let found: Vec<_> = response
+            .resources
+            .iter()
+            .map(|any| String::from_utf8(any.value.clone()).unwrap())
+            .collect();
+        assert_eq!(response.type_url, kind.type_url(), "{found:?}");
+        assert_eq!(found, content);
+        response
+    }
+
+    pub(crate) async fn accept(
+        &mut self,
+        kind: ResourceType,
+        names: &[&str],
+        content: &[&str],
+    ) -> DiscoveryResponse {
+        let response = self.expect(kind, content).await;
+        self.send(kind, names, &response.version_info, &response.nonce, None)
+            .await;
+        response
+    }
+
+    /// Shows that nothing is on its way, by a question whose answer would come after it.
+    pub(crate) async fn expect_nothing(&mut self, server: &Server) {
+        self.questions += 1;
+        let version = format!("nothing-else-came@{}", self.questions);
+        server.put(&[(Secret, &version)]);
+        if self.questions == 1 {
+            self.subscribe(Secret, &["nothing-else-came"]).await;
+        }
+        self.accept(Secret, &["nothing-else-came"], &[&version])
+            .await;
+    }
+}

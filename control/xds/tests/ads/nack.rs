@@ -1,0 +1,126 @@
+use tenon_xds::Event;
+
+use crate::client::*;
+
+async fn with_clusters(server: &Server, names: &[&str]) -> DeltaClient {
+    let changes: Vec<_> = names.iter().map(|name| (Cluster, *name)).collect();
+    server.put(&changes);
+    let client = server.delta().await;
+    client.subscribe(Cluster, &[]).await;
+    client
+}
+
+async fn next_rejected(server: &mut Server) -> (String, String) {
+    server
+        .event(|event| match event {
+            Event::Rejected { id, text } => Some((id.name, text)),
+            _ => None,
+        })
+        .await
+}
+
+#[tokio::test]
+async fn a_refused_version_is_not_sent_again_and_the_next_one_is() {
+    let mut server = Server::start().await;
+    let mut client = with_clusters(&server, &["a@1"]).await;
+    client.accept(Cluster, &["a@1"]).await;
+    server.put(&[(Cluster, "a@2")]);
+    client.refuse(Cluster, &["a@2"], "no good").await;
+    assert_eq!(
+        next_rejected(&mut server).await,
+        ("a".to_owned(), "no good".to_owned())
+    );
+    server.put(&[(Cluster, "a@2")]);
+    client.expect_nothing().await;
+    server.put(&[(Cluster, "a@3")]);
+    client.accept(Cluster, &["a@3"]).await;
+    let recovered = |event| match event {
+        Event::Recovered(id) => Some(id.name),
+        _ => None,
+    };
+    assert_eq!(server.event(recovered).await, "a");
+}
+
+#[tokio::test]
+async fn going_back_to_the_good_version_is_sent_and_recovers() {
+    let mut server = Server::start().await;
+    let mut client = with_clusters(&server, &["a@1"]).await;
+    client.accept(Cluster, &["a@1"]).await;
+    server.put(&[(Cluster, "a@2")]);
+    client.refuse(Cluster, &["a@2"], "no good").await;
+    next_rejected(&mut server).await;
+    server.put(&[(Cluster, "a@1")]);
+    client.accept(Cluster, &["a@1"]).await;
+    server
+        .event(|event| matches!(event, Event::Recovered(_)).then_some(()))
+        .await;
+}
+
+#[tokio::test]
+async fn a_nack_is_known_by_its_error_even_if_it_is_empty() {
+    let mut server = Server::start().await;
+    let mut client = with_clusters(&server, &["a@1"]).await;
+    client.refuse(Cluster, &["a@1"], "").await;
+    assert_eq!(next_rejected(&mut server).await.0, "a");
+}
+
+#[tokio::test]
+async fn a_bad_resource_that_is_named_is_singled_out_after_its_neighbours() {
+    let mut server = Server::start().await;
+    let mut client = with_clusters(&server, &["a@1", "bad@1", "c@1"]).await;
+    let text = "Error adding/updating cluster(s) bad: no";
+    client.refuse(Cluster, &["a@1", "bad@1", "c@1"], text).await;
+    client.accept(Cluster, &["a@1", "c@1"]).await;
+    client.refuse(Cluster, &["bad@1"], text).await;
+    assert_eq!(next_rejected(&mut server).await.0, "bad");
+    client.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn a_bad_resource_that_is_not_named_is_found_by_halves() {
+    let mut server = Server::start().await;
+    let mut client = with_clusters(&server, &["a@1", "b@1", "c@1", "d@1"]).await;
+    client
+        .refuse(Cluster, &["a@1", "b@1", "c@1", "d@1"], "no")
+        .await;
+    client.accept(Cluster, &["a@1", "b@1"]).await;
+    client.refuse(Cluster, &["c@1", "d@1"], "no").await;
+    client.refuse(Cluster, &["c@1"], "no").await;
+    client.accept(Cluster, &["d@1"]).await;
+    assert_eq!(next_rejected(&mut server).await.0, "c");
+    client.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn a_name_that_the_text_mentions_by_chance_is_not_blamed() {
+    let mut server = Server::start().await;
+    let mut client = with_clusters(&server, &["bad@1", "http@1"]).await;
+    client
+        .refuse(Cluster, &["bad@1", "http@1"], "unknown http filter")
+        .await;
+    client.refuse(Cluster, &["bad@1"], "unknown filter").await;
+    client.accept(Cluster, &["http@1"]).await;
+    assert_eq!(next_rejected(&mut server).await.0, "bad");
+    client.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn a_resource_that_one_of_two_envoys_refuses_has_not_recovered() {
+    let mut server = Server::start().await;
+    let mut first = with_clusters(&server, &["a@1"]).await;
+    let mut second = with_clusters(&server, &["a@1"]).await;
+    first.refuse(Cluster, &["a@1"], "no").await;
+    next_rejected(&mut server).await;
+    second.refuse(Cluster, &["a@1"], "no").await;
+    next_rejected(&mut server).await;
+    server.put(&[(Cluster, "a@2")]);
+    first.accept(Cluster, &["a@2"]).await;
+    first.expect_nothing().await;
+    while let Ok(event) = server.events.try_recv() {
+        assert!(!matches!(event, Event::Recovered(_)), "{event:?}");
+    }
+    second.accept(Cluster, &["a@2"]).await;
+    server
+        .event(|event| matches!(event, Event::Recovered(_)).then_some(()))
+        .await;
+}

@@ -1,0 +1,99 @@
+use crate::client::*;
+
+/// A client that has a cluster, a listener and a route.
+async fn running(server: &Server) -> DeltaClient {
+    server.put(&[(Cluster, "old@1"), (Listener, "l@1"), (Route, "r@1")]);
+    let mut client = server.delta().await;
+    client.subscribe(Cluster, &[]).await;
+    client.accept(Cluster, &["old@1"]).await;
+    client.subscribe(Listener, &[]).await;
+    client.accept(Listener, &["l@1"]).await;
+    client.subscribe(Route, &["r"]).await;
+    client.accept(Route, &["r@1"]).await;
+    client.expect_nothing().await;
+    client
+}
+
+#[tokio::test]
+async fn what_is_referred_to_is_sent_and_accepted_before_what_refers() {
+    let server = Server::start().await;
+    let mut client = running(&server).await;
+    client.subscribe(Endpoint, &["new"]).await;
+    client.accept(Endpoint, &["-new"]).await;
+    server.put(&[
+        (Route, "r@2"),
+        (Listener, "l@2"),
+        (Endpoint, "new@1"),
+        (Cluster, "new@1"),
+    ]);
+    let cluster = client.expect(Cluster, &["new@1"]).await;
+    client.expect_nothing().await;
+    client.ack(&cluster).await;
+    let endpoint = client.expect(Endpoint, &["new@1"]).await;
+    client.expect_nothing().await;
+    client.ack(&endpoint).await;
+    let listener = client.expect(Listener, &["l@2"]).await;
+    client.expect_nothing().await;
+    client.ack(&listener).await;
+    client.accept(Route, &["r@2"]).await;
+}
+
+#[tokio::test]
+async fn a_cluster_goes_after_the_route_that_left_it_was_accepted() {
+    let server = Server::start().await;
+    let mut client = running(&server).await;
+    server.put(&[(Cluster, "new@1"), (Cluster, "old"), (Route, "r@2")]);
+    client.accept(Cluster, &["new@1"]).await;
+    let route = client.expect(Route, &["r@2"]).await;
+    client.expect_nothing().await;
+    client.ack(&route).await;
+    client.accept(Cluster, &["-old"]).await;
+    client.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn a_cluster_stays_while_the_route_that_leaves_it_is_refused() {
+    let server = Server::start().await;
+    let mut client = running(&server).await;
+    server.put(&[(Cluster, "old"), (Route, "r@2")]);
+    client.refuse(Route, &["r@2"], "bad route").await;
+    client.expect_nothing().await;
+    server.put(&[(Route, "r@3")]);
+    client.accept(Route, &["r@3"]).await;
+    client.accept(Cluster, &["-old"]).await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_comes_back_before_it_went_stays() {
+    let server = Server::start().await;
+    let mut client = running(&server).await;
+    server.put(&[(Cluster, "old"), (Route, "r@2")]);
+    let route = client.expect(Route, &["r@2"]).await;
+    server.put(&[(Cluster, "old@1")]);
+    client.ack(&route).await;
+    client.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn endpoints_come_again_with_their_updated_cluster() {
+    let server = Server::start().await;
+    let mut client = running(&server).await;
+    server.put(&[(Endpoint, "old@1")]);
+    client.subscribe(Endpoint, &["old"]).await;
+    client.accept(Endpoint, &["old@1"]).await;
+    server.put(&[(Cluster, "old@2")]);
+    client.accept(Cluster, &["old@2"]).await;
+    client.accept(Endpoint, &["old@1"]).await;
+    client.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn secrets_wait_for_nothing() {
+    let server = Server::start().await;
+    let mut client = running(&server).await;
+    server.put(&[(Cluster, "new@1")]);
+    client.expect(Cluster, &["new@1"]).await;
+    server.put(&[(Secret, "tls@1")]);
+    client.subscribe(Secret, &["tls"]).await;
+    client.accept(Secret, &["tls@1"]).await;
+}
