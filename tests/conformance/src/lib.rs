@@ -14,6 +14,6 @@ mod on_envoy;
 mod on_fake;
 
 pub use check::check;
-pub use observed::{LOGGED, Observed, comparable, show};
+pub use observed::{LOGGED, Observed, Protocol, comparable, show};
 pub use on_envoy::{Artefact, differences, run as run_on_envoy};
 pub use on_fake::{fake_clock, run as run_on_fake};

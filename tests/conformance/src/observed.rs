@@ -4,6 +4,15 @@ use std::collections::BTreeMap;
 
 use crate::fake::{HeaderList, Sent};
 
+/// What the client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1
+    Http1,
+    /// HTTP/2 without TLS
+    Http2,
+}
+
 /// What came of a scenario.
 #[derive(Debug, Clone, Default)]
 pub struct Observed {

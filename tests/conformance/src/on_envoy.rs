@@ -2,21 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 use tempfile::TempDir;
-use tenon_e2e::deadline::{until, within};
+use tenon_e2e::deadline::until;
 use tenon_e2e::{Envoy, Gate, artefact};
-use tokio::net::TcpStream;
 
 use crate::fake::{Answer, HeaderList};
-use crate::observed::{LOGGED, Observed};
+use crate::observed::{LOGGED, Observed, Protocol};
 use crate::scenario::Scenario;
 
 mod alike;
+mod client;
 mod config;
 mod provider;
 mod rotation;
@@ -25,18 +24,23 @@ mod wire;
 pub use alike::differences;
 pub use config::Artefact;
 
+use client::Client;
 use config::{Clusters, Setup, TOLD, secret_name};
 use provider::Provider;
 use rotation::Rotation;
-use wire::{Connection, Message, Outgoing, receive};
+use wire::Message;
 
 /// Runs scenarios in one Envoy, one after the other and on one connection, so that what one leaves behind hurts the
 /// next.
 ///
 /// # Errors
 /// There is no Envoy or no artefact, or Envoy ended.
-pub async fn run(artefact: Artefact, scenarios: &[Scenario]) -> Result<Vec<Observed>> {
-    let mut runner = Runner::start(artefact, scenarios).await?;
+pub async fn run(
+    artefact: Artefact,
+    protocol: Protocol,
+    scenarios: &[Scenario],
+) -> Result<Vec<Observed>> {
+    let mut runner = Runner::start(artefact, protocol, scenarios).await?;
     let mut all = Vec::new();
     for scenario in scenarios {
         let observed = runner.run(scenario).await;
@@ -52,14 +56,13 @@ struct Runner {
     clusters: Clusters,
     provider: Provider,
     envoy: Envoy,
-    listener: SocketAddr,
-    connection: Option<Connection>,
+    client: Client,
     counts: BTreeMap<(String, String), u64>,
     log_read: usize,
 }
 
 impl Runner {
-    async fn start(kind: Artefact, scenarios: &[Scenario]) -> Result<Self> {
+    async fn start(kind: Artefact, protocol: Protocol, scenarios: &[Scenario]) -> Result<Self> {
         let file = artefact(match kind {
             Artefact::Module => "libtenon.so",
             Artefact::Wasm => "tenon.wasm",
@@ -84,8 +87,7 @@ impl Runner {
             clusters,
             provider,
             envoy,
-            listener,
-            connection: None,
+            client: Client::new(protocol, listener),
             counts: BTreeMap::new(),
             log_read: 0,
         })
@@ -156,47 +158,10 @@ impl Runner {
     }
 
     async fn exchange(&mut self, scenario: &Scenario) -> Result<Message> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => Connection::new(TcpStream::connect(self.listener).await?)?,
-        };
-        let request = &scenario.request;
-        let mut headers = request.headers().clone();
+        let mut headers = scenario.request.headers().clone();
         headers.add("x-request-id", scenario.name.as_bytes());
-        let (method, path) = (headers.text(":method"), headers.text(":path"));
-        let outgoing = Outgoing {
-            start: format!("{method} {path} HTTP/1.1"),
-            headers: &headers,
-            frames: request.frames(),
-            has_empty_end: request.has_empty_end_frame(),
-            trailers: request.trailers(),
-            without_body: "",
-        };
-        let has_body = |start: &str| {
-            let status = start.split(' ').nth(1).unwrap_or_default();
-            method != "HEAD" && status != "204" && status != "304"
-        };
-        let Connection { reader, writer } = &mut connection;
-        let mut sent = None;
-        let message = {
-            let (send, answer) = (outgoing.send(writer), receive(reader, has_body));
-            tokio::pin!(send, answer);
-            // A request that is refused early may never be read to its end.
-            within("an answer", async {
-                loop {
-                    tokio::select! {
-                        message = &mut answer => break message,
-                        end = &mut send, if sent.is_none() => sent = Some(end),
-                    }
-                }
-            })
-            .await??
-            .context("the connection ended without an answer")?
-        };
-        if matches!(sent, Some(Ok(()))) && message.headers.text("connection") != "close" {
-            self.connection = Some(connection);
-        }
-        Ok(message)
+        let request = scenario.request.clone().with_headers(headers);
+        self.client.exchange(&request).await
     }
 
     /// The counts that came since the last scenario.

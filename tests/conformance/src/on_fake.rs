@@ -6,13 +6,17 @@ use tenon_core::host::{Step, Stream};
 use tenon_core::invoke::{Guard, Try, Upstream};
 
 use crate::fake::{Exchange, FakeHost, Filter};
-use crate::observed::Observed;
+use crate::observed::{Observed, Protocol};
 use crate::scenario::Scenario;
 
 /// Runs a scenario on the fake.
-pub fn run(scenario: &Scenario) -> Observed {
+pub fn run(scenario: &Scenario, protocol: Protocol) -> Observed {
     let upstream = Upstream::new(scenario.upstream.config(None));
-    let outcome = exchange(scenario).run(|| Hosted {
+    let mut exchange = exchange(scenario);
+    if protocol == Protocol::Http2 {
+        exchange = exchange.over_http2();
+    }
+    let outcome = exchange.run(|| Hosted {
         upstream: &upstream,
         this_try: Try::default(),
     });

@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 
 use tenon_conformance::scenario::Scenario;
-use tenon_conformance::{check, comparable, fake_clock, run_on_fake, scenarios};
+use tenon_conformance::{Protocol, check, comparable, fake_clock, run_on_fake, scenarios};
 
 #[test]
 fn all_scenarios_hold_on_the_fake() {
     let failed: Vec<String> = scenarios::all()
         .iter()
         .filter_map(|scenario| {
-            let complaints = complaints(scenario).join("\n    ");
+            let both = [Protocol::Http1, Protocol::Http2];
+            let complaints = both.map(|protocol| complaints(scenario, protocol)).concat();
+            let complaints = complaints.join("\n    ");
             (!complaints.is_empty()).then(|| format!("{}\n    {complaints}", scenario.name))
         })
         .collect();
@@ -22,8 +24,8 @@ fn all_scenarios_hold_on_the_fake() {
     );
 }
 
-fn complaints(scenario: &Scenario) -> Vec<String> {
-    let observed = run_on_fake(scenario);
+fn complaints(scenario: &Scenario, protocol: Protocol) -> Vec<String> {
+    let observed = run_on_fake(scenario, protocol);
     let mut complaints = check(scenario, &observed, fake_clock());
     // Here, unlike in an access log, all of them can be seen.
     let ours = |(name, _): &(String, String)| !name.starts_with("x-tenon-");

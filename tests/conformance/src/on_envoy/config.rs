@@ -116,6 +116,7 @@ impl Setup<'_> {
             "filter_chains": [{"filters": [{"name": "hcm", "typed_config": typed(
                 "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", json!({
                     "stat_prefix": "http",
+                    "codec_type": "AUTO",
                     "http_protocol_options": http1,
                     "preserve_external_request_id": true,
                     "access_log": [{"name": "file", "typed_config": typed(
