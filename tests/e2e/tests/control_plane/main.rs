@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde_json::{Value, json};
 use tenon_e2e::sigv4::AccessKey;
-use tenon_e2e::{Answer, Client, Envoy, Filter, LambdaDouble, Load, Tenon, deadline, gateway, on_both_hosts, post};
+use tenon_e2e::{
+    Answer, Client, Envoy, Filter, LambdaDouble, Load, Tenon, deadline, gateway, on_both_hosts,
+    post,
+};
 
 use setting::{Resources, object, secret, to_answer, to_function, upstream, virtual_service};
 
@@ -41,18 +44,26 @@ async fn changes(envoy: &Envoy) -> Result<BTreeMap<String, u64>> {
                 | "listener_manager.listener_removed"
                 | "listener_manager.listener_in_place_updated"
                 | "listener_manager.lds.update_rejected"
-        ) || name.contains(".rds.") && (name.ends_with(".config_reload") || name.ends_with(".update_rejected"))
+        ) || name.contains(".rds.")
+            && (name.ends_with(".config_reload") || name.ends_with(".update_rejected"))
     };
-    Ok(stats.into_iter().filter(|(name, _)| is_change(name)).collect())
+    Ok(stats
+        .into_iter()
+        .filter(|(name, _)| is_change(name))
+        .collect())
 }
 
 fn route_reloads(changes: &BTreeMap<String, u64>) -> u64 {
-    let reloads = changes.iter().filter(|(name, _)| name.ends_with(".config_reload"));
+    let reloads = changes
+        .iter()
+        .filter(|(name, _)| name.ends_with(".config_reload"));
     reloads.map(|(_, count)| count).sum()
 }
 
 fn without_routes(changes: &BTreeMap<String, u64>) -> BTreeMap<&str, u64> {
-    let others = changes.iter().filter(|(name, _)| !name.ends_with(".config_reload"));
+    let others = changes
+        .iter()
+        .filter(|(name, _)| !name.ends_with(".config_reload"));
     others.map(|(name, count)| (&**name, *count)).collect()
 }
 
@@ -250,7 +261,8 @@ on_both_hosts! {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_control_plane_is_missed_by_nobody_who_asks_for_the_state_of_the_world() -> Result<()> {
+async fn a_killed_control_plane_is_missed_by_nobody_who_asks_for_the_state_of_the_world()
+-> Result<()> {
     kill_and_restart(Resources::new()?.state_of_the_world(), Filter::So).await
 }
 
@@ -270,24 +282,43 @@ async fn kill_and_restart(resources: Resources, filter: Filter) -> Result<()> {
     let load = Load::start(setting.address, "/", CLIENTS);
     load.more(100).await?;
     let connected = "control_plane.connected_state";
-    setting.envoy.admin().stat_until(connected, |state| state == 1).await?;
+    setting
+        .envoy
+        .admin()
+        .stat_until(connected, |state| state == 1)
+        .await?;
     let before = changes(&setting.envoy).await?;
     setting.tenon.process().kill()?;
-    setting.envoy.admin().stat_until(connected, |state| state == 0).await?;
+    setting
+        .envoy
+        .admin()
+        .stat_until(connected, |state| state == 0)
+        .await?;
     load.more(100).await?;
     // Without a control plane a new connection is served as well.
     assert_eq!(setting.ask("/").await?.text(), "blue");
     setting.tenon.serve_again().await?;
-    setting.envoy.admin().stat_until(connected, |state| state == 1).await?;
+    setting
+        .envoy
+        .admin()
+        .stat_until(connected, |state| state == 1)
+        .await?;
     // An edit shows that all that came before it on the stream has been dealt with.
-    setting.put("routes", &routes(&[to_answer("/marker", "after the restart")]))?;
+    setting.put(
+        "routes",
+        &routes(&[to_answer("/marker", "after the restart")]),
+    )?;
     deadline::until("an edit after the restart", || async {
         Ok((setting.ask("/marker").await?.text() == "after the restart").then_some(()))
     })
     .await?;
     let after = changes(&setting.envoy).await?;
     assert_eq!(without_routes(&after), without_routes(&before));
-    assert_eq!(route_reloads(&after), route_reloads(&before) + 1, "the edit, and nothing else");
+    assert_eq!(
+        route_reloads(&after),
+        route_reloads(&before) + 1,
+        "the edit, and nothing else"
+    );
     load.more(100).await?;
     assert_eq!(load.stop().await?, Vec::<String>::new());
     Ok(())
