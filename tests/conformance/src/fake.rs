@@ -311,9 +311,9 @@ impl Exchange {
         if let Some(headers) = headers {
             check_length(host, &headers, &request.body, complete);
             upstream.push(Sent {
+                trailers: sendable(request.trailers, &headers),
                 headers,
                 body: request.body,
-                trailers: request.trailers,
                 complete,
             });
         }
@@ -382,11 +382,16 @@ impl Exchange {
             check_length(host, &headers, &response.body, complete);
         }
         headers.remove(":status");
+        let is_head = self.request.headers.text(":method") == "HEAD";
         TryEnd::Answered(Received {
             status,
-            headers,
             body: response.body,
-            trailers: response.trailers,
+            trailers: if is_head {
+                HeaderList::default()
+            } else {
+                sendable(response.trailers, &headers)
+            },
+            headers,
             details: "via_upstream",
         })
     }
@@ -413,6 +418,15 @@ impl Exchange {
             trailers: HeaderList::default(),
             details: reply.details,
         }
+    }
+}
+
+/// HTTP/1.1 has no place for trailers after a body of known length (RFC 9112, 7.1.2).
+fn sendable(trailers: HeaderList, headers: &HeaderList) -> HeaderList {
+    if headers.get("content-length").is_some() {
+        HeaderList::default()
+    } else {
+        trailers
     }
 }
 

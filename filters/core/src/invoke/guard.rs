@@ -17,6 +17,7 @@ impl Guard {
     /// The hook for the response's headers (also those of Envoy's own answers) and for the end of the stream.
     pub fn restore(self, host: &mut (impl Headers + Stream)) {
         host.remove_header(Side::Request, tenon_contract::SECRET_HEADER);
+        unmask_grpc(host);
         // Only what a try wrote is taken back; looking costs less than restoring twice.
         let signed = host.header(Side::Request, "x-amz-date").is_some();
         if !signed && host.header(Side::Request, "content-type").as_deref() != Some(HIDDEN_GRPC) {
@@ -28,5 +29,19 @@ impl Guard {
         if let Some(snapshot) = remembered.and_then(Snapshot::read) {
             snapshot.restore(host, true);
         }
+    }
+}
+
+/// A host may have to mask a gRPC client's request to answer it, as the dynamic module does: Envoy would turn the answer
+/// into a success.
+fn unmask_grpc(host: &mut impl Headers) {
+    let masked = host
+        .header(Side::Request, "content-type")
+        .and_then(|value| {
+            let kind = value.strip_prefix(b"application/x-grpc")?;
+            Some([b"application/grpc", kind].concat())
+        });
+    if let Some(content_type) = masked {
+        host.set_header(Side::Request, "content-type", &content_type);
     }
 }
