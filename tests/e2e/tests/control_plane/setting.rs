@@ -129,6 +129,14 @@ impl Setting {
         self.folder.path().join("access.log")
     }
 
+    /// One over HTTP/1.1, one over HTTP/2.
+    pub(crate) async fn clients(&self) -> Result<[Client; 2]> {
+        Ok([
+            Client::http1(self.address).await?,
+            Client::http2(self.address).await?,
+        ])
+    }
+
     pub(crate) async fn ask(&self, path: &str) -> Result<Response> {
         Client::http1(self.address)
             .await?
@@ -235,6 +243,11 @@ pub(crate) fn upstream(name: &str, lambda: &LambdaDouble) -> Value {
             "lambdaFunctions": functions,
         }}),
     )
+}
+
+pub(crate) fn service(name: &str, address: SocketAddr) -> Value {
+    let host = json!({"addr": address.ip().to_string(), "port": address.port()});
+    object("Upstream", name, json!({"static": {"hosts": [host]}}))
 }
 
 pub(crate) fn to_function(prefix: &str, upstream: &str, function: &str) -> Value {
