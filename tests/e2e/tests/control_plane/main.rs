@@ -6,11 +6,18 @@ mod setting;
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use bytes::Bytes;
 use serde_json::{Value, json};
+use tenon_contract::LAMBDA_PAYLOAD_LIMIT;
 use tenon_e2e::sigv4::AccessKey;
-use tenon_e2e::{Answer, Client, Envoy, Filter, LambdaDouble, Load, Tenon, deadline, gateway, on_both_hosts, post};
+use tenon_e2e::{
+    Answer, Client, Envoy, Filter, LambdaDouble, Load, PlainDouble, Tenon, deadline, gateway, get,
+    on_both_hosts, post, request,
+};
 
-use setting::{Resources, object, secret, to_answer, to_function, upstream, virtual_service};
+use setting::{
+    Resources, object, secret, service, to_answer, to_function, upstream, virtual_service,
+};
 
 const CLIENTS: usize = 8;
 
@@ -41,18 +48,51 @@ async fn changes(envoy: &Envoy) -> Result<BTreeMap<String, u64>> {
                 | "listener_manager.listener_removed"
                 | "listener_manager.listener_in_place_updated"
                 | "listener_manager.lds.update_rejected"
-        ) || name.contains(".rds.") && (name.ends_with(".config_reload") || name.ends_with(".update_rejected"))
+        ) || name.contains(".rds.")
+            && (name.ends_with(".config_reload") || name.ends_with(".update_rejected"))
     };
-    Ok(stats.into_iter().filter(|(name, _)| is_change(name)).collect())
+    Ok(stats
+        .into_iter()
+        .filter(|(name, _)| is_change(name))
+        .collect())
+}
+
+/// The versions that Envoy has of its clusters and listeners.
+async fn versions(envoy: &Envoy) -> Result<BTreeMap<String, String>> {
+    let dump = envoy.admin().json("/config_dump").await?;
+    let mut versions = BTreeMap::new();
+    for part in dump["configs"].as_array().into_iter().flatten() {
+        for cluster in part["dynamic_active_clusters"]
+            .as_array()
+            .into_iter()
+            .flatten()
+        {
+            let name = format!("cluster {}", cluster["cluster"]["name"]);
+            versions.insert(name, cluster["version_info"].to_string());
+        }
+        for listener in part["dynamic_listeners"].as_array().into_iter().flatten() {
+            let name = format!("listener {}", listener["name"]);
+            versions.insert(name, listener["active_state"]["version_info"].to_string());
+        }
+    }
+    anyhow::ensure!(
+        versions.len() == 2,
+        "a cluster and a listener: {versions:?}"
+    );
+    Ok(versions)
 }
 
 fn route_reloads(changes: &BTreeMap<String, u64>) -> u64 {
-    let reloads = changes.iter().filter(|(name, _)| name.ends_with(".config_reload"));
+    let reloads = changes
+        .iter()
+        .filter(|(name, _)| name.ends_with(".config_reload"));
     reloads.map(|(_, count)| count).sum()
 }
 
 fn without_routes(changes: &BTreeMap<String, u64>) -> BTreeMap<&str, u64> {
-    let others = changes.iter().filter(|(name, _)| !name.ends_with(".config_reload"));
+    let others = changes
+        .iter()
+        .filter(|(name, _)| !name.ends_with(".config_reload"));
     others.map(|(name, count)| (&**name, *count)).collect()
 }
 
@@ -181,14 +221,25 @@ on_both_hosts! {
             ..LambdaDouble::key()
         };
         lambda.set_keys([key.clone()]);
+        let shadow = PlainDouble::start().await?;
+        let mut mirrored = to_function("/", "lambda", "blue");
+        mirrored["options"] = json!({"shadowing": {"upstream": {"name": "shadow", "namespace": "default"}, "percentage": 100}});
         let setting = Resources::new()?
             .put("secret", &secret("lambda", &key))?
             .put("upstream", &upstream("lambda", &lambda))?
-            .put("routes", &virtual_service("routes", "*", &[to_function("/", "lambda", "blue")]))?
+            .put("shadow", &service("shadow", shadow.address()))?
+            .put("routes", &virtual_service("routes", "*", &[mirrored]))?
             .start(filter)
             .await?;
         for path in ["/one", "/two"] {
             assert_eq!(setting.ask(path).await?.text(), "blue");
+        }
+        for copy in shadow.wait_for_requests(2).await? {
+            let ours = |name: &&http::HeaderName| {
+                ["authorization", "x-amz-", "x-tenon-"].iter().any(|ours| name.as_str().starts_with(ours))
+            };
+            assert_eq!(copy.headers.keys().find(ours), None);
+            assert_eq!(copy.body, "{}");
         }
         // A secret that cannot be read is quoted by nobody either.
         let mut half = secret("half", &key);
@@ -226,6 +277,56 @@ on_both_hosts! {
         Ok(())
     }
 
+    async fn what_is_translated_has_room_for_large_bodies_and_retries(filter: Filter) -> Result<()> {
+        let limit = usize::try_from(LAMBDA_PAYLOAD_LIMIT)?;
+        let lambda = lambda("blue", "green").await?;
+        let mut retried = to_function("/", "lambda", "blue");
+        retried["options"] = json!({"retries": {"retryOn": "5xx", "numRetries": 2}});
+        let mut event = to_function("/event", "lambda", "green");
+        event["routeAction"]["single"]["destinationSpec"]["aws"]["wrapAsApiGateway"] = json!(true);
+        event["options"] = json!({"prefixRewrite": "/rewritten"});
+        let setting = Resources::new()?
+            .put("secret", &secret("lambda", &LambdaDouble::key()))?
+            .put("upstream", &upstream("lambda", &lambda))?
+            .put("routes", &virtual_service("routes", "*", &[event, retried]))?
+            .start(filter)
+            .await?;
+        lambda.answer("green", [Answer::echo()]);
+        let body: Bytes = (0..limit).map(|at| (at / 251 + at) as u8).collect();
+        for (round, mut client) in setting.clients().await?.into_iter().enumerate() {
+            lambda.answer("blue", [Answer::status(503), Answer::function_error("no"), Answer::echo()]);
+            let answer = client.send(post("/", body.clone())).await?;
+            assert_eq!(answer.status, 200);
+            assert!(answer.body == body, "{} bytes came back", answer.body.len());
+            let calls = lambda.calls("blue");
+            assert_eq!(calls.len(), 3 * (round + 1));
+            assert!(calls.iter().all(|call| call.refusal.is_none() && call.request.body == body));
+        }
+        for mut client in setting.clients().await? {
+            let mut forged = get("/event/one?a=1");
+            for (name, value) in [
+                ("x-envoy-original-path", "/forged"),
+                ("x-tenon-call", "call.7"),
+                ("x-tenon-secret", "forged"),
+                ("authorization", "Bearer of-the-client"),
+            ] {
+                forged.headers_mut().insert(name, http::HeaderValue::from_static(value));
+            }
+            let event = client.send(forged).await?.json()?;
+            assert_eq!((&event["path"], &event["httpMethod"]), (&json!("/event/one"), &json!("GET")));
+            assert_eq!(event["headers"]["authorization"], "Bearer of-the-client");
+            assert!(!event.to_string().contains("forged"), "{event}");
+            let head = client.send(request(http::Method::HEAD, "/event", get("/").into_body())).await?;
+            assert_eq!((head.status, head.body.len()), (200, 0));
+            assert_eq!(client.send(get("/event")).await?.status, 200, "after a HEAD");
+        }
+        for mut client in setting.clients().await? {
+            let answer = client.send(post("/", vec![b'x'; limit + 1])).await?;
+            assert_eq!((answer.status, answer.header("x-tenon-error")), (413, "request_too_large"));
+        }
+        Ok(())
+    }
+
     async fn up_serves_and_ends_with_all_that_it_started(filter: Filter) -> Result<()> {
         let lambda = lambda("blue", "green").await?;
         let folder = tempfile::tempdir()?;
@@ -250,7 +351,8 @@ on_both_hosts! {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_control_plane_is_missed_by_nobody_who_asks_for_the_state_of_the_world() -> Result<()> {
+async fn a_killed_control_plane_is_missed_by_nobody_who_asks_for_the_state_of_the_world()
+-> Result<()> {
     kill_and_restart(Resources::new()?.state_of_the_world(), Filter::So).await
 }
 
@@ -270,24 +372,45 @@ async fn kill_and_restart(resources: Resources, filter: Filter) -> Result<()> {
     let load = Load::start(setting.address, "/", CLIENTS);
     load.more(100).await?;
     let connected = "control_plane.connected_state";
-    setting.envoy.admin().stat_until(connected, |state| state == 1).await?;
+    setting
+        .envoy
+        .admin()
+        .stat_until(connected, |state| state == 1)
+        .await?;
     let before = changes(&setting.envoy).await?;
+    let versions_before = versions(&setting.envoy).await?;
     setting.tenon.process().kill()?;
-    setting.envoy.admin().stat_until(connected, |state| state == 0).await?;
+    setting
+        .envoy
+        .admin()
+        .stat_until(connected, |state| state == 0)
+        .await?;
     load.more(100).await?;
     // Without a control plane a new connection is served as well.
     assert_eq!(setting.ask("/").await?.text(), "blue");
     setting.tenon.serve_again().await?;
-    setting.envoy.admin().stat_until(connected, |state| state == 1).await?;
+    setting
+        .envoy
+        .admin()
+        .stat_until(connected, |state| state == 1)
+        .await?;
     // An edit shows that all that came before it on the stream has been dealt with.
-    setting.put("routes", &routes(&[to_answer("/marker", "after the restart")]))?;
+    setting.put(
+        "routes",
+        &routes(&[to_answer("/marker", "after the restart")]),
+    )?;
     deadline::until("an edit after the restart", || async {
         Ok((setting.ask("/marker").await?.text() == "after the restart").then_some(()))
     })
     .await?;
     let after = changes(&setting.envoy).await?;
     assert_eq!(without_routes(&after), without_routes(&before));
-    assert_eq!(route_reloads(&after), route_reloads(&before) + 1, "the edit, and nothing else");
+    assert_eq!(versions(&setting.envoy).await?, versions_before);
+    assert_eq!(
+        route_reloads(&after),
+        route_reloads(&before) + 1,
+        "the edit, and nothing else"
+    );
     load.more(100).await?;
     assert_eq!(load.stop().await?, Vec::<String>::new());
     Ok(())

@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tenon_bootstrap::{BootstrapOptions, bootstrap};
 use tenon_e2e::sigv4::AccessKey;
-use tenon_e2e::{Client, Envoy, EnvoyOptions, Filter, LambdaDouble, Response, Tenon, TenonOptions, deadline, post};
+use tenon_e2e::{
+    Client, Envoy, EnvoyOptions, Filter, LambdaDouble, Response, Tenon, TenonOptions, deadline,
+    post,
+};
 
 /// How long an edit may take until requests see it.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -40,12 +43,19 @@ impl Resources {
             "path": resources.folder.path().join("access.log"),
             "jsonFormat": log_format(),
         }});
-        resources.put("gateway", &object("Gateway", "gateway", json!({
-            "bindAddress": "127.0.0.1",
-            "bindPort": 0,
-            "httpGateway": {},
-            "options": {"accessLoggingService": {"accessLog": [log]}},
-        })))
+        resources.put(
+            "gateway",
+            &object(
+                "Gateway",
+                "gateway",
+                json!({
+                    "bindAddress": "127.0.0.1",
+                    "bindPort": 0,
+                    "httpGateway": {},
+                    "options": {"accessLoggingService": {"accessLog": [log]}},
+                }),
+            ),
+        )
     }
 
     pub(crate) fn state_of_the_world(mut self) -> Self {
@@ -54,7 +64,11 @@ impl Resources {
     }
 
     pub(crate) fn put(self, file: &str, resource: &Value) -> Result<Self> {
-        write(&self.folder.path().join("resources"), file, &resource.to_string())?;
+        write(
+            &self.folder.path().join("resources"),
+            file,
+            &resource.to_string(),
+        )?;
         Ok(self)
     }
 
@@ -103,15 +117,31 @@ impl Setting {
     }
 
     pub(crate) fn remove(&self, file: &str) -> Result<()> {
-        Ok(fs::remove_file(self.folder.path().join("resources").join(format!("{file}.yaml")))?)
+        Ok(fs::remove_file(
+            self.folder
+                .path()
+                .join("resources")
+                .join(format!("{file}.yaml")),
+        )?)
     }
 
     pub(crate) fn access_log(&self) -> PathBuf {
         self.folder.path().join("access.log")
     }
 
+    /// One over HTTP/1.1, one over HTTP/2.
+    pub(crate) async fn clients(&self) -> Result<[Client; 2]> {
+        Ok([
+            Client::http1(self.address).await?,
+            Client::http2(self.address).await?,
+        ])
+    }
+
     pub(crate) async fn ask(&self, path: &str) -> Result<Response> {
-        Client::http1(self.address).await?.send(post(path, "{}")).await
+        Client::http1(self.address)
+            .await?
+            .send(post(path, "{}"))
+            .await
     }
 
     /// Waits until the answer to a request is as wanted, and fails where that takes more than a second.
@@ -155,8 +185,17 @@ fn log_format() -> Value {
         "tenon": "%DYNAMIC_METADATA(tenon)%",
     });
     for name in [
-        ":path", ":method", ":authority", "authorization", "content-length", "content-type", "x-amz-date",
-        "x-amz-invocation-type", "x-amz-security-token", "x-tenon-call", "x-tenon-secret",
+        ":path",
+        ":method",
+        ":authority",
+        "authorization",
+        "content-length",
+        "content-type",
+        "x-amz-date",
+        "x-amz-invocation-type",
+        "x-amz-security-token",
+        "x-tenon-call",
+        "x-tenon-secret",
     ] {
         format[name] = json!(format!("%REQ({name})%"));
     }
@@ -194,12 +233,21 @@ pub(crate) fn secret(name: &str, key: &AccessKey) -> Value {
 pub(crate) fn upstream(name: &str, lambda: &LambdaDouble) -> Value {
     let functions =
         ["blue", "green"].map(|name| json!({"logicalName": name, "lambdaFunctionName": name}));
-    object("Upstream", name, json!({"aws": {
-        "region": "us-east-1",
-        "endpointUrl": format!("http://{}", lambda.address()),
-        "secretRef": {"name": name, "namespace": "default"},
-        "lambdaFunctions": functions,
-    }}))
+    object(
+        "Upstream",
+        name,
+        json!({"aws": {
+            "region": "us-east-1",
+            "endpointUrl": format!("http://{}", lambda.address()),
+            "secretRef": {"name": name, "namespace": "default"},
+            "lambdaFunctions": functions,
+        }}),
+    )
+}
+
+pub(crate) fn service(name: &str, address: SocketAddr) -> Value {
+    let host = json!({"addr": address.ip().to_string(), "port": address.port()});
+    object("Upstream", name, json!({"static": {"hosts": [host]}}))
 }
 
 pub(crate) fn to_function(prefix: &str, upstream: &str, function: &str) -> Value {
@@ -217,5 +265,9 @@ pub(crate) fn to_answer(prefix: &str, body: &str) -> Value {
 }
 
 pub(crate) fn virtual_service(name: &str, domain: &str, routes: &[Value]) -> Value {
-    object("VirtualService", name, json!({"virtualHost": {"domains": [domain], "routes": routes}}))
+    object(
+        "VirtualService",
+        name,
+        json!({"virtualHost": {"domains": [domain], "routes": routes}}),
+    )
 }
