@@ -4,15 +4,17 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::header;
-use crate::host::{Headers, Side, Stream};
+use crate::host::{Headers, Side};
 
 /// What the filter writes into the shared request headers, and therefore takes back.
 const WRITTEN: [&str; 4] = [
     "authorization",
     "x-amz-date",
     "x-amz-invocation-type",
-    "x-amz-security-token",
+    SECURITY_TOKEN,
 ];
+/// The header of a session's token.
+pub(super) const SECURITY_TOKEN: &str = "x-amz-security-token";
 
 /// The client's request: what later tries are rebuilt from, and what is put back once a call is over.
 ///
@@ -31,34 +33,53 @@ pub(super) struct Snapshot {
     at: Duration,
 }
 
+/// Which of what is not always written was.
+#[derive(Clone, Copy)]
+pub(super) struct Written {
+    /// The body, and with it the headers that describe it.
+    pub(super) body: bool,
+    /// `content-length`.
+    pub(super) length: bool,
+    /// `x-amz-security-token`.
+    pub(super) token: bool,
+}
+
+impl Written {
+    /// Where it is not known.
+    pub(super) const ALL: Self = Self {
+        body: true,
+        length: true,
+        token: true,
+    };
+}
+
 /// What a record is for.
 const KEPT: u8 = 0;
 /// Removed from the request, and put back.
 const TAKEN: u8 = 1;
 
 impl Snapshot {
-    /// Takes it from the request. `all_headers`: an event will be made of it. `ours` gets the names of Tenon's own
-    /// headers, which are no part of it.
+    /// Takes it from the request as it is `at` this time. `event`: one will be made of it. `ours` gets the names of
+    /// Tenon's own headers, which are no part of it.
     pub(super) fn take(
-        host: &(impl Headers + Stream),
+        host: &impl Headers,
+        at: Duration,
         call_key: &str,
-        all_headers: bool,
+        event: bool,
         ours: &mut Vec<String>,
     ) -> Self {
-        let mut bytes = Vec::with_capacity(if all_headers { 2048 } else { 384 });
+        let mut bytes = Vec::with_capacity(if event { 2048 } else { 384 });
         put(&mut bytes, call_key.as_bytes());
-        bytes.extend(
-            u64::try_from(host.now().as_micros())
-                .unwrap_or(u64::MAX)
-                .to_le_bytes(),
-        );
+        let at = u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
+        bytes.extend(at.to_le_bytes());
         host.each_header(Side::Request, &mut |name, value| {
-            let taken = header::is_reserved(name);
+            // The event is not encoded as the client's body was.
+            let taken = header::is_reserved(name) || (event && name == b"content-encoding");
             if header::is_ours(name) {
                 ours.extend(std::str::from_utf8(name).map(str::to_owned));
                 return;
             }
-            if !(all_headers || taken || is_needed(name)) {
+            if !(event || taken || is_needed(name)) {
                 return;
             }
             bytes.push(if taken { TAKEN } else { KEPT });
@@ -149,7 +170,7 @@ impl Snapshot {
         self.content_length.as_ref().map(|range| self.slice(range))
     }
 
-    /// All headers that were kept, in order: all of the request's if it was taken with `all_headers`.
+    /// All headers that were kept, in order: all of the request's if it was taken for an event.
     pub(super) fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.records().map(|(_, name, value)| (name, value))
     }
@@ -168,26 +189,34 @@ impl Snapshot {
     pub(super) fn clean(&self, host: &mut impl Headers) {
         for (name, _) in self.taken() {
             // What is written anyway is not removed before.
-            if !WRITTEN.contains(&name) || name == "x-amz-security-token" {
+            if !WRITTEN.contains(&name) || name == SECURITY_TOKEN {
                 host.remove_header(Side::Request, name);
             }
         }
     }
 
-    /// Puts the client's request back: for access logs, internal redirects and later filters. `framing`: the body, and
-    /// with it the headers that describe it, may have been replaced.
-    pub(super) fn restore(&self, host: &mut impl Headers, framing: bool) {
+    /// Puts the client's request back: for access logs, internal redirects and later filters.
+    pub(super) fn restore(&self, host: &mut impl Headers, written: Written) {
         for name in WRITTEN {
-            host.remove_header(Side::Request, name);
+            if written.token || name != SECURITY_TOKEN {
+                host.remove_header(Side::Request, name);
+            }
         }
-        host.set_header(Side::Request, ":method", self.method());
+        // It is only ever changed to POST.
+        if self.method() != b"POST" {
+            host.set_header(Side::Request, ":method", self.method());
+        }
         host.set_header(Side::Request, ":path", self.path());
         host.set_header(Side::Request, ":authority", self.host());
         let described = [
-            ("content-type", self.content_type()),
-            ("content-length", self.content_length()),
+            (written.body, "content-type", self.content_type()),
+            (
+                written.body || written.length,
+                "content-length",
+                self.content_length(),
+            ),
         ];
-        for (name, value) in described.into_iter().filter(|_| framing) {
+        for (_, name, value) in described.into_iter().filter(|(written, ..)| *written) {
             match value {
                 Some(value) => host.set_header(Side::Request, name, value),
                 None => host.remove_header(Side::Request, name),
