@@ -9,16 +9,16 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tenon_contract::{
-    AwsCredentials, AwsProvider, CALL_KEY, CallConfig, FUNCTION_FILTER, FunctionConfig,
-    LAMBDA_PAYLOAD_LIMIT, NAMESPACE, Provider, SECRET_HEADER, SecretBlob, SecretRef,
-    UpstreamConfig,
+    AwsCredentials, AwsProvider, CALL_KEY, CallConfig, FunctionConfig, LAMBDA_PAYLOAD_LIMIT,
+    NAMESPACE, Provider, SecretBlob, SecretRef, UpstreamConfig,
 };
-use tenon_e2e::{Envoy, artefact};
+use tenon_e2e::gateway::{cluster, extension, function_filters, guard, listener, router};
+use tenon_e2e::{Envoy, Filter};
 
 use crate::cpu;
 
 /// The ways that a request takes.
-pub(crate) const VARIANTS: [&str; 3] = ["plain", "builtin", "so"];
+pub(crate) const VARIANTS: [&str; 4] = ["plain", "builtin", "so", "wasm"];
 
 const SECRET: &str = "bench";
 const REGION: &str = "us-east-1";
@@ -39,11 +39,11 @@ impl Gateway {
     pub(crate) async fn start() -> Result<Self> {
         let folder = TempDir::with_prefix("tenon-bench-")?;
         let mut function = Envoy::start(&function_config().to_string()).await?;
-        let function_address = function.listener("bench").await?;
+        let function_address = function.listener("http").await?;
         fs::write(folder.path().join("sds.json"), secret().to_string())?;
         let config = gateway_config(function_address, folder.path())?;
         let mut gateway = Envoy::start(&config.to_string()).await?;
-        let address = gateway.listener("bench").await?;
+        let address = gateway.listener("http").await?;
         let process = gateway.process().id();
         cpu::pin(process, 0)?;
         cpu::pin(function.process().id(), 1)?;
@@ -62,37 +62,6 @@ impl Gateway {
     }
 }
 
-fn extension(name: &str, message: &str, mut config: Value) -> Value {
-    config["@type"] = json!(format!("type.googleapis.com/{message}"));
-    json!({"name": name, "typed_config": config})
-}
-
-fn listener(filters: Value, routes: Value) -> Value {
-    let manager = json!({
-        "stat_prefix": "bench",
-        "http_filters": filters,
-        "route_config": {"name": "bench", "virtual_hosts": [{"name": "bench", "domains": ["*"], "routes": routes}]},
-    });
-    json!({
-        "name": "bench",
-        "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
-        "per_connection_buffer_limit_bytes": BUFFER,
-        "filter_chains": [{"filters": [extension(
-            "envoy.filters.network.http_connection_manager",
-            "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-            manager,
-        )]}],
-    })
-}
-
-fn router() -> Value {
-    extension(
-        "envoy.filters.http.router",
-        "envoy.extensions.filters.http.router.v3.Router",
-        json!({}),
-    )
-}
-
 /// Answers everything, as a function that does nothing would, once it has the whole request.
 fn function_config() -> Value {
     let answer = json!({
@@ -104,37 +73,28 @@ fn function_config() -> Value {
         "envoy.extensions.filters.http.buffer.v3.Buffer",
         json!({"max_request_bytes": BUFFER}),
     );
-    json!({"static_resources": {"listeners": [listener(json!([buffer, router()]), json!([answer]))]}})
+    json!({"static_resources": {"listeners": [listener(vec![buffer, router()], vec![answer], json!({}))]}})
 }
 
 fn gateway_config(function: SocketAddr, folder: &Path) -> Result<Value> {
-    let guard = FunctionConfig::Guard {};
-    let mut filters = vec![module_filter("so", &guard)?, wasm_filter("wasm", &guard)?];
-    for filter in &mut filters {
-        filter["disabled"] = json!(true);
+    let mut filters = Vec::new();
+    for (variant, filter) in [("so", Filter::So), ("wasm", Filter::Wasm)] {
+        let mut guard = guard(filter)?;
+        guard["name"] = json!(variant);
+        filters.push(guard);
     }
     filters.push(router());
-    let routes: Vec<_> = VARIANTS.iter().map(|variant| route(variant)).collect();
+    let routes = VARIANTS.iter().map(|variant| route(variant)).collect();
+    let config = function_filter(function, folder)?;
     let clusters = [
         cluster("plain", function, vec![]),
         cluster("builtin", function, vec![builtin_filter(function)]),
-        cluster(
-            "so",
-            function,
-            vec![module_filter("so", &function_filter(function, folder)?)?],
-        ),
-        cluster(
-            "wasm",
-            function,
-            vec![
-                injector(folder),
-                wasm_filter("wasm", &function_filter(function, folder)?)?,
-            ],
-        ),
+        cluster("so", function, function_filters(Filter::So, &config)?),
+        cluster("wasm", function, function_filters(Filter::Wasm, &config)?),
     ];
     Ok(json!({
         "node": {"id": "bench", "cluster": "bench"},
-        "static_resources": {"listeners": [listener(json!(filters), json!(routes))], "clusters": clusters},
+        "static_resources": {"listeners": [listener(filters, routes, json!({}))], "clusters": clusters},
     }))
 }
 
@@ -151,33 +111,6 @@ fn route(variant: &str) -> Value {
         });
     }
     route
-}
-
-fn cluster(name: &str, function: SocketAddr, mut filters: Vec<Value>) -> Value {
-    let address = json!({"socket_address": {"address": function.ip().to_string(), "port_value": function.port()}});
-    let mut options = json!({
-        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-        "explicit_http_config": {"http_protocol_options": {}},
-    });
-    if !filters.is_empty() {
-        let codec = "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec";
-        filters.push(extension(
-            "envoy.filters.http.upstream_codec",
-            codec,
-            json!({}),
-        ));
-        options["http_filters"] = json!(filters);
-    }
-    json!({
-        "name": name,
-        "type": "STATIC",
-        "per_connection_buffer_limit_bytes": BUFFER,
-        "load_assignment": {
-            "cluster_name": name,
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
-        },
-        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
-    })
 }
 
 fn builtin_filter(function: SocketAddr) -> Value {
@@ -209,54 +142,6 @@ fn function_filter(function: SocketAddr, folder: &Path) -> Result<FunctionConfig
             host: function.to_string(),
         }),
     }))
-}
-
-fn string_value(text: &str) -> Value {
-    json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text})
-}
-
-fn module_filter(name: &str, config: &FunctionConfig) -> Result<Value> {
-    let config = json!({
-        "dynamic_module_config": {"module": {"local": {"filename": artefact("libtenon.so")?}}},
-        "filter_name": FUNCTION_FILTER,
-        "filter_config": string_value(&config.to_json()),
-    });
-    let message = "envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter";
-    Ok(extension(name, message, config))
-}
-
-fn wasm_filter(name: &str, config: &FunctionConfig) -> Result<Value> {
-    let plugin = json!({
-        "name": FUNCTION_FILTER,
-        "root_id": FUNCTION_FILTER,
-        "allow_on_headers_stop_iteration": true,
-        "configuration": string_value(&config.to_json()),
-        "vm_config": {
-            "vm_id": "tenon",
-            "runtime": "envoy.wasm.runtime.v8",
-            "code": {"local": {"filename": artefact("tenon.wasm")?}},
-        },
-    });
-    Ok(extension(
-        name,
-        "envoy.extensions.filters.http.wasm.v3.Wasm",
-        json!({"config": plugin}),
-    ))
-}
-
-fn injector(folder: &Path) -> Value {
-    let credential = json!({
-        "credential": {
-            "name": SECRET,
-            "sds_config": {"path_config_source": {"path": folder.join("sds.json")}, "resource_api_version": "V3"},
-        },
-        "header": SECRET_HEADER,
-    });
-    let message = "envoy.extensions.http.injected_credentials.generic.v3.Generic";
-    let config =
-        json!({"overwrite": true, "credential": extension("generic", message, credential)});
-    let message = "envoy.extensions.filters.http.credential_injector.v3.CredentialInjector";
-    extension("envoy.filters.http.credential_injector", message, config)
 }
 
 fn secret() -> Value {

@@ -92,6 +92,7 @@ pub struct Exchange {
     between_tries: Duration,
     rotated_secret: Option<Vec<u8>>,
     afterwards: Option<fn(&mut FakeHost)>,
+    http2: bool,
     host: FakeHost,
 }
 
@@ -170,6 +171,7 @@ impl Exchange {
             between_tries: Duration::ZERO,
             rotated_secret: None,
             afterwards: None,
+            http2: false,
             host,
         }
     }
@@ -216,6 +218,13 @@ impl Exchange {
     pub fn clock(mut self, now: Duration, between_tries: Duration) -> Self {
         self.host.now = now;
         self.between_tries = between_tries;
+        self
+    }
+
+    /// The client speaks HTTP/2, which has a place for trailers after any body, even one that is left out.
+    #[must_use]
+    pub fn over_http2(mut self) -> Self {
+        self.http2 = true;
         self
     }
 
@@ -311,9 +320,9 @@ impl Exchange {
         if let Some(headers) = headers {
             check_length(host, &headers, &request.body, complete);
             upstream.push(Sent {
+                trailers: sendable(request.trailers, &headers),
                 headers,
                 body: request.body,
-                trailers: request.trailers,
                 complete,
             });
         }
@@ -326,7 +335,7 @@ impl Exchange {
         match self.answers.pop_front() {
             Some(Answer::Response(response)) => self.respond(filter, response, tries_left),
             Some(Answer::Lost) if tries_left => TryEnd::Again,
-            Some(Answer::Lost) => TryEnd::Answered(timeout()),
+            Some(Answer::Lost) => TryEnd::Answered(reset(upstream.len() > 1)),
             Some(Answer::Outrun) => TryEnd::Outrun,
             Some(Answer::Late(response)) => TryEnd::Late(response),
             None => {
@@ -382,11 +391,18 @@ impl Exchange {
             check_length(host, &headers, &response.body, complete);
         }
         headers.remove(":status");
+        let is_head = self.request.headers.text(":method") == "HEAD";
         TryEnd::Answered(Received {
             status,
-            headers,
             body: response.body,
-            trailers: response.trailers,
+            trailers: if self.http2 {
+                response.trailers
+            } else if is_head {
+                HeaderList::default()
+            } else {
+                sendable(response.trailers, &headers)
+            },
+            headers,
             details: "via_upstream",
         })
     }
@@ -416,6 +432,15 @@ impl Exchange {
     }
 }
 
+/// HTTP/1.1 has no place for trailers after a body of known length (RFC 9112, 7.1.2).
+fn sendable(trailers: HeaderList, headers: &HeaderList) -> HeaderList {
+    if headers.get("content-length").is_some() {
+        HeaderList::default()
+    } else {
+        trailers
+    }
+}
+
 fn status_of(headers: &HeaderList) -> u16 {
     headers.text(":status").parse().unwrap_or_default()
 }
@@ -430,6 +455,28 @@ fn check_length(host: &mut FakeHost, headers: &HeaderList, body: &[u8], complete
                 body.len()
             ));
         }
+    }
+}
+
+/// The router's own answer where the last try's connection breaks.
+fn reset(retried: bool) -> Received {
+    let reason = if retried {
+        "retried and the latest reset reason"
+    } else {
+        "reset reason"
+    };
+    let body = format!(
+        "upstream connect error or disconnect/reset before headers. {reason}: connection termination"
+    );
+    let mut headers = HeaderList::default();
+    headers.add("content-type", b"text/plain");
+    headers.add("content-length", body.len().to_string().as_bytes());
+    Received {
+        status: 503,
+        headers,
+        body: body.into(),
+        trailers: HeaderList::default(),
+        details: "upstream_reset_before_response_started{connection_termination}",
     }
 }
 

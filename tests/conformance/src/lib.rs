@@ -10,6 +10,10 @@ pub mod scenarios;
 
 mod check;
 mod observed;
+mod on_envoy;
+mod on_fake;
 
-pub use check::{check, fake_clock};
-pub use observed::{LOGGED, Observed, comparable, show};
+pub use check::check;
+pub use observed::{LOGGED, Observed, Protocol, comparable, show};
+pub use on_envoy::{Artefact, differences, run as run_on_envoy};
+pub use on_fake::{fake_clock, run as run_on_fake};

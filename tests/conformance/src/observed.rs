@@ -4,9 +4,20 @@ use std::collections::BTreeMap;
 
 use crate::fake::{HeaderList, Sent};
 
+/// What the client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1
+    Http1,
+    /// HTTP/2 without TLS
+    Http2,
+}
+
 /// What came of a scenario.
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
+    /// Whether the host cannot add a body to a response that came without one.
+    pub adds_no_body: bool,
     /// The client's status.
     pub status: u16,
     /// The headers of the client's response.
@@ -15,8 +26,8 @@ pub struct Observed {
     pub body: Vec<u8>,
     /// The trailers of the client's response.
     pub trailers: HeaderList,
-    /// Response code details.
-    pub details: String,
+    /// Response code details, where the host can set them.
+    pub details: Option<String>,
     /// What the provider was asked.
     pub sent: Vec<Sent>,
     /// The client's request as an access log shows it.

@@ -28,6 +28,8 @@ pub struct Scenario {
     pub retry: Retry,
     /// Whether the guard is there, because no try can put the client's request back.
     pub guarded: bool,
+    /// Why the `.wasm` cannot be held to it.
+    pub not_on_wasm: Option<&'static str>,
     /// What has to come of it.
     pub expected: Expected,
 }
@@ -85,6 +87,7 @@ impl Scenario {
             answers: Vec::new(),
             retry: Retry::default(),
             guarded: false,
+            not_on_wasm: None,
             expected: Expected::default(),
         }
     }
@@ -132,6 +135,18 @@ impl Scenario {
     /// The guard is there.
     pub fn guarded(mut self) -> Self {
         self.guarded = true;
+        self
+    }
+
+    /// The `.wasm` cannot be held to it, and why.
+    pub fn not_on_wasm(mut self, why: &'static str) -> Self {
+        self.not_on_wasm = Some(why);
+        self
+    }
+
+    /// Where the host cannot add a body to a response that came without one, the client gets none.
+    pub fn body_added(mut self) -> Self {
+        self.expected.body_added = true;
         self
     }
 
@@ -211,7 +226,8 @@ impl Scenario {
             .header("content-type", ["application/grpc"])
             .header("grpc-status", [status])
             .header("grpc-message", [message])
-            .lacks("content-length")
+            // A host may have to make the request look like another to answer so.
+            .guarded()
     }
 
     /// The provider is asked so often; once for each answer, if nothing is said.
@@ -329,6 +345,16 @@ impl Scenario {
             }
         }
         headers
+    }
+
+    /// How the tries are counted, sorted.
+    pub fn results(&self) -> Vec<&'static str> {
+        let mut results = self.expected.results.clone();
+        if results.is_empty() {
+            results = vec!["ok"; self.expected.tries.unwrap_or(self.answers.len())];
+        }
+        results.sort_unstable();
+        results
     }
 
     /// The scenario as the table has it: one that asks the provider has an answer.

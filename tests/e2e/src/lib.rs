@@ -27,6 +27,7 @@ mod admin;
 mod client;
 mod double;
 mod envoy;
+mod load;
 mod ministack;
 mod process;
 mod tenon;
@@ -36,6 +37,7 @@ pub use client::{BodySender, Client, RequestBody, Response, get, post, request, 
 pub use double::{Answer, Gate, LambdaCall, LambdaDouble, PlainDouble, Received};
 pub use envoy::{Envoy, EnvoyOptions};
 pub use gateway::{Gateway, GatewayBuilder};
+pub use load::Load;
 pub use ministack::Ministack;
 pub use process::{Process, artefact, free_port};
 pub use tenon::{Filter, Listener, Ready, Tenon, TenonOptions};

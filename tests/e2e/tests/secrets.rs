@@ -47,13 +47,13 @@ fn event_call(function: &str) -> CallConfig {
 
 fn builder(filter: Filter, lambda: &LambdaDouble) -> anyhow::Result<GatewayBuilder> {
     lambda.set_keys([key()]);
-    Ok(GatewayBuilder::new(filter)?
+    GatewayBuilder::new(filter)?
         .options(|options| {
             options.log_level = "debug".into();
             // Where a secret comes from a file, Envoy itself logs the file. From a control plane it does not; see there.
             options.component_log_level = "config:info".into();
         })
-        .functions("lambda", lambda.address(), &secret(&key()))?)
+        .functions("lambda", lambda.address(), &secret(&key()))
 }
 
 /// The route of a function, raw under `/raw/<name>` and as event under `/event/<name>`.

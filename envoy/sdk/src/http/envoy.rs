@@ -208,8 +208,9 @@ pub trait EnvoyHttpFilter: EnvoyMetrics {
     /// the streamed [`EnvoyHttpFilter::send_response_headers`] kills the process when it is used in the upstream
     /// position before the response. What works in every hook that `send_response` works in, and keeps the details: a
     /// local reply with status 200 and the gRPC headers, to a request that does not look like gRPC any more. So the
-    /// request's content type is changed, and stays so unless a downstream filter puts it back (the request's headers
-    /// are gone from here after the reply). Not retried, as any local reply.
+    /// request's content type is changed (`application/grpc…` to `application/x-grpc…`), and stays so unless a
+    /// downstream filter puts it back (the request's headers are gone from here after the reply). Not retried, as any
+    /// local reply.
     fn send_grpc_response(
         &mut self,
         grpc_status: u32,
@@ -224,7 +225,12 @@ pub trait EnvoyHttpFilter: EnvoyMetrics {
             ("grpc-message", grpc_message.as_bytes()),
         ];
         all.extend_from_slice(headers);
-        self.set_request_header("content-type", b"application/x-grpc");
+        let own = self.get_request_header_value("content-type");
+        let kind = own
+            .as_ref()
+            .and_then(|own| own.as_slice().strip_prefix(b"application/grpc"));
+        let kind = [b"application/x-grpc", kind.unwrap_or_default()].concat();
+        self.set_request_header("content-type", &kind);
         self.send_response(200, &all, None, details);
     }
     /// Begins an answer, `:status` included. All of it, if `end_stream`.

@@ -131,7 +131,7 @@ fn a_grpc_client_gets_a_grpc_error() {
                  grpc-message=internal error;x-error=internal]  our_internal";
     assert_eq!(run.calls(), [COUNTED, reply]);
     // Envoy must not take the request for gRPC any more, else it says `grpc-status: 0`.
-    run.envoy(|envoy| assert_eq!(envoy.headers[0][0].1, b"application/x-grpc"));
+    run.envoy(|envoy| assert_eq!(envoy.headers[0][0].1, b"application/x-grpc+proto"));
 }
 
 #[test]

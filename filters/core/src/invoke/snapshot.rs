@@ -276,3 +276,165 @@ fn next(bytes: &[u8], at: &mut usize) -> Option<Range<usize>> {
     *at = end;
     Some(start..end)
 }
+
+#[cfg(test)]
+impl Snapshot {
+    /// A snapshot of a request with these headers.
+    pub(super) fn of(headers: &[(&str, Vec<u8>)]) -> Self {
+        let headers = headers.iter().cloned();
+        let headers = headers.map(|(name, value)| (name.to_owned(), value));
+        Self::take(
+            &tests::Request(headers.collect()),
+            tests::AT,
+            "call",
+            true,
+            &mut Vec::new(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    pub(super) const AT: Duration = Duration::from_micros(1_440_938_160_123_456);
+
+    /// Nothing but a request's headers.
+    #[derive(Debug, Clone, Default, PartialEq)]
+    pub(super) struct Request(pub(super) Vec<(String, Vec<u8>)>);
+
+    impl Headers for Request {
+        fn header(&self, _: Side, name: &str) -> Option<Cow<'_, [u8]>> {
+            let own = self.0.iter().find(|(own, _)| own == name);
+            own.map(|(_, value)| Cow::Borrowed(&**value))
+        }
+        fn each_header(&self, _: Side, visit: &mut dyn FnMut(&[u8], &[u8])) {
+            self.0
+                .iter()
+                .for_each(|(name, value)| visit(name.as_bytes(), value));
+        }
+        fn set_header(&mut self, side: Side, name: &str, value: &[u8]) {
+            self.remove_header(side, name);
+            self.add_header(side, name, value);
+        }
+        fn add_header(&mut self, _: Side, name: &str, value: &[u8]) {
+            self.0.push((name.to_owned(), value.to_vec()));
+        }
+        fn remove_header(&mut self, _: Side, name: &str) {
+            self.0.retain(|(own, _)| own != name);
+        }
+    }
+
+    fn request() -> impl Strategy<Value = Request> {
+        let name = prop_oneof![
+            Just("authorization".to_owned()),
+            Just("x-amz-date".to_owned()),
+            Just("x-amz-security-token".to_owned()),
+            Just("x-amzn-vpc-id".to_owned()),
+            Just("content-type".to_owned()),
+            Just("content-encoding".to_owned()),
+            Just("x-tenon-call".to_owned()),
+            "[a-z][a-z-]{0,8}",
+        ];
+        vec((name, vec(any::<u8>(), 0..20)), 0..12).prop_map(|mut headers| {
+            // Of these a request has one at most.
+            let mut typed = false;
+            headers
+                .retain(|(name, _)| name != "content-type" || !std::mem::replace(&mut typed, true));
+            let pseudo = [
+                (":method", "PUT"),
+                (":path", "/a?b"),
+                (":authority", "host"),
+            ];
+            let pseudo = pseudo.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
+            Request(pseudo.into_iter().chain(headers).collect())
+        })
+    }
+
+    fn sorted(request: &Request) -> Vec<(String, Vec<u8>)> {
+        let mut headers = request.0.clone();
+        headers.retain(|(name, _)| !header::is_ours(name.as_bytes()));
+        headers.sort_by(|one, other| one.0.cmp(&other.0));
+        headers
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_snapshot_reads_as_it_was_taken(request in request(), key in "call(\\.[0-9]{1,3})?", all in any::<bool>()) {
+            let mut ours = Vec::new();
+            let taken = Snapshot::take(&request, AT, &key, all, &mut ours);
+            let read = Snapshot::read(taken.as_bytes().to_vec()).unwrap();
+            prop_assert_eq!(&read, &taken);
+            prop_assert_eq!(read.call_key(), key);
+            prop_assert_eq!(read.time(), AT);
+            prop_assert_eq!(read.method(), b"PUT");
+            prop_assert_eq!(read.path(), b"/a?b");
+            prop_assert_eq!(read.host(), b"host");
+            let content_type = request.header(Side::Request, "content-type");
+            prop_assert_eq!(read.content_type(), content_type.as_deref());
+            if all {
+                prop_assert_eq!(read.headers().count(), sorted(&request).len());
+            }
+            prop_assert!(ours.iter().all(|name| name == "x-tenon-call"));
+        }
+
+        #[test]
+        fn the_client_s_request_comes_back_as_it_was(request in request(), all in any::<bool>(), again in any::<bool>()) {
+            let taken = Snapshot::take(&request, AT, "call", all, &mut Vec::new());
+            let mut changed = request.clone();
+            taken.clean(&mut changed);
+            for name in WRITTEN.iter().chain(&[":method", ":path", ":authority", "content-type", "content-length"]) {
+                changed.set_header(Side::Request, name, b"ours");
+            }
+            taken.restore(&mut changed, Written::ALL);
+            if again {
+                taken.restore(&mut changed, Written::ALL);
+            }
+            prop_assert_eq!(sorted(&changed), sorted(&request));
+        }
+
+        #[test]
+        fn nothing_that_is_taken_reaches_the_provider(request in request()) {
+            let taken = Snapshot::take(&request, AT, "call", false, &mut Vec::new());
+            let mut sent = request;
+            taken.clean(&mut sent);
+            for (name, _) in &sent.0 {
+                let written = WRITTEN.contains(&&**name) && name != "x-amz-security-token";
+                prop_assert!(written || !header::is_reserved(name.as_bytes()), "{}", name);
+            }
+        }
+
+        #[test]
+        fn bytes_that_are_no_snapshot_do_no_harm(bytes in vec(any::<u8>(), 0..200)) {
+            use_all(bytes);
+        }
+
+        #[test]
+        fn a_damaged_snapshot_does_no_harm(request in request(), at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
+            let mut bytes = Snapshot::take(&request, AT, "call", true, &mut Vec::new()).as_bytes().to_vec();
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            if cut {
+                bytes.truncate(at);
+            }
+            use_all(bytes);
+        }
+    }
+
+    fn use_all(bytes: Vec<u8>) {
+        if let Some(read) = Snapshot::read(bytes) {
+            let mut request = Request::default();
+            read.clean(&mut request);
+            read.restore(&mut request, Written::ALL);
+            let lengths = read.headers().map(|(name, value)| name.len() + value.len());
+            assert!(lengths.sum::<usize>() + read.call_key().len() <= read.as_bytes().len());
+        }
+    }
+}

@@ -287,7 +287,7 @@ fn a_try_that_is_outrun_is_destroyed_last() {
 }
 
 #[test]
-fn the_last_try_that_is_lost_is_a_timeout() {
+fn the_last_try_that_is_lost_is_the_router_s_own_error() {
     let (outcome, seen) = run(
         Exchange::new(Request::get("/")).answer(Answer::Lost),
         &through,
@@ -295,7 +295,10 @@ fn the_last_try_that_is_lost_is_a_timeout() {
     assert_eq!(seen, ["1 request_headers / end", "1 destroy /"]);
     assert_eq!(
         (outcome.client.status, outcome.client.details),
-        (504, "response_timeout")
+        (
+            503,
+            "upstream_reset_before_response_started{connection_termination}"
+        )
     );
 }
 

@@ -12,6 +12,8 @@ pub struct Expected {
     pub status: u16,
     /// The client's body.
     pub body: Body,
+    /// Whether the body is put into a response that came without one, which proxy-wasm cannot do.
+    pub body_added: bool,
     /// Headers of the client's response: exactly these values.
     pub headers: Vec<(&'static str, Vec<Vec<u8>>)>,
     /// Trailers of the client's response.
@@ -74,6 +76,7 @@ impl Default for Expected {
         Self {
             status: 200,
             body: Body::OfTheAnswer,
+            body_added: false,
             headers: Vec::new(),
             trailers: Vec::new(),
             error: None,

@@ -43,6 +43,7 @@ fn of_functions() -> Vec<Scenario> {
             .tells("function_error", "Handled")
             .body(""),
         Scenario::new("a-hidden-function-s-error-without-a-body")
+            .body_added()
             .call_with(|aws| aws.expose_function_error = false)
             .answer(lambda(Response::status(200)).header("x-amz-function-error", "Handled"))
             .error(Code::FunctionError, 504, "the function failed"),
@@ -56,6 +57,9 @@ fn of_functions() -> Vec<Scenario> {
             )
             .error(Code::FunctionError, 504, "the function failed"),
         Scenario::new("a-hidden-function-s-error-that-only-trailers-follow")
+            .not_on_wasm(
+                "it let the length of the error go on before it could know that no body comes",
+            )
             .call_with(|aws| aws.expose_function_error = false)
             .answer(
                 lambda(Response::status(200))
@@ -167,6 +171,7 @@ fn of_the_provider() -> Vec<Scenario> {
                 "the provider answered 500 ServiceException",
             ),
         Scenario::new("a-service-that-says-nothing")
+            .body_added()
             .answer(Response::status(502))
             .error(Code::ProviderError, 502, "the provider answered 502"),
         Scenario::new("a-service-whose-error-type-is-none")

@@ -115,6 +115,7 @@ pub(super) fn all() -> Vec<Scenario> {
             .answer(Response::status(503))
             .grpc(Code::ProviderError, "14", "the provider answered 503"),
         Scenario::new("grpc-web-is-not-grpc")
+            .body_added()
             .request(
                 Request::post("/s/m", "\0\0\0\0\0").header("content-type", "application/grpc-web"),
             )

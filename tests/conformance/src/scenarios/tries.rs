@@ -204,6 +204,26 @@ fn lost() -> Vec<Scenario> {
             .answer(answer("hello"))
             .retry(&[], 1)
             .counted(["cancelled", "ok"]),
+        Scenario::new("a-request-whose-tries-are-all-lost-is-the-client-s-own-again")
+            .request(posted().header("authorization", "Bearer of-the-client"))
+            .answer(Answer::Lost)
+            .answer(Answer::Lost)
+            .retry(&[], 1)
+            .guarded()
+            .gives(503)
+            .body(RESET_AGAIN)
+            .answered_by_router("upstream_reset_before_response_started{connection_termination}")
+            .counted(["cancelled", "cancelled"]),
+        Scenario::new("an-event-whose-tries-are-all-lost-is-the-client-s-own-again")
+            .call_with(|aws| aws.request = RequestShape::ApiGateway)
+            .request(Request::get("/a?b"))
+            .answer(Answer::Lost)
+            .guarded()
+            .sends_event()
+            .gives(503)
+            .body(RESET)
+            .answered_by_router("upstream_reset_before_response_started{connection_termination}")
+            .counted(["cancelled"]),
         Scenario::new("a-lost-try-then-no-secret")
             .upstream(Upstream::default().rotated(r#"{"unavailable":"revoked"}"#.into()))
             .request(posted())
@@ -265,6 +285,11 @@ fn hedges() -> Vec<Scenario> {
             .counted(["cancelled", "ok"]),
     ]
 }
+
+const RESET: &str = "upstream connect error or disconnect/reset before headers. reset reason: connection termination";
+
+const RESET_AGAIN: &str = "upstream connect error or disconnect/reset before headers. retried and the latest reset \
+                           reason: connection termination";
 
 fn posted() -> Request {
     Request::post("/", "body").header("content-type", "text/plain")

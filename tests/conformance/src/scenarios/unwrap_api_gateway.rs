@@ -138,6 +138,7 @@ fn framed() -> Vec<Scenario> {
             "api-gateway-without-a-body",
             "failed to parse response body as JSON",
         )
+        .body_added()
         .answer(lambda(Response::status(200))),
         of("api-gateway-answers-a-posted-body")
             .request(Request::post("/", "x"))

@@ -350,7 +350,89 @@ fn matches_type(pattern: &str, essence: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use serde_json::Value;
+    use tenon_contract::{CallConfig, CallTarget};
+
+    use super::super::super::call::Calls;
     use super::*;
+
+    fn event(shape: RequestShape, client: &[(&str, Vec<u8>)], body: &[u8]) -> Value {
+        let mut config = CallConfig::aws("f", "f");
+        let CallTarget::Aws(aws) = &mut config.target;
+        aws.request = shape;
+        let call = Calls::default()
+            .get(config.to_json().as_bytes(), |_| {})
+            .unwrap();
+        let event = build(&call, &Snapshot::of(client), body).unwrap();
+        serde_json::from_slice(&event).unwrap()
+    }
+
+    fn body_of(event: &Value) -> Vec<u8> {
+        let body = event["body"].as_str().unwrap_or_default();
+        match event["isBase64Encoded"].as_bool() {
+            Some(true) => BASE64.decode(body).unwrap(),
+            _ => body.as_bytes().to_vec(),
+        }
+    }
+
+    fn client() -> impl Strategy<Value = Vec<(&'static str, Vec<u8>)>> {
+        let name = prop::sample::select(vec![
+            "content-type",
+            "content-encoding",
+            "cookie",
+            "x-own",
+            "authorization",
+            "x-envoy-original-path",
+            "x-forwarded-for",
+            "te",
+            "user-agent",
+        ]);
+        let value = prop_oneof![
+            vec(any::<u8>(), 0..12),
+            Just(b"text/plain".to_vec()),
+            Just(b"application/json; charset=utf-8".to_vec()),
+            Just(b"gzip".to_vec()),
+        ];
+        let path = prop_oneof![
+            "/[a-z%?&=+#]{0,20}".prop_map(String::into_bytes),
+            vec(any::<u8>(), 0..20),
+        ];
+        (path, vec((name, value), 0..8)).prop_map(|(path, headers)| {
+            let mut all = vec![
+                (":method", b"POST".to_vec()),
+                (":path", path),
+                (":authority", b"host".to_vec()),
+            ];
+            all.extend(headers);
+            all
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_request_becomes_an_event_that_holds_its_body(client in client(), body in vec(any::<u8>(), 0..60)) {
+            for shape in [RequestShape::Metadata, RequestShape::ApiGateway] {
+                let event = event(shape, &client, &body);
+                prop_assert_eq!(body_of(&event), &*body);
+                prop_assert_eq!(&event["httpMethod"], "POST");
+                for hidden in ["te", "x-envoy-original-path"] {
+                    prop_assert!(event["headers"].get(hidden).is_none());
+                }
+            }
+        }
+
+        #[test]
+        fn any_text_is_carried_as_it_is(body in ".{1,60}") {
+            for shape in [RequestShape::Metadata, RequestShape::ApiGateway] {
+                let event = event(shape, &[(":method", b"POST".to_vec())], body.as_bytes());
+                prop_assert_eq!(event["body"].as_str(), Some(&*body));
+            }
+        }
+    }
 
     #[test]
     fn percent_decoding_leaves_what_is_no_encoding() {

@@ -211,7 +211,110 @@ fn push(headers: &mut Vec<(String, String)>, name: &str, value: &str) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
     use super::*;
+
+    /// JSON that looks like an answer, more or less.
+    fn answer() -> impl Strategy<Value = Vec<u8>> {
+        let text = prop_oneof![
+            ".{0,8}",
+            "[a-z]{1,4}(\r\n|\n|\0| |:)[a-z]{1,4}",
+            Just("content-length".to_owned()),
+            Just("Transfer-Encoding".to_owned()),
+            Just("X-Tenon-Error".to_owned()),
+            Just(":status".to_owned()),
+            Just("AP8K".to_owned()),
+        ];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            (0..1000_u64).prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            text.clone().prop_map(Value::from),
+        ];
+        let value = leaf.prop_recursive(3, 24, 4, move |inner| {
+            prop_oneof![
+                vec(inner.clone(), 0..4).prop_map(Value::from),
+                vec((text.clone(), inner), 0..4)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        });
+        let field = prop_oneof![
+            Just("statusCode"),
+            Just("headers"),
+            Just("multiValueHeaders"),
+            Just("body"),
+            Just("isBase64Encoded"),
+            Just("else"),
+        ];
+        vec((field, value), 0..6).prop_map(|fields| {
+            let fields = fields
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value));
+            Value::Object(fields.collect()).to_string().into_bytes()
+        })
+    }
+
+    fn is_sound(unwrapped: &Unwrapped) {
+        assert!((200..=599).contains(&unwrapped.status), "{unwrapped:?}");
+        for (name, value) in &unwrapped.headers {
+            // Not in the words of the code under test.
+            let token = |c: char| {
+                c.is_ascii_graphic()
+                    && !"\"(),/:;<=>?@[\\]{}".contains(c)
+                    && !c.is_ascii_uppercase()
+            };
+            assert!(!name.is_empty() && name.chars().all(token), "{unwrapped:?}");
+            assert!(!value.contains(['\r', '\n', '\0']), "{unwrapped:?}");
+            assert!(
+                !name.starts_with("x-tenon-")
+                    && name != "content-length"
+                    && name != "transfer-encoding",
+                "{unwrapped:?}"
+            );
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_answer_becomes_a_sound_response(answer in answer()) {
+            is_sound(&api_gateway(&answer));
+            is_sound(&alb(&answer, 200));
+        }
+
+        #[test]
+        fn any_bytes_become_a_sound_response(answer in vec(any::<u8>(), 0..100)) {
+            is_sound(&api_gateway(&answer));
+            is_sound(&alb(&answer, 200));
+            if let Some(reason) = throttle_reason(&answer) {
+                prop_assert!(header::is_value(reason.as_bytes()));
+            }
+        }
+
+        #[test]
+        fn any_body_comes_back(body in vec(any::<u8>(), 0..100), padded in any::<bool>()) {
+            let mut text = BASE64.encode(&body);
+            if !padded {
+                text.truncate(text.trim_end_matches('=').len());
+            }
+            let answer = json!({"body": text, "isBase64Encoded": true}).to_string();
+            prop_assert_eq!(&api_gateway(answer.as_bytes()).body, &body);
+            prop_assert_eq!(&alb(answer.as_bytes(), 200).body, &body);
+        }
+
+        #[test]
+        fn any_text_comes_back(body in ".{0,100}") {
+            let answer = json!({"body": body}).to_string();
+            prop_assert_eq!(&api_gateway(answer.as_bytes()).body, body.as_bytes());
+            prop_assert_eq!(&alb(answer.as_bytes(), 200).body, body.as_bytes());
+        }
+    }
 
     #[test]
     fn white_space_around_a_value_is_no_part_of_it() {
