@@ -20,7 +20,7 @@ impl Context for GuardContext {}
 impl HttpContext for GuardContext {
     fn on_http_request_headers(&mut self, _count: usize, _end: bool) -> Action {
         self.stream.request.headers_arrive();
-        Guard.restore(&mut WasmHost::new(&mut self.stream, None));
+        Guard.arrive(&mut WasmHost::new(&mut self.stream, None));
         self.stream.request.headers_leave(Action::Continue);
         Action::Continue
     }

@@ -202,6 +202,11 @@ impl Body for WasmHost<'_> {
         self.visit(side, 0, visit);
     }
 
+    fn new_length(&self, side: Side) -> u64 {
+        let body = self.stream.message(side).body;
+        body.map_or(0, |body| body.length.saturating_sub(body.seen) as u64)
+    }
+
     fn replace_body(&mut self, side: Side, bytes: &[u8]) {
         let message = self.stream.message_mut(side);
         if let Some(body) = &mut message.body {

@@ -8,19 +8,33 @@ use crate::abi::{
 /// As many as a usual reply or callout has.
 const HEADERS: usize = 24;
 const LABELS: usize = 8;
+const PAIRS: usize = 8;
+
+/// Calls `use_them` with pairs of strings in the ABI's layout, which is that of headers.
+pub(crate) fn with_pairs<R>(
+    pairs: &[(&str, &str)],
+    use_them: impl FnOnce(*const ModuleHeader, usize) -> R,
+) -> R {
+    let lend = |(key, value): &(&str, &str)| header(key, value.as_bytes());
+    lend_each::<_, _, _, PAIRS>(pairs, header("", b""), lend, use_them)
+}
 
 /// Calls `use_them` with `headers` in the ABI's layout. (A Rust tuple's layout is not defined, so no cast can do this.)
 pub(crate) fn with_headers<R>(
     headers: &[(&str, &[u8])],
     use_them: impl FnOnce(*const ModuleHeader, usize) -> R,
 ) -> R {
-    let lend = |(key, value): &(&str, &[u8])| ModuleHeader {
+    let lend = |(key, value): &(&str, &[u8])| header(key, value);
+    lend_each::<_, _, _, HEADERS>(headers, header("", b""), lend, use_them)
+}
+
+fn header(key: &str, value: &[u8]) -> ModuleHeader {
+    ModuleHeader {
         key_ptr: key.as_ptr().cast(),
         key_length: key.len(),
         value_ptr: value.as_ptr().cast(),
         value_length: value.len(),
-    };
-    lend_each::<_, _, _, HEADERS>(headers, lend(&("", b"")), lend, use_them)
+    }
 }
 
 /// Calls `use_them` with the values of a metric's labels, or their names.

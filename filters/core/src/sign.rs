@@ -33,6 +33,8 @@ mod date;
 mod payload;
 mod signer;
 
+pub(crate) use date::common_log;
+
 pub use canonical::{Header, Path, Request, Settings, canonical_path, canonical_request};
 pub use credentials::{Credentials, Error};
 pub use payload::{EMPTY_PAYLOAD, HexDigest, PayloadHash};

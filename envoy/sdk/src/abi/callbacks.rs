@@ -8,6 +8,7 @@ type ce = envoy_dynamic_module_type_http_filter_config_envoy_ptr;
 type mbuf = envoy_dynamic_module_type_module_buffer;
 type ebuf = envoy_dynamic_module_type_envoy_buffer;
 type mhdr = envoy_dynamic_module_type_module_http_header;
+type pair = envoy_dynamic_module_type_module_key_value_pair;
 type ehdr = envoy_dynamic_module_type_envoy_http_header;
 type header_type = envoy_dynamic_module_type_http_header_type;
 type body_type = envoy_dynamic_module_type_http_body_type;
@@ -210,6 +211,12 @@ unsafe extern "C" {
         namespace: mbuf,
         key: mbuf,
         value: mbuf,
+    );
+    pub fn envoy_dynamic_module_callback_http_set_dynamic_metadata_string_batch(
+        f: fe,
+        namespace: mbuf,
+        pairs: *const pair,
+        size: usize,
     );
     pub fn envoy_dynamic_module_callback_http_set_dynamic_metadata_number(
         f: fe,

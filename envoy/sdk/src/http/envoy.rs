@@ -331,6 +331,8 @@ pub trait EnvoyHttpFilter: EnvoyMetrics {
     ) -> Option<bool>;
     /// Sets a string of dynamic metadata. It outlives a try.
     fn set_dynamic_metadata_string(&mut self, namespace: &str, key: &str, value: &str);
+    /// Sets strings of dynamic metadata by one call, which is cheaper than one for each.
+    fn set_dynamic_metadata_string_batch(&mut self, namespace: &str, entries: &[(&str, &str)]);
     /// Sets a number of dynamic metadata.
     fn set_dynamic_metadata_number(&mut self, namespace: &str, key: &str, value: f64);
     /// Sets a truth value of dynamic metadata.

@@ -16,7 +16,7 @@ use crate::abi::{
 use crate::buffer::{EnvoyBuffer, EnvoyMutBuffer, slice};
 use crate::config::{EnvoySecretId, init_result};
 use crate::hooks::RouteConfig;
-use crate::lend::with_headers;
+use crate::lend::{with_headers, with_pairs};
 use crate::metrics::{self, Change, EnvoyMetrics, metric_methods};
 use crate::scheduler::{EnvoyHttpFilterScheduler, NativeScheduler};
 use crate::span::{EnvoySpan, NativeSpan};
@@ -646,6 +646,18 @@ impl EnvoyHttpFilter for EnvoyHttpFilterImpl {
             text(key),
             text(value)
         );
+    }
+
+    fn set_dynamic_metadata_string_batch(&mut self, namespace: &str, entries: &[(&str, &str)]) {
+        with_pairs(entries, |first, count| {
+            call!(
+                envoy_dynamic_module_callback_http_set_dynamic_metadata_string_batch,
+                self.raw,
+                text(namespace),
+                first,
+                count
+            );
+        });
     }
 
     fn set_dynamic_metadata_number(&mut self, namespace: &str, key: &str, value: f64) {

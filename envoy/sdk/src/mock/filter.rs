@@ -533,6 +533,12 @@ impl EnvoyHttpFilter for MockHttpFilter {
         self.put_metadata(MetadataSource::Dynamic, namespace, key, value);
     }
 
+    fn set_dynamic_metadata_string_batch(&mut self, namespace: &str, entries: &[(&str, &str)]) {
+        for (key, value) in entries {
+            self.set_dynamic_metadata_string(namespace, key, value);
+        }
+    }
+
     fn set_dynamic_metadata_number(&mut self, namespace: &str, key: &str, value: f64) {
         let value = MockMetadata::Number(value);
         self.put_metadata(MetadataSource::Dynamic, namespace, key, value);

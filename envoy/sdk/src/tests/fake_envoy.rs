@@ -198,6 +198,9 @@ callbacks! {
     envoy_dynamic_module_callback_http_set_dynamic_metadata_string(namespace: Buffer, key: Buffer, value: Buffer) |fake| {
         fake.metadata.insert(format!("0/{}/{}", text(namespace), text(key)), bytes(value).to_vec());
     }
+    envoy_dynamic_module_callback_http_set_dynamic_metadata_string_batch(namespace: Buffer, first: Header, count: usize) |fake| {
+        fake.call(format!("set_dynamic_metadata {} [{}]", text(namespace), pairs(first, count)));
+    }
     envoy_dynamic_module_callback_http_set_filter_state_bytes(key: Buffer, value: Buffer) -> bool |fake| {
         fake.state.insert(bytes(key).to_vec(), bytes(value).to_vec());
         true

@@ -126,6 +126,7 @@ fn metadata_state_attributes_and_secrets_come_across() {
             1
         );
         envoy.set_dynamic_metadata_string("tenon", "function", "f");
+        envoy.set_dynamic_metadata_string_batch("tenon", &[("a", "1"), ("b", "")]);
         assert!(envoy.get_filter_state_bytes(b"k").is_none());
         assert!(envoy.set_filter_state_bytes(b"k", b"\0v"));
         assert_eq!(
@@ -138,7 +139,13 @@ fn metadata_state_attributes_and_secrets_come_across() {
         // A secret that has not come is empty, and its view null.
         assert_eq!(envoy.get_generic_secret(id), Some(EnvoyBuffer::default()));
     });
-    run.envoy(|envoy| assert_eq!(envoy.metadata["0/tenon/function"], b"f"));
+    run.envoy(|envoy| {
+        assert_eq!(envoy.metadata["0/tenon/function"], b"f");
+        assert_eq!(
+            envoy.calls.last().map(String::as_str),
+            Some("set_dynamic_metadata tenon [a=1;b=]")
+        );
+    });
 }
 
 #[test]

@@ -53,6 +53,12 @@ impl Call {
     }
 }
 
+/// Whether a client can be given what the call asks for.
+fn has_a_status(config: &CallConfig) -> bool {
+    let CallTarget::Aws(aws) = &config.target;
+    (200..=599).contains(&aws.function_error_status)
+}
+
 /// Percent-encodes all but RFC 3986's unreserved characters, so that an ARN is one segment of the path.
 fn encode(text: &str, out: &mut String) {
     for byte in text.bytes() {
@@ -76,7 +82,7 @@ pub(super) struct Calls {
 }
 
 /// `None`: the text is no call.
-type Compiled = HashMap<Box<[u8]>, Option<Arc<Call>>>;
+type Compiled = HashMap<Arc<[u8]>, Option<Arc<Call>>>;
 
 /// More texts than a route table would hold: beyond it the cache starts anew rather than growing with every edit.
 const MOST_CALLS: usize = 16_384;
@@ -88,6 +94,10 @@ impl Calls {
             return known.clone();
         }
         let compiled = match CallConfig::from_json(text) {
+            Ok(read) if !has_a_status(&read.value) => {
+                report("a call has a functionErrorStatus that is none of 200 to 599");
+                None
+            }
             Ok(read) => {
                 if !read.unknown.is_empty() {
                     report(&format!(
@@ -162,5 +172,22 @@ mod tests {
             );
         }
         assert_eq!(reports.len(), 1, "{reports:?}");
+    }
+
+    #[test]
+    fn a_status_that_no_client_understands_is_refused() {
+        for (status, accepted) in [
+            (0, false),
+            (199, false),
+            (200, true),
+            (599, true),
+            (600, false),
+        ] {
+            let text = format!(
+                r#"{{"version":1,"function":"f","aws":{{"name":"f","functionErrorStatus":{status}}}}}"#
+            );
+            let call = Calls::default().get(text.as_bytes(), |_| {});
+            assert_eq!(call.is_some(), accepted, "{status}");
+        }
     }
 }

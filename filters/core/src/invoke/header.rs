@@ -35,10 +35,13 @@ pub(super) fn is_hidden_from_events(name: &[u8]) -> bool {
 }
 
 /// Whether a function may set this response header: a valid name (RFC 9110, 5.6.2) that is not the gateway's to set.
+/// Envoy obeys some of its own headers where an upstream sends them: `x-envoy-immediate-health-check-fail` would take
+/// the endpoint away from all other functions.
 pub(super) fn may_be_set_by_function(name: &str) -> bool {
     !name.is_empty()
         && name.bytes().all(is_token)
         && !is_ours(name.as_bytes())
+        && !name.starts_with("x-envoy-")
         && !matches!(
             name,
             "content-length"
@@ -46,6 +49,7 @@ pub(super) fn may_be_set_by_function(name: &str) -> bool {
                 | "keep-alive"
                 | "proxy-connection"
                 | "te"
+                | "trailer"
                 | "transfer-encoding"
                 | "upgrade"
         )
@@ -104,7 +108,9 @@ mod tests {
             "x\0",
             "content-length",
             "transfer-encoding",
+            "trailer",
             "x-tenon-error",
+            "x-envoy-immediate-health-check-fail",
         ] {
             assert!(!may_be_set_by_function(name), "{name:?}");
         }

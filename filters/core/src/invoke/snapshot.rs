@@ -4,15 +4,17 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::header;
-use crate::host::{Headers, Side, Stream};
+use crate::host::{Headers, Side};
 
 /// What the filter writes into the shared request headers, and therefore takes back.
 const WRITTEN: [&str; 4] = [
     "authorization",
     "x-amz-date",
     "x-amz-invocation-type",
-    "x-amz-security-token",
+    SECURITY_TOKEN,
 ];
+/// The header of a session's token.
+pub(super) const SECURITY_TOKEN: &str = "x-amz-security-token";
 
 /// The client's request: what later tries are rebuilt from, and what is put back once a call is over.
 ///
@@ -31,34 +33,53 @@ pub(super) struct Snapshot {
     at: Duration,
 }
 
+/// Which of what is not always written was.
+#[derive(Clone, Copy)]
+pub(super) struct Written {
+    /// The body, and with it the headers that describe it.
+    pub(super) body: bool,
+    /// `content-length`.
+    pub(super) length: bool,
+    /// `x-amz-security-token`.
+    pub(super) token: bool,
+}
+
+impl Written {
+    /// Where it is not known.
+    pub(super) const ALL: Self = Self {
+        body: true,
+        length: true,
+        token: true,
+    };
+}
+
 /// What a record is for.
 const KEPT: u8 = 0;
 /// Removed from the request, and put back.
 const TAKEN: u8 = 1;
 
 impl Snapshot {
-    /// Takes it from the request. `all_headers`: an event will be made of it. `ours` gets the names of Tenon's own
-    /// headers, which are no part of it.
+    /// Takes it from the request as it is `at` this time. `event`: one will be made of it. `ours` gets the names of
+    /// Tenon's own headers, which are no part of it.
     pub(super) fn take(
-        host: &(impl Headers + Stream),
+        host: &impl Headers,
+        at: Duration,
         call_key: &str,
-        all_headers: bool,
+        event: bool,
         ours: &mut Vec<String>,
     ) -> Self {
-        let mut bytes = Vec::with_capacity(if all_headers { 2048 } else { 384 });
+        let mut bytes = Vec::with_capacity(if event { 2048 } else { 384 });
         put(&mut bytes, call_key.as_bytes());
-        bytes.extend(
-            u64::try_from(host.now().as_micros())
-                .unwrap_or(u64::MAX)
-                .to_le_bytes(),
-        );
+        let at = u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
+        bytes.extend(at.to_le_bytes());
         host.each_header(Side::Request, &mut |name, value| {
-            let taken = header::is_reserved(name);
+            // The event is not encoded as the client's body was.
+            let taken = header::is_reserved(name) || (event && name == b"content-encoding");
             if header::is_ours(name) {
                 ours.extend(std::str::from_utf8(name).map(str::to_owned));
                 return;
             }
-            if !(all_headers || taken || is_needed(name)) {
+            if !(event || taken || is_needed(name)) {
                 return;
             }
             bytes.push(if taken { TAKEN } else { KEPT });
@@ -149,7 +170,7 @@ impl Snapshot {
         self.content_length.as_ref().map(|range| self.slice(range))
     }
 
-    /// All headers that were kept, in order: all of the request's if it was taken with `all_headers`.
+    /// All headers that were kept, in order: all of the request's if it was taken for an event.
     pub(super) fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.records().map(|(_, name, value)| (name, value))
     }
@@ -168,26 +189,34 @@ impl Snapshot {
     pub(super) fn clean(&self, host: &mut impl Headers) {
         for (name, _) in self.taken() {
             // What is written anyway is not removed before.
-            if !WRITTEN.contains(&name) || name == "x-amz-security-token" {
+            if !WRITTEN.contains(&name) || name == SECURITY_TOKEN {
                 host.remove_header(Side::Request, name);
             }
         }
     }
 
-    /// Puts the client's request back: for access logs, internal redirects and later filters. `framing`: the body, and
-    /// with it the headers that describe it, may have been replaced.
-    pub(super) fn restore(&self, host: &mut impl Headers, framing: bool) {
+    /// Puts the client's request back: for access logs, internal redirects and later filters.
+    pub(super) fn restore(&self, host: &mut impl Headers, written: Written) {
         for name in WRITTEN {
-            host.remove_header(Side::Request, name);
+            if written.token || name != SECURITY_TOKEN {
+                host.remove_header(Side::Request, name);
+            }
         }
-        host.set_header(Side::Request, ":method", self.method());
+        // It is only ever changed to POST.
+        if self.method() != b"POST" {
+            host.set_header(Side::Request, ":method", self.method());
+        }
         host.set_header(Side::Request, ":path", self.path());
         host.set_header(Side::Request, ":authority", self.host());
         let described = [
-            ("content-type", self.content_type()),
-            ("content-length", self.content_length()),
+            (written.body, "content-type", self.content_type()),
+            (
+                written.body || written.length,
+                "content-length",
+                self.content_length(),
+            ),
         ];
-        for (name, value) in described.into_iter().filter(|_| framing) {
+        for (_, name, value) in described.into_iter().filter(|(written, ..)| *written) {
             match value {
                 Some(value) => host.set_header(Side::Request, name, value),
                 None => host.remove_header(Side::Request, name),
@@ -256,6 +285,7 @@ impl Snapshot {
         let headers = headers.map(|(name, value)| (name.to_owned(), value));
         Self::take(
             &tests::Request(headers.collect()),
+            tests::AT,
             "call",
             true,
             &mut Vec::new(),
@@ -271,9 +301,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::host::Slot;
 
-    /// Nothing but a request's headers and a clock.
+    pub(super) const AT: Duration = Duration::from_micros(1_440_938_160_123_456);
+
+    /// Nothing but a request's headers.
     #[derive(Debug, Clone, Default, PartialEq)]
     pub(super) struct Request(pub(super) Vec<(String, Vec<u8>)>);
 
@@ -299,22 +330,6 @@ mod tests {
         }
     }
 
-    impl Stream for Request {
-        fn now(&self) -> Duration {
-            Duration::from_micros(1_440_938_160_123_456)
-        }
-        fn route_metadata(&self, _: &str) -> Option<Cow<'_, [u8]>> {
-            None
-        }
-        fn secret(&self) -> Option<Cow<'_, [u8]>> {
-            None
-        }
-        fn remembered(&self, _: Slot) -> Option<Cow<'_, [u8]>> {
-            None
-        }
-        fn remember(&mut self, _: Slot, _: &[u8]) {}
-    }
-
     fn request() -> impl Strategy<Value = Request> {
         let name = prop_oneof![
             Just("authorization".to_owned()),
@@ -322,6 +337,7 @@ mod tests {
             Just("x-amz-security-token".to_owned()),
             Just("x-amzn-vpc-id".to_owned()),
             Just("content-type".to_owned()),
+            Just("content-encoding".to_owned()),
             Just("x-tenon-call".to_owned()),
             "[a-z][a-z-]{0,8}",
         ];
@@ -353,11 +369,11 @@ mod tests {
         #[test]
         fn a_snapshot_reads_as_it_was_taken(request in request(), key in "call(\\.[0-9]{1,3})?", all in any::<bool>()) {
             let mut ours = Vec::new();
-            let taken = Snapshot::take(&request, &key, all, &mut ours);
+            let taken = Snapshot::take(&request, AT, &key, all, &mut ours);
             let read = Snapshot::read(taken.as_bytes().to_vec()).unwrap();
             prop_assert_eq!(&read, &taken);
             prop_assert_eq!(read.call_key(), key);
-            prop_assert_eq!(read.time(), request.now());
+            prop_assert_eq!(read.time(), AT);
             prop_assert_eq!(read.method(), b"PUT");
             prop_assert_eq!(read.path(), b"/a?b");
             prop_assert_eq!(read.host(), b"host");
@@ -371,22 +387,22 @@ mod tests {
 
         #[test]
         fn the_client_s_request_comes_back_as_it_was(request in request(), all in any::<bool>(), again in any::<bool>()) {
-            let taken = Snapshot::take(&request, "call", all, &mut Vec::new());
+            let taken = Snapshot::take(&request, AT, "call", all, &mut Vec::new());
             let mut changed = request.clone();
             taken.clean(&mut changed);
             for name in WRITTEN.iter().chain(&[":method", ":path", ":authority", "content-type", "content-length"]) {
                 changed.set_header(Side::Request, name, b"ours");
             }
-            taken.restore(&mut changed, true);
+            taken.restore(&mut changed, Written::ALL);
             if again {
-                taken.restore(&mut changed, true);
+                taken.restore(&mut changed, Written::ALL);
             }
             prop_assert_eq!(sorted(&changed), sorted(&request));
         }
 
         #[test]
         fn nothing_that_is_taken_reaches_the_provider(request in request()) {
-            let taken = Snapshot::take(&request, "call", false, &mut Vec::new());
+            let taken = Snapshot::take(&request, AT, "call", false, &mut Vec::new());
             let mut sent = request;
             taken.clean(&mut sent);
             for (name, _) in &sent.0 {
@@ -402,7 +418,7 @@ mod tests {
 
         #[test]
         fn a_damaged_snapshot_does_no_harm(request in request(), at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
-            let mut bytes = Snapshot::take(&request, "call", true, &mut Vec::new()).as_bytes().to_vec();
+            let mut bytes = Snapshot::take(&request, AT, "call", true, &mut Vec::new()).as_bytes().to_vec();
             let at = at.index(bytes.len());
             bytes[at] = byte;
             if cut {
@@ -416,7 +432,7 @@ mod tests {
         if let Some(read) = Snapshot::read(bytes) {
             let mut request = Request::default();
             read.clean(&mut request);
-            read.restore(&mut request, true);
+            read.restore(&mut request, Written::ALL);
             let lengths = read.headers().map(|(name, value)| name.len() + value.len());
             assert!(lengths.sum::<usize>() + read.call_key().len() <= read.as_bytes().len());
         }

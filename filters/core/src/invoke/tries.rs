@@ -1,5 +1,6 @@
 //! One try of one request.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use super::header;
 use super::lambda::event;
 use super::lambda::unwrap::{self, Unwrapped};
 use super::secret::Secret;
-use super::snapshot::Snapshot;
+use super::snapshot::{SECURITY_TOKEN, Snapshot, Written};
 use super::upstream::Upstream;
 use crate::host::{Headers, Host, Level, Side, Slot, Step, Telemetry};
 use crate::sign::{EMPTY_PAYLOAD, PayloadHash};
@@ -25,6 +26,8 @@ pub struct Try {
     call: Option<Arc<Call>>,
     secret: Option<Arc<Secret>>,
     hash: PayloadHash,
+    /// The request's headers were not all of it.
+    framed: bool,
     request_bytes: u64,
     response_bytes: u64,
     phase: Phase,
@@ -74,49 +77,35 @@ impl Try {
         end: bool,
     ) -> Step {
         self.began = host.now();
+        self.framed = !end;
         let remembered = host
             .remembered(Slot::Request)
-            .map(|bytes| bytes.into_owned())
+            .map(Cow::into_owned)
             .and_then(Snapshot::read);
-        let first = remembered.is_none();
-        if !first {
-            self.number = begin_another_try(host);
-        }
-        let key = match &remembered {
-            Some(client) => client.call_key().to_owned(),
-            None => call_key(host),
+        self.call = match remembered {
+            Some(client) => {
+                self.number = begin_another_try(host);
+                let call = upstream.call(host, client.call_key());
+                self.client = Some(client);
+                call
+            }
+            None => {
+                let key = call_key(host);
+                let call = upstream.call(host, &key);
+                self.client = call
+                    .as_ref()
+                    .map(|call| first_try(upstream, host, &key, call, self.began));
+                call
+            }
         };
-        let Some(call) = upstream.call(host, &key) else {
-            self.client = remembered;
+        let (Some(_), Some(client)) = (&self.call, &self.client) else {
             return self.refuse(
                 host,
                 Code::NoFunction,
                 "no function is configured for this route",
             );
         };
-        let client = remembered.unwrap_or_else(|| {
-            let mut ours = Vec::new();
-            let client = Snapshot::take(host, &key, event::is_built(&call), &mut ours);
-            host.remember(Slot::Request, client.as_bytes());
-            for name in ours {
-                host.remove_header(Side::Request, &name);
-            }
-            client
-        });
-        if first {
-            let qualifier = call.aws.qualifier.as_deref().unwrap_or_default();
-            let story = [
-                ("upstream", upstream.name()),
-                ("function", &call.function),
-                ("qualifier", qualifier),
-            ];
-            let told = if qualifier.is_empty() { 2 } else { 3 };
-            let story = story.map(|(key, value)| (key, value.as_bytes()));
-            host.annotate(story.get(..told).unwrap_or_default());
-        }
         let announced = client.content_length().and_then(number).unwrap_or(0);
-        self.client = Some(client);
-        self.call = Some(call);
         if announced > upstream.max_request_bytes {
             return self.refuse_too_large(upstream, host);
         }
@@ -151,16 +140,14 @@ impl Try {
             return Step::Continue;
         }
         let (hash, bytes) = (&mut self.hash, &mut self.request_bytes);
-        let passed = self
-            .call
-            .as_ref()
-            .is_some_and(|call| !event::is_built(call));
-        host.each_new_chunk(Side::Request, &mut |chunk| {
-            *bytes += chunk.len() as u64;
-            if passed {
+        match &self.call {
+            // What is signed is the event.
+            Some(call) if event::is_built(call) => *bytes += host.new_length(Side::Request),
+            _ => host.each_new_chunk(Side::Request, &mut |chunk| {
+                *bytes += chunk.len() as u64;
                 hash.update(chunk);
-            }
-        });
+            }),
+        }
         if self.request_bytes > upstream.max_request_bytes {
             return self.refuse_too_large(upstream, host);
         }
@@ -206,6 +193,10 @@ impl Try {
                 "content-length",
                 event.len().to_string().as_bytes(),
             );
+        } else if self.framed && client.content_length().is_none() {
+            // The body was held, so its length is known: not every provider takes a body in chunks.
+            let length = self.request_bytes.to_string();
+            host.set_header(Side::Request, "content-length", length.as_bytes());
         }
         let authority = upstream.aws.host.as_bytes();
         let hash = if self.request_bytes == 0 && !event::is_built(call) {
@@ -213,7 +204,7 @@ impl Try {
         } else {
             hash.finish()
         };
-        let mut buffer = Vec::with_capacity(1024);
+        let mut buffer = Vec::new();
         let signed = secret.sign_invoke(
             call,
             authority,
@@ -221,7 +212,9 @@ impl Try {
             &hash,
             (host.now(), &mut buffer),
         );
-        host.set_header(Side::Request, ":method", b"POST");
+        if client.method() != b"POST" {
+            host.set_header(Side::Request, ":method", b"POST");
+        }
         host.set_header(Side::Request, ":path", call.path.as_bytes());
         host.set_header(Side::Request, ":authority", authority);
         host.set_header(
@@ -230,8 +223,11 @@ impl Try {
             call.invocation_type.as_bytes(),
         );
         host.set_header(Side::Request, "x-amz-date", &signed.date);
-        if let Some(token) = secret.session_token() {
-            host.set_header(Side::Request, "x-amz-security-token", token.as_bytes());
+        match secret.session_token() {
+            Some(token) => host.set_header(Side::Request, SECURITY_TOKEN, token.as_bytes()),
+            // An earlier try that was lost may have had one.
+            None if self.number > 0 => host.remove_header(Side::Request, SECURITY_TOKEN),
+            None => {}
         }
         host.set_header(Side::Request, "authorization", signed.authorization);
         self.phase = Phase::Sent;
@@ -255,7 +251,7 @@ impl Try {
             .remembered(Slot::Try(self.number.saturating_add(1)))
             .is_none()
         {
-            client.restore(host, event::is_built(&call));
+            client.restore(host, self.written(&call, client));
         }
         let head = client.is_head();
         let response = ProviderResponse::read(host);
@@ -302,13 +298,11 @@ impl Try {
                 self.answer = Answer::ThrottledApiGateway;
                 Step::Continue
             }
-            Some(Code::Throttled) => self.fail(
-                host,
-                end,
-                Code::Throttled,
-                429,
-                "the provider throttled the call",
-            ),
+            Some(Code::Throttled) => {
+                response.put_error_type(host);
+                let message = "the provider throttled the call";
+                self.fail(host, end, Code::Throttled, 429, message)
+            }
             Some(code) => {
                 let message = response.message();
                 host.log(
@@ -319,13 +313,7 @@ impl Try {
                         call.function
                     ),
                 );
-                // As AWS sends it, it may name a host of AWS's own.
-                match &response.error_type {
-                    Some(error_type) => {
-                        host.set_header(Side::Response, ERROR_TYPE, error_type.as_bytes());
-                    }
-                    None => host.remove_header(Side::Response, ERROR_TYPE),
-                }
+                response.put_error_type(host);
                 self.fail(host, end, code, response.error_status(), &message)
             }
         };
@@ -346,8 +334,7 @@ impl Try {
             return Step::Continue;
         }
         if matches!(self.answer, Answer::Unwrap(_) | Answer::ThrottledApiGateway) {
-            let bytes = &mut self.response_bytes;
-            host.each_new_chunk(Side::Response, &mut |chunk| *bytes += chunk.len() as u64);
+            self.response_bytes += host.new_length(Side::Response);
             if self.response_bytes > upstream.max_response_bytes {
                 let step = self.too_large_a_response(host, false);
                 return self.advance(upstream, host, step, end);
@@ -413,7 +400,7 @@ impl Try {
     }
 
     fn unwrap(&mut self, upstream: &Upstream, host: &mut impl Host, shape: ResponseShape) -> Step {
-        let answer = whole_body(host);
+        let answer = self.whole_body(host);
         let unwrapped = if shape == ResponseShape::Alb {
             let status = host
                 .header(Side::Response, ":status")
@@ -483,7 +470,7 @@ impl Try {
 
     /// Gloo's form of a throttled call (kgateway issue 10192): the provider's body under a 500 that says so in headers.
     fn throttled_api_gateway(&mut self, host: &mut impl Host) {
-        let answer = whole_body(host);
+        let answer = self.whole_body(host);
         clear(host);
         let mut headers = vec![
             (ERROR_HEADER.to_owned(), Code::Throttled.name().to_owned()),
@@ -550,6 +537,24 @@ impl Try {
         Step::Continue
     }
 
+    /// The response's body, which was held.
+    fn whole_body(&self, host: &impl Host) -> Vec<u8> {
+        let mut body = Vec::with_capacity(usize::try_from(self.response_bytes).unwrap_or_default());
+        host.each_chunk(Side::Response, &mut |chunk| body.extend_from_slice(chunk));
+        body
+    }
+
+    /// What this try and those before it may have written besides what each writes.
+    fn written(&self, call: &Call, client: &Snapshot) -> Written {
+        let retried = self.number > 0;
+        let session = |secret: &Arc<Secret>| secret.session_token().is_some();
+        Written {
+            body: event::is_built(call),
+            length: (self.framed || retried) && client.content_length().is_none(),
+            token: retried || self.secret.as_ref().is_some_and(session),
+        }
+    }
+
     /// Marks the response and the try with an error.
     fn mark(&mut self, host: &mut impl Headers, code: Code) {
         self.result = Some(code.name());
@@ -572,12 +577,18 @@ impl Try {
             ),
             ("error", failure(error.map(str::as_bytes))),
         ];
-        let told: Vec<(&str, &[u8])> = story
-            .into_iter()
-            .filter_map(|(key, value)| Some((key, value?)))
-            .collect();
-        if !told.is_empty() {
-            host.annotate(&told);
+        let mut told = [("", &b""[..]); 4];
+        let mut count = 0;
+        for (slot, (key, value)) in told.iter_mut().zip(
+            story
+                .into_iter()
+                .filter_map(|(key, value)| Some((key, value?))),
+        ) {
+            *slot = (key, value);
+            count += 1;
+        }
+        if count > 0 {
+            host.annotate(told.get(..count).unwrap_or_default());
         }
     }
 
@@ -594,7 +605,7 @@ impl Try {
         let grpc = match &self.client {
             Some(client) => {
                 // An earlier try may have left its signature, this one its event.
-                client.restore(host, true);
+                client.restore(host, Written::ALL);
                 client.is_grpc()
             }
             None => header::is_grpc(host.header(Side::Request, "content-type").as_deref()),
@@ -620,17 +631,43 @@ impl Try {
 }
 
 /// The metadata key of the request's call. A route with a call of its own never looks at the header.
-fn call_key(host: &impl Host) -> String {
-    if host.route_metadata(CALL_KEY).is_none()
-        && let Some(key) = host.header(Side::Request, CALL_HEADER)
+fn call_key(host: &impl Host) -> Cow<'static, str> {
+    if let Some(key) = host.header(Side::Request, CALL_HEADER)
         && let Ok(key) = std::str::from_utf8(&key)
         && key
             .strip_prefix(CALL_KEY)
             .is_some_and(|rest| rest.starts_with('.'))
+        && host.route_metadata(CALL_KEY).is_none()
     {
-        return key.to_owned();
+        return Cow::Owned(key.to_owned());
     }
-    CALL_KEY.to_owned()
+    Cow::Borrowed(CALL_KEY)
+}
+
+/// Keeps the client's request for later tries, takes what is Tenon's own off it, and begins the call's story.
+fn first_try(
+    upstream: &Upstream,
+    host: &mut impl Host,
+    key: &str,
+    call: &Call,
+    now: Duration,
+) -> Snapshot {
+    let mut ours = Vec::new();
+    let client = Snapshot::take(host, now, key, event::is_built(call), &mut ours);
+    host.remember(Slot::Request, client.as_bytes());
+    for name in ours {
+        host.remove_header(Side::Request, &name);
+    }
+    let qualifier = call.aws.qualifier.as_deref().unwrap_or_default();
+    let story = [
+        ("upstream", upstream.name()),
+        ("function", &call.function),
+        ("qualifier", qualifier),
+    ];
+    let told = if qualifier.is_empty() { 2 } else { 3 };
+    let story = story.map(|(key, value)| (key, value.as_bytes()));
+    host.annotate(story.get(..told).unwrap_or_default());
+    client
 }
 
 /// Leaves the sign that another try begins, and tells its number.
@@ -644,12 +681,6 @@ fn begin_another_try(host: &mut impl Host) -> u8 {
 
 fn number(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok()?.parse().ok()
-}
-
-fn whole_body(host: &impl Host) -> Vec<u8> {
-    let mut body = Vec::new();
-    host.each_chunk(Side::Response, &mut |chunk| body.extend_from_slice(chunk));
-    body
 }
 
 /// Removes all headers of the response but its status.
@@ -715,6 +746,14 @@ impl ProviderResponse {
             self.status
         } else {
             Code::ProviderError.status()
+        }
+    }
+
+    /// Shows the type of an error without what follows it, which may name a host of AWS's own.
+    fn put_error_type(&self, host: &mut impl Headers) {
+        match &self.error_type {
+            Some(error_type) => host.set_header(Side::Response, ERROR_TYPE, error_type.as_bytes()),
+            None => host.remove_header(Side::Response, ERROR_TYPE),
         }
     }
 

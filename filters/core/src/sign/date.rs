@@ -49,6 +49,31 @@ pub(crate) fn basic_day(day: u64) -> [u8; 8] {
     [y1, y2, y3, y4, m1, m2, d1, d2]
 }
 
+/// `12/Mar/2020:19:03:58 +0000`, the time of the Common Log Format.
+pub(crate) fn common_log(now: Duration) -> String {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let basic = basic(now);
+    // Digits throughout.
+    let part = |range| {
+        basic
+            .get(range)
+            .and_then(|part| std::str::from_utf8(part).ok())
+    };
+    let part = |range| part(range).unwrap_or_default();
+    let month: usize = part(4..6).parse().unwrap_or_default();
+    format!(
+        "{}/{}/{}:{}:{}:{} +0000",
+        part(6..8),
+        MONTHS.get(month.wrapping_sub(1)).unwrap_or(&""),
+        part(0..4),
+        part(9..11),
+        part(11..13),
+        part(13..15)
+    )
+}
+
 fn two_digits(number: u64) -> [u8; 2] {
     let digit = |value: u64| b'0' + u8::try_from(value % 10).unwrap_or(0);
     [digit(number / 10), digit(number)]
@@ -166,6 +191,17 @@ mod tests {
             (u64::MAX, "99991231T235959Z"),
         ] {
             assert_eq!(written(seconds), text);
+        }
+    }
+
+    #[test]
+    fn times_are_written_as_logs_have_them() {
+        for (seconds, text) in [
+            (1_440_938_160, "30/Aug/2015:12:36:00 +0000"),
+            (0, "01/Jan/1970:00:00:00 +0000"),
+            (u64::MAX, "31/Dec/9999:23:59:59 +0000"),
+        ] {
+            assert_eq!(common_log(Duration::from_secs(seconds)), text);
         }
     }
 

@@ -102,6 +102,11 @@ impl Signer {
         buffer.extend_from_within(signed_headers);
         buffer.extend_from_slice(b", Signature=");
         buffer.extend_from_slice(&signature);
+        // The canonical request shows the session token.
+        let canonical = buffer.get_mut(..start).unwrap_or_default();
+        canonical.fill(0);
+        // Lest the compiler drops a write that nobody reads.
+        std::hint::black_box(canonical);
         Signed {
             authorization: buffer.get(start..).unwrap_or_default(),
             date,
@@ -152,7 +157,9 @@ impl Signer {
             Some(token) if self.settings.sign_session_token => Some(token.as_bytes()),
             _ => None,
         };
-        out.reserve(1024 + token.map_or(0, <[u8]>::len));
+        // Room for all, because what is left behind when a buffer grows is not overwritten.
+        let given: usize = request.headers.iter().map(|(_, value)| value.len()).sum();
+        out.reserve(1024 + request.query.len() + given + token.map_or(0, <[u8]>::len));
         let own: [Header<'_>; 3] = [
             (CONTENT_SHA256, request.payload_hash),
             (DATE, date),
@@ -352,6 +359,23 @@ mod tests {
             signed(Path::Wire(wire)),
             signed(Path::Canonical(&canonical))
         );
+    }
+
+    #[test]
+    fn a_used_buffer_holds_no_token() {
+        let mut buffer = Vec::new();
+        let long = [b'x'; 10_000];
+        let request = Request {
+            headers: &[("content-type", &long), ("host", b"h")],
+            ..request()
+        };
+        let authorization = signer_with(SECRET)
+            .sign(&request, NOON, &mut buffer)
+            .authorization
+            .to_vec();
+        let token = b"token-of-session";
+        assert!(!buffer.windows(token.len()).any(|bytes| bytes == token));
+        assert!(buffer.ends_with(&authorization));
     }
 
     #[test]

@@ -75,17 +75,22 @@ fn asked(sent: &Sent) -> String {
     framed(&headers, &sent.body)
 }
 
-/// An event without its time.
+/// An event without its times.
 fn timeless(body: &[u8]) -> String {
-    const TIME: &str = "\"requestTimeEpoch\":";
     let Ok(text) = std::str::from_utf8(body) else {
         return show(body);
     };
-    match text.split_once(TIME) {
-        None => show(body),
+    let text = without(text, "\"requestTime\":\"", |c| c != '"');
+    show(without(&text, "\"requestTimeEpoch\":", |c| c.is_ascii_digit()).as_bytes())
+}
+
+/// The text without what follows the first `label`.
+fn without(text: &str, label: &str, is_value: fn(char) -> bool) -> String {
+    match text.split_once(label) {
+        None => text.to_owned(),
         Some((before, after)) => {
-            let after = after.trim_start_matches(|digit: char| digit.is_ascii_digit());
-            format!("{before}{TIME}0{after}")
+            let after = after.trim_start_matches(is_value);
+            format!("{before}{label}{after}")
         }
     }
 }

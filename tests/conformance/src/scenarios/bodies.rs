@@ -3,8 +3,8 @@
 use tenon_contract::{LAMBDA_PAYLOAD_LIMIT, RequestShape, ResponseShape};
 use tenon_core::invoke::Code;
 
-use crate::fake::{Request, Response};
-use crate::scenario::{Scenario, Upstream, answer, lambda};
+use crate::fake::{Answer, Request, Response};
+use crate::scenario::{Scenario, Upstream, answer, function_error, lambda};
 
 pub(super) fn all() -> Vec<Scenario> {
     let mut all = kinds();
@@ -24,9 +24,11 @@ fn kinds() -> Vec<Scenario> {
             .answer(answer(ODD)),
         Scenario::new("a-body-in-frames-without-a-length")
             .request(frames())
+            .sends("content-length", "6")
             .answer(answered()),
         Scenario::new("a-body-that-an-empty-frame-ends")
             .request(frames().empty_end_frame())
+            .sends("content-length", "6")
             .answer(answered().empty_end_frame()),
         Scenario::new("a-body-that-trailers-end")
             .request(frames().trailer("x-sum", "1"))
@@ -35,11 +37,21 @@ fn kinds() -> Vec<Scenario> {
         Scenario::new("a-request-of-trailers-alone")
             .request(Request::new("POST", "/").trailer("x-sum", "1"))
             .sends_body(""),
-        Scenario::new("a-request-of-an-empty-frame").request(
-            Request::new("POST", "/")
-                .body_frames([""; 0])
-                .empty_end_frame(),
-        ),
+        Scenario::new("a-request-of-an-empty-frame")
+            .request(
+                Request::new("POST", "/")
+                    .body_frames([""; 0])
+                    .empty_end_frame(),
+            )
+            .sends("content-length", "0"),
+        Scenario::new("a-body-without-a-length-is-sent-with-its-length-by-each-try")
+            .request(frames())
+            .answer(Answer::Lost)
+            .answer(function_error())
+            .answer(answered())
+            .retry(&[504], 2)
+            .counted(["cancelled", "function_error", "ok"])
+            .sends("content-length", "6"),
         Scenario::new("a-posted-body-of-length-0")
             .request(Request::post("/", "").empty_end_frame()),
         Scenario::new("a-response-of-trailers-alone")

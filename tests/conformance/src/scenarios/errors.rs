@@ -73,7 +73,10 @@ fn of_functions() -> Vec<Scenario> {
 fn throttled() -> Vec<Scenario> {
     let throttle = || {
         lambda(Response::status(429))
-            .header("x-amzn-errortype", "TooManyRequestsException")
+            .header(
+                "x-amzn-errortype",
+                "TooManyRequestsException:http://internal.amazon.com/coral/",
+            )
             .header("retry-after", "3")
             .body(THROTTLED)
     };
@@ -81,7 +84,9 @@ fn throttled() -> Vec<Scenario> {
         Scenario::new("a-throttled-call-says-when-to-come-back")
             .answer(throttle())
             .error(Code::Throttled, 429, "the provider throttled the call")
-            .header("retry-after", ["3"]),
+            .header("x-amzn-errortype", ["TooManyRequestsException"])
+            .header("retry-after", ["3"])
+            .never_shows("internal.amazon.com"),
         Scenario::new("a-throttled-event-is-throttled-too")
             .call_with(|aws| aws.invocation = Invocation::Event)
             .answer(throttle())

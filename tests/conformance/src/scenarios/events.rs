@@ -72,6 +72,8 @@ fn api_gateway() -> Vec<Scenario> {
             .shows("/pathParameters", Value::Null)
             .shows("/stageVariables", Value::Null)
             .shows("/requestContext/protocol", "HTTP/1.1")
+            .shows("/requestContext/identity/sourceIp", Value::Null)
+            .shows("/requestContext/identity/userAgent", Value::Null)
             .shows(
                 "/requestContext/requestId",
                 "an-event-of-a-bodyless-request",
@@ -122,6 +124,8 @@ fn api_gateway() -> Vec<Scenario> {
                 .header("content-type", "text/plain")
                 .header("content-encoding", "gzip"),
         )
+        .withholds("content-encoding")
+        .shows("/headers/content-encoding", "gzip")
         .shows("/body", "dGV4dA==")
         .shows("/isBase64Encoded", true),
         of(

@@ -155,6 +155,13 @@ fn rotations() -> Vec<Scenario> {
             .retry(&[403], 1)
             .signed_with([Key::Session, Key::User])
             .counted(["provider_error", "ok"]),
+        Scenario::new("a-session-of-a-lost-try-leaves-no-token")
+            .upstream(Upstream::secret(Some(Key::Session.secret())).rotated(Key::User.secret()))
+            .answer(Answer::Lost)
+            .answer(answer("fine"))
+            .retry(&[], 1)
+            .signed_with([Key::Session, Key::User])
+            .counted(["cancelled", "ok"]),
         Scenario::new("a-secret-that-is-gone-by-the-next-try")
             .upstream(
                 Upstream::secret(Some(Key::Session.secret()))

@@ -226,6 +226,7 @@ struct RequestContext<'a> {
     protocol: &'static str,
     resource_path: Cow<'a, str>,
     request_id: Option<Cow<'a, str>>,
+    request_time: String,
     request_time_epoch: u64,
     domain_name: Cow<'a, str>,
     identity: Identity<'a>,
@@ -254,6 +255,7 @@ impl<'a> ApiGateway<'a> {
             protocol: "HTTP/1.1",
             resource_path: path.clone(),
             request_id: first("x-request-id"),
+            request_time: crate::sign::common_log(client.time()),
             request_time_epoch: u64::try_from(client.time().as_millis()).unwrap_or(u64::MAX),
             domain_name: text(client.host()),
             identity: Identity {

@@ -5,7 +5,7 @@
 //! commas; names and values that would split the response are dropped in both forms; bodies may hold NUL bytes.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -62,32 +62,36 @@ fn read_api_gateway(answer: &[u8]) -> Result<Unwrapped, &'static str> {
             .filter(is_final_status)
             .ok_or("cannot parse non unsigned integer status code")?;
     }
-    if let Some(headers) = fields.get("headers").filter(|value| !is_null(value)) {
-        let headers: Fields<'_> = read(headers).ok_or("invalid headers object")?;
-        for (name, value) in headers {
+    let object = |name: &str, error| match fields.get(name).filter(|value| !is_null(value)) {
+        Some(headers) => read::<Fields<'_>>(headers).ok_or(error),
+        None => Ok(Fields::new()),
+    };
+    let single = object("headers", "invalid headers object")?;
+    let several = object("multiValueHeaders", "invalid multiValueHeaders object")?;
+    // On the same name the several values win (AWS: "Lambda proxy integrations", output format).
+    let winners: BTreeSet<String> = several
+        .keys()
+        .map(|name| name.to_ascii_lowercase())
+        .collect();
+    for (name, value) in single {
+        if !winners.contains(&name.to_ascii_lowercase()) {
             push(&mut unwrapped.headers, &name, &shown(value));
         }
     }
-    if let Some(headers) = fields
-        .get("multiValueHeaders")
-        .filter(|value| !is_null(value))
-    {
-        let headers: Fields<'_> = read(headers).ok_or("invalid multiValueHeaders object")?;
-        for (name, values) in headers {
-            let values: Vec<&RawValue> = match read(values) {
-                Some(values) => values,
-                None if values.get().starts_with('{') => {
-                    return Err("invalid multi header value object");
-                }
-                None => vec![values],
-            };
-            // On the same name the several values win (AWS: "Lambda proxy integrations", output format).
-            let lower = name.to_ascii_lowercase();
-            unwrapped.headers.retain(|(known, _)| *known != lower);
-            for value in values {
-                push(&mut unwrapped.headers, &name, &shown(value));
+    for (name, values) in several {
+        let values: Vec<&RawValue> = match read(values) {
+            Some(values) => values,
+            None if values.get().starts_with('{') => {
+                return Err("invalid multi header value object");
             }
+            None => vec![values],
+        };
+        for value in values {
+            push(&mut unwrapped.headers, &name, &shown(value));
         }
+    }
+    if is_too_much(&unwrapped.headers) {
+        return Err("too many headers");
     }
     unwrapped.body = match fields.get("body") {
         None => b"{}".to_vec(),
@@ -154,7 +158,7 @@ fn read_alb(answer: &[u8], default_status: u16) -> Option<Unwrapped> {
             push(&mut unwrapped.headers, &name, &shown(value));
         }
     }
-    Some(unwrapped)
+    (!is_too_much(&unwrapped.headers)).then_some(unwrapped)
 }
 
 /// The `Reason` of a throttled call's body, if it may be a header's value.
@@ -188,8 +192,18 @@ fn shown(value: &RawValue) -> Cow<'_, str> {
     string(value).unwrap_or(Cow::Borrowed(value.get()))
 }
 
+/// What Envoy takes of an upstream's response headers unless it is told otherwise (`max_response_headers_kb`).
+const MOST_HEADER_BYTES: usize = 60 * 1024;
+
+fn is_too_much(headers: &[(String, String)]) -> bool {
+    let bytes = |(name, value): &(String, String)| name.len() + value.len();
+    headers.iter().map(bytes).sum::<usize>() > MOST_HEADER_BYTES
+}
+
 fn push(headers: &mut Vec<(String, String)>, name: &str, value: &str) {
     let name = name.to_ascii_lowercase();
+    // RFC 9113, 8.2.1: an HTTP/2 client resets a response with a value that begins or ends with white space.
+    let value = value.trim_matches([' ', '\t']);
     if header::may_be_set_by_function(&name) && header::is_value(value.as_bytes()) {
         headers.push((name, value.to_owned()));
     }
@@ -300,5 +314,52 @@ mod tests {
             prop_assert_eq!(&api_gateway(answer.as_bytes()).body, body.as_bytes());
             prop_assert_eq!(&alb(answer.as_bytes(), 200).body, body.as_bytes());
         }
+    }
+
+    #[test]
+    fn white_space_around_a_value_is_no_part_of_it() {
+        let answer = br#"{"headers":{"x-a":" \t a b "},"multiValueHeaders":{"x-b":["\tc ", " "]}}"#;
+        let of = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let expected = [of("x-a", "a b"), of("x-b", "c"), of("x-b", "")];
+        assert_eq!(api_gateway(answer).headers, expected);
+        assert_eq!(alb(answer, 200).headers, expected);
+    }
+
+    #[test]
+    fn headers_beyond_what_envoy_takes_make_an_answer_malformed() {
+        let with = |length: usize| {
+            let value = "x".repeat(length);
+            format!(r#"{{"headers":{{"x-a":"{value}"}}}}"#).into_bytes()
+        };
+        for (length, malformed) in [
+            (MOST_HEADER_BYTES - 3, false),
+            (MOST_HEADER_BYTES - 2, true),
+        ] {
+            assert_eq!(api_gateway(&with(length)).malformed, malformed, "{length}");
+            assert_eq!(alb(&with(length), 200).malformed, malformed, "{length}");
+        }
+    }
+
+    /// A search for each name among all others would keep a worker busy for minutes.
+    #[test]
+    fn an_answer_of_many_headers_is_read_in_time_that_grows_with_it() {
+        let fields = |prefix: &str| {
+            let all: Vec<String> = (0..200_000)
+                .map(|i| format!(r#""{prefix}{i}":"""#))
+                .collect();
+            all.join(",")
+        };
+        let (single, several) = (fields("a"), fields("b"));
+        let answer = format!(r#"{{"headers":{{{single}}},"multiValueHeaders":{{{several}}}}}"#);
+        assert!(api_gateway(answer.as_bytes()).malformed);
+    }
+
+    #[test]
+    fn depth_does_no_harm() {
+        let deep = "[".repeat(1 << 20);
+        assert!(api_gateway(format!(r#"{{"body":{deep}"#).as_bytes()).malformed);
+        let closed = "]".repeat(1 << 20);
+        let unwrapped = api_gateway(format!(r#"{{"body":{deep}{closed}}}"#).as_bytes());
+        assert_eq!(unwrapped.body.len(), 2 << 20);
     }
 }
