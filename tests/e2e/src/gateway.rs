@@ -60,12 +60,7 @@ impl GatewayBuilder {
     ///
     /// # Errors
     /// The filter is not built.
-    pub fn functions(
-        self,
-        name: &str,
-        lambda: SocketAddr,
-        secret: &SecretBlob,
-    ) -> Result<Self> {
+    pub fn functions(self, name: &str, lambda: SocketAddr, secret: &SecretBlob) -> Result<Self> {
         self.functions_with(name, lambda, secret, |_| {})
     }
 
@@ -296,15 +291,18 @@ impl Gateway {
 /// # Errors
 /// They do not come within the deadline.
 pub async fn access_log(file: &Path, entries: usize) -> Result<Vec<Value>> {
-    until(&format!("{entries} entries of the access log"), || async move {
-        let text = fs::read_to_string(file).unwrap_or_default();
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        if whole.lines().count() < entries {
-            return Ok(None);
-        }
-        let lines = whole.lines().map(serde_json::from_str);
-        Ok(Some(lines.collect::<Result<Vec<Value>, _>>()?))
-    })
+    until(
+        &format!("{entries} entries of the access log"),
+        || async move {
+            let text = fs::read_to_string(file).unwrap_or_default();
+            let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+            if whole.lines().count() < entries {
+                return Ok(None);
+            }
+            let lines = whole.lines().map(serde_json::from_str);
+            Ok(Some(lines.collect::<Result<Vec<Value>, _>>()?))
+        },
+    )
     .await
 }
 

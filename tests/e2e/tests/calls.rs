@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 use tenon_contract::{CallConfig, CallTarget, RequestShape, SecretBlob};
-use tenon_e2e::gateway::{function_route, plain_route, secret, weighted_route};
 use tenon_e2e::deadline::until;
+use tenon_e2e::gateway::{function_route, plain_route, secret, weighted_route};
 use tenon_e2e::sigv4::AccessKey;
 use tenon_e2e::{
     Answer, Client, Gate, GatewayBuilder, LambdaDouble, Ministack, PlainDouble, get, on_both_hosts,

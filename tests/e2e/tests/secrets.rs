@@ -70,13 +70,30 @@ async fn check_envoy(gateway: &Gateway, entries: usize) -> anyhow::Result<Vec<Va
     let log = gateway.access_log(entries).await?;
     for entry in &log {
         check("the access log", &entry.to_string());
-        assert!(entry[":path"].as_str().is_some_and(|path| !path.contains("2015-03-31")), "{entry}");
-        for name in ["x-amz-date", "x-amz-security-token", "x-amz-invocation-type", "x-tenon-secret", "x-tenon-call"] {
+        assert!(
+            entry[":path"]
+                .as_str()
+                .is_some_and(|path| !path.contains("2015-03-31")),
+            "{entry}"
+        );
+        for name in [
+            "x-amz-date",
+            "x-amz-security-token",
+            "x-amz-invocation-type",
+            "x-tenon-secret",
+            "x-tenon-call",
+        ] {
             assert_eq!(entry[name], Value::Null, "{name} in {entry}");
         }
     }
     let admin = gateway.envoy.admin();
-    for page in ["/config_dump?include_eds", "/stats", "/stats/prometheus", "/clusters", "/init_dump"] {
+    for page in [
+        "/config_dump?include_eds",
+        "/stats",
+        "/stats/prometheus",
+        "/clusters",
+        "/init_dump",
+    ] {
         check(page, &admin.get(page).await?);
     }
     check("Envoy's log at debug level", &gateway.envoy.log());
@@ -94,8 +111,13 @@ fn check_client_request(entry: &Value, body: &str, authority: &str) {
 
 fn order(path: &str, body: &'static str) -> http::Request<tenon_e2e::RequestBody> {
     let mut request = post(path, body);
-    for (name, value) in [("authorization", "Bearer of-the-client"), ("content-type", "text/plain")] {
-        request.headers_mut().insert(name, http::HeaderValue::from_static(value));
+    for (name, value) in [
+        ("authorization", "Bearer of-the-client"),
+        ("content-type", "text/plain"),
+    ] {
+        request
+            .headers_mut()
+            .insert(name, http::HeaderValue::from_static(value));
     }
     request
 }
@@ -260,9 +282,16 @@ async fn none_is_seen_after_a_client_went_away() -> anyhow::Result<()> {
 
 fn check_received(place: &str, request: &Received) {
     for (name, value) in &request.headers {
-        check(place, &format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())));
+        check(
+            place,
+            &format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())),
+        );
         assert!(!name.as_str().starts_with("x-amz-"), "{name} at {place}");
         assert!(!name.as_str().starts_with("x-tenon-"), "{name} at {place}");
     }
-    assert_eq!(request.header("authorization"), "Bearer of-the-client", "{place}");
+    assert_eq!(
+        request.header("authorization"),
+        "Bearer of-the-client",
+        "{place}"
+    );
 }

@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 use serde_json::json;
-use tenon_contract::{CallConfig, CallTarget, LAMBDA_PAYLOAD_LIMIT, RequestShape, ResponseShape, SecretBlob};
+use tenon_contract::{
+    CallConfig, CallTarget, LAMBDA_PAYLOAD_LIMIT, RequestShape, ResponseShape, SecretBlob,
+};
 use tenon_e2e::gateway::{function_route, secret};
 use tenon_e2e::sigv4::AccessKey;
 use tenon_e2e::{
@@ -32,7 +34,11 @@ async fn gateway(
     let wrong = AccessKey::new(key.id.clone(), "not-the-secret-of-this-key");
     let gone = SecretBlob::Unavailable("gone".into());
     let mut builder = GatewayBuilder::new(filter)?;
-    for (name, secret) in [("lambda", secret(&key)), ("wrong", secret(&wrong)), ("gone", gone)] {
+    for (name, secret) in [
+        ("lambda", secret(&key)),
+        ("wrong", secret(&wrong)),
+        ("gone", gone),
+    ] {
         builder = builder.functions_with(name, lambda.address(), &secret, |cluster| {
             if http2 {
                 let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
@@ -56,7 +62,8 @@ fn head(path: &str) -> http::Request<tenon_e2e::RequestBody> {
     request(Method::HEAD, path, get("/").into_body())
 }
 
-const UNWRAPPED: &str = r#"{"statusCode": 200, "headers": {"x-from": "function"}, "body": "the body of the function"}"#;
+const UNWRAPPED: &str =
+    r#"{"statusCode": 200, "headers": {"x-from": "function"}, "body": "the body of the function"}"#;
 
 on_both_hosts! {
     async fn a_head_request_gets_no_body_and_leaves_the_connection_in_order(filter: Filter) -> Result<()> {
