@@ -69,6 +69,8 @@ impl Context for FunctionContext {
 
 impl HttpContext for FunctionContext {
     fn on_http_request_headers(&mut self, _count: usize, end: bool) -> Action {
+        #[cfg(feature = "test-trap")]
+        crate::trap::if_asked("request");
         self.stream.take_secret(self.shared.has_secret);
         self.stream.request.headers_arrive();
         let mut action = self.run(|call, upstream, host| call.request_headers(upstream, host, end));
@@ -97,6 +99,8 @@ impl HttpContext for FunctionContext {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, end: bool) -> Action {
+        #[cfg(feature = "test-trap")]
+        crate::trap::if_asked("response");
         self.waiting = false;
         self.stream.response.headers_arrive();
         let mut action =

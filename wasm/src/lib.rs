@@ -34,6 +34,8 @@ mod guard;
 mod host;
 mod metrics;
 mod reply;
+#[cfg(feature = "test-trap")]
+mod trap;
 
 use std::rc::Rc;
 
