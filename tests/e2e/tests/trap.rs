@@ -26,7 +26,8 @@ fn trapping() -> Result<PathBuf> {
         .with_context(|| format!("no {}: `scripts/test` builds it", path.display()))
 }
 
-async fn gateway(lambda: &LambdaDouble, service: &PlainDouble) -> Result<Gateway> {
+/// One with two clusters, `one` and `other`, each with the functions `slow` and `quick`; whatever fails is tried again.
+async fn gateway(lambda: &LambdaDouble, service: &PlainDouble, workers: u32) -> Result<Gateway> {
     let file = trapping()?;
     let key = secret(&LambdaDouble::key());
     let mut builder = GatewayBuilder::new(Filter::Wasm)?.service("service", service.address());
@@ -34,15 +35,16 @@ async fn gateway(lambda: &LambdaDouble, service: &PlainDouble) -> Result<Gateway
         builder = builder.functions_with(cluster, lambda.address(), &key, |cluster| {
             put_in_place(cluster, &json!(file));
         })?;
+        for function in ["slow", "quick"] {
+            let call = CallConfig::aws(function, function);
+            let mut route = function_route(&format!("/{cluster}/{function}"), cluster, &call);
+            route["route"]["retry_policy"] = json!({"retry_on": "5xx,reset", "num_retries": 1});
+            builder = builder.route(route);
+        }
     }
     builder
-        .routes([
-            function_route("/slow", "one", &CallConfig::aws("slow", "slow")),
-            function_route("/slower", "other", &CallConfig::aws("slow", "slow")),
-            function_route("/quick", "one", &CallConfig::aws("quick", "quick")),
-            function_route("/brisk", "other", &CallConfig::aws("quick", "quick")),
-            plain_route("/", "service"),
-        ])
+        .route(plain_route("/", "service"))
+        .options(|options| options.concurrency = workers)
         .start()
         .await
 }
@@ -76,7 +78,7 @@ async fn ask_anew(gateway: &Gateway, path: &str) -> Result<u16> {
 async fn let_it_age(gateway: &Gateway) -> Result<()> {
     let start = Instant::now();
     while start.elapsed() < 2 * BACKOFF {
-        for path in ["/quick", "/brisk"] {
+        for path in ["/one/quick", "/other/quick"] {
             assert_eq!(ask_anew(gateway, path).await?, 200, "{path}");
         }
     }
@@ -105,12 +107,12 @@ async fn a_trap_costs_what_its_vm_has_in_flight(hook: &'static str) -> Result<()
     );
     lambda.answer("slow", [Answer::json("1").held_by(&gate)]);
     lambda.answer("quick", [Answer::json("1")]);
-    let mut gateway = gateway(&lambda, &service).await?;
+    let mut gateway = gateway(&lambda, &service, 1).await?;
     let load = Load::start(gateway.address, "/", 4);
     let_it_age(&gateway).await?;
 
     let mut waiting = Vec::new();
-    for path in ["/slow", "/slower"] {
+    for path in ["/one/slow", "/other/slow"] {
         for mut client in gateway.clients().await? {
             waiting.push(tokio::spawn(
                 async move { ask(&mut client, path, None).await },
@@ -121,17 +123,19 @@ async fn a_trap_costs_what_its_vm_has_in_flight(hook: &'static str) -> Result<()
     load.more(20).await?;
     // Of the worker's requests it costs itself, and what was in flight in the VM, of whichever cluster.
     let mut client = gateway.http2().await?;
-    assert_eq!(ask(&mut client, "/quick", Some(hook)).await?, 503);
+    assert_eq!(ask(&mut client, "/one/quick", Some(hook)).await?, 503);
     // The next one of each cluster finds a new VM.
-    for path in ["/quick", "/brisk"] {
+    for path in ["/one/quick", "/other/quick"] {
         assert_eq!(ask_anew(&gateway, path).await?, 200, "{path}");
     }
     // On the connection of the one that trapped, too.
-    assert_eq!(ask(&mut client, "/quick", None).await?, 200);
+    assert_eq!(ask(&mut client, "/one/quick", None).await?, 200);
     gate.open();
     for answer in waiting {
         assert_eq!(answer.await??, 503);
     }
+    // None is tried again.
+    assert_eq!(lambda.calls("slow").len(), 4);
     let_it_age(&gateway).await?;
     // What calls no function does not notice.
     load.more(20).await?;
@@ -154,19 +158,54 @@ async fn a_trap_on_the_response_costs_what_its_vm_has_in_flight() -> Result<()> 
     a_trap_costs_what_its_vm_has_in_flight("response").await
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trap_leaves_other_workers_alone() -> Result<()> {
+    let (gate, lambda, service) = (
+        Gate::new(),
+        LambdaDouble::start().await?,
+        PlainDouble::start().await?,
+    );
+    lambda.answer("slow", [Answer::json("1").held_by(&gate)]);
+    let mut gateway = gateway(&lambda, &service, 2).await?;
+    // The kernel gives each connection to either worker: that one of the two gets none of so many does not happen.
+    let mut waiting = Vec::new();
+    for _ in 0..32 {
+        let mut client = gateway.http1().await?;
+        waiting.push(tokio::spawn(async move {
+            ask(&mut client, "/one/slow", None).await
+        }));
+    }
+    lambda.wait_for_calls("slow", waiting.len()).await?;
+    let mut client = gateway.http1().await?;
+    assert_eq!(ask(&mut client, "/one/quick", Some("request")).await?, 503);
+    gate.open();
+    let mut statuses = Vec::new();
+    for answer in waiting {
+        statuses.push(answer.await??);
+    }
+    for status in [200, 503] {
+        assert!(statuses.contains(&status), "{statuses:?}");
+    }
+    assert!(
+        statuses.iter().all(|status| matches!(status, 200 | 503)),
+        "{statuses:?}"
+    );
+    gateway.envoy.process().check_alive()
+}
+
 /// A VM that traps again while it is young is left so for a moment, lest Envoy does nothing but load VMs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn traps_in_a_row_are_over_soon_after_the_last_one() -> Result<()> {
     let (lambda, service) = (LambdaDouble::start().await?, PlainDouble::start().await?);
     lambda.answer("quick", [Answer::json("1")]);
-    let mut gateway = gateway(&lambda, &service).await?;
+    let mut gateway = gateway(&lambda, &service, 1).await?;
     for _ in 0..20 {
         let mut client = gateway.http1().await?;
-        assert_eq!(ask(&mut client, "/quick", Some("request")).await?, 503);
+        assert_eq!(ask(&mut client, "/one/quick", Some("request")).await?, 503);
     }
     let start = Instant::now();
     until("an answer again", || async {
-        Ok((ask_anew(&gateway, "/quick").await? == 200).then_some(()))
+        Ok((ask_anew(&gateway, "/one/quick").await? == 200).then_some(()))
     })
     .await?;
     // The backoff, and time for a busy machine.
