@@ -15,7 +15,7 @@ use super::secret::Secret;
 use super::snapshot::{SECURITY_TOKEN, Snapshot, Written};
 use super::upstream::Upstream;
 use crate::host::{Headers, Host, Level, Side, Slot, Step, Telemetry};
-use crate::sign::{EMPTY_PAYLOAD, PayloadHash};
+use crate::sign::{EMPTY_PAYLOAD, PayloadHash, from_http};
 
 /// One try of one request: made by the host for each stream of the upstream filter chain, its hooks called in Envoy's
 /// order. Its state is this try's alone; what tries share lies in [`crate::host::Stream::remember`].
@@ -304,6 +304,9 @@ impl Try {
                 self.fail(host, end, Code::Throttled, 429, message)
             }
             Some(code) => {
+                if let (403, Some(date)) = (response.status, response.date) {
+                    host.clock_skew(date.abs_diff(host.now()).as_secs());
+                }
                 let message = response.message();
                 host.log(
                     Level::Warn,
@@ -705,6 +708,7 @@ struct ProviderResponse {
     executed_version: Option<Vec<u8>>,
     request_id: Option<Vec<u8>>,
     error_type: Option<String>,
+    date: Option<Duration>,
     ours: Vec<String>,
 }
 
@@ -722,6 +726,10 @@ impl ProviderResponse {
             b"x-amz-executed-version" => response.executed_version = Some(value.to_owned()),
             b"x-amzn-requestid" => response.request_id = Some(value.to_owned()),
             b"x-amzn-errortype" => response.error_type = error_type(value),
+            // Where the provider may have refused a signature for its time; `:status` comes first.
+            b"date" if response.status == 403 => {
+                response.date = std::str::from_utf8(value).ok().and_then(from_http);
+            }
             _ if header::is_ours(name) => response
                 .ours
                 .extend(std::str::from_utf8(name).map(str::to_owned)),
