@@ -85,6 +85,8 @@ impl Try {
         self.call = match remembered {
             Some(client) => {
                 self.number = begin_another_try(host);
+                // A try that is lost tells nothing, and an earlier one's failure is not its own.
+                host.annotate(&[("error", b""), ("function_error", b"")]);
                 let call = upstream.call(host, client.call_key());
                 self.client = Some(client);
                 call
