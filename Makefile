@@ -13,7 +13,7 @@ endif
 endif
 endif
 
-.PHONY: help setup build run test bench check fmt fmt-check lint deps generate-check docs deny golden clean
+.PHONY: help setup build run test bench check fmt fmt-check lint deps generate generate-check docs deny golden clean
 
 help: ## Shows this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -47,8 +47,11 @@ lint: ## Runs clippy (and shellcheck, where it is installed) without tolerance.
 deps: ## Checks who depends on whom, and that each crate builds alone.
 	@scripts/deps
 
-generate-check: ## Fails if a generated file is not what its source says (Cargo.lock).
-	@cargo metadata --locked --format-version 1 >/dev/null
+generate: ## Rewrites the generated files from their sources.
+	@scripts/generate
+
+generate-check: ## Fails if a generated file (Cargo.lock too) is not what its source says.
+	@scripts/generate --check
 
 docs: ## Builds the API documentation; a broken link is an error.
 	@RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps

@@ -15,6 +15,8 @@ use crate::reply;
 pub(crate) struct Shared {
     pub(crate) upstream: Upstream,
     pub(crate) metrics: CallMetrics,
+    /// Whether a filter before this one hands the secret over. Where none does, the header is the client's.
+    pub(crate) has_secret: bool,
 }
 
 /// One try.
@@ -50,10 +52,6 @@ impl FunctionContext {
             }
         }
     }
-
-    fn put_pending(&mut self, side: Side) {
-        WasmHost::new(&mut self.stream, Some(&self.shared)).put_pending(side);
-    }
 }
 
 impl Context for FunctionContext {
@@ -71,7 +69,9 @@ impl Context for FunctionContext {
 
 impl HttpContext for FunctionContext {
     fn on_http_request_headers(&mut self, _count: usize, end: bool) -> Action {
-        self.stream.take_secret();
+        #[cfg(feature = "test-trap")]
+        crate::trap::if_asked("request");
+        self.stream.take_secret(self.shared.has_secret);
         self.stream.request.headers_arrive();
         let mut action = self.run(|call, upstream, host| call.request_headers(upstream, host, end));
         if action == Action::Continue {
@@ -99,15 +99,17 @@ impl HttpContext for FunctionContext {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, end: bool) -> Action {
+        #[cfg(feature = "test-trap")]
+        crate::trap::if_asked("response");
         self.waiting = false;
         self.stream.response.headers_arrive();
         let mut action =
             self.run(|call, upstream, host| call.response_headers(upstream, host, end));
-        if action == Action::Continue && !self.stream.response.pending.is_empty() {
+        if action == Action::Continue {
             if end {
                 self.drop_pending();
-            } else {
-                // The body that is put before the response's own can be put there once that arrives.
+            } else if self.call.awaits_response_body() {
+                // What it is replaced by has a length, which may only go on once there is a body to replace.
                 action = Action::Pause;
             }
         }
@@ -118,9 +120,6 @@ impl HttpContext for FunctionContext {
     fn on_http_response_body(&mut self, length: usize, end: bool) -> Action {
         self.stream.response.body_arrives(length);
         let action = self.run(|call, upstream, host| call.response_body(upstream, host, end));
-        if action == Action::Continue {
-            self.put_pending(Side::Response);
-        }
         self.stream.response.body_leaves(action);
         action
     }
@@ -128,12 +127,8 @@ impl HttpContext for FunctionContext {
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
         self.stream.response.trailers_arrive();
         let action = self.run(|call, upstream, host| call.response_trailers(upstream, host));
-        if action == Action::Continue && !self.stream.response.pending.is_empty() {
-            if self.stream.response.has_body() {
-                self.put_pending(Side::Response);
-            } else {
-                self.drop_pending();
-            }
+        if action == Action::Continue {
+            self.drop_pending();
         }
         self.stream.response.body_leaves(Action::Continue);
         action
@@ -158,7 +153,9 @@ impl FunctionContext {
 
     /// Leaves an error without its body, which Envoy gives no way to add to a response that has none.
     fn drop_pending(&mut self) {
-        self.stream.response.pending.clear();
+        if std::mem::take(&mut self.stream.response.pending).is_empty() {
+            return;
+        }
         WasmHost::new(&mut self.stream, Some(&self.shared)).set_header(
             Side::Response,
             "content-length",

@@ -6,7 +6,8 @@
 //! * The headers of a message can be read and written in their own hook, and in all later hooks of either message if
 //!   their own hook answered [`Action::Pause`]. After [`Action::Continue`] Envoy takes them out of reach.
 //! * The body can be read and written in its own hook. What is held back is in reach in the trailers hook too. In the
-//!   headers hook there is none, so what the core puts there is kept in [`Message::pending`] until the body arrives.
+//!   headers hook there is none, nor in the trailers hook where no body came: what the core puts there is kept in
+//!   [`Message::pending`], and cannot be sent.
 
 use std::borrow::Cow;
 use std::time::{Duration, UNIX_EPOCH};
@@ -34,7 +35,7 @@ pub(crate) struct Message {
     body: Option<Held>,
     /// What earlier hooks held back.
     held: Option<usize>,
-    /// A body that the headers hook put in place of the one that is to come.
+    /// A body for a message that has none.
     pub(crate) pending: Vec<u8>,
 }
 
@@ -77,18 +78,17 @@ impl Message {
     pub(crate) fn has_headers(&self) -> bool {
         self.headers
     }
-
-    pub(crate) fn has_body(&self) -> bool {
-        self.body.is_some()
-    }
 }
 
 impl StreamState {
-    /// Takes the secret out of the request: before anything else, so that it goes nowhere.
-    pub(crate) fn take_secret(&mut self) {
+    /// Takes the secret out of the request: before anything else, so that it goes nowhere. What is there where none is
+    /// `expected` is the client's own, and dropped.
+    pub(crate) fn take_secret(&mut self, expected: bool) {
         let map = MapType::HttpRequestHeaders;
-        let secret = hostcalls::get_map_value_bytes(map, SECRET_HEADER);
-        self.secret = secret.ok().flatten().map(Zeroizing::new);
+        if expected {
+            let secret = hostcalls::get_map_value_bytes(map, SECRET_HEADER);
+            self.secret = secret.ok().flatten().map(Zeroizing::new);
+        }
         let _ = hostcalls::remove_map_value(map, SECRET_HEADER);
     }
 
@@ -116,15 +116,6 @@ pub(crate) struct WasmHost<'a> {
 impl<'a> WasmHost<'a> {
     pub(crate) fn new(stream: &'a mut StreamState, shared: Option<&'a Shared>) -> Self {
         Self { stream, shared }
-    }
-
-    /// Puts the pending body before what is there.
-    pub(crate) fn put_pending(&mut self, side: Side) {
-        let pending = std::mem::take(&mut self.stream.message_mut(side).pending);
-        if !pending.is_empty() {
-            // Of length 0 at the start: Envoy prepends.
-            let _ = hostcalls::set_buffer(buffer(side), 0, 0, &pending);
-        }
     }
 
     fn map(&self, side: Side) -> Option<MapType> {

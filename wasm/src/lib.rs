@@ -8,7 +8,8 @@
 //! configuration can give:
 //!
 //! * The chain of the cluster's upstream filters is: a filter that gives each request a body (see below),
-//!   `credential_injector` with the secret in `x-tenon-secret` and `overwrite`, this plugin, `upstream_codec`. Nothing
+//!   `credential_injector` with the secret in `x-tenon-secret` and `overwrite`, this plugin, `upstream_codec`. The
+//!   plugin's own configuration has to name the secret too, or the header is taken for a client's and dropped. Nothing
 //!   that holds back responses may stand between the last two: where a retry destroys this plugin's stream meanwhile,
 //!   Envoy 1.40 still calls it, which traps.
 //! * Envoy gives proxy-wasm no way to add a body to a message without one, and takes a request's headers out of reach
@@ -33,6 +34,8 @@ mod guard;
 mod host;
 mod metrics;
 mod reply;
+#[cfg(feature = "test-trap")]
+mod trap;
 
 use std::rc::Rc;
 
@@ -101,6 +104,7 @@ impl RootContext for Root {
         }
         self.part = Some(match value {
             FunctionConfig::Upstream(config) => Part::Upstream(Rc::new(Shared {
+                has_secret: config.secret.is_some(),
                 upstream: Upstream::new(config),
                 metrics: CallMetrics::default(),
             })),

@@ -311,10 +311,14 @@ impl<'a> Fields<'a> {
         self.known.extend_from_slice(names);
     }
 
-    /// Fields that Gloo has and that would change something, so that leaving them out must not go unseen.
+    /// Fields that Gloo has and that would change something, so that leaving them out must not go unseen. Written out
+    /// with protobuf's default, as Gloo itself does (`useProxyProto: false`), they change nothing.
     pub(crate) fn later(&mut self, names: &[&'static str]) {
         for name in names {
-            self.field(name, |node| node.error::<()>("is not supported yet"));
+            self.field(name, |node| match is_default(node.value()) {
+                true => None,
+                false => node.error::<()>("is not supported yet"),
+            });
         }
     }
 
@@ -326,5 +330,17 @@ impl<'a> Fields<'a> {
                     .push(Problem::error(path.to_string(), "unknown field"));
             }
         }
+    }
+}
+
+/// Whether protobuf cannot tell a value from a field that is not there. A message can be, even an empty one.
+fn is_default(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(value) => !value,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(values) => values.is_empty(),
+        Value::Object(_) => false,
     }
 }

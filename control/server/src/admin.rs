@@ -65,7 +65,7 @@ async fn config(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 /// The resource as JSON, secrets redacted; that of a generic secret is all secret.
-fn resource(served: &Served) -> Option<Value> {
+pub(crate) fn resource(served: &Served) -> Option<Value> {
     let id = ResourceId {
         proxy: served.proxy.clone()?,
         kind: served.kind,

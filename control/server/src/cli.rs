@@ -15,6 +15,8 @@ pub(crate) const EXIT_REJECTED: u8 = 1;
 /// I/O, or the environment.
 const EXIT_ENVIRONMENT: u8 = 3;
 
+const DEFAULT_LOG: &str = "info,aws_config=error";
+
 const EXAMPLES: &str = "\
 Examples:
   tenon up -f examples/lambda           serve a folder of resources on 127.0.0.1:8080
@@ -53,7 +55,7 @@ struct Cli {
         long,
         global = true,
         env = "RUST_LOG",
-        default_value = "info,aws_config=error",
+        default_value = DEFAULT_LOG,
         value_name = "FILTER"
     )]
     log: String,
@@ -142,7 +144,12 @@ pub(crate) struct ControlArgs {
 /// Reads the command line and does what it says.
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
-    let filter = match EnvFilter::try_new(&cli.log) {
+    // An empty variable is as good as none; as a filter, it would hide errors too.
+    let log = match cli.log.trim() {
+        "" => DEFAULT_LOG,
+        log => log,
+    };
+    let filter = match EnvFilter::try_new(log) {
         Ok(filter) => filter,
         Err(error) => {
             use clap::CommandFactory;

@@ -12,7 +12,7 @@ use anyhow::Context;
 use clap::Args;
 use tenon_model::ObjectKey;
 use tenon_store::{Batch, Files, Source};
-use tenon_translate::{Change, ProxyName, Status, Translator, Update};
+use tenon_translate::{Change, ProxyName, Status, StatusMessage, Translator, Update};
 use tenon_xds::{Cache, Event};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -337,7 +337,7 @@ impl Engine {
             let state = status.as_ref().map(|status| status.state);
             let kind = key.kind;
             if let Some(status) = &status {
-                log(&key, status);
+                log(&key, status, statuses.get(&key));
             }
             let before = match status {
                 Some(status) => statuses.insert(key, status),
@@ -349,8 +349,11 @@ impl Engine {
     }
 }
 
-fn log(key: &ObjectKey, status: &Status) {
-    for message in &status.messages {
+/// Logs what is new in a status.
+fn log(key: &ObjectKey, status: &Status, before: Option<&Status>) {
+    let is_new =
+        |message: &&StatusMessage| before.is_none_or(|before| !before.messages.contains(message));
+    for message in status.messages.iter().filter(is_new) {
         tracing::warn!(
             kind = %key.kind,
             namespace = key.namespace,

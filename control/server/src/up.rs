@@ -12,8 +12,10 @@ use clap::Args;
 use serde::Serialize;
 use tenon_bootstrap::BootstrapOptions;
 use tenon_translate::{ProxyName, ResourceType, Translator};
+use tenon_xds::Served;
 use tokio::sync::watch;
 
+use crate::admin;
 use crate::cli::{ControlArgs, Filter};
 use crate::envoy::{self, ActiveListener, Envoy, EnvoyOptions};
 use crate::module;
@@ -54,7 +56,11 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<ExitCode> {
     };
     let default_bind = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), args.port);
     let translator = Translator::new(found.options(default_bind));
+    let version = tokio::task::block_in_place(|| tenon_bootstrap::require_envoy_version(&path))?;
+    tracing::debug!(envoy = %path.display(), version, "found Envoy");
     let mut control = ControlPlane::start(&args.control, translator).await?;
+    control.shared.live.clone().wait_for(|live| *live).await?;
+    check_ports(&control.shared, &args.proxy)?;
     let options = EnvoyOptions {
         path,
         bootstrap: BootstrapOptions {
@@ -103,7 +109,7 @@ async fn serve(control: &mut ControlPlane, envoy: &mut Envoy, proxy: &str) -> an
         listeners = ready => listeners?,
     };
     if listeners.is_empty() {
-        tracing::warn!("Envoy serves no listener; /status of the admin endpoint says why");
+        tracing::warn!("there is no listener to serve; /status of the admin endpoint says why");
     }
     announce(control, envoy, &listeners)?;
     tokio::select! {
@@ -112,7 +118,44 @@ async fn serve(control: &mut ControlPlane, envoy: &mut Envoy, proxy: &str) -> an
     }
 }
 
-/// Waits until Envoy has answered to the full configuration and serves all of its listeners that it does not refuse.
+/// Envoy binds with SO_REUSEPORT: it would share the port of another Envoy, which then answers a part of the requests
+/// with what it has. So that a port is free is seen to before Envoy starts.
+fn check_ports(shared: &Shared, proxy: &str) -> anyhow::Result<()> {
+    for served in wanted(shared, proxy) {
+        let Some(address) = bind_address(&served).filter(|address| address.port() != 0) else {
+            continue;
+        };
+        // What else is wrong with an address is for Envoy to say, in the status of its Gateway.
+        if let Err(error) = std::net::TcpListener::bind(address)
+            && error.kind() == std::io::ErrorKind::AddrInUse
+        {
+            match served.provenance().first() {
+                Some(gateway) => bail!("cannot listen on {address}, as {gateway} asks: {error}"),
+                None => bail!("cannot listen on {address}: {error}; --port chooses another port"),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn bind_address(served: &Served) -> Option<SocketAddr> {
+    let listener = admin::resource(served)?;
+    let socket = listener.pointer("/address/socketAddress")?;
+    let port = socket.get("portValue")?.as_u64()?;
+    let ip = socket.get("address")?.as_str()?.parse().ok()?;
+    Some(SocketAddr::new(ip, u16::try_from(port).ok()?))
+}
+
+/// The listeners of a proxy.
+fn wanted(shared: &Shared, proxy: &str) -> impl Iterator<Item = Served> {
+    let served = shared.cache.served().into_iter();
+    served.filter(move |served| {
+        served.kind == ResourceType::Listener && served.proxy.as_deref() == Some(proxy)
+    })
+}
+
+/// Waits until Envoy has answered to the full configuration and serves all of its listeners that it does not refuse. If
+/// it refuses all of them, an edit may help.
 async fn ready(
     mut settled: watch::Receiver<BTreeMap<ProxyName, usize>>,
     shared: Arc<Shared>,
@@ -122,19 +165,21 @@ async fn ready(
     settled
         .wait_for(|settled| settled.contains_key(proxy))
         .await?;
-    let expected = || {
-        let refuses = settled
-            .borrow()
-            .get(proxy)
-            .is_some_and(|rejected| *rejected > 0);
-        let served = shared.cache.served().into_iter();
-        served
-            .filter(|served| served.kind == ResourceType::Listener && !refuses)
-            .filter(|served| served.proxy.as_deref() == Some(proxy))
-            .map(|served| served.name.to_string())
-            .collect()
+    let mut told = false;
+    let is_served = |active: &[ActiveListener]| {
+        let (refused, taken): (Vec<_>, Vec<_>) =
+            wanted(&shared, proxy).partition(|served| shared.cache.is_refused(served));
+        if taken.is_empty() && !refused.is_empty() {
+            if !told {
+                tracing::error!("Envoy refuses every listener; not ready until an edit helps");
+            }
+            told = true;
+            return false;
+        }
+        let is_active = |served: &Served| active.iter().any(|it| *it.name == *served.name);
+        taken.iter().all(is_active)
     };
-    envoy::serves(admin, expected).await
+    envoy::serves(admin, is_served).await
 }
 
 /// Prints the one line on stdout that scripts wait for.

@@ -51,13 +51,10 @@ pub(crate) fn cluster(
     let secret = secret_name(lambda);
     let config = FunctionConfig::Upstream(UpstreamConfig {
         upstream: names::cluster(key),
-        secret: match module {
-            Module::So(_) => Some(SecretRef {
-                name: secret.clone(),
-                config_source: ads_config_source(),
-            }),
-            Module::Wasm(_) => None,
-        },
+        secret: Some(SecretRef {
+            name: secret.clone(),
+            config_source: ads_config_source(),
+        }),
         max_request_bytes: LAMBDA_PAYLOAD_LIMIT,
         max_response_bytes: LAMBDA_PAYLOAD_LIMIT,
         provider: Provider::Aws(AwsProvider {

@@ -4,6 +4,7 @@
 //! Each output unit (a cluster, a virtual host, the listeners and route tables) records what it read; a change derives
 //! only its readers anew, and a unit that comes out with the same bytes stops the change there.
 
+mod access_log;
 mod aws;
 mod call;
 mod cluster;

@@ -2,22 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use envoy_types::pb::envoy::config::accesslog::v3 as accesslog;
 use envoy_types::pb::envoy::config::common::mutation_rules::v3 as mutation;
-use envoy_types::pb::envoy::extensions::access_loggers::file::v3::FileAccessLog;
 use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation::v3::HeaderMutation;
-use prost::{Message, Name};
+use prost::Message;
 use tenon_contract::HEADER_PREFIX;
-use tenon_model::{AccessLog, AccessLogFormat, Gateway, ObjectKey, Problem};
+use tenon_model::{Gateway, ObjectKey, Problem};
 
 use crate::output::Module;
 use crate::proto::{
-    Any, BUFFER_LIMIT, ads, boolean, core, hcm, inline_string, listener, route, socket_address,
-    starts_with, uint,
+    BUFFER_LIMIT, ads, boolean, core, hcm, listener, route, socket_address, starts_with, uint,
 };
 use crate::virtual_host::VirtualHostForm;
-use crate::wire::{self, Struct, any, any_bytes};
-use crate::{filters, names};
+use crate::wire::{self, any};
+use crate::{access_log, filters, names};
 
 /// `RouteConfiguration.virtual_hosts`
 const VIRTUAL_HOSTS: u32 = 2;
@@ -95,7 +92,7 @@ pub(crate) fn translate(name: &str, gateway: &Gateway, module: &Module) -> Vec<u
             ..hcm::http_connection_manager::UpgradeConfig::default()
         }],
         early_header_mutation_extensions: vec![forged_headers()],
-        access_log: gateway.access_logs.iter().map(access_log).collect(),
+        access_log: access_log::translate(&gateway.access_logs, module),
         ..hcm::HttpConnectionManager::default()
     };
     let filter = listener::Filter {
@@ -141,46 +138,4 @@ fn forged_headers() -> core::TypedExtensionConfig {
         name: "envoy.http.early_header_mutation.header_mutation".to_owned(),
         typed_config: Some(any(&HeaderMutation { mutations })),
     }
-}
-
-fn access_log(log: &AccessLog) -> accesslog::AccessLog {
-    accesslog::AccessLog {
-        name: "envoy.access_loggers.file".to_owned(),
-        config_type: Some(accesslog::access_log::ConfigType::TypedConfig(file_log(
-            log,
-        ))),
-        ..accesslog::AccessLog::default()
-    }
-}
-
-fn file_log(log: &AccessLog) -> Any {
-    /// `FileAccessLog.log_format`
-    const LOG_FORMAT: u32 = 5;
-    /// `SubstitutionFormatString.json_format`
-    const JSON_FORMAT: u32 = 2;
-    let mut bytes = FileAccessLog {
-        path: log.path.clone(),
-        ..FileAccessLog::default()
-    }
-    .encode_to_vec();
-    let format = match &log.format {
-        AccessLogFormat::Default => None,
-        AccessLogFormat::Text(text) => Some(
-            core::SubstitutionFormatString {
-                format: inline_string(text)
-                    .map(core::substitution_format_string::Format::TextFormatSource),
-                ..core::SubstitutionFormatString::default()
-            }
-            .encode_to_vec(),
-        ),
-        AccessLogFormat::Json(map) => {
-            let mut format = Vec::new();
-            wire::append(&mut format, JSON_FORMAT, &Struct::from(map).encode_to_vec());
-            Some(format)
-        }
-    };
-    if let Some(format) = format {
-        wire::append(&mut bytes, LOG_FORMAT, &format);
-    }
-    any_bytes(FileAccessLog::type_url(), bytes)
 }

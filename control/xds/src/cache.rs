@@ -168,6 +168,21 @@ impl Cache {
         shared.chain(own).collect()
     }
 
+    /// Whether an Envoy that is connected refuses a resource.
+    pub fn is_refused(&self, served: &Served) -> bool {
+        let Some(proxy) = served.proxy.clone() else {
+            return false;
+        };
+        let id = ResourceId {
+            proxy,
+            kind: served.kind,
+            name: served.name.to_string(),
+        };
+        let inner = self.lock();
+        let streams = inner.rejections.get(&id);
+        streams.is_some_and(|streams| !streams.is_empty())
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing in here panics half-way through a change of several parts.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,7 +1,8 @@
 use std::env;
 use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::{ENVOY_VARIABLE, ENVOY_VERSION, INSTALL_DIR};
 
@@ -56,6 +57,9 @@ pub fn find_envoy() -> Option<PathBuf> {
 pub fn envoy_version(envoy: &Path) -> Result<String, Error> {
     let output = Command::new(envoy)
         .arg("--version")
+        .stdin(Stdio::null())
+        // Ctrl-C reaches the whole group of a terminal: it is meant for the caller, not for the answer.
+        .process_group(0)
         .output()
         .map_err(|source| Error::Run {
             path: envoy.to_owned(),

@@ -337,7 +337,8 @@ fn default_payload_limit() -> u64 {
     LAMBDA_PAYLOAD_LIMIT
 }
 
-/// A generic secret that the `.so` subscribes to. The `.wasm` gets it in [`SECRET_HEADER`] and ignores this.
+/// A generic secret that the `.so` subscribes to. The `.wasm` gets it in [`SECRET_HEADER`]; to it, this says that the
+/// header is not a client's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretRef {

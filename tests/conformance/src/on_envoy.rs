@@ -250,8 +250,6 @@ impl Runner {
                 observed.annotations.insert(key.to_owned(), value);
             }
         }
-        // Proxy-wasm's SDK has no way to set them.
-        let details = text(&line["details"]).filter(|_| self.artefact == Artefact::Module);
-        observed.details = details;
+        observed.details = text(&line["details"]);
     }
 }

@@ -253,8 +253,8 @@ on_both_hosts! {
     }
 }
 
-/// Not so with the `.wasm`, which no hook of Envoy's tells in time: the access log is written before its stream ends, so
-/// an access log that names `authorization` or `x-amz-security-token` shows them there.
+/// Not so with the `.wasm`, which no hook of Envoy's tells in time: the access log is written before its stream ends. The
+/// control plane configures access logs so that such a request is logged without the headers (`tests/control_plane`).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn none_is_seen_after_a_client_went_away() -> anyhow::Result<()> {
     let lambda = LambdaDouble::start().await?;

@@ -243,3 +243,39 @@ fn faults_of_secrets_do_not_show_them() {
         assert!(!format!("{parsed:?}").contains("very-secret"), "{parsed:?}");
     }
 }
+
+#[test]
+fn the_gateway_that_gloo_installs_is_read() {
+    let text = "
+apiVersion: gateway.solo.io/v1
+kind: Gateway
+metadata: {name: gateway-proxy, namespace: gloo-system}
+spec:
+  bindAddress: '::'
+  bindPort: 8080
+  httpGateway: {}
+  proxyNames: [gateway-proxy]
+  ssl: false
+  useProxyProto: false
+";
+    assert!(matches!(object("x.yaml", text).spec, Spec::Gateway(_)));
+    let unsupported = text.replace("useProxyProto: false", "useProxyProto: true");
+    assert_eq!(
+        problems(&unsupported),
+        ["spec.useProxyProto: is not supported yet"]
+    );
+}
+
+#[test]
+fn a_message_that_is_not_supported_is_refused_even_if_it_is_empty() {
+    let route = |action: &str| {
+        format!(
+            "{{apiVersion: gateway.solo.io/v1, kind: VirtualService, metadata: {{name: web}}, spec: {{virtualHost: \
+             {{routes: [{{{action}}}]}}}}}}"
+        )
+    };
+    assert_eq!(
+        problems(&route("delegateAction: {}")),
+        ["spec.virtualHost.routes[0].delegateAction: is not supported yet"]
+    );
+}

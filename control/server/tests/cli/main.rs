@@ -4,3 +4,4 @@ mod check;
 mod credentials;
 mod process;
 mod serve;
+mod up;

@@ -335,6 +335,12 @@ impl Try {
         self.advance(upstream, host, step, end)
     }
 
+    /// Whether the response's headers announce a body that takes the place of one that is still to come. A host that
+    /// cannot add a body where none comes has to hold them until it does.
+    pub fn awaits_response_body(&self) -> bool {
+        matches!(self.answer, Answer::Replace(Some(_)))
+    }
+
     /// The hook for a part of the response's body.
     pub fn response_body(&mut self, upstream: &Upstream, host: &mut impl Host, end: bool) -> Step {
         if self.phase != Phase::Sent {

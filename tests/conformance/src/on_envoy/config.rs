@@ -123,8 +123,8 @@ impl Setup<'_> {
                         "envoy.extensions.access_loggers.file.v3.FileAccessLog", json!({
                             "path": self.access_log(), "log_format": {"json_format": log_format()}}))}],
                     "route_config": {"name": "all", "virtual_hosts": [
-                        {"name": "all", "domains": ["*"], "routes": routes,
-                         "request_headers_to_remove": self.taken_at_the_edge()}]},
+                        {"name": "all", "domains": ["*"], "routes": routes},
+                        ]},
                     "http_filters": [
                         {"name": FUNCTION_FILTER, "disabled": true,
                          "typed_config": self.filter("guard", &FunctionConfig::Guard {})},
@@ -132,15 +132,6 @@ impl Setup<'_> {
                     ],
                 }))}]}],
         })
-    }
-
-    /// The `.wasm` takes the secret from a header, so nobody else's may get as far. Other headers of ours are left to the
-    /// filter, which has to take them by itself.
-    fn taken_at_the_edge(&self) -> &[&str] {
-        match self.artefact {
-            Artefact::Module => &[],
-            Artefact::Wasm => &[SECRET_HEADER],
-        }
     }
 
     pub(super) fn access_log(&self) -> std::path::PathBuf {
@@ -236,7 +227,7 @@ impl Setup<'_> {
                                 "credential": {"name": secret_name(cluster), "sds_config": source}}))}}))}));
             }
         }
-        let secret = (has_secret && self.artefact == Artefact::Module).then(|| SecretRef {
+        let secret = has_secret.then(|| SecretRef {
             name: secret_name(cluster),
             config_source: source
                 .as_object()

@@ -205,7 +205,7 @@ fn function_filter(filter: Filter, config: &FunctionConfig) -> Result<Value> {
                 "name": FUNCTION_FILTER,
                 "root_id": FUNCTION_FILTER,
                 "failure_policy": "FAIL_RELOAD",
-                "reload_config": {"backoff": {"base_interval": "0.01s", "max_interval": "1s"}},
+                "reload_config": {"backoff": {"base_interval": "0.01s", "max_interval": "0.1s"}},
                 "allow_on_headers_stop_iteration": true,
                 "configuration": string_value(&config.to_json()),
                 "vm_config": {

@@ -1,0 +1,167 @@
+//! Access logs.
+
+use envoy_types::pb::envoy::config::accesslog::v3::{
+    AccessLog as EnvoyAccessLog, AccessLogFilter, HeaderFilter, access_log::ConfigType,
+    access_log_filter::FilterSpecifier,
+};
+use envoy_types::pb::envoy::extensions::access_loggers::file::v3::FileAccessLog;
+use prost::{Message, Name};
+use serde_json::Value;
+use tenon_model::{AccessLog, AccessLogFormat};
+
+use crate::output::Module;
+use crate::proto::{Any, core, inline_string, route, starts_with};
+use crate::wire::{self, Struct, any_bytes};
+
+/// The logs of a listener.
+///
+/// After a call the request's headers are the client's again, with one exception: nothing tells a `.wasm` in time that the
+/// client hung up during a call. Such a request still has its signature when it is logged, and is logged without it.
+pub(crate) fn translate(logs: &[AccessLog], module: &Module) -> Vec<EnvoyAccessLog> {
+    logs.iter()
+        .flat_map(|log| match (module, without_signature(&log.format)) {
+            (Module::Wasm(_), Some(format)) => vec![
+                file(&log.path, &log.format, Some(signed(false))),
+                file(&log.path, &format, Some(signed(true))),
+            ],
+            _ => vec![file(&log.path, &log.format, None)],
+        })
+        .collect()
+}
+
+fn file(path: &str, format: &AccessLogFormat, filter: Option<AccessLogFilter>) -> EnvoyAccessLog {
+    EnvoyAccessLog {
+        name: "envoy.access_loggers.file".to_owned(),
+        filter,
+        config_type: Some(ConfigType::TypedConfig(file_log(path, format))),
+    }
+}
+
+/// Lets requests through that have (or have not) a signature of AWS.
+fn signed(signed: bool) -> AccessLogFilter {
+    use route::header_matcher::HeaderMatchSpecifier::StringMatch;
+    let header = route::HeaderMatcher {
+        name: "authorization".to_owned(),
+        header_match_specifier: Some(StringMatch(starts_with("AWS4-HMAC-SHA256"))),
+        invert_match: !signed,
+        // Else a request without the header would be in neither log.
+        treat_missing_header_as_empty: true,
+    };
+    AccessLogFilter {
+        filter_specifier: Some(FilterSpecifier::HeaderFilter(HeaderFilter {
+            header: Some(header),
+        })),
+    }
+}
+
+/// The format without the headers that can carry a signature, a token or a secret; `None` if it has none of them.
+fn without_signature(format: &AccessLogFormat) -> Option<AccessLogFormat> {
+    let hidden = match format {
+        AccessLogFormat::Default => return None,
+        AccessLogFormat::Text(text) => AccessLogFormat::Text(hide(text)),
+        AccessLogFormat::Json(map) => {
+            let mut map = map.clone();
+            map.values_mut().for_each(hide_in);
+            AccessLogFormat::Json(map)
+        }
+    };
+    (hidden != *format).then_some(hidden)
+}
+
+fn hide_in(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = hide(text),
+        Value::Array(values) => values.iter_mut().for_each(hide_in),
+        Value::Object(map) => map.values_mut().for_each(hide_in),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Replaces each `%REQ(…)%` of such a header by what Envoy writes for a header that is not there.
+fn hide(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('%') {
+        out.push_str(before);
+        match after.split_once('%') {
+            Some((command, after)) if is_secret(command) => {
+                out.push('-');
+                rest = after;
+            }
+            Some((command, after)) => {
+                out.extend(["%", command, "%"]);
+                rest = after;
+            }
+            None => {
+                out.push('%');
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// `REQ(NAME)`, `REQ(NAME?OTHER):LENGTH`
+fn is_secret(command: &str) -> bool {
+    let names = command
+        .strip_prefix("REQ(")
+        .and_then(|rest| rest.split_once(')'))
+        .map_or("", |(names, _)| names)
+        .to_ascii_lowercase();
+    names.split('?').any(|name| {
+        name == "authorization" || name.starts_with("x-amz-") || name.starts_with("x-tenon-")
+    })
+}
+
+fn file_log(path: &str, format: &AccessLogFormat) -> Any {
+    /// `FileAccessLog.log_format`
+    const LOG_FORMAT: u32 = 5;
+    /// `SubstitutionFormatString.json_format`
+    const JSON_FORMAT: u32 = 2;
+    let mut bytes = FileAccessLog {
+        path: path.to_owned(),
+        ..FileAccessLog::default()
+    }
+    .encode_to_vec();
+    let format = match format {
+        AccessLogFormat::Default => None,
+        AccessLogFormat::Text(text) => Some(
+            core::SubstitutionFormatString {
+                format: inline_string(text)
+                    .map(core::substitution_format_string::Format::TextFormatSource),
+                ..core::SubstitutionFormatString::default()
+            }
+            .encode_to_vec(),
+        ),
+        AccessLogFormat::Json(map) => {
+            let mut format = Vec::new();
+            wire::append(&mut format, JSON_FORMAT, &Struct::from(map).encode_to_vec());
+            Some(format)
+        }
+    };
+    if let Some(format) = format {
+        wire::append(&mut bytes, LOG_FORMAT, &format);
+    }
+    any_bytes(FileAccessLog::type_url(), bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_headers_that_can_carry_a_secret_are_hidden() {
+        for (format, hidden) in [
+            ("%REQ(:PATH)% %REQ(Authorization)%!", "%REQ(:PATH)% -!"),
+            ("%REQ(X?x-amz-security-token):9%", "-"),
+            ("%REQ(x-tenon-secret)%100%%", "-100%%"),
+            (
+                "%REQ(COOKIE)% %RESPONSE_CODE% 5%",
+                "%REQ(COOKIE)% %RESPONSE_CODE% 5%",
+            ),
+        ] {
+            assert_eq!(hide(format), hidden);
+        }
+    }
+}
