@@ -264,6 +264,12 @@ impl Telemetry for WasmHost<'_> {
         }
     }
 
+    fn clock_skew(&mut self, seconds: u64) {
+        if let Some(shared) = self.shared {
+            shared.metrics.clock_skew(seconds);
+        }
+    }
+
     fn log(&mut self, level: Level, message: &str) {
         log(level, message);
     }

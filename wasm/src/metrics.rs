@@ -1,4 +1,4 @@
-//! The metrics of interfaces: `tenon_calls` and `tenon_call_ms`.
+//! The metrics of interfaces: `tenon_calls`, `tenon_call_ms` and `tenon_clock_skew_seconds`.
 //!
 //! Metrics of proxy-wasm have no labels, so the name carries them, as `;label=value` for each:
 //! `wasmcustom.tenon_calls;upstream=aws_default;function=echo;result=ok`. Three `stats_tags` in the bootstrap make labels
@@ -30,6 +30,12 @@ impl CallMetrics {
         if let Some(id) = self.id(MetricType::Histogram, format!("tenon_call_ms{call}")) {
             let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
             let _ = record_metric(id, took);
+        }
+    }
+
+    pub(crate) fn clock_skew(&self, seconds: u64) {
+        if let Some(id) = self.id(MetricType::Gauge, "tenon_clock_skew_seconds".into()) {
+            let _ = record_metric(id, seconds);
         }
     }
 

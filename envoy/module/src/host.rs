@@ -176,6 +176,12 @@ impl<EHF: EnvoyHttpFilter> Telemetry for EnvoyHost<'_, EHF> {
         }
     }
 
+    fn clock_skew(&mut self, seconds: u64) {
+        if let Some(shared) = self.shared {
+            shared.metrics.clock_skew(self.envoy, seconds);
+        }
+    }
+
     fn log(&mut self, level: Level, message: &str) {
         log(level, message);
     }

@@ -271,7 +271,7 @@ pub enum FunctionConfig {
     /// On a cluster: calls its functions.
     Upstream(UpstreamConfig),
     /// On a listener: puts the client's request back for access logs where a call ended without a response of its own
-    /// (timeouts, disconnects), and takes Tenon's headers off.
+    /// (timeouts, disconnects). The `.wasm` also takes [`SECRET_HEADER`] off what a client sends.
     Guard {},
 }
 

@@ -85,6 +85,9 @@ pub trait Telemetry {
     /// Counts a try: the function's name (empty where there was no call), `ok` or an error's code or `cancelled`, and
     /// how long it took.
     fn count(&mut self, function: &str, result: &'static str, took: Duration);
+    /// Tells how many seconds the provider's clock is ahead of or behind this one, where it refused a call: a
+    /// difference of minutes is why signatures are refused.
+    fn clock_skew(&mut self, _seconds: u64) {}
     /// Logs. Never a secret.
     fn log(&mut self, level: Level, message: &str);
 }

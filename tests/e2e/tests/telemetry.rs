@@ -64,6 +64,28 @@ on_both_hosts! {
         Ok(())
     }
 
+    async fn a_refused_signature_shows_how_far_the_clocks_differ(filter: Filter) -> Result<()> {
+        let lambda = LambdaDouble::start().await?;
+        let refusal = Answer::service_error(403, "InvalidSignatureException", "Signature expired")
+            .header("date", "Fri, 31 Dec 9999 23:59:59 GMT");
+        lambda.answer("f", [refusal]);
+        let gateway = GatewayBuilder::new(filter)?
+            .functions("lambda", lambda.address(), &secret(&LambdaDouble::key()))?
+            .route(function_route("/", "lambda", &CallConfig::aws("f", "f")))
+            .start()
+            .await?;
+        let answer = gateway.http1().await?.send(post("/", "{}")).await?;
+        assert_eq!(answer.status, 403);
+        let admin = gateway.envoy.admin();
+        let skew = tenon_e2e::deadline::until("the clocks' difference", || async {
+            Ok(admin.samples("tenon_clock_skew_seconds").await?.pop())
+        })
+        .await?;
+        let years = skew.1 / (365 * 86_400);
+        assert!((7_900..8_000).contains(&years), "{skew:?}");
+        Ok(())
+    }
+
     async fn access_logs_tell_the_story_of_a_call(filter: Filter) -> Result<()> {
         let lambda = LambdaDouble::start().await?;
         lambda.answer("good", [Answer::json("{}")]);

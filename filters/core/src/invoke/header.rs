@@ -66,6 +66,11 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
+/// A header's value as a number.
+pub(super) fn number(value: &[u8]) -> Option<u64> {
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
 /// Whether the client speaks gRPC, by its request's content type.
 pub(super) fn is_grpc(content_type: Option<&[u8]>) -> bool {
     content_type

@@ -1,4 +1,5 @@
 //! AWS Lambda: events in, answers out.
 
 pub(super) mod event;
+pub(super) mod response;
 pub(super) mod unwrap;

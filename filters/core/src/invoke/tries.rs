@@ -10,6 +10,7 @@ use super::call::Call;
 use super::error::Code;
 use super::header;
 use super::lambda::event;
+use super::lambda::response::ProviderResponse;
 use super::lambda::unwrap::{self, Unwrapped};
 use super::secret::Secret;
 use super::snapshot::{SECURITY_TOKEN, Snapshot, Written};
@@ -63,8 +64,6 @@ enum Answer {
     ThrottledApiGateway,
 }
 
-/// The type of a service's error (AWS Lambda API reference, Invoke).
-const ERROR_TYPE: &str = "x-amzn-errortype";
 /// The result of a try that is lost to a timeout, a hedge or the client's own disconnect.
 const CANCELLED: &str = "cancelled";
 
@@ -85,6 +84,8 @@ impl Try {
         self.call = match remembered {
             Some(client) => {
                 self.number = begin_another_try(host);
+                // A try that is lost tells nothing, and an earlier one's failure is not its own.
+                host.annotate(&[("error", b""), ("function_error", b"")]);
                 let call = upstream.call(host, client.call_key());
                 self.client = Some(client);
                 call
@@ -105,7 +106,10 @@ impl Try {
                 "no function is configured for this route",
             );
         };
-        let announced = client.content_length().and_then(number).unwrap_or(0);
+        let announced = client
+            .content_length()
+            .and_then(header::number)
+            .unwrap_or(0);
         if announced > upstream.max_request_bytes {
             return self.refuse_too_large(upstream, host);
         }
@@ -304,6 +308,9 @@ impl Try {
                 self.fail(host, end, Code::Throttled, 429, message)
             }
             Some(code) => {
+                if let (403, Some(date)) = (response.status, response.date) {
+                    host.clock_skew(date.abs_diff(host.now()).as_secs());
+                }
                 let message = response.message();
                 host.log(
                     Level::Warn,
@@ -410,7 +417,7 @@ impl Try {
         let unwrapped = if shape == ResponseShape::Alb {
             let status = host
                 .header(Side::Response, ":status")
-                .and_then(|status| number(&status))
+                .and_then(|status| header::number(&status))
                 .unwrap_or(200);
             unwrap::alb(&answer, u16::try_from(status).unwrap_or(200))
         } else {
@@ -685,10 +692,6 @@ fn begin_another_try(host: &mut impl Host) -> u8 {
     number
 }
 
-fn number(text: &[u8]) -> Option<u64> {
-    std::str::from_utf8(text).ok()?.parse().ok()
-}
-
 /// Removes all headers of the response but its status.
 fn clear(host: &mut impl Headers) {
     let mut names = Vec::new();
@@ -700,81 +703,4 @@ fn clear(host: &mut impl Headers) {
     for name in names {
         host.remove_header(Side::Response, &name);
     }
-}
-
-/// What the headers of Lambda's response say (AWS Lambda API reference, Invoke).
-#[derive(Default)]
-struct ProviderResponse {
-    status: u16,
-    length: u64,
-    function_error: Option<Vec<u8>>,
-    executed_version: Option<Vec<u8>>,
-    request_id: Option<Vec<u8>>,
-    error_type: Option<String>,
-    ours: Vec<String>,
-}
-
-impl ProviderResponse {
-    fn read(host: &impl Headers) -> Self {
-        let mut response = Self::default();
-        host.each_header(Side::Response, &mut |name, value| match name {
-            b":status" => {
-                response.status = number(value)
-                    .and_then(|status| u16::try_from(status).ok())
-                    .unwrap_or(0)
-            }
-            b"content-length" => response.length = number(value).unwrap_or(0),
-            b"x-amz-function-error" => response.function_error = Some(value.to_owned()),
-            b"x-amz-executed-version" => response.executed_version = Some(value.to_owned()),
-            b"x-amzn-requestid" => response.request_id = Some(value.to_owned()),
-            b"x-amzn-errortype" => response.error_type = error_type(value),
-            _ if header::is_ours(name) => response
-                .ours
-                .extend(std::str::from_utf8(name).map(str::to_owned)),
-            _ => {}
-        });
-        response
-    }
-
-    /// `None`: the function answered.
-    fn verdict(&self) -> Option<Code> {
-        match self.status {
-            200..=299 if self.function_error.is_some() => Some(Code::FunctionError),
-            200..=299 => None,
-            429 => Some(Code::Throttled),
-            _ => Some(Code::ProviderError),
-        }
-    }
-
-    /// The status of a provider's error: its own, unless that is none.
-    fn error_status(&self) -> u16 {
-        if (400..=599).contains(&self.status) {
-            self.status
-        } else {
-            Code::ProviderError.status()
-        }
-    }
-
-    /// Shows the type of an error without what follows it, which may name a host of AWS's own.
-    fn put_error_type(&self, host: &mut impl Headers) {
-        match &self.error_type {
-            Some(error_type) => host.set_header(Side::Response, ERROR_TYPE, error_type.as_bytes()),
-            None => host.remove_header(Side::Response, ERROR_TYPE),
-        }
-    }
-
-    /// Says what the provider said without its own text, which names accounts, roles and keys.
-    fn message(&self) -> String {
-        match &self.error_type {
-            Some(error_type) => format!("the provider answered {} {error_type}", self.status),
-            None => format!("the provider answered {}", self.status),
-        }
-    }
-}
-
-/// `AccessDeniedException:http://…` is shown as `AccessDeniedException`.
-fn error_type(value: &[u8]) -> Option<String> {
-    let name = std::str::from_utf8(value).ok()?.split(':').next()?;
-    (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric()))
-        .then(|| name.to_owned())
 }

@@ -49,11 +49,21 @@ pub(crate) fn basic_day(day: u64) -> [u8; 8] {
     [y1, y2, y3, y4, m1, m2, d1, d2]
 }
 
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
+/// Reads `Sun, 06 Nov 1994 08:49:37 GMT`, the one format of dates that HTTP writes (RFC 9110, 5.6.7).
+pub(crate) fn from_http(text: &str) -> Option<Duration> {
+    let mut parts = text.split(' ').skip(1);
+    let (day, month, year) = (parts.next()?, parts.next()?, parts.next()?);
+    let month = MONTHS.iter().position(|name| *name == month)? + 1;
+    let time = parts.next()?;
+    from_rfc3339(&format!("{year}-{month:02}-{day}T{time}Z"))
+}
+
 /// `12/Mar/2020:19:03:58 +0000`, the time of the Common Log Format.
 pub(crate) fn common_log(now: Duration) -> String {
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
     let basic = basic(now);
     // Digits throughout.
     let part = |range| {
@@ -191,6 +201,20 @@ mod tests {
             (u64::MAX, "99991231T235959Z"),
         ] {
             assert_eq!(written(seconds), text);
+        }
+    }
+
+    #[test]
+    fn dates_of_http_are_read() {
+        for (text, seconds) in [
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(784_111_777)),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", None),
+            ("Sun, 06 Foo 1994 08:49:37 GMT", None),
+            ("Sun, 06 Nov 1994", None),
+            ("", None),
+        ] {
+            assert_eq!(from_http(text), seconds.map(Duration::from_secs), "{text}");
         }
     }
 

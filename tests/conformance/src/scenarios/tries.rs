@@ -214,6 +214,16 @@ fn lost() -> Vec<Scenario> {
             .body(RESET_AGAIN)
             .answered_by_router("upstream_reset_before_response_started{connection_termination}")
             .counted(["cancelled", "cancelled"]),
+        Scenario::new("an-error-is-forgotten-when-the-last-try-is-lost")
+            .answer(function_error())
+            .answer(Answer::Lost)
+            .retry(&[504], 1)
+            .guarded()
+            .gives(503)
+            .body(RESET_AGAIN)
+            .answered_by_router("upstream_reset_before_response_started{connection_termination}")
+            .counted(["function_error", "cancelled"])
+            .tells_nothing_of("function_error"),
         Scenario::new("an-event-whose-tries-are-all-lost-is-the-client-s-own-again")
             .call_with(|aws| aws.request = RequestShape::ApiGateway)
             .request(Request::get("/a?b"))
