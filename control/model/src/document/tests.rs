@@ -305,3 +305,26 @@ fn headers_that_envoy_would_refuse_with_the_whole_table_are_refused_here() {
         [format!("{at}: has 1000 headers; at most 990 are possible")]
     );
 }
+
+#[test]
+fn what_is_there_twice_is_told_at_its_list() {
+    let twice = |kind: &str, spec: &str| {
+        problems(&format!(
+            "{{apiVersion: {kind}, metadata: {{name: web}}, spec: {spec}}}"
+        ))
+    };
+    assert_eq!(
+        twice(
+            "gateway.solo.io/v1, kind: VirtualService",
+            "{virtualHost: {domains: [a.com, b.com, A.com]}}"
+        ),
+        ["spec.virtualHost.domains: \"a.com\" is there more than once"]
+    );
+    assert_eq!(
+        twice(
+            "gloo.solo.io/v1, kind: Upstream",
+            "{aws: {region: r, lambdaFunctions: [{logicalName: f, lambdaFunctionName: g}, {logicalName: f, lambdaFunctionName: h}]}}"
+        ),
+        ["spec.aws.lambdaFunctions: \"f\" is there more than once"]
+    );
+}
