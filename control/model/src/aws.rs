@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::ObjectRef;
 use crate::read::{Fields, Node};
 use crate::upstream::is_host_name;
+use crate::virtual_service::first_twice;
 
 /// AWS Lambda in one region.
 #[derive(Debug, Clone, PartialEq)]
@@ -163,17 +164,14 @@ pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<AwsUpstream> {
             }
             Some(region)
         });
-        let functions = fields.list("lambdaFunctions", |node| read_function(&node));
-        for (index, function) in functions.iter().enumerate() {
-            let name = &function.logical_name;
-            if functions
-                .iter()
-                .take(index)
-                .any(|other| other.logical_name == *name)
-            {
-                fields.error(format!("lambdaFunctions: {name:?} is there more than once"));
+        let functions = fields.field("lambdaFunctions", |node| {
+            let functions = node.list(|node| read_function(&node))?;
+            match first_twice(functions.iter().map(|function| &function.logical_name)) {
+                Some(name) => node.error(format!("{name:?} is there more than once")),
+                None => Some(functions),
             }
-        }
+        });
+        let functions = functions.unwrap_or_default();
         let own = read_tenon(fields);
         let overrides = fields
             .field("destinationOverrides", |node| read_destination(&node))

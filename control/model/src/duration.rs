@@ -13,8 +13,9 @@ const UNITS: [(&str, u128); 7] = [
     ("s", 1_000_000_000),
 ];
 
-/// The longest duration that protobuf has, in seconds.
-const MOST: u64 = 315_576_000_000;
+/// The longest duration that Envoy takes, in seconds: what fits 64 bits of nanoseconds. Protobuf has longer ones, but with
+/// one of those Envoy refuses a route table as a whole.
+const MOST: u64 = 9_223_372_035;
 
 pub(crate) fn parse(text: &str) -> Option<Duration> {
     let mut rest = text;
@@ -69,6 +70,7 @@ mod tests {
             ("250ms", 250),
             ("1m30s", 90_000),
             ("2h", 7_200_000),
+            ("9223372035s", 9_223_372_035_000),
         ] {
             assert_eq!(parse(text), Some(Duration::from_millis(millis)), "{text}");
         }
@@ -86,6 +88,7 @@ mod tests {
             "1s2",
             "1e3s",
             "99999999999999999s",
+            "9223372037s",
         ] {
             assert_eq!(parse(text), None, "{text}");
         }

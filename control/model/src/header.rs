@@ -3,6 +3,11 @@
 use crate::format;
 use crate::read::{Fields, Node};
 
+/// The longest name or value that Envoy takes; a longer one would cost all routes of a listener.
+const MOST_BYTES: usize = 16_384;
+/// How many headers Envoy adds in one place, less some that Tenon adds itself.
+const MOST_HEADERS: usize = 990;
+
 /// Headers to add and remove.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HeaderManipulation {
@@ -30,12 +35,25 @@ pub struct HeaderToAdd {
 pub(crate) fn read_manipulation(node: &Node<'_>) -> Option<HeaderManipulation> {
     node.object(|fields| {
         Some(HeaderManipulation {
-            request_add: fields.list("requestHeadersToAdd", |node| read_to_add(&node)),
+            request_add: read_list(fields, "requestHeadersToAdd"),
             request_remove: fields.list("requestHeadersToRemove", |node| name(&node)),
-            response_add: fields.list("responseHeadersToAdd", |node| read_to_add(&node)),
+            response_add: read_list(fields, "responseHeadersToAdd"),
             response_remove: fields.list("responseHeadersToRemove", |node| name(&node)),
         })
     })
+}
+
+fn read_list(fields: &mut Fields<'_>, name: &'static str) -> Vec<HeaderToAdd> {
+    let headers = fields.field(name, |node| {
+        let headers = node.list(|node| read_to_add(&node))?;
+        match headers.len() {
+            0..=MOST_HEADERS => Some(headers),
+            more => node.error(format!(
+                "has {more} headers; at most {MOST_HEADERS} are possible"
+            )),
+        }
+    });
+    headers.unwrap_or_default()
 }
 
 fn read_to_add(node: &Node<'_>) -> Option<HeaderToAdd> {
@@ -89,7 +107,7 @@ pub(crate) fn matched_name(node: &Node<'_>) -> Option<String> {
     if !name.strip_prefix(':').unwrap_or(&name).chars().all(token) {
         return node.error(format!("{name:?} is not the name of a header"));
     }
-    Some(name)
+    short_enough(node, name)
 }
 
 /// A text that can stand in a header.
@@ -98,5 +116,14 @@ pub(crate) fn value(node: &Node<'_>) -> Option<String> {
     if value.contains(['\0', '\r', '\n']) {
         return node.error("a header cannot hold a line break or NUL");
     }
-    Some(value)
+    short_enough(node, value)
+}
+
+fn short_enough(node: &Node<'_>, text: String) -> Option<String> {
+    match text.len() {
+        0..=MOST_BYTES => Some(text),
+        more => node.error(format!(
+            "has {more} bytes; at most {MOST_BYTES} are possible"
+        )),
+    }
 }

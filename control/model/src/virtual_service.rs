@@ -1,5 +1,7 @@
 //! Virtual services: domains and their routes.
 
+use std::collections::BTreeSet;
+
 use crate::action::{self, Action};
 use crate::header::{self, HeaderManipulation};
 use crate::matcher::{self, Matcher};
@@ -76,12 +78,14 @@ pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<VirtualService> {
 
 fn read_host(fields: &mut Fields<'_>, namespace: &str) -> Option<VirtualService> {
     fields.later(&["optionsConfigRefs"]);
-    let mut domains = fields.list("domains", |node| read_domain(&node));
-    for (index, domain) in domains.iter().enumerate() {
-        if domains.iter().take(index).any(|other| other == domain) {
-            fields.error(format!("domains: {domain:?} is there more than once"));
+    let domains = fields.field("domains", |node| {
+        let domains = node.list(|node| read_domain(&node))?;
+        match first_twice(domains.iter()) {
+            Some(domain) => node.error(format!("{domain:?} is there more than once")),
+            None => Some(domains),
         }
-    }
+    });
+    let mut domains = domains.unwrap_or_default();
     if domains.is_empty() {
         domains.push("*".into());
     }
@@ -103,6 +107,12 @@ fn read_host(fields: &mut Fields<'_>, namespace: &str) -> Option<VirtualService>
         routes: fields.list("routes", |node| read_route(&node, namespace)),
         options: options.unwrap_or_default(),
     })
+}
+
+/// The first of several that is there a second time.
+pub(crate) fn first_twice<'a>(mut names: impl Iterator<Item = &'a String>) -> Option<&'a String> {
+    let mut seen = BTreeSet::new();
+    names.find(|name| !seen.insert(*name))
 }
 
 fn read_domain(node: &Node<'_>) -> Option<String> {

@@ -75,6 +75,11 @@ impl Envoy {
             .stdout(std::io::stderr().as_fd().try_clone_to_owned()?)
             // Ctrl-C reaches the whole group of a terminal; Envoy is to be drained first.
             .process_group(0);
+        for (name, _) in std::env::vars_os() {
+            if is_ours(&name.to_string_lossy()) {
+                command.env_remove(name);
+            }
+        }
         if let Some(modules) = &options.modules {
             command.env("ENVOY_DYNAMIC_MODULES_SEARCH_PATH", modules);
         }
@@ -159,6 +164,14 @@ pub(crate) async fn serves(
         }
         tokio::time::sleep(POLL).await;
     }
+}
+
+/// Whether a variable of the environment is for the control plane alone. Its credentials must not be where a route could
+/// put them into a header, with `%ENVIRONMENT(…)%`.
+fn is_ours(name: &str) -> bool {
+    ["AWS_", "AZURE_", "GOOGLE_", "TENON_", "VAULT_"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
 }
 
 async fn admin_address(child: &mut Child, path: &Path) -> anyhow::Result<SocketAddr> {
@@ -254,6 +267,12 @@ fn active_requests(stats: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_credentials_of_the_control_plane_are_not_envoys() {
+        assert!(is_ours("AWS_SECRET_ACCESS_KEY"));
+        assert!(!is_ours("ENVOY_DYNAMIC_MODULES_SEARCH_PATH") && !is_ours("PATH"));
+    }
 
     #[test]
     fn active_listeners_are_read() {

@@ -136,7 +136,7 @@ impl Files {
             return;
         }
         let documents = match &content {
-            Ok(text) => documents(tenon_model::parse(&relative, text)),
+            Ok(text) => documents(file, tenon_model::parse(&relative, text)),
             Err(reason) => vec![unreadable(reason.clone())],
         };
         let good: BTreeSet<ObjectKey> = documents
@@ -366,15 +366,20 @@ impl Watch {
     }
 }
 
-fn documents(parsed: Vec<Parsed>) -> Vec<Document<Arc<Object>>> {
+fn documents(file: &Path, parsed: Vec<Parsed>) -> Vec<Document<Arc<Object>>> {
     parsed
         .into_iter()
         .filter_map(|parsed| match parsed {
             Parsed::Object(object) => Some(Document::Object(object.key.clone(), Arc::from(object))),
             Parsed::Rejected { key, problems } => Some(Document::Rejected(key, problems)),
             Parsed::Unreadable(problem) => Some(Document::Unreadable(problem)),
+            // A kind that is misspelt, or not supported yet, would be looked for in vain.
+            Parsed::Ignored { kind } if kind.contains(".solo.io/") => {
+                tracing::warn!(file = %file.display(), kind, "skipped: not a kind that is read");
+                None
+            }
             Parsed::Ignored { kind } => {
-                tracing::debug!(kind, "skipped");
+                tracing::debug!(file = %file.display(), kind, "skipped");
                 None
             }
         })

@@ -15,8 +15,8 @@ use crate::wire::{self, Struct, any_bytes};
 
 /// The logs of a listener.
 ///
-/// After a call the request's headers are the client's again, with one exception: nothing tells a `.wasm` in time that the
-/// client hung up during a call. Such a request still has its signature when it is logged, and is logged without it.
+/// After a call the request's headers are the client's again, but not where a `.wasm` trapped, or where the client hung up
+/// during its call: nothing tells it in time. Such a request still has its signature when it is logged, and is logged without it.
 pub(crate) fn translate(logs: &[AccessLog], module: &Module) -> Vec<EnvoyAccessLog> {
     logs.iter()
         .flat_map(|log| match (module, without_signature(&log.format)) {

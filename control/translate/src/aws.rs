@@ -38,6 +38,9 @@ pub(crate) fn cluster(
             None => tls::verified(&endpoint.host),
             Some(ssl) => {
                 let context = tls::configured(ssl, secret);
+                let name = ssl.sni.as_deref().unwrap_or(&endpoint.host);
+                // Unlike to other upstreams, tokens go here: never to somebody unverified.
+                let context = tls::or_verified(context, name);
                 match context.sni.is_empty() && endpoint.ip().is_none() {
                     true => tls::with_sni(&context, &endpoint.host),
                     false => context,

@@ -162,9 +162,11 @@ impl Translator {
                 self.mark(key, work);
             }
             Change::Verdict(id, verdict) => {
-                if let Some(resource) = self.resources.get(&id) {
-                    work.statuses.extend(resource.provenance.iter().cloned());
-                }
+                // One that is no more needs no verdict; a later one of its name is not to inherit it.
+                let Some(resource) = self.resources.get(&id) else {
+                    return;
+                };
+                work.statuses.extend(resource.provenance.iter().cloned());
                 match verdict {
                     Some(words) => self.verdicts.insert(id, words),
                     None => self.verdicts.remove(&id),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use envoy_types::pb::envoy::config::common::mutation_rules::v3 as mutation;
 use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation::v3::HeaderMutation;
 use prost::Message;
@@ -21,7 +22,7 @@ const VIRTUAL_HOSTS: u32 = 2;
 
 /// The route tables of a gateway, by name. One for now; a large one can be cut in pieces here.
 pub(crate) struct RouteTables {
-    pub(crate) tables: BTreeMap<String, Vec<u8>>,
+    pub(crate) tables: BTreeMap<String, Bytes>,
     /// The virtual services that are served.
     pub(crate) served: BTreeSet<ObjectKey>,
     /// What is wrong with them beside each other.
@@ -43,6 +44,7 @@ pub(crate) fn route_tables<'a>(
     let mut owners: BTreeMap<&str, &ObjectKey> = BTreeMap::new();
     let mut served = BTreeSet::new();
     let mut problems = Vec::new();
+    let mut encoded = Vec::new();
     for (key, host) in hosts {
         let mut domains = Vec::new();
         for (index, domain) in host.domains.iter().enumerate() {
@@ -64,11 +66,13 @@ pub(crate) fn route_tables<'a>(
         if domains.is_empty() {
             continue;
         }
-        wire::append(&mut bytes, VIRTUAL_HOSTS, &host.encode(domains.into_iter()));
+        encoded.clear();
+        host.encode(domains.into_iter(), &mut encoded);
+        wire::append(&mut bytes, VIRTUAL_HOSTS, &encoded);
         served.insert(key.clone());
     }
     RouteTables {
-        tables: BTreeMap::from([(name, bytes)]),
+        tables: BTreeMap::from([(name, bytes.into())]),
         served,
         problems,
     }

@@ -104,6 +104,19 @@ pub(crate) fn configured(ssl: &UpstreamSsl, secret: Option<&TlsSecret>) -> tls::
     }
 }
 
+/// The same, verified with the system's roots, as one name, if it names no roots itself.
+pub(crate) fn or_verified(
+    mut context: tls::UpstreamTlsContext,
+    name: &str,
+) -> tls::UpstreamTlsContext {
+    let common = context.common_tls_context.get_or_insert_default();
+    if common.validation_context_type.is_none() {
+        let verified = verified(name).common_tls_context.unwrap_or_default();
+        common.validation_context_type = verified.validation_context_type;
+    }
+    context
+}
+
 /// The same, asking for another name.
 pub(crate) fn with_sni(context: &tls::UpstreamTlsContext, sni: &str) -> tls::UpstreamTlsContext {
     tls::UpstreamTlsContext {

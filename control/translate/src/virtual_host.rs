@@ -41,13 +41,12 @@ impl VirtualHostForm {
             .all(|it| it.level == ProblemLevel::Warning)
     }
 
-    /// The encoded virtual host for those domains.
-    pub(crate) fn encode<'a>(&self, domains: impl Iterator<Item = &'a str>) -> Vec<u8> {
-        let mut bytes = self.body.clone();
+    /// Appends the encoded virtual host for those domains.
+    pub(crate) fn encode<'a>(&self, domains: impl Iterator<Item = &'a str>, to: &mut Vec<u8>) {
+        to.extend_from_slice(&self.body);
         for domain in domains {
-            wire::append(&mut bytes, DOMAINS, domain.as_bytes());
+            wire::append(to, DOMAINS, domain.as_bytes());
         }
-        bytes
     }
 
     /// Whether both make the same of a route table.

@@ -279,3 +279,52 @@ fn a_message_that_is_not_supported_is_refused_even_if_it_is_empty() {
         ["spec.virtualHost.routes[0].delegateAction: is not supported yet"]
     );
 }
+
+#[test]
+fn headers_that_envoy_would_refuse_with_the_whole_table_are_refused_here() {
+    let route = |header: &str, times: usize| {
+        let headers = vec![header; times].join(", ");
+        problems(&format!(
+            "{{apiVersion: gateway.solo.io/v1, kind: VirtualService, metadata: {{name: web}}, spec: {{virtualHost: {{options: \
+             {{headerManipulation: {{responseHeadersToAdd: [{headers}]}}}}}}}}}}"
+        ))
+    };
+    let long = "x".repeat(16_385);
+    let at = "spec.virtualHost.options.headerManipulation.responseHeadersToAdd";
+    let too_long = "has 16385 bytes; at most 16384 are possible";
+    assert_eq!(
+        route(&format!("{{header: {{key: a, value: {long}}}}}"), 1),
+        [format!("{at}[0].header.value: {too_long}")]
+    );
+    assert_eq!(
+        route(&format!("{{header: {{key: {long}}}}}"), 1),
+        [format!("{at}[0].header.key: {too_long}")]
+    );
+    assert_eq!(
+        route("{header: {key: a, value: b}}", 1_000),
+        [format!("{at}: has 1000 headers; at most 990 are possible")]
+    );
+}
+
+#[test]
+fn what_is_there_twice_is_told_at_its_list() {
+    let twice = |kind: &str, spec: &str| {
+        problems(&format!(
+            "{{apiVersion: {kind}, metadata: {{name: web}}, spec: {spec}}}"
+        ))
+    };
+    assert_eq!(
+        twice(
+            "gateway.solo.io/v1, kind: VirtualService",
+            "{virtualHost: {domains: [a.com, b.com, A.com]}}"
+        ),
+        ["spec.virtualHost.domains: \"a.com\" is there more than once"]
+    );
+    assert_eq!(
+        twice(
+            "gloo.solo.io/v1, kind: Upstream",
+            "{aws: {region: r, lambdaFunctions: [{logicalName: f, lambdaFunctionName: g}, {logicalName: f, lambdaFunctionName: h}]}}"
+        ),
+        ["spec.aws.lambdaFunctions: \"f\" is there more than once"]
+    );
+}

@@ -203,7 +203,7 @@ impl Assembly {
         let served = &gateway.tables.served;
         let stems: Arc<[ObjectKey]> = gateway.key.into_iter().chain(served).cloned().collect();
         for (table, bytes) in &gateway.tables.tables {
-            let content = (Bytes::from(bytes.clone()), stems.clone());
+            let content = (bytes.clone(), stems.clone());
             self.resources
                 .insert(id(ResourceType::Route, table), content);
         }

@@ -64,7 +64,7 @@ impl Translator {
         }
         for (id, words) in &self.verdicts {
             if self.blames(id, words, key) {
-                let text = format!("Envoy refuses it: {words}");
+                let text = format!("Envoy refuses it: {}", shortened(words));
                 proxies
                     .entry(id.proxy.to_string())
                     .or_default()
@@ -99,6 +99,19 @@ impl Translator {
     }
 }
 
+/// Envoy's words without their middle, where it may put the whole resource. What is wrong stands at an end.
+fn shortened(words: &str) -> String {
+    const END: usize = 500;
+    let (first, last) = (
+        words.floor_char_boundary(END),
+        words.ceil_char_boundary(words.len().saturating_sub(END)),
+    );
+    match (words.get(..first), words.get(last..)) {
+        (Some(start), Some(end)) if first < last => format!("{start} […] {end}"),
+        _ => words.to_owned(),
+    }
+}
+
 /// Whether a name stands in a text by itself, not as a part of a longer one.
 fn mentions(text: &str, name: &str) -> bool {
     let part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
@@ -111,4 +124,21 @@ fn mentions(text: &str, name: &str) -> bool {
         // Names of routes start with the name of their virtual host.
         ends(before) && (ends(after) || text[start + name.len()..].starts_with("-route-"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_words_lose_their_middle() {
+        assert_eq!(shortened("no such thing"), "no such thing");
+        let long = format!("start{}end", "é".repeat(1_000));
+        let short = shortened(&long);
+        assert!(
+            short.starts_with("starté") && short.ends_with("éend"),
+            "{short}"
+        );
+        assert!(short.len() < 1_020, "{}", short.len());
+    }
 }
