@@ -2,9 +2,16 @@
 
 use std::time::Duration;
 
+use envoy_types::pb::envoy::config::common::mutation_rules::v3 as mutation;
+use envoy_types::pb::envoy::config::common::mutation_rules::v3::header_mutation::{
+    Action, RemoveOnMatch,
+};
 use envoy_types::pb::envoy::extensions::dynamic_modules::v3::DynamicModuleConfig;
 use envoy_types::pb::envoy::extensions::filters::http::credential_injector::v3::CredentialInjector;
 use envoy_types::pb::envoy::extensions::filters::http::dynamic_modules::v3::DynamicModuleFilter;
+use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::{
+    HeaderMutation, Mutations,
+};
 use envoy_types::pb::envoy::extensions::filters::http::lua::v3::Lua;
 use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
 use envoy_types::pb::envoy::extensions::filters::http::upstream_codec::v3::UpstreamCodec;
@@ -17,7 +24,9 @@ use envoy_types::pb::google::protobuf::StringValue;
 use tenon_contract::{FUNCTION_FILTER, FunctionConfig, SECRET_HEADER};
 
 use crate::output::Module;
-use crate::proto::{Any, ads, boolean, core, duration, hcm, inline_string, local_file, route, tls};
+use crate::proto::{
+    Any, ads, boolean, core, duration, hcm, inline_string, local_file, matches, route, tls,
+};
 use crate::wire::any;
 
 /// The filters of a cluster that calls functions.
@@ -49,6 +58,7 @@ pub(crate) fn of_listener(module: &Module) -> Vec<hcm::HttpFilter> {
         Module::Wasm(_) => lua(FUNCTION_FILTER, SHOW_THE_STORY),
     };
     vec![
+        forged_responses(),
         hcm::HttpFilter {
             disabled: true,
             ..own
@@ -56,6 +66,31 @@ pub(crate) fn of_listener(module: &Module) -> Vec<hcm::HttpFilter> {
         filter("envoy.filters.http.router", any(&Router::default())),
     ]
 }
+
+/// Takes Tenon's headers off what upstreams answer. All but the error's, which is the filter's own on routes to functions;
+/// other routes remove it themselves.
+fn forged_responses() -> hcm::HttpFilter {
+    let remove = mutation::HeaderMutation {
+        action: Some(Action::RemoveOnMatch(RemoveOnMatch {
+            key_matcher: Some(matches(ALL_BUT_THE_ERROR)),
+        })),
+    };
+    let mutations = Mutations {
+        response_mutations: vec![remove],
+        ..Mutations::default()
+    };
+    filter(
+        "envoy.filters.http.header_mutation",
+        any(&HeaderMutation {
+            mutations: Some(mutations),
+            ..HeaderMutation::default()
+        }),
+    )
+}
+
+/// Names under `x-tenon-` other than `x-tenon-error`, in printable ASCII: RE2 has no "but not", and this is small enough
+/// for any Envoy's limit.
+const ALL_BUT_THE_ERROR: &str = "x-tenon-([!-df-~][!-~]*|e([!-qs-~][!-~]*|r([!-qs-~][!-~]*|r([!-np-~][!-~]*|o([!-qs-~][!-~]*|r[!-~]+)?)?)?)?)?";
 
 /// Gives a body, an empty one, to each request that ends with its headers: Envoy lets no proxy-wasm filter do so, nor
 /// put such a request's headers back once they went on.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use envoy_types::pb::envoy::r#type::matcher::v3::RegexMatchAndSubstitute;
 use envoy_types::pb::envoy::r#type::v3::{FractionalPercent, fractional_percent::DenominatorType};
-use tenon_contract::{CALL_HEADER, CALL_KEY, CallConfig, ERROR_HEADER, SECRET_HEADER};
+use tenon_contract::{CALL_HEADER, CALL_KEY, CallConfig, ERROR_HEADER};
 use tenon_model::{
     Action, Destination, HeaderManipulation, HeaderToAdd, HostRewrite, ObjectKey, ObjectRef,
     PathRedirect, Problem, ProblemLevel, Redirect, RegexRewrite, RetryPolicy, Route, RouteOptions,
@@ -282,10 +282,10 @@ impl<U: Upstreams> Routes<'_, U> {
         route.request_headers_to_remove = request_remove.clone();
         route.response_headers_to_add = to_add(response_add);
         route.response_headers_to_remove = response_remove.clone();
-        // An upstream's own headers of these names would pass for ours.
-        for name in [CALL_HEADER, ERROR_HEADER, SECRET_HEADER] {
-            route.response_headers_to_remove.push(name.to_owned());
-        }
+        // An upstream's own would pass for ours. (What else begins as ours is taken off by the listener.)
+        route
+            .response_headers_to_remove
+            .push(ERROR_HEADER.to_owned());
         RouteForm {
             route,
             calls: BTreeMap::new(),
