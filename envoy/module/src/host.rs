@@ -103,6 +103,10 @@ impl<EHF: EnvoyHttpFilter> Body for EnvoyHost<'_, EHF> {
         }
     }
 
+    fn new_length(&self, side: Side) -> u64 {
+        self.envoy.get_body_size(bodies(side).1) as u64
+    }
+
     fn replace_body(&mut self, side: Side, bytes: &[u8]) {
         let (buffered, received) = bodies(side);
         for body in [buffered, received] {

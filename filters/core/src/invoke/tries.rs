@@ -26,7 +26,6 @@ pub struct Try {
     client: Option<Snapshot>,
     call: Option<Arc<Call>>,
     secret: Option<Arc<Secret>>,
-    hash: PayloadHash,
     /// The request's headers were not all of it.
     framed: bool,
     request_bytes: u64,
@@ -143,15 +142,7 @@ impl Try {
         if self.phase != Phase::Gathering {
             return Step::Continue;
         }
-        let (hash, bytes) = (&mut self.hash, &mut self.request_bytes);
-        match &self.call {
-            // What is signed is the event.
-            Some(call) if event::is_built(call) => *bytes += host.new_length(Side::Request),
-            _ => host.each_new_chunk(Side::Request, &mut |chunk| {
-                *bytes += chunk.len() as u64;
-                hash.update(chunk);
-            }),
-        }
+        self.request_bytes += host.new_length(Side::Request);
         if self.request_bytes > upstream.max_request_bytes {
             return self.refuse_too_large(upstream, host);
         }
@@ -178,7 +169,7 @@ impl Try {
             return self.refuse(host, Code::Internal, "internal error");
         };
         client.clean(host);
-        let mut hash = std::mem::take(&mut self.hash);
+        let mut hash = PayloadHash::default();
         let mut content_type = client.content_type();
         if event::is_built(call) {
             let mut body =
@@ -203,9 +194,13 @@ impl Try {
             host.set_header(Side::Request, "content-length", length.as_bytes());
         }
         let authority = upstream.aws.host.as_bytes();
-        let hash = if self.request_bytes == 0 && !event::is_built(call) {
+        let hash = if event::is_built(call) {
+            hash.finish()
+        } else if self.request_bytes == 0 {
             EMPTY_PAYLOAD
         } else {
+            // Once, when it is whole: asking the host for each part as it comes costs more than it saves.
+            host.each_chunk(Side::Request, &mut |chunk| hash.update(chunk));
             hash.finish()
         };
         let mut buffer = Vec::new();
