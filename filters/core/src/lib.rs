@@ -13,5 +13,6 @@
 )]
 
 pub mod host;
+pub mod inja;
 pub mod invoke;
 pub mod sign;
