@@ -13,9 +13,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
 
-use super::super::call::Call;
 use super::super::header;
 use super::super::snapshot::Snapshot;
+use super::Call;
 use tenon_contract::RequestShape;
 
 /// Whether the body is replaced by an event, which shows all headers of the request.
@@ -355,16 +355,12 @@ mod tests {
     use serde_json::Value;
     use tenon_contract::{CallConfig, CallTarget};
 
-    use super::super::super::call::Calls;
     use super::*;
 
     fn event(shape: RequestShape, client: &[(&str, Vec<u8>)], body: &[u8]) -> Value {
-        let mut config = CallConfig::aws("f", "f");
-        let CallTarget::Aws(aws) = &mut config.target;
+        let CallTarget::Aws(mut aws) = CallConfig::aws("f", "f").target;
         aws.request = shape;
-        let call = Calls::default()
-            .get(config.to_json().as_bytes(), |_| {})
-            .unwrap();
+        let call = Call::compile(aws, false).unwrap();
         let event = build(&call, &Snapshot::of(client), body).unwrap();
         serde_json::from_slice(&event).unwrap()
     }
