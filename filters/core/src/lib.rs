@@ -14,4 +14,5 @@
 
 pub mod host;
 pub mod invoke;
+pub mod matching;
 pub mod sign;
