@@ -16,4 +16,5 @@ pub mod eventstream;
 pub mod host;
 pub mod inja;
 pub mod invoke;
+pub mod matching;
 pub mod sign;
