@@ -10,6 +10,7 @@ mod grpc;
 mod head;
 mod headers;
 mod refusals;
+mod streaming;
 mod tries;
 mod unwrap_alb;
 mod unwrap_api_gateway;
@@ -28,6 +29,7 @@ pub fn all() -> Vec<Scenario> {
         grpc::all(),
         refusals::all(),
         tries::all(),
+        streaming::all(),
     ]
     .into_iter()
     .flatten()

@@ -26,9 +26,14 @@ impl Call {
         if !(200..=599).contains(&aws.function_error_status) {
             return Err("a call has a functionErrorStatus that is none of 200 to 599");
         }
-        let mut path = String::from("/2015-03-31/functions/");
+        let (version, operation) = match aws.invocation {
+            Invocation::ResponseStream => ("2021-11-15", "response-streaming-invocations"),
+            _ => ("2015-03-31", "invocations"),
+        };
+        let mut path = format!("/{version}/functions/");
         encode(&aws.name, &mut path);
-        path.push_str("/invocations");
+        path.push('/');
+        path.push_str(operation);
         let canonical_path = sign::canonical_path(path.as_bytes(), true);
         let mut query = String::new();
         if let Some(qualifier) = &aws.qualifier {
@@ -40,7 +45,8 @@ impl Call {
         Ok(Self {
             rewrites_path,
             invocation_type: match aws.invocation {
-                Invocation::RequestResponse => "RequestResponse",
+                Invocation::RequestResponse | Invocation::ResponseStream => "RequestResponse",
+                Invocation::DryRun => "DryRun",
                 Invocation::Event => "Event",
             },
             aws,
@@ -73,9 +79,10 @@ mod tests {
 
     use super::*;
 
-    fn path(name: &str, qualifier: Option<&str>) -> String {
+    fn path(name: &str, qualifier: Option<&str>, invocation: Invocation) -> String {
         let CallTarget::Aws(mut aws) = CallConfig::aws("f", name).target;
         aws.qualifier = qualifier.map(str::to_owned);
+        aws.invocation = invocation;
         Call::compile(aws, false).unwrap().path
     }
 
@@ -94,7 +101,14 @@ mod tests {
                 "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu-west-1%3A123456789012%3Afunction%3Aa_b/invocations?Qualifier=7",
             ),
         ] {
-            assert_eq!(path(name, qualifier), expected);
+            assert_eq!(path(name, qualifier, Invocation::DryRun), expected);
         }
+    }
+    #[test]
+    fn streams_have_an_operation_of_their_own() {
+        assert_eq!(
+            path("a:b", Some("7"), Invocation::ResponseStream),
+            "/2021-11-15/functions/a%3Ab/response-streaming-invocations?Qualifier=7"
+        );
     }
 }
