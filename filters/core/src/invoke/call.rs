@@ -22,11 +22,16 @@ pub(super) struct Call {
     pub(super) query: String,
     /// `x-amz-invocation-type`.
     pub(super) invocation_type: &'static str,
+    /// The account that the function belongs to, where its name is an ARN.
+    pub(super) account: Option<String>,
 }
 
 impl Call {
     fn compile(config: CallConfig) -> Self {
-        let CallTarget::Aws(aws) = config.target;
+        let CallTarget::Aws(mut aws) = config.target;
+        for pattern in &mut aws.text_content_types {
+            pattern.make_ascii_lowercase();
+        }
         let mut path = String::from("/2015-03-31/functions/");
         encode(&aws.name, &mut path);
         path.push_str("/invocations");
@@ -45,12 +50,20 @@ impl Call {
                 Invocation::RequestResponse => "RequestResponse",
                 Invocation::Event => "Event",
             },
+            account: account(&aws.name).map(str::to_owned),
             aws,
             path,
             canonical_path,
             query,
         }
     }
+}
+
+/// The account of `arn:aws:lambda:<region>:<account>:function:<name>` or `<account>:function:<name>`.
+fn account(name: &str) -> Option<&str> {
+    let (before, _) = name.split_once(":function:")?;
+    let account = before.rsplit(':').next()?;
+    (!account.is_empty() && account.bytes().all(|byte| byte.is_ascii_digit())).then_some(account)
 }
 
 /// Whether a client can be given what the call asks for.
@@ -152,6 +165,22 @@ mod tests {
             ),
         ] {
             assert_eq!(path(name, qualifier), expected);
+        }
+    }
+
+    #[test]
+    fn an_arn_tells_the_account() {
+        for (name, expected) in [
+            (
+                "arn:aws:lambda:eu-west-1:123456789012:function:f:prod",
+                Some("123456789012"),
+            ),
+            ("123456789012:function:f", Some("123456789012")),
+            ("f", None),
+            ("function:f", None),
+            (":function:f", None),
+        ] {
+            assert_eq!(account(name), expected, "{name}");
         }
     }
 

@@ -175,7 +175,8 @@ impl Try {
             let mut body =
                 Vec::with_capacity(usize::try_from(self.request_bytes).unwrap_or_default());
             host.each_chunk(Side::Request, &mut |chunk| body.extend_from_slice(chunk));
-            let event = event::build(call, client, &body).unwrap_or_default();
+            let origin = event::Origin::ask(host, call, upstream);
+            let event = event::build(call, client, &origin, &body).unwrap_or_default();
             if event.len() as u64 > upstream.max_request_bytes {
                 return self.refuse_too_large(upstream, host);
             }
@@ -265,9 +266,7 @@ impl Try {
                 self.result = Some("ok");
                 let unwraps = call.aws.invocation == Invocation::RequestResponse;
                 self.answer = match call.aws.response {
-                    shape @ (ResponseShape::ApiGateway | ResponseShape::Alb) if unwraps => {
-                        Answer::Unwrap(shape)
-                    }
+                    shape if unwraps && shape != ResponseShape::Body => Answer::Unwrap(shape),
                     _ if head => Answer::Discard,
                     _ => Answer::Pass,
                 };
@@ -409,16 +408,15 @@ impl Try {
 
     fn unwrap(&mut self, upstream: &Upstream, host: &mut impl Host, shape: ResponseShape) -> Step {
         let answer = self.whole_body(host);
-        let unwrapped = if shape == ResponseShape::Alb {
-            let status = host
-                .header(Side::Response, ":status")
-                .and_then(|status| header::number(&status))
-                .unwrap_or(200);
-            unwrap::alb(&answer, u16::try_from(status).unwrap_or(200))
-        } else {
+        let status = host
+            .header(Side::Response, ":status")
+            .and_then(|status| header::number(&status))
+            .and_then(|status| u16::try_from(status).ok())
+            .unwrap_or(200);
+        if !unwrap::keeps_headers(shape) {
             clear(host);
-            unwrap::api_gateway(&answer)
-        };
+        }
+        let unwrapped = unwrap::unwrap(shape, &answer, status);
         if unwrapped.malformed {
             host.annotate(&[("error", Code::BadFunctionResponse.name().as_bytes())]);
             if self.client.as_ref().is_some_and(Snapshot::is_grpc) {
