@@ -169,28 +169,14 @@ impl Headers for WasmHost<'_> {
     }
 }
 
-impl WasmHost<'_> {
-    fn visit(&self, side: Side, start: usize, visit: &mut dyn FnMut(&[u8])) {
-        let Some(body) = self.stream.message(side).body else {
-            return;
-        };
-        let length = body.length.saturating_sub(start);
+impl Body for WasmHost<'_> {
+    fn each_chunk(&self, side: Side, visit: &mut dyn FnMut(&[u8])) {
+        let length = self.stream.message(side).body.map_or(0, |body| body.length);
         if length > 0
-            && let Ok(Some(bytes)) = hostcalls::get_buffer(buffer(side), start, length)
+            && let Ok(Some(bytes)) = hostcalls::get_buffer(buffer(side), 0, length)
         {
             visit(&bytes);
         }
-    }
-}
-
-impl Body for WasmHost<'_> {
-    fn each_new_chunk(&self, side: Side, visit: &mut dyn FnMut(&[u8])) {
-        let seen = self.stream.message(side).body.map_or(0, |body| body.seen);
-        self.visit(side, seen, visit);
-    }
-
-    fn each_chunk(&self, side: Side, visit: &mut dyn FnMut(&[u8])) {
-        self.visit(side, 0, visit);
     }
 
     fn new_length(&self, side: Side) -> u64 {

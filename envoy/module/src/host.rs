@@ -87,10 +87,6 @@ impl<EHF: EnvoyHttpFilter> Headers for EnvoyHost<'_, EHF> {
 }
 
 impl<EHF: EnvoyHttpFilter> Body for EnvoyHost<'_, EHF> {
-    fn each_new_chunk(&self, side: Side, visit: &mut dyn FnMut(&[u8])) {
-        self.envoy.for_each_body_chunk(bodies(side).1, visit);
-    }
-
     fn each_chunk(&self, side: Side, visit: &mut dyn FnMut(&[u8])) {
         let (buffered, received) = bodies(side);
         match self.hook {

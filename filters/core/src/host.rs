@@ -28,16 +28,10 @@ pub trait Headers {
 
 /// The body of a message. A hook that answers [`Step::Hold`] makes the host keep what has come so far.
 pub trait Body {
-    /// The bytes that came with this call of the hook and with none before, in chunks.
-    fn each_new_chunk(&self, side: Side, visit: &mut dyn FnMut(&[u8]));
     /// The bytes that are held and those that came with this call, in order, in chunks.
     fn each_chunk(&self, side: Side, visit: &mut dyn FnMut(&[u8]));
     /// How many bytes came with this call of the hook and with none before.
-    fn new_length(&self, side: Side) -> u64 {
-        let mut length = 0;
-        self.each_new_chunk(side, &mut |chunk| length += chunk.len() as u64);
-        length
-    }
+    fn new_length(&self, side: Side) -> u64;
     /// Puts `bytes` in place of all of them. Also in the headers hook of a message without a body, which then has one,
     /// and in the trailers hook.
     fn replace_body(&mut self, side: Side, bytes: &[u8]);

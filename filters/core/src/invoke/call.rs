@@ -4,86 +4,67 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use tenon_contract::{AwsCall, CallConfig, CallTarget, Invocation};
+use tenon_contract::{CallConfig, CallTarget, Provider};
 
-use crate::sign;
+use super::header::{self, Reach};
+use super::lambda;
 
 /// A call as the filter uses it.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) function: String,
-    pub(super) rewrites_path: bool,
-    pub(super) aws: AwsCall,
-    /// The path of the Invoke API, query included, as on the wire.
-    pub(super) path: String,
-    /// The same path as signatures show it.
-    pub(super) canonical_path: Vec<u8>,
-    /// The query of `path`.
-    pub(super) query: String,
-    /// `x-amz-invocation-type`.
-    pub(super) invocation_type: &'static str,
-    /// The account that the function belongs to, where its name is an ARN.
-    pub(super) account: Option<String>,
+    pub(super) target: Target,
+}
+
+/// The provider's part of a call.
+#[derive(Debug)]
+pub(super) enum Target {
+    Lambda(lambda::Call),
 }
 
 impl Call {
-    fn compile(config: CallConfig) -> Self {
-        let CallTarget::Aws(mut aws) = config.target;
-        for pattern in &mut aws.text_content_types {
-            pattern.make_ascii_lowercase();
-        }
-        let mut path = String::from("/2015-03-31/functions/");
-        encode(&aws.name, &mut path);
-        path.push_str("/invocations");
-        let canonical_path = sign::canonical_path(path.as_bytes(), true);
-        let mut query = String::new();
-        if let Some(qualifier) = &aws.qualifier {
-            query.push_str("Qualifier=");
-            encode(qualifier, &mut query);
-            path.push('?');
-            path.push_str(&query);
-        }
-        Self {
+    fn compile(config: CallConfig) -> Result<Self, &'static str> {
+        let target = match config.target {
+            CallTarget::Aws(aws) => {
+                Target::Lambda(lambda::Call::compile(aws, config.rewrites_path)?)
+            }
+        };
+        Ok(Self {
             function: config.function,
-            rewrites_path: config.rewrites_path,
-            invocation_type: match aws.invocation {
-                Invocation::RequestResponse => "RequestResponse",
-                Invocation::Event => "Event",
-            },
-            account: account(&aws.name).map(str::to_owned),
-            aws,
-            path,
-            canonical_path,
-            query,
-        }
+            target,
+        })
     }
 }
 
-/// The account of `arn:aws:lambda:<region>:<account>:function:<name>` or `<account>:function:<name>`.
-fn account(name: &str) -> Option<&str> {
-    let (before, _) = name.split_once(":function:")?;
-    let account = before.rsplit(':').next()?;
-    (!account.is_empty() && account.bytes().all(|byte| byte.is_ascii_digit())).then_some(account)
-}
+impl Target {
+    /// Whether it is a call of this provider.
+    pub(super) fn is_of(&self, provider: &Provider) -> bool {
+        match (self, provider) {
+            (Self::Lambda(_), Provider::Aws(_)) => true,
+        }
+    }
 
-/// Whether a client can be given what the call asks for.
-fn has_a_status(config: &CallConfig) -> bool {
-    let CallTarget::Aws(aws) = &config.target;
-    (200..=599).contains(&aws.function_error_status)
-}
+    /// Whether the whole request has to be there before any of it can be sent: a signature covers all of it.
+    pub(super) fn holds_request(&self) -> bool {
+        match self {
+            Self::Lambda(_) => true,
+        }
+    }
 
-/// Percent-encodes all but RFC 3986's unreserved characters, so that an ARN is one segment of the path.
-fn encode(text: &str, out: &mut String) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            for digit in [byte >> 4, byte & 0xf] {
-                out.extend(
-                    char::from_digit(u32::from(digit), 16).map(|digit| digit.to_ascii_uppercase()),
-                );
-            }
+    /// Which of the request's headers it reads, takes and writes.
+    pub(super) fn reach(&self) -> Reach {
+        match self {
+            Self::Lambda(call) => Reach {
+                all: lambda::event::is_built(call),
+                is_reserved: header::is_reserved_by_aws,
+            },
+        }
+    }
+
+    /// The version or alias of the function, as dynamic metadata tells it.
+    pub(super) fn qualifier(&self) -> Option<&str> {
+        match self {
+            Self::Lambda(call) => call.aws.qualifier.as_deref(),
         }
     }
 }
@@ -102,15 +83,11 @@ const MOST_CALLS: usize = 16_384;
 
 impl Calls {
     /// The call of a text, or why it is none. `report` hears of a text once, when it is compiled.
-    pub(super) fn get(&self, text: &[u8], report: impl FnOnce(&str)) -> Option<Arc<Call>> {
+    pub(super) fn get(&self, text: &[u8], mut report: impl FnMut(&str)) -> Option<Arc<Call>> {
         if let Some(known) = self.compiled.load().get(text) {
             return known.clone();
         }
         let compiled = match CallConfig::from_json(text) {
-            Ok(read) if !has_a_status(&read.value) => {
-                report("a call has a functionErrorStatus that is none of 200 to 599");
-                None
-            }
             Ok(read) => {
                 if !read.unknown.is_empty() {
                     report(&format!(
@@ -118,7 +95,10 @@ impl Calls {
                         read.unknown.join(", ")
                     ));
                 }
-                Some(Arc::new(Call::compile(read.value)))
+                Call::compile(read.value)
+                    .map(Arc::new)
+                    .inspect_err(|reason| report(reason))
+                    .ok()
             }
             Err(error) => {
                 report(&error.to_string());
@@ -141,48 +121,6 @@ impl Calls {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn path(name: &str, qualifier: Option<&str>) -> String {
-        let mut config = CallConfig::aws("f", name);
-        let CallTarget::Aws(aws) = &mut config.target;
-        aws.qualifier = qualifier.map(str::to_owned);
-        Call::compile(config).path
-    }
-
-    #[test]
-    fn paths_hold_name_arn_and_qualifier() {
-        for (name, qualifier, expected) in [
-            ("echo", None, "/2015-03-31/functions/echo/invocations"),
-            (
-                "echo",
-                Some("$LATEST"),
-                "/2015-03-31/functions/echo/invocations?Qualifier=%24LATEST",
-            ),
-            (
-                "arn:aws:lambda:eu-west-1:123456789012:function:a_b",
-                Some("7"),
-                "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu-west-1%3A123456789012%3Afunction%3Aa_b/invocations?Qualifier=7",
-            ),
-        ] {
-            assert_eq!(path(name, qualifier), expected);
-        }
-    }
-
-    #[test]
-    fn an_arn_tells_the_account() {
-        for (name, expected) in [
-            (
-                "arn:aws:lambda:eu-west-1:123456789012:function:f:prod",
-                Some("123456789012"),
-            ),
-            ("123456789012:function:f", Some("123456789012")),
-            ("f", None),
-            ("function:f", None),
-            (":function:f", None),
-        ] {
-            assert_eq!(account(name), expected, "{name}");
-        }
-    }
 
     #[test]
     fn a_text_is_compiled_once_and_a_bad_one_reported_once() {

@@ -2,10 +2,19 @@
 
 use tenon_contract::HEADER_PREFIX;
 
-/// Whether a client's header must not reach the provider: it would be taken for the gateway's own credentials or for
+/// Which of the shared request headers a call reads and takes.
+#[derive(Clone, Copy)]
+pub(super) struct Reach {
+    /// It shows all of them to the function.
+    pub(super) all: bool,
+    /// Which the client may not send to the provider.
+    pub(super) is_reserved: fn(&[u8]) -> bool,
+}
+
+/// Whether a client's header must not reach AWS: it would be taken for the gateway's own credentials or for
 /// AWS's own words (AWS answers 403 to reserved `x-amzn-*`, envoyproxy/envoy issue 45609). `x-amzn-trace-id` is an
 /// input of the Invoke API (X-Ray) and goes through, unsigned.
-pub(super) fn is_reserved(name: &[u8]) -> bool {
+pub(super) fn is_reserved_by_aws(name: &[u8]) -> bool {
     name == b"authorization"
         || name.starts_with(b"x-amz-")
         || (name.starts_with(b"x-amzn-") && name != b"x-amzn-trace-id")
@@ -91,7 +100,7 @@ mod tests {
             "x-amzn-vpc-id",
             "x-amz-log-type",
         ] {
-            assert!(is_reserved(name.as_bytes()), "{name}");
+            assert!(is_reserved_by_aws(name.as_bytes()), "{name}");
         }
         for name in [
             "cookie",
@@ -99,7 +108,7 @@ mod tests {
             "x-authorization",
             "content-type",
         ] {
-            assert!(!is_reserved(name.as_bytes()), "{name}");
+            assert!(!is_reserved_by_aws(name.as_bytes()), "{name}");
         }
     }
 

@@ -1,64 +1,36 @@
-//! The upstream's secret, prepared for signing.
+//! The upstream's secret, prepared for use.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use tenon_contract::SecretBlob;
+use tenon_contract::{Provider, SecretBlob};
 use zeroize::Zeroizing;
 
-use super::call::Call;
-use crate::sign::{Credentials, Header, HexDigest, Path, Request, Signed, Signer};
+use crate::sign::{Credentials, Signer};
 
-/// Credentials and what signing derives from them.
-pub(super) struct Secret {
-    signer: Signer,
+/// Credentials and what is derived from them.
+pub(super) enum Secret {
+    /// Keys of AWS.
+    Aws(Signer),
 }
 
 impl Secret {
     /// Whether the credentials can be used at `now`, or why not.
     pub(super) fn at(&self, now: Duration) -> Result<(), Arc<str>> {
-        if self.signer.credentials().expired(now) {
+        let expired = match self {
+            Self::Aws(signer) => signer.credentials().expired(now),
+        };
+        if expired {
             return Err("the credentials have expired".into());
         }
         Ok(())
-    }
-
-    /// The session's token, which is a header of its own.
-    pub(super) fn session_token(&self) -> Option<&str> {
-        self.signer.credentials().session_token()
-    }
-
-    /// Signs an Invoke request over the headers that no later hop edits. `buffer` is for the signer's own use.
-    pub(super) fn sign_invoke<'b>(
-        &self,
-        call: &Call,
-        host: &[u8],
-        content_type: Option<&[u8]>,
-        payload_hash: &HexDigest,
-        (now, buffer): (Duration, &'b mut Vec<u8>),
-    ) -> Signed<'b> {
-        let headers: [Header<'_>; 3] = [
-            ("content-type", content_type.unwrap_or_default()),
-            ("host", host),
-            ("x-amz-invocation-type", call.invocation_type.as_bytes()),
-        ];
-        let request = Request {
-            method: "POST",
-            path: Path::Canonical(&call.canonical_path),
-            query: call.query.as_bytes(),
-            headers: headers
-                .get(usize::from(content_type.is_none())..)
-                .unwrap_or_default(),
-            payload_hash,
-        };
-        self.signer.sign(&request, now, buffer)
     }
 }
 
 /// An upstream's secret, prepared once per text: a rotation is noticed by its other bytes.
 pub(super) struct Secrets {
-    region: String,
+    provider: Provider,
     current: ArcSwapOption<Prepared>,
 }
 
@@ -68,9 +40,9 @@ struct Prepared {
 }
 
 impl Secrets {
-    pub(super) fn new(region: &str) -> Self {
+    pub(super) fn new(provider: Provider) -> Self {
         Self {
-            region: region.to_owned(),
+            provider,
             current: ArcSwapOption::empty(),
         }
     }
@@ -94,14 +66,17 @@ impl Secrets {
         if text.is_empty() {
             return Err("the secret is empty".into());
         }
-        match SecretBlob::from_json(text).map_err(|error| error.to_string())? {
-            SecretBlob::Unavailable(reason) => Err(reason.into()),
-            SecretBlob::Aws(credentials) => {
+        let blob = SecretBlob::from_json(text).map_err(|error| error.to_string())?;
+        match (&self.provider, blob) {
+            (_, SecretBlob::Unavailable(reason)) => Err(reason.into()),
+            (Provider::Aws(aws), SecretBlob::Aws(credentials)) => {
                 let credentials =
                     Credentials::try_from(credentials).map_err(|error| error.to_string())?;
-                Ok(Arc::new(Secret {
-                    signer: Signer::new(credentials, self.region.as_str(), "lambda"),
-                }))
+                Ok(Arc::new(Secret::Aws(Signer::new(
+                    credentials,
+                    aws.region.as_str(),
+                    "lambda",
+                ))))
             }
         }
     }

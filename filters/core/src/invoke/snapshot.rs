@@ -3,18 +3,9 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::header;
+use super::header::{self, Reach};
+use super::lambda::exchange as lambda;
 use crate::host::{Headers, Side};
-
-/// What the filter writes into the shared request headers, and therefore takes back.
-const WRITTEN: [&str; 4] = [
-    "authorization",
-    "x-amz-date",
-    "x-amz-invocation-type",
-    SECURITY_TOKEN,
-];
-/// The header of a session's token.
-pub(super) const SECURITY_TOKEN: &str = "x-amz-security-token";
 
 /// The client's request: what later tries are rebuilt from, and what is put back once a call is over.
 ///
@@ -33,23 +24,23 @@ pub(super) struct Snapshot {
     at: Duration,
 }
 
-/// Which of what is not always written was.
+/// What a try wrote into the shared request headers, besides method, path and host.
 #[derive(Clone, Copy)]
 pub(super) struct Written {
+    /// Headers of the provider's.
+    pub(super) headers: &'static [&'static str],
     /// The body, and with it the headers that describe it.
     pub(super) body: bool,
     /// `content-length`.
     pub(super) length: bool,
-    /// `x-amz-security-token`.
-    pub(super) token: bool,
 }
 
 impl Written {
     /// Where it is not known.
     pub(super) const ALL: Self = Self {
+        headers: lambda::WRITTEN,
         body: true,
         length: true,
-        token: true,
     };
 }
 
@@ -59,27 +50,28 @@ const KEPT: u8 = 0;
 const TAKEN: u8 = 1;
 
 impl Snapshot {
-    /// Takes it from the request as it is `at` this time. `event`: one will be made of it. `ours` gets the names of
+    /// Takes it from the request as it is `at` this time. `ours` gets the names of
     /// Tenon's own headers, which are no part of it.
     pub(super) fn take(
         host: &impl Headers,
         at: Duration,
         call_key: &str,
-        event: bool,
+        reach: Reach,
         ours: &mut Vec<String>,
     ) -> Self {
-        let mut bytes = Vec::with_capacity(if event { 2048 } else { 384 });
+        let Reach { all, is_reserved } = reach;
+        let mut bytes = Vec::with_capacity(if all { 2048 } else { 384 });
         put(&mut bytes, call_key.as_bytes());
         let at = u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
         bytes.extend(at.to_le_bytes());
         host.each_header(Side::Request, &mut |name, value| {
-            // The event is not encoded as the client's body was.
-            let taken = header::is_reserved(name) || (event && name == b"content-encoding");
+            // What the function is shown is not encoded as the client's body was.
+            let taken = is_reserved(name) || (all && name == b"content-encoding");
             if header::is_ours(name) {
                 ours.extend(std::str::from_utf8(name).map(str::to_owned));
                 return;
             }
-            if !(event || taken || is_needed(name)) {
+            if !(all || taken || is_needed(name)) {
                 return;
             }
             bytes.push(if taken { TAKEN } else { KEPT });
@@ -185,11 +177,10 @@ impl Snapshot {
         header::is_grpc(self.content_type())
     }
 
-    /// Takes from the request what must not reach the provider.
-    pub(super) fn clean(&self, host: &mut impl Headers) {
+    /// Takes from the request what must not reach the provider, but for what is going to be `overwritten`.
+    pub(super) fn clean(&self, host: &mut impl Headers, overwritten: &[&str]) {
         for (name, _) in self.taken() {
-            // What is written anyway is not removed before.
-            if !WRITTEN.contains(&name) || name == SECURITY_TOKEN {
+            if !overwritten.contains(&name) {
                 host.remove_header(Side::Request, name);
             }
         }
@@ -197,10 +188,8 @@ impl Snapshot {
 
     /// Puts the client's request back: for access logs, internal redirects and later filters.
     pub(super) fn restore(&self, host: &mut impl Headers, written: Written) {
-        for name in WRITTEN {
-            if written.token || name != SECURITY_TOKEN {
-                host.remove_header(Side::Request, name);
-            }
+        for name in written.headers {
+            host.remove_header(Side::Request, name);
         }
         // It is only ever changed to POST.
         if self.method() != b"POST" {
@@ -287,7 +276,7 @@ impl Snapshot {
             &tests::Request(headers.collect()),
             tests::AT,
             "call",
-            true,
+            tests::reach(true),
             &mut Vec::new(),
         )
     }
@@ -303,6 +292,13 @@ mod tests {
     use super::*;
 
     pub(super) const AT: Duration = Duration::from_micros(1_440_938_160_123_456);
+
+    pub(super) fn reach(all: bool) -> Reach {
+        Reach {
+            all,
+            is_reserved: header::is_reserved_by_aws,
+        }
+    }
 
     /// Nothing but a request's headers.
     #[derive(Debug, Clone, Default, PartialEq)]
@@ -369,7 +365,7 @@ mod tests {
         #[test]
         fn a_snapshot_reads_as_it_was_taken(request in request(), key in "call(\\.[0-9]{1,3})?", all in any::<bool>()) {
             let mut ours = Vec::new();
-            let taken = Snapshot::take(&request, AT, &key, all, &mut ours);
+            let taken = Snapshot::take(&request, AT, &key, reach(all), &mut ours);
             let read = Snapshot::read(taken.as_bytes().to_vec()).unwrap();
             prop_assert_eq!(&read, &taken);
             prop_assert_eq!(read.call_key(), key);
@@ -387,10 +383,10 @@ mod tests {
 
         #[test]
         fn the_client_s_request_comes_back_as_it_was(request in request(), all in any::<bool>(), again in any::<bool>()) {
-            let taken = Snapshot::take(&request, AT, "call", all, &mut Vec::new());
+            let taken = Snapshot::take(&request, AT, "call", reach(all), &mut Vec::new());
             let mut changed = request.clone();
-            taken.clean(&mut changed);
-            for name in WRITTEN.iter().chain(&[":method", ":path", ":authority", "content-type", "content-length"]) {
+            taken.clean(&mut changed, &lambda::WRITTEN[..3]);
+            for name in lambda::WRITTEN.iter().chain(&[":method", ":path", ":authority", "content-type", "content-length"]) {
                 changed.set_header(Side::Request, name, b"ours");
             }
             taken.restore(&mut changed, Written::ALL);
@@ -402,12 +398,12 @@ mod tests {
 
         #[test]
         fn nothing_that_is_taken_reaches_the_provider(request in request()) {
-            let taken = Snapshot::take(&request, AT, "call", false, &mut Vec::new());
+            let taken = Snapshot::take(&request, AT, "call", reach(false), &mut Vec::new());
             let mut sent = request;
-            taken.clean(&mut sent);
+            taken.clean(&mut sent, &lambda::WRITTEN[..3]);
             for (name, _) in &sent.0 {
-                let written = WRITTEN.contains(&&**name) && name != "x-amz-security-token";
-                prop_assert!(written || !header::is_reserved(name.as_bytes()), "{}", name);
+                let written = lambda::WRITTEN[..3].contains(&&**name);
+                prop_assert!(written || !header::is_reserved_by_aws(name.as_bytes()), "{}", name);
             }
         }
 
@@ -418,7 +414,7 @@ mod tests {
 
         #[test]
         fn a_damaged_snapshot_does_no_harm(request in request(), at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
-            let mut bytes = Snapshot::take(&request, AT, "call", true, &mut Vec::new()).as_bytes().to_vec();
+            let mut bytes = Snapshot::take(&request, AT, "call", reach(true), &mut Vec::new()).as_bytes().to_vec();
             let at = at.index(bytes.len());
             bytes[at] = byte;
             if cut {
@@ -431,7 +427,7 @@ mod tests {
     fn use_all(bytes: Vec<u8>) {
         if let Some(read) = Snapshot::read(bytes) {
             let mut request = Request::default();
-            read.clean(&mut request);
+            read.clean(&mut request, &[]);
             read.restore(&mut request, Written::ALL);
             let lengths = read.headers().map(|(name, value)| name.len() + value.len());
             assert!(lengths.sum::<usize>() + read.call_key().len() <= read.as_bytes().len());

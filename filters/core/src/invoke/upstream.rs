@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tenon_contract::{AwsProvider, Provider, UpstreamConfig};
+use tenon_contract::{Provider, UpstreamConfig};
 
 use super::call::{Call, Calls};
 use super::secret::Secrets;
@@ -11,7 +11,7 @@ use crate::host::{Host, Level};
 /// The upstream of a cluster: compiled once, shared by all workers and tries.
 pub struct Upstream {
     pub(super) name: String,
-    pub(super) aws: AwsProvider,
+    pub(super) provider: Provider,
     pub(super) max_request_bytes: u64,
     pub(super) max_response_bytes: u64,
     pub(super) secrets: Secrets,
@@ -21,11 +21,10 @@ pub struct Upstream {
 impl Upstream {
     /// Compiles a configuration.
     pub fn new(config: UpstreamConfig) -> Self {
-        let Provider::Aws(aws) = config.provider;
         Self {
             name: config.upstream,
-            secrets: Secrets::new(&aws.region),
-            aws,
+            secrets: Secrets::new(config.provider.clone()),
+            provider: config.provider,
             max_request_bytes: config.max_request_bytes,
             max_response_bytes: config.max_response_bytes,
             calls: Calls::default(),
@@ -44,6 +43,7 @@ impl Upstream {
             let text = host.route_metadata(key)?;
             self.calls
                 .get(&text, |report| reports.push(report.to_owned()))
+                .filter(|call| call.target.is_of(&self.provider))
         };
         for report in reports {
             host.log(Level::Error, &format!("upstream {}: {report}", self.name));

@@ -151,14 +151,15 @@ impl Headers for FakeHost {
 }
 
 impl Body for FakeHost {
-    fn each_new_chunk(&self, side: Side, visit: &mut dyn FnMut(&[u8])) {
-        self.chunks(side).new.iter().for_each(|chunk| visit(chunk));
-    }
-
     fn each_chunk(&self, side: Side, visit: &mut dyn FnMut(&[u8])) {
         let chunks = self.chunks(side);
         let all = chunks.held.iter().chain(&chunks.new);
         all.for_each(|chunk| visit(chunk));
+    }
+
+    fn new_length(&self, side: Side) -> u64 {
+        let new = self.chunks(side).new.iter();
+        new.map(|chunk| chunk.len() as u64).sum()
     }
 
     fn replace_body(&mut self, side: Side, bytes: &[u8]) {

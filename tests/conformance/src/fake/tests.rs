@@ -23,10 +23,10 @@ impl Scripted<'_> {
         } else {
             Side::Response
         };
-        let (mut new, mut all) = (Vec::new(), Vec::new());
-        host.each_new_chunk(side, &mut |chunk| new.extend_from_slice(chunk));
+        let mut all = Vec::new();
         host.each_chunk(side, &mut |chunk| all.extend_from_slice(chunk));
-        let (new, all) = (String::from_utf8_lossy(&new), String::from_utf8_lossy(&all));
+        let all = String::from_utf8_lossy(&all);
+        let new = &all[all.len() - host.new_length(side) as usize..];
         let line = format!("{} {hook} {new}/{all}{end_mark}", self.number);
         self.seen.borrow_mut().push(line);
         (self.hook)(host, hook, end)

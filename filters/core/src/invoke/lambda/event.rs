@@ -7,9 +7,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::super::call::Call;
 use super::super::header;
 use super::super::snapshot::Snapshot;
+use super::Call;
 use tenon_contract::RequestShape;
 
 mod alb;

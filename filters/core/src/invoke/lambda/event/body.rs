@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::super::super::call::Call;
 use super::super::super::snapshot::Snapshot;
+use super::super::Call;
 use super::text;
 
 /// A body as an event's string, and whether that is base64: text where it is UTF-8, of a textual type and not encoded

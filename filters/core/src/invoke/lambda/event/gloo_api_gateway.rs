@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::super::super::call::Call;
 use super::super::super::snapshot::Snapshot;
+use super::super::Call;
 use super::{Last, Multi, body, client_path, decoded, headers, last, text};
 
 #[derive(Serialize)]

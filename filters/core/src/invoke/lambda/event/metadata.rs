@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
 
-use super::super::super::call::Call;
 use super::super::super::snapshot::Snapshot;
+use super::super::Call;
 use super::{Last, Multi, client_path, decoded, headers, last, text};
 
 #[derive(Serialize)]

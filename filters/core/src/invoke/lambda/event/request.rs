@@ -4,9 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use super::super::super::call::Call;
 use super::super::super::snapshot::Snapshot;
-use super::super::super::upstream::Upstream;
+use super::super::Call;
 use super::{Multi, client_path, headers, text};
 use crate::host::Connection;
 use crate::sign::{PayloadHash, common_log};
@@ -14,8 +13,10 @@ use crate::sign::{PayloadHash, common_log};
 /// What of an event is neither in the client's request nor in the call.
 #[derive(Debug, Default)]
 pub(crate) struct Origin<'a> {
-    /// The upstream's name, which stands for the API or target group.
+    /// The upstream's name, which stands for the API.
     upstream: &'a str,
+    /// The function's logical name, which stands for the target group with it.
+    function: &'a str,
     region: &'a str,
     protocol: Option<String>,
     source_ip: Option<IpAddr>,
@@ -27,11 +28,18 @@ pub(crate) struct Origin<'a> {
 
 impl<'a> Origin<'a> {
     /// Asks for as much as the call's shape shows.
-    pub(crate) fn ask(host: &impl Connection, call: &Call, upstream: &'a Upstream) -> Self {
+    pub(crate) fn ask(
+        host: &impl Connection,
+        call: &Call,
+        upstream: &'a str,
+        function: &'a str,
+        region: &'a str,
+    ) -> Self {
         use tenon_contract::RequestShape::{ApiGatewayV1, ApiGatewayV2};
         let mut origin = Self {
-            upstream: &upstream.name,
-            region: &upstream.aws.region,
+            upstream,
+            function,
+            region,
             ..Self::default()
         };
         if matches!(call.aws.request, ApiGatewayV1 | ApiGatewayV2) {
@@ -221,7 +229,7 @@ impl<'a> Request<'a> {
         let account = self.account().unwrap_or("000000000000");
         format!(
             "arn:{partition}:elasticloadbalancing:{region}:{account}:targetgroup/{}/{}",
-            self.origin.upstream, self.call.function
+            self.origin.upstream, self.origin.function
         )
     }
 }

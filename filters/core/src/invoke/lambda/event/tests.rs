@@ -10,12 +10,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tenon_contract::{
-    AwsProvider, CallConfig, CallTarget, Provider, RequestShape, SecretRef, UpstreamConfig,
-};
+use tenon_contract::{CallConfig, CallTarget, RequestShape};
 
-use super::super::super::call::Calls;
-use super::super::super::upstream::Upstream;
 use super::*;
 use crate::host::Connection;
 
@@ -39,31 +35,19 @@ impl Connection for Client {
     }
 }
 
-fn call(shape: RequestShape, name: &str) -> std::sync::Arc<Call> {
-    let mut config = CallConfig::aws("f", name);
-    let CallTarget::Aws(aws) = &mut config.target;
+fn call(shape: RequestShape, name: &str) -> Call {
+    let CallTarget::Aws(mut aws) = CallConfig::aws("f", name).target;
     aws.request = shape;
-    let text = config.to_json();
-    Calls::default().get(text.as_bytes(), |_| {}).unwrap()
+    Call::compile(aws, false).unwrap()
 }
 
-fn upstream() -> Upstream {
-    Upstream::new(UpstreamConfig {
-        upstream: "lambda_default".into(),
-        secret: None::<SecretRef>,
-        max_request_bytes: 1,
-        max_response_bytes: 1,
-        provider: Provider::Aws(AwsProvider {
-            region: "eu-central-1".into(),
-            host: "lambda.eu-central-1.amazonaws.com".into(),
-        }),
-    })
+fn origin(call: &Call) -> Origin<'static> {
+    Origin::ask(&Client, call, "lambda_default", "f", "eu-central-1")
 }
 
 fn bytes(shape: RequestShape, client: &[(&str, Vec<u8>)], body: &[u8]) -> Vec<u8> {
     let call = call(shape, "f");
-    let upstream = upstream();
-    let origin = Origin::ask(&Client, &call, &upstream);
+    let origin = origin(&call);
     build(&call, &Snapshot::of(client), &origin, body).unwrap()
 }
 
@@ -269,11 +253,10 @@ fn a_function_in_rust_reads_a_load_balancer_s_event() {
 
 #[test]
 fn a_matched_template_is_resource_route_and_parameters() {
-    let upstream = upstream();
     let parameters = [("id", "7"), ("name", "x")];
     let build = |shape| {
         let call = call(shape, "f");
-        let origin = Origin::ask(&Client, &call, &upstream).matched("/{id}/{name}", &parameters);
+        let origin = origin(&call).matched("/{id}/{name}", &parameters);
         let event = build(&call, &Snapshot::of(&full()), &origin, b"").unwrap();
         serde_json::from_slice::<Value>(&event).unwrap()
     };
@@ -290,7 +273,6 @@ fn a_matched_template_is_resource_route_and_parameters() {
 #[test]
 fn an_arn_tells_the_account_of_the_event() {
     let arn = "arn:aws:lambda:eu-central-1:123456789012:function:f";
-    let upstream = upstream();
     for (shape, pointer, expected) in [
         (
             RequestShape::ApiGatewayV1,
@@ -309,7 +291,7 @@ fn an_arn_tells_the_account_of_the_event() {
         ),
     ] {
         let call = call(shape, arn);
-        let origin = Origin::ask(&Client, &call, &upstream);
+        let origin = origin(&call);
         let event = build(&call, &Snapshot::of(&full()), &origin, b"").unwrap();
         let event: Value = serde_json::from_slice(&event).unwrap();
         assert_eq!(event.pointer(pointer).unwrap(), expected);

@@ -1,0 +1,318 @@
+//! One call of a Lambda function: the request as Lambda gets it, and the answer as the client does.
+
+use std::time::Duration;
+
+use tenon_contract::{ERROR_HEADER, Invocation, Provider, ResponseShape};
+
+use super::Call;
+use super::event;
+use super::response::ProviderResponse;
+use super::unwrap::{self, Unwrapped};
+use crate::host::{Host, Level, Side, Step};
+use crate::invoke::error::Code;
+use crate::invoke::header;
+use crate::invoke::secret::Secret;
+use crate::invoke::snapshot::{Snapshot, Written};
+use crate::invoke::tries::{Answer, Provenance, Try, clear};
+use crate::invoke::upstream::Upstream;
+use crate::sign::{EMPTY_PAYLOAD, Header, HexDigest, Path, PayloadHash, Request, Signed, Signer};
+
+/// The header of a session's token.
+const SECURITY_TOKEN: &str = "x-amz-security-token";
+/// The headers that every call writes.
+const ALWAYS_WRITTEN: &[&str] = &["authorization", "x-amz-date", "x-amz-invocation-type"];
+/// The headers that a call with a session's credentials writes.
+pub(in crate::invoke) const WRITTEN: &[&str] = &[
+    "authorization",
+    "x-amz-date",
+    "x-amz-invocation-type",
+    SECURITY_TOKEN,
+];
+
+/// How an answer is read that is there as a whole.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::invoke) enum Reading {
+    /// As the function's description of a response.
+    Unwrap(ResponseShape),
+    /// It says why the call was throttled.
+    ThrottledApiGateway,
+}
+
+/// Makes the request the provider's, and signs it.
+pub(in crate::invoke) fn send(
+    one: &mut Try,
+    upstream: &Upstream,
+    host: &mut impl Host,
+    call: &Call,
+) -> Step {
+    let (Some(client), Some(secret), Provider::Aws(aws)) =
+        (&one.client, &one.secret, &upstream.provider)
+    else {
+        return one.refuse(host, Code::Internal, "internal error");
+    };
+    let Secret::Aws(signer) = &**secret;
+    client.clean(host, ALWAYS_WRITTEN);
+    let mut hash = PayloadHash::default();
+    let mut content_type = client.content_type();
+    if event::is_built(call) {
+        let mut body = Vec::with_capacity(usize::try_from(one.request_bytes).unwrap_or_default());
+        host.each_chunk(Side::Request, &mut |chunk| body.extend_from_slice(chunk));
+        let origin = event::Origin::ask(host, call, upstream.name(), one.function(), &aws.region);
+        let event = event::build(call, client, &origin, &body).unwrap_or_default();
+        if event.len() as u64 > upstream.max_request_bytes {
+            return one.refuse_too_large(upstream, host);
+        }
+        hash.update(&event);
+        host.replace_body(Side::Request, &event);
+        content_type = Some(b"application/json");
+        host.set_header(Side::Request, "content-type", b"application/json");
+        host.set_header(
+            Side::Request,
+            "content-length",
+            event.len().to_string().as_bytes(),
+        );
+    } else if one.framed && client.content_length().is_none() {
+        // The body was held, so its length is known: not every provider takes a body in chunks.
+        let length = one.request_bytes.to_string();
+        host.set_header(Side::Request, "content-length", length.as_bytes());
+    }
+    let authority = aws.host.as_bytes();
+    let hash = if event::is_built(call) {
+        hash.finish()
+    } else if one.request_bytes == 0 {
+        EMPTY_PAYLOAD
+    } else {
+        // Once, when it is whole: asking the host for each part as it comes costs more than it saves.
+        host.each_chunk(Side::Request, &mut |chunk| hash.update(chunk));
+        hash.finish()
+    };
+    let mut buffer = Vec::new();
+    let now = host.now();
+    let signed = sign(
+        signer,
+        call,
+        authority,
+        content_type,
+        &hash,
+        (now, &mut buffer),
+    );
+    if client.method() != b"POST" {
+        host.set_header(Side::Request, ":method", b"POST");
+    }
+    host.set_header(Side::Request, ":path", call.path.as_bytes());
+    host.set_header(Side::Request, ":authority", authority);
+    host.set_header(
+        Side::Request,
+        "x-amz-invocation-type",
+        call.invocation_type.as_bytes(),
+    );
+    host.set_header(Side::Request, "x-amz-date", &signed.date);
+    match signer.credentials().session_token() {
+        Some(token) => host.set_header(Side::Request, SECURITY_TOKEN, token.as_bytes()),
+        // An earlier try that was lost may have had one.
+        None if one.number > 0 => host.remove_header(Side::Request, SECURITY_TOKEN),
+        None => {}
+    }
+    host.set_header(Side::Request, "authorization", signed.authorization);
+    Step::Continue
+}
+
+/// Signs an Invoke request over the headers that no later hop edits. `buffer` is for the signer's own use.
+fn sign<'b>(
+    signer: &Signer,
+    call: &Call,
+    host: &[u8],
+    content_type: Option<&[u8]>,
+    payload_hash: &HexDigest,
+    (now, buffer): (Duration, &'b mut Vec<u8>),
+) -> Signed<'b> {
+    let headers: [Header<'_>; 3] = [
+        ("content-type", content_type.unwrap_or_default()),
+        ("host", host),
+        ("x-amz-invocation-type", call.invocation_type.as_bytes()),
+    ];
+    let request = Request {
+        method: "POST",
+        path: Path::Canonical(&call.canonical_path),
+        query: call.query.as_bytes(),
+        headers: headers
+            .get(usize::from(content_type.is_none())..)
+            .unwrap_or_default(),
+        payload_hash,
+    };
+    signer.sign(&request, now, buffer)
+}
+
+/// What a try and those before it may have written.
+pub(in crate::invoke) fn written(one: &Try, call: &Call, client: &Snapshot) -> Written {
+    let retried = one.number > 0;
+    let token = retried
+        || one.secret.as_ref().is_some_and(|secret| {
+            let Secret::Aws(signer) = &**secret;
+            signer.credentials().session_token().is_some()
+        });
+    Written {
+        headers: if token { WRITTEN } else { ALWAYS_WRITTEN },
+        body: event::is_built(call),
+        length: (one.framed || retried) && client.content_length().is_none(),
+    }
+}
+
+/// Reads the response's headers, and makes them the client's.
+pub(in crate::invoke) fn respond(
+    one: &mut Try,
+    upstream: &Upstream,
+    host: &mut impl Host,
+    call: &Call,
+    end: bool,
+) -> Step {
+    let (head, grpc) = one.client_kind();
+    let response = ProviderResponse::read(host);
+    for name in &response.ours {
+        host.remove_header(Side::Response, name);
+    }
+    let step = match response.verdict() {
+        None if response.length > upstream.max_response_bytes => {
+            one.too_large_a_response(host, end)
+        }
+        None => {
+            one.result = Some("ok");
+            let unwraps = call.aws.invocation == Invocation::RequestResponse;
+            one.answer = match call.aws.response {
+                shape if unwraps && shape != ResponseShape::Body => {
+                    Answer::Gather(Reading::Unwrap(shape))
+                }
+                _ if head => Answer::Discard,
+                _ => Answer::Pass,
+            };
+            Step::Continue
+        }
+        Some(Code::FunctionError) => {
+            let status = call.aws.function_error_status;
+            if call.aws.expose_function_error && !grpc {
+                one.mark(host, Code::FunctionError);
+                host.set_header(Side::Response, ":status", status.to_string().as_bytes());
+                one.answer = if head { Answer::Discard } else { Answer::Pass };
+                Step::Continue
+            } else {
+                one.fail(
+                    host,
+                    end,
+                    Code::FunctionError,
+                    status,
+                    "the function failed",
+                )
+            }
+        }
+        Some(Code::Throttled) if call.aws.response == ResponseShape::ApiGateway && !grpc => {
+            one.mark(host, Code::Throttled);
+            one.answer = Answer::Gather(Reading::ThrottledApiGateway);
+            Step::Continue
+        }
+        Some(Code::Throttled) => {
+            response.put_error_type(host);
+            let message = "the provider throttled the call";
+            one.fail(host, end, Code::Throttled, 429, message)
+        }
+        Some(code) => {
+            if let (403, Some(date)) = (response.status, response.date) {
+                host.clock_skew(date.abs_diff(host.now()).as_secs());
+            }
+            let message = response.message();
+            host.log(
+                Level::Warn,
+                &format!(
+                    "upstream {}: function {}: {message}",
+                    upstream.name(),
+                    one.function()
+                ),
+            );
+            response.put_error_type(host);
+            one.fail(host, end, code, response.error_status(), &message)
+        }
+    };
+    one.tell(
+        host,
+        &Provenance {
+            executed_version: response.executed_version.as_deref(),
+            request_id: response.request_id.as_deref(),
+            function_error: response.function_error.as_deref(),
+        },
+    );
+    step
+}
+
+/// Reads a response that is there as a whole.
+pub(in crate::invoke) fn read(
+    one: &mut Try,
+    upstream: &Upstream,
+    host: &mut impl Host,
+    reading: Reading,
+) -> Step {
+    match reading {
+        Reading::Unwrap(shape) => unwrap(one, upstream, host, shape),
+        Reading::ThrottledApiGateway => {
+            throttled_api_gateway(one, host);
+            Step::Continue
+        }
+    }
+}
+
+fn unwrap(one: &mut Try, upstream: &Upstream, host: &mut impl Host, shape: ResponseShape) -> Step {
+    let answer = one.whole_body(host);
+    let status = host
+        .header(Side::Response, ":status")
+        .and_then(|status| header::number(&status))
+        .and_then(|status| u16::try_from(status).ok())
+        .unwrap_or(200);
+    if !unwrap::keeps_headers(shape) {
+        clear(host);
+    }
+    let unwrapped = unwrap::unwrap(shape, &answer, status);
+    if unwrapped.malformed {
+        host.annotate(&[("error", Code::BadFunctionResponse.name().as_bytes())]);
+        if one.client.as_ref().is_some_and(Snapshot::is_grpc) {
+            let status = Code::BadFunctionResponse.status();
+            return one.fail(
+                host,
+                true,
+                Code::BadFunctionResponse,
+                status,
+                "the function's answer cannot be read",
+            );
+        }
+        host.log(
+            Level::Warn,
+            &format!(
+                "upstream {}: the function's answer is not of the shape that was asked for",
+                upstream.name()
+            ),
+        );
+        one.mark(host, Code::BadFunctionResponse);
+    }
+    one.put(host, unwrapped);
+    Step::Continue
+}
+
+/// Gloo's form of a throttled call (kgateway issue 10192): the provider's body under a 500 that says so in headers.
+fn throttled_api_gateway(one: &mut Try, host: &mut impl Host) {
+    let answer = one.whole_body(host);
+    clear(host);
+    let mut headers = vec![
+        (ERROR_HEADER.to_owned(), Code::Throttled.name().to_owned()),
+        ("x-envoygloo-lambda-statuscode".to_owned(), "429".to_owned()),
+    ];
+    headers.extend(
+        unwrap::throttle_reason(&answer)
+            .map(|reason| ("x-envoygloo-lambda-statusreason".into(), reason)),
+    );
+    one.put(
+        host,
+        Unwrapped {
+            status: 500,
+            headers,
+            body: answer,
+            malformed: false,
+        },
+    );
+}

@@ -1,0 +1,208 @@
+//! What becomes of a response, whatever the provider.
+
+use super::Try;
+use crate::host::{Headers, Host, Side, Step};
+use crate::invoke::error::Code;
+use crate::invoke::lambda::{self, exchange::Reading, unwrap::Unwrapped};
+use crate::invoke::snapshot::Snapshot;
+use crate::invoke::upstream::Upstream;
+use tenon_contract::ERROR_HEADER;
+
+/// What becomes of the response's body.
+#[derive(Default)]
+pub(in crate::invoke) enum Answer {
+    #[default]
+    Pass,
+    /// None of it reaches the client: it asked for the head only.
+    Discard,
+    /// This is sent in its place; `None` once that is done.
+    Replace(Option<Vec<u8>>),
+    /// It is held, and read once it is whole.
+    Gather(Reading),
+}
+
+/// What a provider says of an answer besides the answer.
+#[derive(Default)]
+pub(in crate::invoke) struct Provenance<'a> {
+    /// The version of the function that ran.
+    pub(in crate::invoke) executed_version: Option<&'a [u8]>,
+    /// The provider's number of the request.
+    pub(in crate::invoke) request_id: Option<&'a [u8]>,
+    /// How the function failed.
+    pub(in crate::invoke) function_error: Option<&'a [u8]>,
+}
+
+impl Try {
+    /// Does to the body what [`Answer`] says, and to the headers what was waiting for it.
+    pub(super) fn advance(
+        &mut self,
+        upstream: &Upstream,
+        host: &mut impl Host,
+        step: Step,
+        end: bool,
+    ) -> Step {
+        if let Step::Reply(_) = step {
+            self.phase = super::Phase::Answered;
+            let now = host.now();
+            self.count(host, now);
+            return step;
+        }
+        let step = match &mut self.answer {
+            Answer::Pass => Step::Continue,
+            Answer::Discard => {
+                host.replace_body(Side::Response, b"");
+                Step::Continue
+            }
+            Answer::Replace(body) => {
+                host.replace_body(Side::Response, &body.take().unwrap_or_default());
+                Step::Continue
+            }
+            Answer::Gather(_) if !end => return Step::Hold,
+            Answer::Gather(reading) => {
+                let reading = *reading;
+                lambda::exchange::read(self, upstream, host, reading)
+            }
+        };
+        if end {
+            let now = host.now();
+            self.count(host, now);
+        }
+        step
+    }
+
+    /// Writes an unwrapped answer into the response.
+    pub(in crate::invoke) fn put(&mut self, host: &mut impl Host, unwrapped: Unwrapped) {
+        host.set_header(
+            Side::Response,
+            ":status",
+            unwrapped.status.to_string().as_bytes(),
+        );
+        let mut typed = false;
+        for (name, value) in &unwrapped.headers {
+            // The provider's own type was that of the JSON.
+            if name == "content-type" && !std::mem::replace(&mut typed, true) {
+                host.set_header(Side::Response, name, value.as_bytes());
+            } else {
+                host.add_header(Side::Response, name, value.as_bytes());
+            }
+        }
+        let bodyless = matches!(unwrapped.status, 204 | 304);
+        let body = if bodyless { &[][..] } else { &unwrapped.body };
+        if bodyless {
+            host.remove_header(Side::Response, "content-length");
+        } else {
+            host.set_header(
+                Side::Response,
+                "content-length",
+                body.len().to_string().as_bytes(),
+            );
+        }
+        let head = self.client.as_ref().is_some_and(Snapshot::is_head);
+        host.replace_body(Side::Response, if head { b"" } else { body });
+        self.answer = Answer::Pass;
+    }
+
+    /// Makes the response an error, because there is more of it than the provider may send.
+    pub(in crate::invoke) fn too_large_a_response(
+        &mut self,
+        host: &mut impl Host,
+        end: bool,
+    ) -> Step {
+        let code = Code::ResponseTooLarge;
+        host.annotate(&[("error", code.name().as_bytes())]);
+        self.fail(
+            host,
+            end,
+            code,
+            code.status(),
+            "the response is larger than this upstream may send",
+        )
+    }
+
+    /// Makes the response an error, in place, so that retry policies see its status. A gRPC client needs the status
+    /// in headers that end the stream, which only an answer of the filter's own can be.
+    pub(in crate::invoke) fn fail(
+        &mut self,
+        host: &mut impl Host,
+        end: bool,
+        code: Code,
+        status: u16,
+        message: &str,
+    ) -> Step {
+        self.mark(host, code);
+        let (head, grpc) = self.client_kind();
+        if grpc {
+            return Step::Reply(code.reply_with_status(status, message, true));
+        }
+        let body = code.body(message);
+        host.set_header(Side::Response, ":status", status.to_string().as_bytes());
+        host.set_header(Side::Response, "content-type", b"application/json");
+        host.set_header(
+            Side::Response,
+            "content-length",
+            body.len().to_string().as_bytes(),
+        );
+        host.remove_header(Side::Response, "content-encoding");
+        self.answer = match (head, end) {
+            (true, true) => Answer::Pass,
+            (true, false) => Answer::Discard,
+            (false, _) => Answer::Replace(Some(body)),
+        };
+        Step::Continue
+    }
+
+    /// The response's body, which was held.
+    pub(in crate::invoke) fn whole_body(&self, host: &impl Host) -> Vec<u8> {
+        let mut body = Vec::with_capacity(usize::try_from(self.response_bytes).unwrap_or_default());
+        host.each_chunk(Side::Response, &mut |chunk| body.extend_from_slice(chunk));
+        body
+    }
+
+    /// Marks the response and the try with an error.
+    pub(in crate::invoke) fn mark(&mut self, host: &mut impl Headers, code: Code) {
+        self.result = Some(code.name());
+        host.set_header(Side::Response, ERROR_HEADER, code.name().as_bytes());
+    }
+
+    /// Tells the try's story, for access logs.
+    pub(in crate::invoke) fn tell(&self, host: &mut impl Host, provider: &Provenance<'_>) {
+        let error = self.result.filter(|result| *result != "ok");
+        // What an earlier try told of its failure cannot be taken back, only emptied.
+        let failure = |value| match value {
+            None if self.number > 0 => Some(&b""[..]),
+            value => value,
+        };
+        let story = [
+            ("executed_version", provider.executed_version),
+            ("request_id", provider.request_id),
+            ("function_error", failure(provider.function_error)),
+            ("error", failure(error.map(str::as_bytes))),
+        ];
+        let mut told = [("", &b""[..]); 4];
+        let mut count = 0;
+        for (slot, (key, value)) in told.iter_mut().zip(
+            story
+                .into_iter()
+                .filter_map(|(key, value)| Some((key, value?))),
+        ) {
+            *slot = (key, value);
+            count += 1;
+        }
+        if count > 0 {
+            host.annotate(told.get(..count).unwrap_or_default());
+        }
+    }
+}
+
+/// Removes all headers of the response but its status.
+pub(in crate::invoke) fn clear(host: &mut impl Headers) {
+    let mut names = Vec::new();
+    host.each_header(Side::Response, &mut |name, _| {
+        if name != b":status" {
+            names.extend(std::str::from_utf8(name).map(str::to_owned));
+        }
+    });
+    for name in names {
+        host.remove_header(Side::Response, &name);
+    }
+}
