@@ -171,6 +171,30 @@ fn heads() -> Vec<Scenario> {
             .call_with(shaped)
             .answer(streamed([chunk("hello"), complete()]))
             .error(Code::BadFunctionResponse, 502, UNREADABLE),
+        of("a-stream-of-a-rest-api-s-function-has-to-choose-its-status")
+            .call_with(|aws| {
+                stream(aws);
+                aws.response = ResponseShape::ApiGatewayV1;
+            })
+            .answer(streamed([chunk("hello"), complete()]))
+            .error(Code::BadFunctionResponse, 502, UNREADABLE),
+        of("a-stream-of-a-function-url-s-function-may-choose-its-status")
+            .call_with(|aws| {
+                stream(aws);
+                aws.response = ResponseShape::ApiGatewayV2;
+            })
+            .answer(streamed([chunk(with("hello")), complete()]))
+            .gives(418)
+            .body("hello")
+            .lacks("x-amz-executed-version"),
+        of("a-stream-of-a-function-url-s-function-may-be-the-body")
+            .call_with(|aws| {
+                stream(aws);
+                aws.response = ResponseShape::ApiGatewayV2;
+            })
+            .answer(streamed([chunk("hello"), complete()]))
+            .body("hello")
+            .header("content-type", ["application/octet-stream"]),
         of("a-json-object-that-is-cut-off-is-the-body")
             .answer(streamed([chunk(r#"{"statusCode":418"#), complete()]))
             .body(r#"{"statusCode":418"#),

@@ -18,13 +18,18 @@ pub(crate) struct Call {
     pub(crate) query: String,
     /// `x-amz-invocation-type`.
     pub(crate) invocation_type: &'static str,
+    /// The account that the function belongs to, where its name is an ARN.
+    pub(crate) account: Option<String>,
 }
 
 impl Call {
     /// Compiles it, or says why a client cannot be given what it asks for.
-    pub(crate) fn compile(aws: AwsCall, rewrites_path: bool) -> Result<Self, &'static str> {
+    pub(crate) fn compile(mut aws: AwsCall, rewrites_path: bool) -> Result<Self, &'static str> {
         if !(200..=599).contains(&aws.function_error_status) {
             return Err("a call has a functionErrorStatus that is none of 200 to 599");
+        }
+        for pattern in &mut aws.text_content_types {
+            pattern.make_ascii_lowercase();
         }
         let (version, operation) = match aws.invocation {
             Invocation::ResponseStream => ("2021-11-15", "response-streaming-invocations"),
@@ -49,12 +54,20 @@ impl Call {
                 Invocation::DryRun => "DryRun",
                 Invocation::Event => "Event",
             },
+            account: account(&aws.name).map(str::to_owned),
             aws,
             path,
             canonical_path,
             query,
         })
     }
+}
+
+/// The account of `arn:aws:lambda:<region>:<account>:function:<name>` or `<account>:function:<name>`.
+fn account(name: &str) -> Option<&str> {
+    let (before, _) = name.split_once(":function:")?;
+    let account = before.rsplit(':').next()?;
+    (!account.is_empty() && account.bytes().all(|byte| byte.is_ascii_digit())).then_some(account)
 }
 
 /// Percent-encodes all but RFC 3986's unreserved characters, so that an ARN is one segment of the path.
@@ -110,5 +123,21 @@ mod tests {
             path("a:b", Some("7"), Invocation::ResponseStream),
             "/2021-11-15/functions/a%3Ab/response-streaming-invocations?Qualifier=7"
         );
+    }
+
+    #[test]
+    fn an_arn_tells_the_account() {
+        for (name, expected) in [
+            (
+                "arn:aws:lambda:eu-west-1:123456789012:function:f:prod",
+                Some("123456789012"),
+            ),
+            ("123456789012:function:f", Some("123456789012")),
+            ("f", None),
+            ("function:f", None),
+            (":function:f", None),
+        ] {
+            assert_eq!(account(name), expected, "{name}");
+        }
     }
 }

@@ -7,7 +7,7 @@
 use super::Call;
 use super::exchange::log_tail;
 use super::stream::{Expect, Failure, Head, Stream};
-use super::unwrap::Unwrapped;
+use super::unwrap::{self, Unwrapped};
 use crate::host::{Host, Level, Side, Step};
 use crate::invoke::error::Code;
 use crate::invoke::tries::{Answer, Try, clear};
@@ -38,11 +38,15 @@ const OF_THE_STREAM: [&[u8]; 2] = [
 
 /// The response's headers have come, and say that a stream follows.
 pub(super) fn begin(one: &mut Try, host: &mut impl Host, call: &Call) {
-    let shaped = call.aws.response == ResponseShape::ApiGateway;
+    // What API Gateway asks of a function that streams; others take what comes, as a function URL does.
+    let has_to_choose = matches!(
+        call.aws.response,
+        ResponseShape::ApiGateway | ResponseShape::ApiGatewayV1
+    );
     // The client's body is another one.
     host.remove_header(Side::Response, "content-length");
     one.answer = Answer::Relay(Box::new(Relay {
-        stream: Stream::new(if shaped {
+        stream: Stream::new(if has_to_choose {
             Expect::Chosen
         } else {
             Expect::Either
@@ -50,7 +54,7 @@ pub(super) fn begin(one: &mut Try, host: &mut impl Host, call: &Call) {
         body: Vec::new(),
         begun: false,
         bodyless: one.client_kind().0,
-        only_chosen: shaped,
+        only_chosen: !unwrap::keeps_headers(call.aws.response),
         function_error_status: call.aws.function_error_status,
         exposes_function_error: call.aws.expose_function_error,
         logs_tail: call.aws.log_tail,
