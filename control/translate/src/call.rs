@@ -1,7 +1,9 @@
 //! Which function a destination calls, and how.
 
 use tenon_contract::{AwsCall, CallConfig, CallTarget, Invocation, RequestShape, ResponseShape};
-use tenon_model::{AwsDestination, AwsUpstream, LambdaFunction, ObjectRef, Payload};
+use tenon_model::{
+    AwsDestination, AwsUpstream, InvocationStyle, LambdaFunction, ObjectRef, Payload,
+};
 
 use crate::aws::partition;
 
@@ -23,9 +25,11 @@ pub(crate) fn resolve(
     let CallTarget::Aws(defaults) = call.target;
     call.target = CallTarget::Aws(AwsCall {
         qualifier: function.qualifier.clone(),
-        invocation: match asked.asynchronous {
-            Some(true) => Invocation::Event,
-            _ => Invocation::RequestResponse,
+        invocation: match asked.invocation_style {
+            None | Some(InvocationStyle::Sync) => Invocation::RequestResponse,
+            Some(InvocationStyle::Async) => Invocation::Event,
+            Some(InvocationStyle::DryRun) => Invocation::DryRun,
+            Some(InvocationStyle::Streaming) => Invocation::ResponseStream,
         },
         request,
         response,
@@ -35,10 +39,18 @@ pub(crate) fn resolve(
         expose_function_error: asked
             .expose_function_error
             .unwrap_or(defaults.expose_function_error),
+        log_tail: asked.log_tail.unwrap_or(defaults.log_tail),
         text_content_types: asked.text_content_types.clone(),
         ..defaults
     });
     Ok(call)
+}
+
+/// Whether its answer is streamed.
+pub(crate) fn streams(call: &CallConfig) -> bool {
+    match &call.target {
+        CallTarget::Aws(aws) => aws.invocation == Invocation::ResponseStream,
+    }
 }
 
 /// What the function is given, and what its answer is.
