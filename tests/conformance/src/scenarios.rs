@@ -6,6 +6,7 @@ mod bodies;
 mod calls;
 mod errors;
 mod events;
+mod google;
 mod grpc;
 mod head;
 mod headers;
@@ -28,6 +29,7 @@ pub fn all() -> Vec<Scenario> {
         grpc::all(),
         refusals::all(),
         tries::all(),
+        google::all(),
     ]
     .into_iter()
     .flatten()

@@ -69,12 +69,12 @@ fn encode(text: &str, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use tenon_contract::{CallConfig, CallTarget};
+    use tenon_contract::AwsCall;
 
     use super::*;
 
     fn path(name: &str, qualifier: Option<&str>) -> String {
-        let CallTarget::Aws(mut aws) = CallConfig::aws("f", name).target;
+        let mut aws = AwsCall::new(name);
         aws.qualifier = qualifier.map(str::to_owned);
         Call::compile(aws, false).unwrap().path
     }

@@ -353,12 +353,12 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
     use serde_json::Value;
-    use tenon_contract::{CallConfig, CallTarget};
+    use tenon_contract::AwsCall;
 
     use super::*;
 
     fn event(shape: RequestShape, client: &[(&str, Vec<u8>)], body: &[u8]) -> Value {
-        let CallTarget::Aws(mut aws) = CallConfig::aws("f", "f").target;
+        let mut aws = AwsCall::new("f");
         aws.request = shape;
         let call = Call::compile(aws, false).unwrap();
         let event = build(&call, &Snapshot::of(client), body).unwrap();
