@@ -13,7 +13,7 @@ endif
 endif
 endif
 
-.PHONY: help setup build run test bench check fmt fmt-check lint deps generate generate-check docs deny golden clean
+.PHONY: help setup build run test miri bench check fmt fmt-check lint deps generate generate-check docs deny golden clean
 
 help: ## Shows this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -29,6 +29,9 @@ run: setup build ## Runs the Lambda example on 127.0.0.1:8080 (PORT=, FILTER=so|
 
 test: setup build ## Runs every test that needs no Kubernetes.
 	@scripts/test
+
+miri: ## Runs the SDK's tests under Miri (needs a nightly compiler; not part of check or test).
+	@scripts/miri
 
 bench: setup build ## Prints side-by-side figures and writes them to target/bench/ (ROUNDS=9).
 	@scripts/bench $(ROUNDS)

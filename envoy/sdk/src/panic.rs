@@ -1,6 +1,7 @@
 //! Panics stop here: one that crossed into Envoy would abort the whole proxy.
 
 use crate::abi::envoy_dynamic_module_type_log_level as Level;
+use std::any::Any;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -72,10 +73,7 @@ pub(crate) fn caught<R>(hook: &'static str, body: impl FnOnce() -> R) -> Result<
     // What the closures leave behind half done is either the filter, which is poisoned by the caller, or a config,
     // whose hooks take `&self` and have to be fit for several threads anyway.
     catch_unwind(AssertUnwindSafe(body)).map_err(|payload| {
-        // Dropping a payload runs foreign code, which may panic again.
-        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            std::mem::forget(again);
-        }
+        discard(payload);
         let place = PLACE
             .try_with(|slot| slot.borrow_mut().take())
             .ok()
@@ -92,6 +90,17 @@ pub(crate) fn caught<R>(hook: &'static str, body: impl FnOnce() -> R) -> Result<
         let place = place.map(|_| format!("{file}:{line}:{column}"));
         CaughtPanic { hook, place }
     })
+}
+
+/// Drops a panic's payload, which runs foreign code and may panic again, with a payload of its own. One that keeps doing
+/// so is leaked.
+fn discard(payload: Box<dyn Any + Send>) {
+    let dropped = |payload| catch_unwind(AssertUnwindSafe(|| drop(payload)));
+    if let Err(again) = dropped(payload)
+        && let Err(for_ever) = dropped(again)
+    {
+        std::mem::forget(for_ever);
+    }
 }
 
 #[cfg(test)]

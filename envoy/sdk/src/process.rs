@@ -30,12 +30,12 @@ const NOWHERE: Process = Process {
 /// The real one.
 pub(crate) const ENVOY: Process = Process {
     // SAFETY: any thread may log at any time.
-    log_enabled: |level| unsafe { abi::envoy_dynamic_module_callback_log_enabled(level) },
+    log_enabled: |level| unsafe { abi::envoy_dynamic_module_callback_log_enabled(level.to_raw()) },
     log: |level, message, file, line| {
         let message = abi::envoy_dynamic_module_type_module_buffer::of(message.as_bytes());
         let file = abi::envoy_dynamic_module_type_module_buffer::of(file.as_bytes());
         // SAFETY: both buffers live through the call, which keeps neither.
-        unsafe { abi::envoy_dynamic_module_callback_log_v2(level, message, file, line) }
+        unsafe { abi::envoy_dynamic_module_callback_log_v2(level.to_raw(), message, file, line) }
     },
     log_level: || {
         // SAFETY: no arguments, any thread.

@@ -1,8 +1,8 @@
 //! The raw layer against a fake Envoy: the same C functions in both directions as in the real one, so that every
 //! pointer that crosses is exercised by `cargo test`.
 //!
-//! The fake holds to Miri's rules (one owner of each object, no borrow across a call into the module), so
-//! `cargo miri test` can run these tests where that component is installed; the toolchain here comes without it.
+//! The fake holds to Miri's rules (one owner of each object, no borrow across a call into the module, the types of the
+//! declarations on both sides of each symbol), and `make miri` runs these tests under it.
 
 mod fake_envoy;
 mod hooks;

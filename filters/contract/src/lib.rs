@@ -18,8 +18,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+mod path_template;
 mod secret;
 
+pub use path_template::{PathTemplate, Segment, TemplateError, normalize_path};
 pub use secret::{AwsCredentials, GcpToken, SecretBlob};
 
 /// The major version of the contract. A change that an older reader would misunderstand raises it.

@@ -13,5 +13,7 @@
 )]
 
 pub mod host;
+pub mod inja;
 pub mod invoke;
+pub mod matching;
 pub mod sign;

@@ -1,4 +1,5 @@
-//! What Envoy offers to an HTTP filter. `fe` is the stream's filter, `ce` the filter config.
+//! What Envoy offers to an HTTP filter. `fe` is the stream's filter, `ce` the filter config. Every `c_int` is one of the
+//! ABI's enums.
 
 use super::types::*;
 use std::ffi::{c_char, c_int, c_void};
@@ -10,12 +11,6 @@ type ebuf = envoy_dynamic_module_type_envoy_buffer;
 type mhdr = envoy_dynamic_module_type_module_http_header;
 type pair = envoy_dynamic_module_type_module_key_value_pair;
 type ehdr = envoy_dynamic_module_type_envoy_http_header;
-type header_type = envoy_dynamic_module_type_http_header_type;
-type body_type = envoy_dynamic_module_type_http_body_type;
-type metadata_source = envoy_dynamic_module_type_metadata_source;
-type attribute_id = envoy_dynamic_module_type_attribute_id;
-type log_level = envoy_dynamic_module_type_log_level;
-type reset_reason = envoy_dynamic_module_type_http_filter_stream_reset_reason;
 type scheduler = envoy_dynamic_module_type_http_filter_scheduler_module_ptr;
 type span = envoy_dynamic_module_type_span_envoy_ptr;
 type child_span = envoy_dynamic_module_type_child_span_module_ptr;
@@ -23,13 +18,8 @@ type route_config = envoy_dynamic_module_type_http_filter_per_route_config_modul
 
 // The process.
 unsafe extern "C" {
-    pub fn envoy_dynamic_module_callback_log_enabled(level: log_level) -> bool;
-    pub fn envoy_dynamic_module_callback_log_v2(
-        level: log_level,
-        message: mbuf,
-        file: mbuf,
-        line: u32,
-    );
+    pub fn envoy_dynamic_module_callback_log_enabled(level: c_int) -> bool;
+    pub fn envoy_dynamic_module_callback_log_v2(level: c_int, message: mbuf, file: mbuf, line: u32);
     pub fn envoy_dynamic_module_callback_get_log_level() -> c_int;
     pub fn envoy_dynamic_module_callback_get_concurrency() -> u32;
     pub fn envoy_dynamic_module_callback_is_validation_mode() -> bool;
@@ -39,27 +29,27 @@ unsafe extern "C" {
 unsafe extern "C" {
     pub fn envoy_dynamic_module_callback_http_get_header(
         f: fe,
-        map: header_type,
+        map: c_int,
         key: mbuf,
         out: *mut ebuf,
         index: usize,
         count: *mut usize,
     ) -> bool;
-    pub fn envoy_dynamic_module_callback_http_get_headers_size(f: fe, map: header_type) -> usize;
+    pub fn envoy_dynamic_module_callback_http_get_headers_size(f: fe, map: c_int) -> usize;
     pub fn envoy_dynamic_module_callback_http_get_headers(
         f: fe,
-        map: header_type,
+        map: c_int,
         out: *mut ehdr,
     ) -> bool;
     pub fn envoy_dynamic_module_callback_http_set_header(
         f: fe,
-        map: header_type,
+        map: c_int,
         key: mbuf,
         value: mbuf,
     ) -> bool;
     pub fn envoy_dynamic_module_callback_http_add_header(
         f: fe,
-        map: header_type,
+        map: c_int,
         key: mbuf,
         value: mbuf,
     ) -> bool;
@@ -67,24 +57,15 @@ unsafe extern "C" {
 
 // Bodies.
 unsafe extern "C" {
-    pub fn envoy_dynamic_module_callback_http_get_body_size(f: fe, body: body_type) -> usize;
-    pub fn envoy_dynamic_module_callback_http_get_body_chunks_size(f: fe, body: body_type)
-    -> usize;
+    pub fn envoy_dynamic_module_callback_http_get_body_size(f: fe, body: c_int) -> usize;
+    pub fn envoy_dynamic_module_callback_http_get_body_chunks_size(f: fe, body: c_int) -> usize;
     pub fn envoy_dynamic_module_callback_http_get_body_chunks(
         f: fe,
-        body: body_type,
+        body: c_int,
         out: *mut ebuf,
     ) -> bool;
-    pub fn envoy_dynamic_module_callback_http_append_body(
-        f: fe,
-        body: body_type,
-        data: mbuf,
-    ) -> bool;
-    pub fn envoy_dynamic_module_callback_http_drain_body(
-        f: fe,
-        body: body_type,
-        bytes: usize,
-    ) -> bool;
+    pub fn envoy_dynamic_module_callback_http_append_body(f: fe, body: c_int, data: mbuf) -> bool;
+    pub fn envoy_dynamic_module_callback_http_drain_body(f: fe, body: c_int, bytes: usize) -> bool;
     pub fn envoy_dynamic_module_callback_http_received_buffered_request_body(f: fe) -> bool;
     pub fn envoy_dynamic_module_callback_http_received_buffered_response_body(f: fe) -> bool;
     pub fn envoy_dynamic_module_callback_http_get_buffer_limit(f: fe) -> u64;
@@ -120,7 +101,7 @@ unsafe extern "C" {
     pub fn envoy_dynamic_module_callback_http_add_custom_flag(f: fe, flag: mbuf);
     pub fn envoy_dynamic_module_callback_http_filter_reset_stream(
         f: fe,
-        reason: reset_reason,
+        reason: c_int,
         details: mbuf,
     );
     pub fn envoy_dynamic_module_callback_http_filter_continue_decoding(f: fe);
@@ -136,55 +117,55 @@ unsafe extern "C" {
     pub fn envoy_dynamic_module_callback_http_get_cluster_name(f: fe, out: *mut ebuf) -> bool;
     pub fn envoy_dynamic_module_callback_http_get_metadata_string(
         f: fe,
-        source: metadata_source,
+        source: c_int,
         namespace: mbuf,
         key: mbuf,
         out: *mut ebuf,
     ) -> bool;
     pub fn envoy_dynamic_module_callback_http_get_metadata_number(
         f: fe,
-        source: metadata_source,
+        source: c_int,
         namespace: mbuf,
         key: mbuf,
         out: *mut f64,
     ) -> bool;
     pub fn envoy_dynamic_module_callback_http_get_metadata_bool(
         f: fe,
-        source: metadata_source,
+        source: c_int,
         namespace: mbuf,
         key: mbuf,
         out: *mut bool,
     ) -> bool;
     pub fn envoy_dynamic_module_callback_http_get_metadata_keys_count(
         f: fe,
-        source: metadata_source,
+        source: c_int,
         namespace: mbuf,
     ) -> usize;
     pub fn envoy_dynamic_module_callback_http_get_metadata_keys(
         f: fe,
-        source: metadata_source,
+        source: c_int,
         namespace: mbuf,
         out: *mut ebuf,
     ) -> bool;
     pub fn envoy_dynamic_module_callback_http_get_metadata_namespaces_count(
         f: fe,
-        source: metadata_source,
+        source: c_int,
     ) -> usize;
     pub fn envoy_dynamic_module_callback_http_get_metadata_namespaces(
         f: fe,
-        source: metadata_source,
+        source: c_int,
         out: *mut ebuf,
     ) -> bool;
     pub fn envoy_dynamic_module_callback_http_get_metadata_list_size(
         f: fe,
-        source: metadata_source,
+        source: c_int,
         namespace: mbuf,
         key: mbuf,
         out: *mut usize,
     ) -> bool;
     pub fn envoy_dynamic_module_callback_http_get_metadata_list_string(
         f: fe,
-        source: metadata_source,
+        source: c_int,
         namespace: mbuf,
         key: mbuf,
         index: usize,
@@ -192,7 +173,7 @@ unsafe extern "C" {
     ) -> bool;
     pub fn envoy_dynamic_module_callback_http_get_metadata_list_number(
         f: fe,
-        source: metadata_source,
+        source: c_int,
         namespace: mbuf,
         key: mbuf,
         index: usize,
@@ -200,7 +181,7 @@ unsafe extern "C" {
     ) -> bool;
     pub fn envoy_dynamic_module_callback_http_get_metadata_list_bool(
         f: fe,
-        source: metadata_source,
+        source: c_int,
         namespace: mbuf,
         key: mbuf,
         index: usize,
@@ -242,17 +223,17 @@ unsafe extern "C" {
     ) -> bool;
     pub fn envoy_dynamic_module_callback_http_filter_get_attribute_string(
         f: fe,
-        id: attribute_id,
+        id: c_int,
         out: *mut ebuf,
     ) -> bool;
     pub fn envoy_dynamic_module_callback_http_filter_get_attribute_int(
         f: fe,
-        id: attribute_id,
+        id: c_int,
         out: *mut u64,
     ) -> bool;
     pub fn envoy_dynamic_module_callback_http_filter_get_attribute_bool(
         f: fe,
-        id: attribute_id,
+        id: c_int,
         out: *mut bool,
     ) -> bool;
     pub fn envoy_dynamic_module_callback_http_filter_get_generic_secret(
@@ -407,11 +388,10 @@ unsafe extern "C" {
 }
 
 const _: () = {
-    // The layout that Envoy's C++ side reads: two words a buffer, four a header, an int an enum.
+    // The layout that Envoy's C++ side reads: two words a buffer, four a header.
     assert!(size_of::<ebuf>() == 2 * size_of::<usize>());
     assert!(size_of::<mbuf>() == 2 * size_of::<usize>());
     assert!(size_of::<ehdr>() == 4 * size_of::<usize>());
     assert!(size_of::<mhdr>() == 4 * size_of::<usize>());
-    assert!(size_of::<header_type>() == size_of::<c_int>());
     assert!(size_of::<*const c_char>() == size_of::<*const c_void>());
 };

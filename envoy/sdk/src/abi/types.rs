@@ -1,7 +1,7 @@
 //! Types of the ABI. Enums are C `int`s that count from zero.
 //!
-//! Enums that Envoy passes in are received as integers and converted ([`envoy_dynamic_module_type_metrics_result::from_raw`]
-//! and the like): a value that a newer Envoy adds must not become undefined behaviour here.
+//! Enums cross the boundary as integers, both ways, and are converted next to it by their `from_raw` and `to_raw`: a
+//! value that a newer Envoy adds must not become undefined behaviour here.
 
 use std::ffi::{c_char, c_int, c_void};
 
@@ -99,14 +99,18 @@ pub type envoy_dynamic_module_type_module_key_value_pair =
 macro_rules! c_enum {
     ($(#[$doc:meta])* $name:ident { $($variant:ident),* $(,)? }) => {
         $(#[$doc])*
-        #[repr(i32)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $name { $($variant),* }
 
         impl $name {
             /// The variant of a number that came over the ABI; `None` for one that this ABI version does not have.
             pub fn from_raw(raw: c_int) -> Option<Self> {
-                [$(Self::$variant),*].into_iter().find(|v| *v as c_int == raw)
+                [$(Self::$variant),*].into_iter().find(|v| v.to_raw() == raw)
+            }
+
+            /// The variant's number.
+            pub const fn to_raw(self) -> c_int {
+                self as c_int
             }
         }
     };

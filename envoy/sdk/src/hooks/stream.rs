@@ -216,7 +216,7 @@ macro_rules! message_hook {
         panicked: $panicked:ident, poisoned: $poisoned:ident $(, answered by: $($goes_on:ident)|+)?
     ) => {
         #[unsafe(no_mangle)]
-        unsafe extern "C" fn $symbol(envoy: EnvoyFilter, module: ModuleFilter $(, $parameter: $type)*) -> $status {
+        unsafe extern "C" fn $symbol(envoy: EnvoyFilter, module: ModuleFilter $(, $parameter: $type)*) -> c_int {
             // SAFETY: Envoy gives back what `new` made.
             let filter = unsafe { filter(module) };
             let otherwise = Otherwise { panicked: $status::$panicked, poisoned: $status::$poisoned };
@@ -226,7 +226,7 @@ macro_rules! message_hook {
             $(if matches!(status, $($status::$goes_on)|+) && filter.state.get() == State::Answerable {
                 filter.state.set(State::Answered);
             })?
-            status
+            status.to_raw()
         }
     };
 }
@@ -383,7 +383,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_local_reply(
     response_code: u32,
     details: RawBuffer,
     reset_imminent: bool,
-) -> LocalReplyStatus {
+) -> c_int {
     let otherwise = Otherwise {
         panicked: LocalReplyStatus::Continue,
         poisoned: LocalReplyStatus::Continue,
@@ -391,7 +391,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_local_reply(
     // SAFETY: Envoy gives back what `new` made.
     let filter = unsafe { filter(module) };
     // A stillborn filter is not answered here: an answer is on its way.
-    filter.run(
+    let status = filter.run(
         envoy,
         "local_reply",
         Rescue::Nothing,
@@ -401,5 +401,6 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_local_reply(
             let details = unsafe { EnvoyBuffer::from_raw(details) };
             module.on_local_reply(envoy, response_code, details, reset_imminent)
         },
-    )
+    );
+    status.to_raw()
 }

@@ -104,13 +104,18 @@ impl EnvoyHttpFilterImpl {
     /// Calls `use_them` with the headers of a map, as Envoy holds them.
     fn with_raw_headers(&self, map: HeaderType, use_them: &mut dyn FnMut(&RawHeader)) {
         // SAFETY: the filter is live.
-        let count =
-            unsafe { abi::envoy_dynamic_module_callback_http_get_headers_size(self.raw, map) };
+        let count = unsafe {
+            abi::envoy_dynamic_module_callback_http_get_headers_size(self.raw, map.to_raw())
+        };
         let fill = |first: *mut RawHeader| {
             // SAFETY: the filter is live and `first` has room for `count` headers.
             count > 0
                 && unsafe {
-                    abi::envoy_dynamic_module_callback_http_get_headers(self.raw, map, first)
+                    abi::envoy_dynamic_module_callback_http_get_headers(
+                        self.raw,
+                        map.to_raw(),
+                        first,
+                    )
                 }
         };
         if count > HEADERS {
@@ -132,15 +137,16 @@ impl EnvoyHttpFilterImpl {
     /// The pieces of a body into `out`; `false` if there is no such body.
     fn pieces(&self, body: BodyType, out: &mut Vec<RawBuffer>) -> bool {
         // SAFETY: the filter is live.
-        let count =
-            unsafe { abi::envoy_dynamic_module_callback_http_get_body_chunks_size(self.raw, body) };
+        let count = unsafe {
+            abi::envoy_dynamic_module_callback_http_get_body_chunks_size(self.raw, body.to_raw())
+        };
         out.clear();
         out.resize(count, RawBuffer::EMPTY);
         // SAFETY: the filter is live, `out` has room for `count` pieces.
         unsafe {
             abi::envoy_dynamic_module_callback_http_get_body_chunks(
                 self.raw,
-                body,
+                body.to_raw(),
                 out.as_mut_ptr(),
             )
         }
@@ -171,7 +177,7 @@ impl EnvoyHttpFilter for EnvoyHttpFilterImpl {
             call!(
                 envoy_dynamic_module_callback_http_get_header,
                 self.raw,
-                map,
+                map.to_raw(),
                 text(key),
                 out,
                 0,
@@ -188,7 +194,7 @@ impl EnvoyHttpFilter for EnvoyHttpFilterImpl {
                 call!(
                     envoy_dynamic_module_callback_http_get_header,
                     self.raw,
-                    map,
+                    map.to_raw(),
                     text(key),
                     out,
                     values.len(),
@@ -227,7 +233,7 @@ impl EnvoyHttpFilter for EnvoyHttpFilterImpl {
         call!(
             envoy_dynamic_module_callback_http_set_header,
             self.raw,
-            map,
+            map.to_raw(),
             text(key),
             value
         )
@@ -238,7 +244,7 @@ impl EnvoyHttpFilter for EnvoyHttpFilterImpl {
         call!(
             envoy_dynamic_module_callback_http_add_header,
             self.raw,
-            map,
+            map.to_raw(),
             text(key),
             value
         )
@@ -249,7 +255,7 @@ impl EnvoyHttpFilter for EnvoyHttpFilterImpl {
         call!(
             envoy_dynamic_module_callback_http_set_header,
             self.raw,
-            map,
+            map.to_raw(),
             text(key),
             value
         )
@@ -282,7 +288,7 @@ impl EnvoyHttpFilter for EnvoyHttpFilterImpl {
         call!(
             envoy_dynamic_module_callback_http_get_body_size,
             self.raw,
-            body
+            body.to_raw()
         )
     }
 
@@ -290,7 +296,7 @@ impl EnvoyHttpFilter for EnvoyHttpFilterImpl {
         call!(
             envoy_dynamic_module_callback_http_drain_body,
             self.raw,
-            body,
+            body.to_raw(),
             number_of_bytes
         )
     }
@@ -300,7 +306,7 @@ impl EnvoyHttpFilter for EnvoyHttpFilterImpl {
         call!(
             envoy_dynamic_module_callback_http_append_body,
             self.raw,
-            body,
+            body.to_raw(),
             data
         )
     }
@@ -404,7 +410,7 @@ impl EnvoyHttpFilter for EnvoyHttpFilterImpl {
         call!(
             envoy_dynamic_module_callback_http_filter_reset_stream,
             self.raw,
-            reason,
+            reason.to_raw(),
             text(details)
         );
     }
@@ -473,7 +479,7 @@ impl EnvoyHttpFilter for EnvoyHttpFilterImpl {
             call!(
                 envoy_dynamic_module_callback_http_get_metadata_string,
                 self.raw,
-                source,
+                source.to_raw(),
                 text(namespace),
                 text(key),
                 out
@@ -491,7 +497,7 @@ impl EnvoyHttpFilter for EnvoyHttpFilterImpl {
             call!(
                 envoy_dynamic_module_callback_http_get_metadata_number,
                 self.raw,
-                source,
+                source.to_raw(),
                 text(namespace),
                 text(key),
                 out
@@ -509,7 +515,7 @@ impl EnvoyHttpFilter for EnvoyHttpFilterImpl {
             call!(
                 envoy_dynamic_module_callback_http_get_metadata_bool,
                 self.raw,
-                source,
+                source.to_raw(),
                 text(namespace),
                 text(key),
                 out
@@ -525,7 +531,7 @@ impl EnvoyHttpFilter for EnvoyHttpFilterImpl {
         let count = call!(
             envoy_dynamic_module_callback_http_get_metadata_keys_count,
             self.raw,
-            source,
+            source.to_raw(),
             text(namespace)
         );
         self.buffers(count, |first| {
@@ -533,7 +539,7 @@ impl EnvoyHttpFilter for EnvoyHttpFilterImpl {
                 && call!(
                     envoy_dynamic_module_callback_http_get_metadata_keys,
                     self.raw,
-                    source,
+                    source.to_raw(),
                     text(namespace),
                     first
                 )
@@ -547,14 +553,14 @@ impl EnvoyHttpFilter for EnvoyHttpFilterImpl {
         let count = call!(
             envoy_dynamic_module_callback_http_get_metadata_namespaces_count,
             self.raw,
-            source
+            source.to_raw()
         );
         self.buffers(count, |first| {
             count > 0
                 && call!(
                     envoy_dynamic_module_callback_http_get_metadata_namespaces,
                     self.raw,
-                    source,
+                    source.to_raw(),
                     first
                 )
         })
@@ -570,7 +576,7 @@ impl EnvoyHttpFilter for EnvoyHttpFilterImpl {
             call!(
                 envoy_dynamic_module_callback_http_get_metadata_list_size,
                 self.raw,
-                source,
+                source.to_raw(),
                 text(namespace),
                 text(key),
                 out
@@ -589,7 +595,7 @@ impl EnvoyHttpFilter for EnvoyHttpFilterImpl {
             call!(
                 envoy_dynamic_module_callback_http_get_metadata_list_string,
                 self.raw,
-                source,
+                source.to_raw(),
                 text(namespace),
                 text(key),
                 index,
@@ -609,7 +615,7 @@ impl EnvoyHttpFilter for EnvoyHttpFilterImpl {
             call!(
                 envoy_dynamic_module_callback_http_get_metadata_list_number,
                 self.raw,
-                source,
+                source.to_raw(),
                 text(namespace),
                 text(key),
                 index,
@@ -629,7 +635,7 @@ impl EnvoyHttpFilter for EnvoyHttpFilterImpl {
             call!(
                 envoy_dynamic_module_callback_http_get_metadata_list_bool,
                 self.raw,
-                source,
+                source.to_raw(),
                 text(namespace),
                 text(key),
                 index,
@@ -707,7 +713,7 @@ impl EnvoyHttpFilter for EnvoyHttpFilterImpl {
             call!(
                 envoy_dynamic_module_callback_http_filter_get_attribute_string,
                 self.raw,
-                attribute_id,
+                attribute_id.to_raw(),
                 out
             )
         })
@@ -718,7 +724,7 @@ impl EnvoyHttpFilter for EnvoyHttpFilterImpl {
             call!(
                 envoy_dynamic_module_callback_http_filter_get_attribute_int,
                 self.raw,
-                attribute_id,
+                attribute_id.to_raw(),
                 out
             )
         });
@@ -730,7 +736,7 @@ impl EnvoyHttpFilter for EnvoyHttpFilterImpl {
             call!(
                 envoy_dynamic_module_callback_http_filter_get_attribute_bool,
                 self.raw,
-                attribute_id,
+                attribute_id.to_raw(),
                 out
             )
         })
