@@ -20,21 +20,23 @@ impl Guard {
     /// The hook for the response's headers (also those of Envoy's own answers) and for the end of the stream.
     pub fn restore(self, host: &mut (impl Headers + Stream)) {
         unmask_grpc(host);
-        // Only what a try wrote is taken back; looking costs less than restoring twice.
-        if !shows_a_call(host) {
+        // Only what a try wrote is taken back: after a redirect, what else differs from the client's is the redirect's.
+        if !may_show_a_call(host) {
             return;
         }
         let remembered = host
             .remembered(Slot::Request)
             .map(|bytes| bytes.into_owned());
-        if let Some(snapshot) = remembered.and_then(Snapshot::read) {
+        let snapshot = remembered.and_then(Snapshot::read);
+        if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.is_overwritten(host)) {
             snapshot.restore_all(host);
         }
     }
 }
 
-/// Whether the request's headers may be those of a call: they are AWS's, or hold a token (which may be the client's own).
-fn shows_a_call(host: &impl Headers) -> bool {
+/// Whether the request's headers may be those of a call, as they are AWS's or hold a token: looking costs less than
+/// reading what the client sent.
+fn may_show_a_call(host: &impl Headers) -> bool {
     host.header(Side::Request, "x-amz-date").is_some()
         || host
             .header(Side::Request, gcp::AUTHORIZATION)

@@ -224,6 +224,14 @@ impl Snapshot {
         }
     }
 
+    /// Whether a call's headers stand where the client's stood. What else of the request differs may be a redirect's.
+    pub(super) fn is_overwritten(&self, host: &impl Headers) -> bool {
+        self.scheme.writes().iter().any(|name| {
+            let own = self.taken().find(|(taken, _)| taken == name);
+            host.header(Side::Request, name).as_deref() != own.map(|(_, value)| value)
+        })
+    }
+
     fn taken(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.records()
             .filter(|(kind, ..)| *kind == TAKEN)
@@ -398,7 +406,9 @@ mod tests {
             for name in scheme.writes().iter().chain(&[":method", ":path", ":authority", "content-type", "content-length"]) {
                 changed.set_header(Side::Request, name, b"ours");
             }
+            prop_assert!(taken.is_overwritten(&changed));
             taken.restore_all(&mut changed);
+            prop_assert!(!taken.is_overwritten(&changed));
             if again {
                 taken.restore_all(&mut changed);
             }
