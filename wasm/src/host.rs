@@ -15,7 +15,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{Action, BufferType, LogLevel, MapType};
 use tenon_contract::{NAMESPACE, SECRET_HEADER};
-use tenon_core::host::{Body, Headers, Level, Side, Slot, Stream, Telemetry};
+use tenon_core::host::{Body, Connection, Headers, Level, Side, Slot, Stream, Telemetry};
 use zeroize::Zeroizing;
 
 use crate::function::Shared;
@@ -227,6 +227,16 @@ impl Stream for WasmHost<'_> {
 
     fn remember(&mut self, slot: Slot, bytes: &[u8]) {
         let _ = hostcalls::set_property(vec![&slot.name()], Some(bytes));
+    }
+}
+
+impl Connection for WasmHost<'_> {
+    fn protocol(&self) -> Option<Cow<'_, [u8]>> {
+        property(vec!["request", "protocol"]).map(Cow::Owned)
+    }
+
+    fn source_address(&self) -> Option<Cow<'_, [u8]>> {
+        property(vec!["source", "address"]).map(Cow::Owned)
     }
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use envoy_proxy_dynamic_modules_rust_sdk::abi::{
+    envoy_dynamic_module_type_attribute_id as AttributeId,
     envoy_dynamic_module_type_http_body_type as BodyType,
     envoy_dynamic_module_type_http_header_type as HeaderType,
     envoy_dynamic_module_type_metadata_source as MetadataSource,
@@ -12,7 +13,7 @@ use envoy_proxy_dynamic_modules_rust_sdk::{
     EnvoyHttpFilter, envoy_log_debug, envoy_log_error, envoy_log_warn,
 };
 use tenon_contract::NAMESPACE;
-use tenon_core::host::{Body, Headers, Level, Side, Slot, Stream, Telemetry};
+use tenon_core::host::{Body, Connection, Headers, Level, Side, Slot, Stream, Telemetry};
 
 use crate::function::Shared;
 
@@ -147,6 +148,22 @@ impl<EHF: EnvoyHttpFilter> Stream for EnvoyHost<'_, EHF> {
     fn remember(&mut self, slot: Slot, bytes: &[u8]) {
         self.envoy
             .set_filter_state_bytes(slot.name().as_bytes(), bytes);
+    }
+}
+
+impl<EHF: EnvoyHttpFilter> Connection for EnvoyHost<'_, EHF> {
+    fn protocol(&self) -> Option<Cow<'_, [u8]>> {
+        let text = self
+            .envoy
+            .get_attribute_string(AttributeId::RequestProtocol)?;
+        Some(Cow::Borrowed(text.as_slice()))
+    }
+
+    fn source_address(&self) -> Option<Cow<'_, [u8]>> {
+        let text = self
+            .envoy
+            .get_attribute_string(AttributeId::SourceAddress)?;
+        Some(Cow::Borrowed(text.as_slice()))
     }
 }
 

@@ -244,6 +244,14 @@ pub enum RequestShape {
     Metadata,
     /// Gloo's `wrapAsApiGateway`: an API Gateway event of version 1.0.
     ApiGateway,
+    /// `API_GATEWAY_V1`: what a REST API of API Gateway sends (payload format 1.0).
+    ApiGatewayV1,
+    /// `API_GATEWAY_V2`: what an HTTP API of API Gateway and a function URL send (payload format 2.0).
+    ApiGatewayV2,
+    /// `ALB`: what an Application Load Balancer sends.
+    LoadBalancer,
+    /// `ALB_MULTI_VALUE`: the same, of a target group with multi-value headers.
+    LoadBalancerMultiValue,
 }
 
 /// What the function's answer is.
@@ -257,6 +265,14 @@ pub enum ResponseShape {
     ApiGateway,
     /// Gloo's `unwrapAsAlb`.
     Alb,
+    /// `API_GATEWAY_V1`: what a REST API of API Gateway takes (payload format 1.0).
+    ApiGatewayV1,
+    /// `API_GATEWAY_V2`: what an HTTP API of API Gateway and a function URL take (payload format 2.0).
+    ApiGatewayV2,
+    /// `ALB`: what an Application Load Balancer takes.
+    LoadBalancer,
+    /// `ALB_MULTI_VALUE`: the same, of a target group with multi-value headers.
+    LoadBalancerMultiValue,
 }
 
 impl CallConfig {

@@ -51,6 +51,15 @@ pub trait Stream {
     fn remember(&mut self, slot: Slot, bytes: &[u8]);
 }
 
+/// Where the client's request came from. Only asked for what is to be shown of it.
+pub trait Connection {
+    /// What the client speaks, as Envoy writes it: `HTTP/1.1`, `HTTP/2`, …
+    fn protocol(&self) -> Option<Cow<'_, [u8]>>;
+    /// The client's address with its port, as Envoy determined it: the peer's, or the one that trusted hops tell of in
+    /// `x-forwarded-for`.
+    fn source_address(&self) -> Option<Cow<'_, [u8]>>;
+}
+
 /// A place in a request's memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slot {
@@ -98,9 +107,9 @@ pub enum Level {
 }
 
 /// All that a filter asks of its host.
-pub trait Host: Headers + Body + Stream + Telemetry {}
+pub trait Host: Headers + Body + Stream + Connection + Telemetry {}
 
-impl<T: Headers + Body + Stream + Telemetry> Host for T {}
+impl<T: Headers + Body + Stream + Connection + Telemetry> Host for T {}
 
 /// What the host does after a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]

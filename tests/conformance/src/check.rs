@@ -155,6 +155,11 @@ impl Check<'_> {
             Shown::Exactly(body) => self.expect_bytes(&what("body"), &sent.body, body),
             Shown::Event(shown) => match serde_json::from_slice::<Value>(&sent.body) {
                 Ok(event) => {
+                    if let Some(pointer) = expected.protocol {
+                        let found = event.pointer(pointer).cloned();
+                        let name = self.observed.protocol.name();
+                        self.expect(&what(pointer), found, Some(name.into()));
+                    }
                     for (pointer, value) in shown {
                         let found = event.pointer(pointer).cloned();
                         self.expect(&what(pointer), found, value.clone());

@@ -35,6 +35,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::mem;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tenon_core::host::{Level, Reply, Side, Step};
@@ -158,8 +159,14 @@ impl Sent {
 impl Exchange {
     /// An exchange at 2015-08-30T12:36:00Z without metadata, secret or retries.
     pub fn new(request: Request) -> Self {
+        // As an Envoy does that trusts one hop and has no address of its own to add.
+        let forwarded = request.headers.text("x-forwarded-for");
+        let last = forwarded.rsplit(',').next().unwrap_or_default().trim();
+        let address = last.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 0));
+        let peer = SocketAddr::from(([127, 0, 0, 1], 50_000));
         let host = FakeHost {
             request_headers: request.headers.clone(),
+            source_address: address.unwrap_or(peer).to_string(),
             now: Duration::from_secs(1_440_938_160),
             ..FakeHost::default()
         };
@@ -225,6 +232,7 @@ impl Exchange {
     #[must_use]
     pub fn over_http2(mut self) -> Self {
         self.http2 = true;
+        self.host.http2 = true;
         self
     }
 

@@ -127,6 +127,7 @@ impl Runner {
         self.log_read = log.len();
         let status = message.start.split(' ').nth(1).unwrap_or_default();
         Ok(Observed {
+            protocol: self.client.protocol(),
             adds_no_body: self.artefact == Artefact::Wasm,
             status: status.parse().unwrap_or_default(),
             headers: message.headers,

@@ -28,6 +28,7 @@ pub fn run(scenario: &Scenario, protocol: Protocol) -> Observed {
         .collect();
     counts.sort();
     Observed {
+        protocol,
         adds_no_body: false,
         status: outcome.client.status,
         headers: outcome.client.headers,

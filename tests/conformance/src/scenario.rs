@@ -137,6 +137,13 @@ impl Scenario {
         self
     }
 
+    /// Adds what the tries before those with an answer are answered.
+    pub fn answers_before(mut self, answers: impl IntoIterator<Item = Response>) -> Self {
+        let before: Vec<_> = answers.into_iter().map(Answer::Response).collect();
+        self.answers.splice(0..0, before);
+        self
+    }
+
     /// Tries again on these statuses and when a try is lost, so often.
     pub fn retry(mut self, on: &'static [u16], times: usize) -> Self {
         self.retry = Retry { on, times };
@@ -297,6 +304,12 @@ impl Scenario {
         if let Shown::Event(shown) = &mut self.expected.each_try.body {
             shown.push((pointer, Some(value.into())));
         }
+        self
+    }
+
+    /// The event of each try names there what the client speaks.
+    pub fn shows_protocol(mut self, pointer: &'static str) -> Self {
+        self.expected.each_try.protocol = Some(pointer);
         self
     }
 

@@ -29,6 +29,10 @@ impl Client {
         }
     }
 
+    pub(super) fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
     pub(super) async fn exchange(&mut self, request: &Request) -> Result<Message> {
         match self.protocol {
             Protocol::Http1 => self.over_http1(request).await,

@@ -58,6 +58,8 @@ pub struct ExpectedTry {
     pub headers: Vec<(&'static str, Option<&'static str>)>,
     /// The body.
     pub body: Shown,
+    /// Where the event names what the client speaks.
+    pub protocol: Option<&'static str>,
 }
 
 /// What the function is given.
@@ -87,6 +89,7 @@ impl Default for Expected {
                 path: "/2015-03-31/functions/f/invocations",
                 headers: Vec::new(),
                 body: Shown::OfTheClient,
+                protocol: None,
             },
             function: "f",
             keys: vec![Key::User],

@@ -18,13 +18,18 @@ pub(crate) struct Call {
     pub(crate) query: String,
     /// `x-amz-invocation-type`.
     pub(crate) invocation_type: &'static str,
+    /// The account that the function belongs to, where its name is an ARN.
+    pub(crate) account: Option<String>,
 }
 
 impl Call {
     /// Compiles it, or says why a client cannot be given what it asks for.
-    pub(crate) fn compile(aws: AwsCall, rewrites_path: bool) -> Result<Self, &'static str> {
+    pub(crate) fn compile(mut aws: AwsCall, rewrites_path: bool) -> Result<Self, &'static str> {
         if !(200..=599).contains(&aws.function_error_status) {
             return Err("a call has a functionErrorStatus that is none of 200 to 599");
+        }
+        for pattern in &mut aws.text_content_types {
+            pattern.make_ascii_lowercase();
         }
         let mut path = String::from("/2015-03-31/functions/");
         encode(&aws.name, &mut path);
@@ -43,12 +48,20 @@ impl Call {
                 Invocation::RequestResponse => "RequestResponse",
                 Invocation::Event => "Event",
             },
+            account: account(&aws.name).map(str::to_owned),
             aws,
             path,
             canonical_path,
             query,
         })
     }
+}
+
+/// The account of `arn:aws:lambda:<region>:<account>:function:<name>` or `<account>:function:<name>`.
+fn account(name: &str) -> Option<&str> {
+    let (before, _) = name.split_once(":function:")?;
+    let account = before.rsplit(':').next()?;
+    (!account.is_empty() && account.bytes().all(|byte| byte.is_ascii_digit())).then_some(account)
 }
 
 /// Percent-encodes all but RFC 3986's unreserved characters, so that an ARN is one segment of the path.
@@ -95,6 +108,21 @@ mod tests {
             ),
         ] {
             assert_eq!(path(name, qualifier), expected);
+        }
+    }
+    #[test]
+    fn an_arn_tells_the_account() {
+        for (name, expected) in [
+            (
+                "arn:aws:lambda:eu-west-1:123456789012:function:f:prod",
+                Some("123456789012"),
+            ),
+            ("123456789012:function:f", Some("123456789012")),
+            ("f", None),
+            ("function:f", None),
+            (":function:f", None),
+        ] {
+            assert_eq!(account(name), expected, "{name}");
         }
     }
 }

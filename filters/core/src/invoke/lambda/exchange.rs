@@ -56,7 +56,8 @@ pub(in crate::invoke) fn send(
     if event::is_built(call) {
         let mut body = Vec::with_capacity(usize::try_from(one.request_bytes).unwrap_or_default());
         host.each_chunk(Side::Request, &mut |chunk| body.extend_from_slice(chunk));
-        let event = event::build(call, client, &body).unwrap_or_default();
+        let origin = event::Origin::ask(host, call, upstream.name(), one.function(), &aws.region);
+        let event = event::build(call, client, &origin, &body).unwrap_or_default();
         if event.len() as u64 > upstream.max_request_bytes {
             return one.refuse_too_large(upstream, host);
         }
@@ -175,7 +176,7 @@ pub(in crate::invoke) fn respond(
             one.result = Some("ok");
             let unwraps = call.aws.invocation == Invocation::RequestResponse;
             one.answer = match call.aws.response {
-                shape @ (ResponseShape::ApiGateway | ResponseShape::Alb) if unwraps => {
+                shape if unwraps && shape != ResponseShape::Body => {
                     Answer::Gather(Reading::Unwrap(shape))
                 }
                 _ if head => Answer::Discard,
@@ -256,16 +257,15 @@ pub(in crate::invoke) fn read(
 
 fn unwrap(one: &mut Try, upstream: &Upstream, host: &mut impl Host, shape: ResponseShape) -> Step {
     let answer = one.whole_body(host);
-    let unwrapped = if shape == ResponseShape::Alb {
-        let status = host
-            .header(Side::Response, ":status")
-            .and_then(|status| header::number(&status))
-            .unwrap_or(200);
-        unwrap::alb(&answer, u16::try_from(status).unwrap_or(200))
-    } else {
+    let status = host
+        .header(Side::Response, ":status")
+        .and_then(|status| header::number(&status))
+        .and_then(|status| u16::try_from(status).ok())
+        .unwrap_or(200);
+    if !unwrap::keeps_headers(shape) {
         clear(host);
-        unwrap::api_gateway(&answer)
-    };
+    }
+    let unwrapped = unwrap::unwrap(shape, &answer, status);
     if unwrapped.malformed {
         host.annotate(&[("error", Code::BadFunctionResponse.name().as_bytes())]);
         if one.client.as_ref().is_some_and(Snapshot::is_grpc) {
