@@ -3,7 +3,7 @@
 use tenon_contract::{
     AwsCall, CallConfig, CallTarget, Invocation, RequestShape, ResponseShape, VERSION,
 };
-use tenon_model::{AwsDestination, AwsUpstream, LambdaFunction, ObjectRef};
+use tenon_model::{AwsDestination, AwsUpstream, LambdaFunction, ObjectRef, Payload};
 
 use crate::aws::partition;
 
@@ -19,28 +19,7 @@ pub(crate) fn resolve(
         .unwrap_or_default()
         .or(&lambda.overrides);
     let function = function(reference, lambda, &asked)?;
-    let request = match (asked.request_transformation, asked.wrap_as_api_gateway) {
-        (true, true) => {
-            return Err((
-                ".destinationSpec.aws",
-                "requestTransformation and wrapAsApiGateway exclude each other".into(),
-            ));
-        }
-        (true, false) => RequestShape::Metadata,
-        (false, true) => RequestShape::ApiGateway,
-        (false, false) => RequestShape::Body,
-    };
-    let response = match (asked.unwrap_as_alb, asked.unwrap_as_api_gateway) {
-        (true, true) => {
-            return Err((
-                ".destinationSpec.aws",
-                "unwrapAsAlb and unwrapAsApiGateway exclude each other".into(),
-            ));
-        }
-        (true, false) => ResponseShape::Alb,
-        (false, true) => ResponseShape::ApiGateway,
-        (false, false) => ResponseShape::Body,
-    };
+    let (request, response) = shapes(&asked)?;
     let defaults = AwsCall::new(arn_or_name(lambda, function));
     let target = CallTarget::Aws(AwsCall {
         qualifier: function.qualifier.clone(),
@@ -65,6 +44,45 @@ pub(crate) fn resolve(
         rewrites_path,
         target,
     })
+}
+
+/// What the function is given, and what its answer is.
+fn shapes(asked: &AwsDestination) -> Result<(RequestShape, ResponseShape), (&'static str, String)> {
+    if let Some(payload) = asked.payload {
+        return Ok(match payload {
+            Payload::Raw => (RequestShape::Body, ResponseShape::Body),
+            Payload::ApiGatewayV1 => (RequestShape::ApiGatewayV1, ResponseShape::ApiGatewayV1),
+            Payload::ApiGatewayV2 => (RequestShape::ApiGatewayV2, ResponseShape::ApiGatewayV2),
+            Payload::Alb => (RequestShape::LoadBalancer, ResponseShape::LoadBalancer),
+            Payload::AlbMultiValue => (
+                RequestShape::LoadBalancerMultiValue,
+                ResponseShape::LoadBalancerMultiValue,
+            ),
+        });
+    }
+    let request = match (asked.request_transformation, asked.wrap_as_api_gateway) {
+        (true, true) => {
+            return Err((
+                ".destinationSpec.aws",
+                "requestTransformation and wrapAsApiGateway exclude each other".into(),
+            ));
+        }
+        (true, false) => RequestShape::Metadata,
+        (false, true) => RequestShape::ApiGateway,
+        (false, false) => RequestShape::Body,
+    };
+    let response = match (asked.unwrap_as_alb, asked.unwrap_as_api_gateway) {
+        (true, true) => {
+            return Err((
+                ".destinationSpec.aws",
+                "unwrapAsAlb and unwrapAsApiGateway exclude each other".into(),
+            ));
+        }
+        (true, false) => ResponseShape::Alb,
+        (false, true) => ResponseShape::ApiGateway,
+        (false, false) => ResponseShape::Body,
+    };
+    Ok((request, response))
 }
 
 fn function<'a>(

@@ -15,6 +15,7 @@ mod shape_alb;
 mod shape_api_gateway_v1;
 mod shape_api_gateway_v2;
 mod shapes;
+mod streaming;
 mod tries;
 mod unwrap_alb;
 mod unwrap_api_gateway;
@@ -38,6 +39,7 @@ pub fn all() -> Vec<Scenario> {
         refusals::all(),
         tries::all(),
         google::all(),
+        streaming::all(),
     ]
     .into_iter()
     .flatten()
