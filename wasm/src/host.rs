@@ -15,7 +15,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{Action, BufferType, LogLevel, MapType};
 use tenon_contract::{NAMESPACE, SECRET_HEADER};
-use tenon_core::host::{Body, Headers, Level, Side, Slot, Stream, Telemetry};
+use tenon_core::host::{Body, Connection, Headers, Level, Side, Slot, Stream, Telemetry};
 use zeroize::Zeroizing;
 
 use crate::function::Shared;
@@ -230,6 +230,16 @@ impl Stream for WasmHost<'_> {
     }
 }
 
+impl Connection for WasmHost<'_> {
+    fn protocol(&self) -> Option<Cow<'_, [u8]>> {
+        property(vec!["request", "protocol"]).map(Cow::Owned)
+    }
+
+    fn source_address(&self) -> Option<Cow<'_, [u8]>> {
+        property(vec!["source", "address"]).map(Cow::Owned)
+    }
+}
+
 fn property(path: Vec<&str>) -> Option<Vec<u8>> {
     hostcalls::get_property(path).ok().flatten()
 }
@@ -265,6 +275,7 @@ impl Telemetry for WasmHost<'_> {
 pub(crate) fn log(level: Level, message: &str) {
     let level = match level {
         Level::Debug => LogLevel::Debug,
+        Level::Info => LogLevel::Info,
         Level::Warn => LogLevel::Warn,
         Level::Error => LogLevel::Error,
     };

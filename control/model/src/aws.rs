@@ -39,6 +39,21 @@ pub struct LambdaFunction {
     pub qualifier: Option<String>,
 }
 
+/// In what shape a function is asked and answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Payload {
+    /// The bodies as they are.
+    Raw,
+    /// API Gateway's payload format 1.0.
+    ApiGatewayV1,
+    /// API Gateway's payload format 2.0.
+    ApiGatewayV2,
+    /// An Application Load Balancer's.
+    Alb,
+    /// The same, with multi-value headers.
+    AlbMultiValue,
+}
+
 /// What a destination says of a call; what it leaves out is the upstream's business.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AwsDestination {
@@ -46,6 +61,8 @@ pub struct AwsDestination {
     pub logical_name: Option<String>,
     /// Whether the answer is not waited for.
     pub asynchronous: Option<bool>,
+    /// The shape of event and answer; where it is there, none of Gloo's four is.
+    pub payload: Option<Payload>,
     /// Give the function headers, method, path and query too.
     pub request_transformation: bool,
     /// Give the function an event of API Gateway.
@@ -69,21 +86,36 @@ impl AwsDestination {
             true => &other.text_content_types,
             false => &self.text_content_types,
         };
+        let none = Self::default();
+        let gloo = if self.payload.is_some() { &none } else { other };
         Self {
             logical_name: self
                 .logical_name
                 .clone()
                 .or_else(|| other.logical_name.clone()),
             asynchronous: self.asynchronous.or(other.asynchronous),
+            // A shape of one's own takes the place of the other's, in whichever words that says it.
+            payload: match self.has_gloo_shape() {
+                true => None,
+                false => self.payload.or(other.payload),
+            },
             // Not set and false cannot be told apart in Gloo's own form either.
-            request_transformation: self.request_transformation || other.request_transformation,
-            wrap_as_api_gateway: self.wrap_as_api_gateway || other.wrap_as_api_gateway,
-            unwrap_as_api_gateway: self.unwrap_as_api_gateway || other.unwrap_as_api_gateway,
-            unwrap_as_alb: self.unwrap_as_alb || other.unwrap_as_alb,
+            request_transformation: self.request_transformation || gloo.request_transformation,
+            wrap_as_api_gateway: self.wrap_as_api_gateway || gloo.wrap_as_api_gateway,
+            unwrap_as_api_gateway: self.unwrap_as_api_gateway || gloo.unwrap_as_api_gateway,
+            unwrap_as_alb: self.unwrap_as_alb || gloo.unwrap_as_alb,
             function_error_status: self.function_error_status.or(other.function_error_status),
             expose_function_error: self.expose_function_error.or(other.expose_function_error),
             text_content_types: types.clone(),
         }
+    }
+
+    /// Whether one of Gloo's own fields says a shape.
+    fn has_gloo_shape(&self) -> bool {
+        self.request_transformation
+            || self.wrap_as_api_gateway
+            || self.unwrap_as_api_gateway
+            || self.unwrap_as_alb
     }
 }
 
@@ -153,7 +185,6 @@ impl Endpoint {
 
 pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<AwsUpstream> {
     node.object(|fields| {
-        fields.later(&["payload"]);
         let region = fields.required("region", |node| {
             let region = node.non_empty()?;
             if !region
@@ -245,6 +276,15 @@ fn function_name(node: &Node<'_>) -> Option<String> {
 /// What Gloo has not, on the upstream and on destinations.
 fn read_tenon(fields: &mut Fields<'_>) -> AwsDestination {
     AwsDestination {
+        payload: fields.field("payload", |node| {
+            node.choice(&[
+                ("RAW", Payload::Raw),
+                ("API_GATEWAY_V1", Payload::ApiGatewayV1),
+                ("API_GATEWAY_V2", Payload::ApiGatewayV2),
+                ("ALB", Payload::Alb),
+                ("ALB_MULTI_VALUE", Payload::AlbMultiValue),
+            ])
+        }),
         function_error_status: fields.field("functionErrorStatus", |node| {
             u16::try_from(node.number(200, 599)?).ok()
         }),
@@ -263,7 +303,6 @@ fn read_tenon(fields: &mut Fields<'_>) -> AwsDestination {
 
 pub(crate) fn read_destination(node: &Node<'_>) -> Option<AwsDestination> {
     node.object(|fields| {
-        fields.later(&["payload"]);
         let tenon = read_tenon(fields);
         let asynchronous = fields.field("invocationStyle", |node| {
             if let Some(style @ ("STREAMING" | "DRY_RUN")) = node.value().as_str() {
@@ -273,7 +312,7 @@ pub(crate) fn read_destination(node: &Node<'_>) -> Option<AwsDestination> {
         });
         // Deprecated in Gloo, where it means the same.
         let response_transformation = fields.flag("responseTransformation");
-        Some(AwsDestination {
+        let read = AwsDestination {
             logical_name: fields.field("logicalName", |node| node.non_empty()),
             asynchronous,
             request_transformation: fields.flag("requestTransformation"),
@@ -281,7 +320,13 @@ pub(crate) fn read_destination(node: &Node<'_>) -> Option<AwsDestination> {
             unwrap_as_api_gateway: fields.flag("unwrapAsApiGateway") || response_transformation,
             unwrap_as_alb: fields.flag("unwrapAsAlb"),
             ..tenon
-        })
+        };
+        if read.payload.is_some() && read.has_gloo_shape() {
+            fields.error(
+                "payload excludes requestTransformation, wrapAsApiGateway, unwrapAsApiGateway and unwrapAsAlb",
+            );
+        }
+        Some(read)
     })
 }
 
@@ -360,5 +405,23 @@ mod tests {
         assert_eq!(merged.asynchronous, Some(false));
         assert_eq!(merged.function_error_status, Some(502));
         assert!(merged.unwrap_as_alb);
+    }
+
+    #[test]
+    fn a_shape_of_one_s_own_takes_the_place_of_the_other_s() {
+        let gloo = AwsDestination {
+            wrap_as_api_gateway: true,
+            unwrap_as_api_gateway: true,
+            ..AwsDestination::default()
+        };
+        let payload = AwsDestination {
+            payload: Some(Payload::ApiGatewayV2),
+            ..AwsDestination::default()
+        };
+        let nothing = AwsDestination::default();
+        assert_eq!(gloo.or(&payload), gloo);
+        assert_eq!(payload.or(&gloo), payload);
+        assert_eq!(nothing.or(&payload), payload);
+        assert_eq!(nothing.or(&gloo), gloo);
     }
 }

@@ -1,7 +1,7 @@
 //! Which function a destination calls, and how.
 
 use tenon_contract::{AwsCall, CallConfig, CallTarget, Invocation, RequestShape, ResponseShape};
-use tenon_model::{AwsDestination, AwsUpstream, LambdaFunction, ObjectRef};
+use tenon_model::{AwsDestination, AwsUpstream, LambdaFunction, ObjectRef, Payload};
 
 use crate::aws::partition;
 
@@ -17,6 +17,44 @@ pub(crate) fn resolve(
         .unwrap_or_default()
         .or(&lambda.overrides);
     let function = function(reference, lambda, &asked)?;
+    let (request, response) = shapes(&asked)?;
+    let mut call = CallConfig::aws(&function.logical_name, arn_or_name(lambda, function));
+    call.rewrites_path = rewrites_path;
+    let CallTarget::Aws(defaults) = call.target;
+    call.target = CallTarget::Aws(AwsCall {
+        qualifier: function.qualifier.clone(),
+        invocation: match asked.asynchronous {
+            Some(true) => Invocation::Event,
+            _ => Invocation::RequestResponse,
+        },
+        request,
+        response,
+        function_error_status: asked
+            .function_error_status
+            .unwrap_or(defaults.function_error_status),
+        expose_function_error: asked
+            .expose_function_error
+            .unwrap_or(defaults.expose_function_error),
+        text_content_types: asked.text_content_types.clone(),
+        ..defaults
+    });
+    Ok(call)
+}
+
+/// What the function is given, and what its answer is.
+fn shapes(asked: &AwsDestination) -> Result<(RequestShape, ResponseShape), (&'static str, String)> {
+    if let Some(payload) = asked.payload {
+        return Ok(match payload {
+            Payload::Raw => (RequestShape::Body, ResponseShape::Body),
+            Payload::ApiGatewayV1 => (RequestShape::ApiGatewayV1, ResponseShape::ApiGatewayV1),
+            Payload::ApiGatewayV2 => (RequestShape::ApiGatewayV2, ResponseShape::ApiGatewayV2),
+            Payload::Alb => (RequestShape::LoadBalancer, ResponseShape::LoadBalancer),
+            Payload::AlbMultiValue => (
+                RequestShape::LoadBalancerMultiValue,
+                ResponseShape::LoadBalancerMultiValue,
+            ),
+        });
+    }
     let request = match (asked.request_transformation, asked.wrap_as_api_gateway) {
         (true, true) => {
             return Err((
@@ -39,27 +77,7 @@ pub(crate) fn resolve(
         (false, true) => ResponseShape::ApiGateway,
         (false, false) => ResponseShape::Body,
     };
-    let mut call = CallConfig::aws(&function.logical_name, arn_or_name(lambda, function));
-    call.rewrites_path = rewrites_path;
-    let CallTarget::Aws(defaults) = call.target;
-    call.target = CallTarget::Aws(AwsCall {
-        qualifier: function.qualifier.clone(),
-        invocation: match asked.asynchronous {
-            Some(true) => Invocation::Event,
-            _ => Invocation::RequestResponse,
-        },
-        request,
-        response,
-        function_error_status: asked
-            .function_error_status
-            .unwrap_or(defaults.function_error_status),
-        expose_function_error: asked
-            .expose_function_error
-            .unwrap_or(defaults.expose_function_error),
-        text_content_types: asked.text_content_types.clone(),
-        ..defaults
-    });
-    Ok(call)
+    Ok((request, response))
 }
 
 fn function<'a>(

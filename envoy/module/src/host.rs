@@ -4,15 +4,16 @@ use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use envoy_proxy_dynamic_modules_rust_sdk::abi::{
+    envoy_dynamic_module_type_attribute_id as AttributeId,
     envoy_dynamic_module_type_http_body_type as BodyType,
     envoy_dynamic_module_type_http_header_type as HeaderType,
     envoy_dynamic_module_type_metadata_source as MetadataSource,
 };
 use envoy_proxy_dynamic_modules_rust_sdk::{
-    EnvoyHttpFilter, envoy_log_debug, envoy_log_error, envoy_log_warn,
+    EnvoyHttpFilter, envoy_log_debug, envoy_log_error, envoy_log_info, envoy_log_warn,
 };
 use tenon_contract::NAMESPACE;
-use tenon_core::host::{Body, Headers, Level, Side, Slot, Stream, Telemetry};
+use tenon_core::host::{Body, Connection, Headers, Level, Side, Slot, Stream, Telemetry};
 
 use crate::function::Shared;
 
@@ -150,6 +151,22 @@ impl<EHF: EnvoyHttpFilter> Stream for EnvoyHost<'_, EHF> {
     }
 }
 
+impl<EHF: EnvoyHttpFilter> Connection for EnvoyHost<'_, EHF> {
+    fn protocol(&self) -> Option<Cow<'_, [u8]>> {
+        let text = self
+            .envoy
+            .get_attribute_string(AttributeId::RequestProtocol)?;
+        Some(Cow::Borrowed(text.as_slice()))
+    }
+
+    fn source_address(&self) -> Option<Cow<'_, [u8]>> {
+        let text = self
+            .envoy
+            .get_attribute_string(AttributeId::SourceAddress)?;
+        Some(Cow::Borrowed(text.as_slice()))
+    }
+}
+
 impl<EHF: EnvoyHttpFilter> Telemetry for EnvoyHost<'_, EHF> {
     fn annotate(&mut self, pairs: &[(&str, &[u8])]) {
         for pairs in pairs.chunks(ANNOTATIONS) {
@@ -200,6 +217,7 @@ pub(crate) fn now() -> Duration {
 pub(crate) fn log(level: Level, message: &str) {
     match level {
         Level::Debug => envoy_log_debug!("tenon: {message}"),
+        Level::Info => envoy_log_info!("tenon: {message}"),
         Level::Warn => envoy_log_warn!("tenon: {message}"),
         Level::Error => envoy_log_error!("tenon: {message}"),
     }

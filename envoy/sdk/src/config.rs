@@ -2,12 +2,12 @@
 
 use crate::abi::{
     self, envoy_dynamic_module_type_envoy_buffer as RawBuffer,
-    envoy_dynamic_module_type_http_callout_init_result as CalloutInitResult,
     envoy_dynamic_module_type_metrics_result as MetricsResult,
     envoy_dynamic_module_type_module_buffer as ModuleBuffer,
 };
 use crate::buffer::EnvoyBuffer;
-use crate::lend::{with_headers, with_labels};
+use crate::callouts::{EnvoyHttpCallouts, NativeCallouts, callout_methods};
+use crate::lend::with_labels;
 use crate::metrics::{
     self, Change, EnvoyCounterId, EnvoyCounterVecId, EnvoyGaugeId, EnvoyGaugeVecId,
     EnvoyHistogramId, EnvoyHistogramVecId, EnvoyMetrics, metric_methods,
@@ -20,7 +20,7 @@ use std::num::NonZeroUsize;
 pub struct EnvoySecretId(pub(crate) NonZeroUsize);
 
 /// What a filter config asks of Envoy, on the main thread.
-pub trait EnvoyHttpFilterConfig: EnvoyMetrics {
+pub trait EnvoyHttpFilterConfig: EnvoyMetrics + EnvoyHttpCallouts {
     /// Defines a counter; only while the config is made, else `Frozen`. So for all that define a metric.
     fn define_counter(&mut self, name: &str) -> Result<EnvoyCounterId, MetricsResult>;
     /// Defines a counter with labels.
@@ -61,34 +61,6 @@ pub trait EnvoyHttpFilterConfig: EnvoyMetrics {
 
     /// A scheduler for events to this config.
     fn new_scheduler(&self) -> Box<dyn EnvoyHttpFilterConfigScheduler>;
-
-    /// Sends a request to a cluster. `headers` need `:method`, `:path` and `host`. The answer comes to
-    /// [`HttpFilterConfig::on_http_callout_done`](crate::HttpFilterConfig::on_http_callout_done) under the returned id.
-    ///
-    /// Not to a cluster that has a dynamic module among its own filters: those run on the main thread then, where Envoy
-    /// 1.40 finds no worker index and logs a bug of its own.
-    fn send_http_callout(
-        &mut self,
-        cluster_name: &str,
-        headers: &[(&str, &[u8])],
-        body: Option<&[u8]>,
-        timeout_milliseconds: u64,
-    ) -> (CalloutInitResult, u64);
-    /// As [`EnvoyHttpFilterConfig::send_http_callout`], but both bodies flow.
-    fn start_http_stream(
-        &mut self,
-        cluster_name: &str,
-        headers: &[(&str, &[u8])],
-        body: Option<&[u8]>,
-        end_stream: bool,
-        timeout_milliseconds: u64,
-    ) -> (CalloutInitResult, u64);
-    /// Sends a piece of body. `false` if there is no such stream (any more).
-    fn send_http_stream_data(&mut self, stream: u64, data: &[u8], end_stream: bool) -> bool;
-    /// Sends trailers, which end the stream.
-    fn send_http_stream_trailers(&mut self, stream: u64, trailers: &[(&str, &[u8])]) -> bool;
-    /// Gives the stream up.
-    fn reset_http_stream(&mut self, stream: u64);
 }
 
 /// Envoy's own config object, lent for one hook.
@@ -130,6 +102,11 @@ impl EnvoyHttpFilterConfigImpl {
         // SAFETY: the config is live while `self` exists.
         unsafe { metrics::change_in_config(self.raw, change, id, labels, value) }
     }
+
+    fn callouts(&mut self) -> NativeCallouts<'_> {
+        // SAFETY: the config is live while `self` exists.
+        unsafe { NativeCallouts::of_config(self.raw) }
+    }
 }
 
 /// One of the three callbacks that define a metric.
@@ -141,13 +118,12 @@ type Define = unsafe extern "C" fn(
     *mut usize,
 ) -> std::ffi::c_int;
 
-/// A result of a newer ABI is a failure too.
-pub(crate) fn init_result(raw: std::ffi::c_int) -> CalloutInitResult {
-    CalloutInitResult::from_raw(raw).unwrap_or(CalloutInitResult::CannotCreateRequest)
-}
-
 impl EnvoyMetrics for EnvoyHttpFilterConfigImpl {
     metric_methods!(change);
+}
+
+impl EnvoyHttpCallouts for EnvoyHttpFilterConfigImpl {
+    callout_methods!(callouts);
 }
 
 impl EnvoyHttpFilterConfig for EnvoyHttpFilterConfigImpl {
@@ -223,84 +199,6 @@ impl EnvoyHttpFilterConfig for EnvoyHttpFilterConfigImpl {
     fn new_scheduler(&self) -> Box<dyn EnvoyHttpFilterConfigScheduler> {
         // SAFETY: the config is live while `self` exists.
         Box::new(unsafe { NativeScheduler::of_config(self.raw) })
-    }
-
-    fn send_http_callout(
-        &mut self,
-        cluster_name: &str,
-        headers: &[(&str, &[u8])],
-        body: Option<&[u8]>,
-        timeout_milliseconds: u64,
-    ) -> (CalloutInitResult, u64) {
-        let mut id = 0;
-        // SAFETY: the config is live; all that is lent lives through the call.
-        let raw = with_headers(headers, |first, count| unsafe {
-            abi::envoy_dynamic_module_callback_http_filter_config_http_callout(
-                self.raw,
-                &raw mut id,
-                ModuleBuffer::of(cluster_name.as_bytes()),
-                first,
-                count,
-                body.map_or(ModuleBuffer::NULL, ModuleBuffer::of),
-                timeout_milliseconds,
-            )
-        });
-        (init_result(raw), id)
-    }
-
-    fn start_http_stream(
-        &mut self,
-        cluster_name: &str,
-        headers: &[(&str, &[u8])],
-        body: Option<&[u8]>,
-        end_stream: bool,
-        timeout_milliseconds: u64,
-    ) -> (CalloutInitResult, u64) {
-        let mut id = 0;
-        // SAFETY: the config is live; all that is lent lives through the call.
-        let raw = with_headers(headers, |first, count| unsafe {
-            abi::envoy_dynamic_module_callback_http_filter_config_start_http_stream(
-                self.raw,
-                &raw mut id,
-                ModuleBuffer::of(cluster_name.as_bytes()),
-                first,
-                count,
-                body.map_or(ModuleBuffer::NULL, ModuleBuffer::of),
-                end_stream,
-                timeout_milliseconds,
-            )
-        });
-        (init_result(raw), id)
-    }
-
-    fn send_http_stream_data(&mut self, stream: u64, data: &[u8], end_stream: bool) -> bool {
-        // SAFETY: the config is live, the data lives through the call; Envoy looks the stream up by its id.
-        unsafe {
-            abi::envoy_dynamic_module_callback_http_filter_config_stream_send_data(
-                self.raw,
-                stream,
-                ModuleBuffer::of(data),
-                end_stream,
-            )
-        }
-    }
-
-    fn send_http_stream_trailers(&mut self, stream: u64, trailers: &[(&str, &[u8])]) -> bool {
-        // SAFETY: as above.
-        with_headers(trailers, |first, count| unsafe {
-            abi::envoy_dynamic_module_callback_http_filter_config_stream_send_trailers(
-                self.raw, stream, first, count,
-            )
-        })
-    }
-
-    fn reset_http_stream(&mut self, stream: u64) {
-        // SAFETY: as above.
-        unsafe {
-            abi::envoy_dynamic_module_callback_http_filter_config_reset_http_stream(
-                self.raw, stream,
-            );
-        }
     }
 }
 

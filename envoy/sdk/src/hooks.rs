@@ -7,6 +7,7 @@
 //! lives on.
 
 mod config;
+mod rescue;
 mod stream;
 
 use crate::config::EnvoyHttpFilterConfigImpl;

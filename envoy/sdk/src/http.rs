@@ -1,10 +1,20 @@
 //! What a module implements: a filter config, and the filter of a stream.
 
+mod bodies;
+mod context;
 mod envoy;
+mod headers;
+mod metadata;
 mod native;
+mod replies;
 
+pub use bodies::EnvoyHttpBodies;
+pub use context::EnvoyHttpContext;
 pub use envoy::EnvoyHttpFilter;
+pub use headers::EnvoyHttpHeaders;
+pub use metadata::EnvoyHttpMetadata;
 pub use native::EnvoyHttpFilterImpl;
+pub use replies::EnvoyHttpReplies;
 
 use crate::abi;
 use crate::buffer::EnvoyBuffer;

@@ -4,10 +4,10 @@
 //! shape: same names of traits, methods and macros. The only crate of the workspace with unsafe code.
 //!
 //! Where it goes beyond the official one (a module that uses these does not build against that): hooks
-//! [`HttpFilter::on_destroy`], [`HttpFilterConfig::panic_reply`] and [`HttpFilterConfig::on_panic`];
-//! [`EnvoyHttpFilter`]'s methods with the header map or body as a parameter, `for_each_…`, `route_config`,
-//! `send_grpc_response`; [`EnvoyMetrics`]; the names around secrets. Per-route configs must be `Send + Sync`, and the
-//! streams of callouts need no `unsafe`.
+//! [`HttpFilter::on_destroy`], [`HttpFilterConfig::panic_reply`] and [`HttpFilterConfig::on_panic`]; methods with the
+//! header map or body as a parameter, `for_each_…`, `route_config`, `send_grpc_response`; the names around secrets. The
+//! methods of [`EnvoyHttpFilter`] and [`EnvoyHttpFilterConfig`] are in supertraits, by what they are about. Per-route
+//! configs must be `Send + Sync`, and the streams of callouts need no `unsafe`.
 //!
 //! A module is a `cdylib` that calls [`declare_init_functions!`] and implements [`HttpFilterConfig`] and [`HttpFilter`];
 //! see `examples/identity.rs`. Build it with `panic = "unwind"`: a panic in a hook is caught here and costs only its own
@@ -25,6 +25,7 @@
 
 pub mod abi;
 mod buffer;
+mod callouts;
 mod config;
 mod hooks;
 mod http;
@@ -40,13 +41,17 @@ mod span;
 mod tests;
 
 pub use buffer::{EnvoyBuffer, EnvoyMutBuffer};
+pub use callouts::EnvoyHttpCallouts;
 pub use config::{EnvoyHttpFilterConfig, EnvoyHttpFilterConfigImpl, EnvoySecretId};
 pub use hooks::{
     NEW_HTTP_FILTER_CONFIG_FUNCTION, NEW_HTTP_FILTER_PER_ROUTE_CONFIG_FUNCTION,
     NewHttpFilterConfigFunction, NewHttpFilterPerRouteConfigFunction, ProgramInitFunction,
     program_init,
 };
-pub use http::{EnvoyHttpFilter, EnvoyHttpFilterImpl, HttpFilter, HttpFilterConfig};
+pub use http::{
+    EnvoyHttpBodies, EnvoyHttpContext, EnvoyHttpFilter, EnvoyHttpFilterImpl, EnvoyHttpHeaders,
+    EnvoyHttpMetadata, EnvoyHttpReplies, HttpFilter, HttpFilterConfig,
+};
 pub use metrics::{
     EnvoyCounterId, EnvoyCounterVecId, EnvoyGaugeId, EnvoyGaugeVecId, EnvoyHistogramId,
     EnvoyHistogramVecId, EnvoyMetrics,

@@ -2,6 +2,7 @@
 //!
 //! It keeps what it is given and decides nothing: hooks are called, and statuses obeyed, by the test.
 
+mod callouts;
 mod config;
 mod filter;
 mod metrics;

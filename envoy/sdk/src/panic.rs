@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// The answer of a stream whose filter panicked, as long as an answer can still be given; later the stream is reset.
 ///
 /// A gRPC client (by the request's content type) gets `grpc_status` instead, by
-/// [`EnvoyHttpFilter::send_grpc_response`](crate::EnvoyHttpFilter::send_grpc_response).
+/// [`EnvoyHttpReplies::send_grpc_response`](crate::EnvoyHttpReplies::send_grpc_response).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PanicReply {
     /// The HTTP status.

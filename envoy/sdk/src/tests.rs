@@ -4,7 +4,10 @@
 //! The fake holds to Miri's rules (one owner of each object, no borrow across a call into the module, the types of the
 //! declarations on both sides of each symbol), and `make miri` runs these tests under it.
 
+mod callouts;
+mod entry_points;
 mod fake_envoy;
 mod hooks;
 mod panics;
+mod run;
 mod scripted;

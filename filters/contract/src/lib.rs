@@ -18,8 +18,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+mod path_template;
 mod secret;
 
+pub use path_template::{PathTemplate, Segment, TemplateError, normalize_path};
 pub use secret::{AwsCredentials, SecretBlob};
 
 /// The major version of the contract. A change that an older reader would misunderstand raises it.
@@ -174,6 +176,9 @@ pub struct AwsCall {
     /// Whether the client sees the failed function's own body.
     #[serde(default = "default_true")]
     pub expose_function_error: bool,
+    /// Ask for the last lines of the function's log, and log them (`x-amz-log-type: Tail`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub log_tail: bool,
     /// Content types (without parameters; `type/*` and `*/*+suffix` allowed) whose bodies are passed as text in an
     /// event that can carry base64. Empty: the built-in list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -197,6 +202,11 @@ pub enum Invocation {
     RequestResponse,
     /// Queue the event; Lambda answers 202 (Gloo's `ASYNC`).
     Event,
+    /// Check the request and the permissions, and run nothing; Lambda answers 204 (`DRY_RUN`).
+    DryRun,
+    /// Send the answer on while the function writes it (`STREAMING`). Not an invocation type but an operation of its own,
+    /// InvokeWithResponseStream.
+    ResponseStream,
 }
 
 /// What the function is given.
@@ -210,6 +220,14 @@ pub enum RequestShape {
     Metadata,
     /// Gloo's `wrapAsApiGateway`: an API Gateway event of version 1.0.
     ApiGateway,
+    /// `API_GATEWAY_V1`: what a REST API of API Gateway sends (payload format 1.0).
+    ApiGatewayV1,
+    /// `API_GATEWAY_V2`: what an HTTP API of API Gateway and a function URL send (payload format 2.0).
+    ApiGatewayV2,
+    /// `ALB`: what an Application Load Balancer sends.
+    LoadBalancer,
+    /// `ALB_MULTI_VALUE`: the same, of a target group with multi-value headers.
+    LoadBalancerMultiValue,
 }
 
 /// What the function's answer is.
@@ -223,6 +241,14 @@ pub enum ResponseShape {
     ApiGateway,
     /// Gloo's `unwrapAsAlb`.
     Alb,
+    /// `API_GATEWAY_V1`: what a REST API of API Gateway takes (payload format 1.0).
+    ApiGatewayV1,
+    /// `API_GATEWAY_V2`: what an HTTP API of API Gateway and a function URL take (payload format 2.0).
+    ApiGatewayV2,
+    /// `ALB`: what an Application Load Balancer takes.
+    LoadBalancer,
+    /// `ALB_MULTI_VALUE`: the same, of a target group with multi-value headers.
+    LoadBalancerMultiValue,
 }
 
 impl CallConfig {
@@ -240,6 +266,7 @@ impl CallConfig {
                 response: ResponseShape::default(),
                 function_error_status: default_function_error_status(),
                 expose_function_error: true,
+                log_tail: false,
                 text_content_types: Vec::new(),
             }),
         }
@@ -392,6 +419,7 @@ mod tests {
                 response: ResponseShape::Alb,
                 function_error_status: 502,
                 expose_function_error: false,
+                log_tail: true,
                 text_content_types: vec!["application/x-ndjson".into()],
             }),
         }

@@ -51,6 +51,15 @@ pub trait Stream {
     fn remember(&mut self, slot: Slot, bytes: &[u8]);
 }
 
+/// Where the client's request came from. Only asked for what is to be shown of it.
+pub trait Connection {
+    /// What the client speaks, as Envoy writes it: `HTTP/1.1`, `HTTP/2`, …
+    fn protocol(&self) -> Option<Cow<'_, [u8]>>;
+    /// The client's address with its port, as Envoy determined it: the peer's, or the one that trusted hops tell of in
+    /// `x-forwarded-for`.
+    fn source_address(&self) -> Option<Cow<'_, [u8]>>;
+}
+
 /// A place in a request's memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slot {
@@ -91,6 +100,8 @@ pub trait Telemetry {
 pub enum Level {
     /// For who debugs.
     Debug,
+    /// Asked for.
+    Info,
     /// Worth a look.
     Warn,
     /// Somebody has to act.
@@ -98,9 +109,9 @@ pub enum Level {
 }
 
 /// All that a filter asks of its host.
-pub trait Host: Headers + Body + Stream + Telemetry {}
+pub trait Host: Headers + Body + Stream + Connection + Telemetry {}
 
-impl<T: Headers + Body + Stream + Telemetry> Host for T {}
+impl<T: Headers + Body + Stream + Connection + Telemetry> Host for T {}
 
 /// What the host does after a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +120,8 @@ pub enum Step {
     Continue,
     /// Keeps headers and body back until a later hook says [`Step::Continue`].
     Hold,
+    /// Ends a response that is under way so that nobody takes it for a whole one: the stream is reset.
+    Abort,
     /// Answers the client itself; no upstream sees the request, or what is left of the response is dropped.
     Reply(Reply),
 }

@@ -12,7 +12,9 @@
     clippy::indexing_slicing
 )]
 
+pub mod eventstream;
 pub mod host;
 pub mod inja;
 pub mod invoke;
+pub mod matching;
 pub mod sign;

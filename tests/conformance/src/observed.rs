@@ -5,17 +5,30 @@ use std::collections::BTreeMap;
 use crate::fake::{HeaderList, Sent};
 
 /// What the client speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Protocol {
     /// HTTP/1.1
+    #[default]
     Http1,
     /// HTTP/2 without TLS
     Http2,
 }
 
+impl Protocol {
+    /// Its name, as Envoy writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http1 => "HTTP/1.1",
+            Self::Http2 => "HTTP/2",
+        }
+    }
+}
+
 /// What came of a scenario.
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
+    /// What the client spoke.
+    pub protocol: Protocol,
     /// Whether the host cannot add a body to a response that came without one.
     pub adds_no_body: bool,
     /// The client's status.
@@ -26,6 +39,8 @@ pub struct Observed {
     pub body: Vec<u8>,
     /// The trailers of the client's response.
     pub trailers: HeaderList,
+    /// Whether the client's response ended before its end.
+    pub cut_off: bool,
     /// Response code details, where the host can set them.
     pub details: Option<String>,
     /// What the provider was asked.

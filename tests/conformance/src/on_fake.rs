@@ -28,11 +28,13 @@ pub fn run(scenario: &Scenario, protocol: Protocol) -> Observed {
         .collect();
     counts.sort();
     Observed {
+        protocol,
         adds_no_body: false,
         status: outcome.client.status,
         headers: outcome.client.headers,
         body: outcome.client.body,
         trailers: outcome.client.trailers,
+        cut_off: outcome.client.cut_off,
         details: Some(outcome.client.details.into()),
         sent: outcome.upstream,
         logged: outcome.request_headers,

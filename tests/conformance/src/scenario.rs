@@ -126,6 +126,13 @@ impl Scenario {
         self
     }
 
+    /// Adds what the tries before those with an answer are answered.
+    pub fn answers_before(mut self, answers: impl IntoIterator<Item = Response>) -> Self {
+        let before: Vec<_> = answers.into_iter().map(Answer::Response).collect();
+        self.answers.splice(0..0, before);
+        self
+    }
+
     /// Tries again on these statuses and when a try is lost, so often.
     pub fn retry(mut self, on: &'static [u16], times: usize) -> Self {
         self.retry = Retry { on, times };
@@ -160,6 +167,13 @@ impl Scenario {
     pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
         self.expected.body = Body::Exactly(body.as_ref().to_vec());
         self
+    }
+
+    /// The client sees that its response is cut off somewhere within this body; no header tells of the error.
+    pub fn cut_off(mut self, code: Code, body: impl AsRef<[u8]>) -> Self {
+        self.expected.cut_off = true;
+        self.expected.results = vec![code.name()];
+        self.tells("error", code.name()).body(body)
     }
 
     /// The client gets this header, with these values and no others.
@@ -289,6 +303,12 @@ impl Scenario {
         self
     }
 
+    /// The event of each try names there what the client speaks.
+    pub fn shows_protocol(mut self, pointer: &'static str) -> Self {
+        self.expected.each_try.protocol = Some(pointer);
+        self
+    }
+
     /// The event of each try has nothing there.
     pub fn hides(mut self, pointer: &'static str) -> Self {
         if !matches!(self.expected.each_try.body, Shown::Event(_)) {
@@ -315,6 +335,12 @@ impl Scenario {
     /// The dynamic metadata has nothing there.
     pub fn tells_nothing_of(mut self, key: &'static str) -> Self {
         self.expected.annotations.push((key, None));
+        self
+    }
+
+    /// The log has this somewhere.
+    pub fn logs(mut self, text: &'static str) -> Self {
+        self.expected.logs.push(text);
         self
     }
 

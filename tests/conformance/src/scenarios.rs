@@ -10,6 +10,11 @@ mod grpc;
 mod head;
 mod headers;
 mod refusals;
+mod shape_alb;
+mod shape_api_gateway_v1;
+mod shape_api_gateway_v2;
+mod shapes;
+mod streaming;
 mod tries;
 mod unwrap_alb;
 mod unwrap_api_gateway;
@@ -21,6 +26,10 @@ pub fn all() -> Vec<Scenario> {
         events::all(),
         unwrap_api_gateway::all(),
         unwrap_alb::all(),
+        shapes::all(),
+        shape_api_gateway_v2::all(),
+        shape_api_gateway_v1::all(),
+        shape_alb::all(),
         errors::all(),
         headers::all(),
         bodies::all(),
@@ -28,6 +37,7 @@ pub fn all() -> Vec<Scenario> {
         grpc::all(),
         refusals::all(),
         tries::all(),
+        streaming::all(),
     ]
     .into_iter()
     .flatten()

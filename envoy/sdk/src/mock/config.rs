@@ -1,11 +1,13 @@
 //! A config's mock.
 
-use super::{MockAction, MockMetrics, owned};
+use super::callouts::MockCallouts;
+use super::{MockAction, MockMetrics};
 use crate::abi::{
     envoy_dynamic_module_type_http_callout_init_result as CalloutInitResult,
     envoy_dynamic_module_type_metrics_result as MetricsResult,
 };
 use crate::buffer::EnvoyBuffer;
+use crate::callouts::{EnvoyHttpCallouts, callout_methods};
 use crate::config::{EnvoyHttpFilterConfig, EnvoySecretId};
 use crate::metrics::{
     Change, EnvoyCounterId, EnvoyCounterVecId, EnvoyGaugeId, EnvoyGaugeVecId, EnvoyHistogramId,
@@ -82,16 +84,21 @@ impl MockHttpFilterConfig {
         self.metrics.change(change, id, labels, value)
     }
 
-    fn callout(&mut self, callout: impl FnOnce(u64) -> MockAction) -> (CalloutInitResult, u64) {
-        let id = self.next_callout;
-        self.next_callout += 1;
-        self.actions.push(callout(id));
-        (self.callout_result, id)
+    fn callouts(&mut self) -> MockCallouts<'_> {
+        MockCallouts {
+            result: self.callout_result,
+            next: &mut self.next_callout,
+            actions: &mut self.actions,
+        }
     }
 }
 
 impl EnvoyMetrics for MockHttpFilterConfig {
     metric_methods!(change);
+}
+
+impl EnvoyHttpCallouts for MockHttpFilterConfig {
+    callout_methods!(callouts);
 }
 
 impl EnvoyHttpFilterConfig for MockHttpFilterConfig {
@@ -152,64 +159,5 @@ impl EnvoyHttpFilterConfig for MockHttpFilterConfig {
 
     fn new_scheduler(&self) -> Box<dyn EnvoyHttpFilterConfigScheduler> {
         Box::new(MockScheduler(Arc::clone(&self.events)))
-    }
-
-    fn send_http_callout(
-        &mut self,
-        cluster_name: &str,
-        headers: &[(&str, &[u8])],
-        body: Option<&[u8]>,
-        timeout_milliseconds: u64,
-    ) -> (CalloutInitResult, u64) {
-        self.callout(|id| MockAction::Callout {
-            id,
-            cluster: cluster_name.to_owned(),
-            headers: owned(headers),
-            body: body.map(<[u8]>::to_vec),
-            timeout_milliseconds,
-            streamed: false,
-            end_stream: true,
-        })
-    }
-
-    fn start_http_stream(
-        &mut self,
-        cluster_name: &str,
-        headers: &[(&str, &[u8])],
-        body: Option<&[u8]>,
-        end_stream: bool,
-        timeout_milliseconds: u64,
-    ) -> (CalloutInitResult, u64) {
-        self.callout(|id| MockAction::Callout {
-            id,
-            cluster: cluster_name.to_owned(),
-            headers: owned(headers),
-            body: body.map(<[u8]>::to_vec),
-            timeout_milliseconds,
-            streamed: true,
-            end_stream,
-        })
-    }
-
-    fn send_http_stream_data(&mut self, stream: u64, data: &[u8], end_stream: bool) -> bool {
-        self.actions.push(MockAction::StreamData {
-            id: stream,
-            data: data.to_vec(),
-            end_stream,
-        });
-        true
-    }
-
-    fn send_http_stream_trailers(&mut self, stream: u64, trailers: &[(&str, &[u8])]) -> bool {
-        self.actions.push(MockAction::StreamTrailers {
-            id: stream,
-            trailers: owned(trailers),
-        });
-        true
-    }
-
-    fn reset_http_stream(&mut self, stream: u64) {
-        self.actions
-            .push(MockAction::ResetHttpStream { id: stream });
     }
 }

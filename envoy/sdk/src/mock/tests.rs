@@ -7,7 +7,7 @@ use crate::abi::{
     envoy_dynamic_module_type_metadata_source as Source,
     envoy_dynamic_module_type_metrics_result as MetricsResult,
 };
-use crate::{EnvoyHttpFilter, EnvoyHttpFilterConfig, EnvoyHttpFilterScheduler, EnvoyMetrics};
+use crate::*;
 
 #[test]
 fn headers_keep_their_order_and_lose_all_values_when_set() {

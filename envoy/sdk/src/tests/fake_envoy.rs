@@ -1,7 +1,12 @@
 //! The callbacks, over plain state. A stream and its config are one object here.
 
+mod callouts;
+mod context;
+mod metrics;
+
 use crate::abi::*;
 use crate::buffer::slice;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::{c_int, c_void};
 
@@ -95,6 +100,7 @@ macro_rules! callbacks {
         }
     )*};
 }
+use callbacks;
 
 callbacks! {
     envoy_dynamic_module_callback_http_get_header(map: c_int, key: Buffer, out: Out, index: usize, count: *mut usize) -> bool |fake| {
@@ -171,103 +177,54 @@ callbacks! {
         fake.call(format!("reset_stream {reason} {}", text(details)));
     }
     envoy_dynamic_module_callback_http_filter_continue_encoding() |fake| { fake.call("continue_encoding".into()); }
-    envoy_dynamic_module_callback_get_most_specific_route_config() -> *const c_void |fake| {
-        fake.route_config.unwrap_or(std::ptr::null())
+    envoy_dynamic_module_callback_http_send_response_data(data: Buffer, end: bool) |fake| {
+        fake.call(format!("send_response_data {} {end}", text(data)));
     }
-    envoy_dynamic_module_callback_http_get_metadata_string(source: c_int, namespace: Buffer, key: Buffer, out: Out) -> bool |fake| {
-        let key = format!("{source}/{}/{}", text(namespace), text(key));
-        give(out, fake.metadata.get(&key).map(Vec::as_slice))
+    envoy_dynamic_module_callback_http_send_response_trailers(trailers: Header, count: usize) |fake| {
+        fake.call(format!("send_response_trailers [{}]", pairs(trailers, count)));
     }
-    envoy_dynamic_module_callback_http_get_metadata_number(source: c_int, namespace: Buffer, key: Buffer, out: *mut f64) -> bool |fake| {
-        let key = format!("{source}/{}/{}", text(namespace), text(key));
-        let Some(number) = fake.metadata.get(&key) else { return false };
-        // SAFETY: the module's own.
-        unsafe { *out = number.len() as f64 };
-        true
-    }
-    envoy_dynamic_module_callback_http_get_metadata_keys_count(_source: c_int, _namespace: Buffer) -> usize |fake| {
-        fake.metadata.len()
-    }
-    envoy_dynamic_module_callback_http_get_metadata_keys(_source: c_int, _namespace: Buffer, out: Out) -> bool |fake| {
-        for (i, key) in fake.metadata.keys().enumerate() {
-            // SAFETY: the module passes an array of as many as `_keys_count` said.
-            give(unsafe { out.add(i) }, Some(key.as_bytes()));
-        }
-        true
-    }
-    envoy_dynamic_module_callback_http_set_dynamic_metadata_string(namespace: Buffer, key: Buffer, value: Buffer) |fake| {
-        fake.metadata.insert(format!("0/{}/{}", text(namespace), text(key)), bytes(value).to_vec());
-    }
-    envoy_dynamic_module_callback_http_set_dynamic_metadata_string_batch(namespace: Buffer, first: Header, count: usize) |fake| {
-        fake.call(format!("set_dynamic_metadata {} [{}]", text(namespace), pairs(first, count)));
-    }
-    envoy_dynamic_module_callback_http_set_filter_state_bytes(key: Buffer, value: Buffer) -> bool |fake| {
-        fake.state.insert(bytes(key).to_vec(), bytes(value).to_vec());
-        true
-    }
-    envoy_dynamic_module_callback_http_get_filter_state_bytes(key: Buffer, out: Out) -> bool |fake| {
-        give(out, fake.state.get(bytes(key)).map(Vec::as_slice))
-    }
-    envoy_dynamic_module_callback_http_filter_get_attribute_int(id: c_int, out: *mut u64) -> bool |_fake| {
-        // SAFETY: the module's own.
-        unsafe { *out = id as u64 };
-        true
-    }
-    envoy_dynamic_module_callback_http_filter_get_generic_secret(_id: usize, out: Out) -> bool |fake| {
-        give(out, fake.secret.as_deref())
-    }
-    envoy_dynamic_module_callback_http_filter_config_generic_secret_subscribe(name: Buffer, source: Buffer) -> usize |fake| {
-        fake.call(format!("subscribe {} {}", text(name), text(source)));
-        usize::from(fake.secret.is_some())
-    }
-    envoy_dynamic_module_callback_http_filter_http_callout(id: *mut u64, cluster: Buffer, headers: Header, count: usize, body: Buffer, timeout: u64) -> c_int |fake| {
-        fake.call(format!("callout {} [{}] {} {timeout}", text(cluster), pairs(headers, count), text(body)));
-        // SAFETY: the module's own.
-        unsafe { *id = 42 };
-        // A result that no ABI has yet.
-        99
-    }
-    envoy_dynamic_module_callback_http_filter_scheduler_new() -> *mut c_void |fake| {
-        fake.call("scheduler_new".into());
-        std::ptr::from_mut(fake).cast()
-    }
-    envoy_dynamic_module_callback_http_filter_scheduler_commit(event: u64) |fake| { fake.call(format!("commit {event}")); }
-    envoy_dynamic_module_callback_http_filter_scheduler_delete() |fake| { fake.call("scheduler_delete".into()); }
-    envoy_dynamic_module_callback_http_filter_config_define_counter(name: Buffer, names: *const Buffer, count: usize, id: *mut usize) -> c_int |fake| {
-        fake.call(format!("define {} ({})", text(name), labels(names, count)));
-        // SAFETY: the module's own.
-        unsafe { *id = fake.calls.len() };
-        0
-    }
-    envoy_dynamic_module_callback_http_filter_increment_counter(_id: usize, values: *const Buffer, count: usize, value: u64) -> c_int |fake| {
-        fake.call(format!("stream counter ({}) {value}", labels(values, count)));
-        2
-    }
-    envoy_dynamic_module_callback_http_filter_config_increment_counter(_id: usize, values: *const Buffer, count: usize, value: u64) -> c_int |fake| {
-        fake.call(format!("config counter ({}) {value}", labels(values, count)));
-        0
+    envoy_dynamic_module_callback_http_add_custom_flag(flag: Buffer) |fake| {
+        fake.call(format!("add_custom_flag {}", text(flag)));
     }
 }
 
-/// The other changes of metrics: all alike.
-macro_rules! metric_callbacks {
-    ($($name:ident $say:literal)*) => {
-        callbacks! {$(
-            $name(_id: usize, values: *const Buffer, count: usize, value: u64) -> c_int |fake| {
-                fake.call(format!("{} ({}) {value}", $say, labels(values, count)));
-                0
-            }
-        )*}
-    };
+thread_local! {
+    /// The log is the process's, not a fake's.
+    static LOGGED: RefCell<Vec<String>> = RefCell::default();
 }
 
-metric_callbacks! {
-    envoy_dynamic_module_callback_http_filter_increment_gauge "stream gauge +"
-    envoy_dynamic_module_callback_http_filter_decrement_gauge "stream gauge -"
-    envoy_dynamic_module_callback_http_filter_set_gauge "stream gauge ="
-    envoy_dynamic_module_callback_http_filter_record_histogram_value "stream histogram"
-    envoy_dynamic_module_callback_http_filter_config_increment_gauge "config gauge +"
-    envoy_dynamic_module_callback_http_filter_config_decrement_gauge "config gauge -"
-    envoy_dynamic_module_callback_http_filter_config_set_gauge "config gauge ="
-    envoy_dynamic_module_callback_http_filter_config_record_histogram_value "config histogram"
+/// What this thread logged.
+pub(super) fn logged() -> Vec<String> {
+    LOGGED.take()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn envoy_dynamic_module_callback_log_enabled(_level: c_int) -> bool {
+    true
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn envoy_dynamic_module_callback_log_v2(
+    level: c_int,
+    message: Buffer,
+    file: Buffer,
+    line: u32,
+) {
+    let entry = format!("{level} {} at {}:{line}", text(message), text(file));
+    LOGGED.with_borrow_mut(|logged| logged.push(entry));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn envoy_dynamic_module_callback_get_log_level() -> c_int {
+    99
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn envoy_dynamic_module_callback_is_validation_mode() -> bool {
+    false
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn envoy_dynamic_module_callback_get_concurrency() -> u32 {
+    1
 }

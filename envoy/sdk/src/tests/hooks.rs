@@ -1,6 +1,8 @@
 //! What crosses the boundary arrives as it was sent.
 
-use super::fake_envoy::FakeEnvoy;
+use super::entry_points::*;
+use super::fake_envoy::{FakeEnvoy, logged};
+use super::run::*;
 use super::scripted::*;
 use crate::abi::*;
 use crate::*;
@@ -11,14 +13,6 @@ use envoy_dynamic_module_type_metadata_source as Source;
 fn headers(count: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
     let header = |i| (format!("x-{i}").into_bytes(), vec![0xff, 0, b'a']);
     (0..count).map(header).collect()
-}
-
-/// Runs `act` in the request-headers hook of a fresh stream; panics in it fail the test.
-fn in_a_hook(envoy: FakeEnvoy, act: impl Fn(&mut EnvoyHttpFilterImpl) + 'static) -> Run {
-    let run = Run::new(envoy);
-    when("request_headers", act);
-    assert_eq!(run.request_headers(), 0, "the act panicked");
-    run
 }
 
 #[test]
@@ -133,8 +127,15 @@ fn metadata_state_attributes_and_secrets_come_across() {
             envoy.get_filter_state_bytes(b"k").as_deref(),
             Some(b"\0v".as_slice())
         );
-        let attempt = envoy_dynamic_module_type_attribute_id::RequestTime;
-        assert_eq!(envoy.get_attribute_int(attempt), Some(8));
+        use envoy_dynamic_module_type_attribute_id as Attribute;
+        assert_eq!(envoy.get_attribute_int(Attribute::RequestTime), Some(8));
+        let path = envoy.get_attribute_string(Attribute::RequestUrlPath);
+        assert_eq!(path, Some(EnvoyBuffer::new("attribute 1")));
+        assert_eq!(
+            envoy.get_attribute_bool(Attribute::RequestPath),
+            Some(false)
+        );
+        assert_eq!(envoy.get_cluster_name(), Some(EnvoyBuffer::new("cluster")));
         let id = EnvoySecretId(std::num::NonZeroUsize::MIN);
         // A secret that has not come is empty, and its view null.
         assert_eq!(envoy.get_generic_secret(id), Some(EnvoyBuffer::default()));
@@ -146,6 +147,123 @@ fn metadata_state_attributes_and_secrets_come_across() {
             Some("set_dynamic_metadata tenon [a=1;b=]")
         );
     });
+}
+
+#[test]
+fn values_and_lists_of_metadata_come_across() {
+    let envoy = FakeEnvoy {
+        metadata: [("3/lb/zones".to_owned(), b"abc".to_vec())].into(),
+        ..FakeEnvoy::default()
+    };
+    let run = in_a_hook(envoy, |envoy| {
+        let (host, lb, zones) = (Source::Host, "lb", "zones");
+        let namespaces = envoy.get_metadata_namespaces(host).unwrap();
+        assert_eq!(namespaces, [EnvoyBuffer::new("3/lb/zones")]);
+        assert_eq!(envoy.get_metadata_list_size(host, lb, zones), Some(3));
+        let second = envoy.get_metadata_list_string(host, lb, zones, 1);
+        assert_eq!(second, Some(EnvoyBuffer::new("b")));
+        assert_eq!(envoy.get_metadata_list_string(host, lb, zones, 3), None);
+        assert_eq!(
+            envoy.get_metadata_list_number(host, lb, zones, 2),
+            Some(99.0)
+        );
+        assert_eq!(envoy.get_metadata_list_bool(host, lb, zones, 0), Some(true));
+        assert_eq!(envoy.get_metadata_bool(host, lb, zones), Some(true));
+        assert_eq!(envoy.get_metadata_bool(host, lb, "none"), None);
+        envoy.set_dynamic_metadata_number("tenon", "n", 1.5);
+        envoy.set_dynamic_metadata_bool("tenon", "b", true);
+    });
+    assert_eq!(
+        run.calls(),
+        [
+            "set_dynamic_metadata tenon n=1.5",
+            "set_dynamic_metadata tenon b=true"
+        ]
+    );
+    run.envoy(|envoy| envoy.metadata.clear());
+    when("request_body", |envoy| {
+        assert!(envoy.get_metadata_namespaces(Source::Host).is_none());
+        assert!(envoy.get_metadata_keys(Source::Host, "lb").is_none());
+    });
+    assert_eq!(run.request_body(), 0);
+}
+
+#[test]
+fn an_answer_is_sent_piece_by_piece() {
+    let run = in_a_hook(FakeEnvoy::default(), |envoy| {
+        envoy.send_response_headers(&[(":status", b"200")], false);
+        envoy.send_response_data(b"da\0ta", false);
+        envoy.send_response_trailers(&[("x-sum", b"")]);
+        envoy.add_custom_flag("OURS");
+    });
+    assert_eq!(
+        run.calls(),
+        [
+            "send_response_headers [:status=200] false",
+            "send_response_data da\0ta false",
+            "send_response_trailers [x-sum=]",
+            "add_custom_flag OURS"
+        ]
+    );
+}
+
+#[test]
+fn a_local_reply_is_told_with_its_details() {
+    let run = Run::new(FakeEnvoy::default());
+    assert_eq!(run.local_reply(504, b"upstream_response_timeout"), 1);
+    assert_eq!(run.response_trailers(), 0);
+    let seen = ran();
+    assert_eq!(
+        seen.last().unwrap(),
+        "local_reply 504 upstream_response_timeout true"
+    );
+}
+
+#[test]
+fn a_span_is_tagged_and_its_children_finished_once() {
+    let run = in_a_hook(FakeEnvoy::default(), |envoy| {
+        let span = envoy.get_active_span().unwrap();
+        span.set_tag("k", "v");
+        span.set_operation("call");
+        let mut child = span.spawn_child("sign").unwrap();
+        child.set_tag("a", "");
+        child.finish();
+        child.set_tag("late", "lost");
+        drop(child);
+        drop(span.spawn_child("send"));
+    });
+    assert_eq!(
+        run.calls(),
+        [
+            "tag k=v",
+            "operation call",
+            "child sign",
+            "tag a=",
+            "finish",
+            "child send",
+            "finish"
+        ]
+    );
+}
+
+#[test]
+fn a_line_of_log_goes_to_envoy_as_it_is() {
+    let envoy = crate::process::ENVOY;
+    assert!((envoy.log_enabled)(
+        envoy_dynamic_module_type_log_level::Warn
+    ));
+    (envoy.log)(
+        envoy_dynamic_module_type_log_level::Warn,
+        "a line",
+        "file.rs",
+        7,
+    );
+    assert_eq!(logged(), ["3 a line at file.rs:7"]);
+    // A level that no ABI has yet.
+    assert_eq!(
+        (envoy.log_level)(),
+        envoy_dynamic_module_type_log_level::Off
+    );
 }
 
 #[test]
@@ -212,76 +330,4 @@ fn a_stream_without_a_route_has_no_route_config() {
         assert!(envoy.route_config().is_none());
         assert!(envoy.get_most_specific_route_config().is_none());
     });
-}
-
-#[test]
-fn a_callout_is_sent_and_its_answer_arrives() {
-    let run = in_a_hook(FakeEnvoy::default(), |envoy| {
-        let sent = envoy.send_http_callout("sts", &[(":path", b"/x")], Some(b"body"), 9);
-        // A result that this ABI does not know is a failure.
-        let failed = envoy_dynamic_module_type_http_callout_init_result::CannotCreateRequest;
-        assert_eq!(sent, (failed, 42));
-    });
-    assert_eq!(run.calls(), ["callout sts [:path=/x] body 9"]);
-    let header = envoy_dynamic_module_type_envoy_http_header::EMPTY;
-    let pieces = [raw(b"a"), envoy_dynamic_module_type_envoy_buffer::EMPTY];
-    let (envoy, filter) = (run.envoy.cast(), run.filter);
-    let done = envoy_dynamic_module_on_http_filter_http_callout_done;
-    // SAFETY: live objects; the arrays live through the calls, and null ones are empty.
-    unsafe {
-        done(
-            envoy,
-            filter,
-            1,
-            0,
-            &raw const header,
-            1,
-            pieces.as_ptr(),
-            2,
-        );
-        done(
-            envoy,
-            filter,
-            2,
-            0,
-            std::ptr::null(),
-            0,
-            std::ptr::null(),
-            0,
-        );
-        done(
-            envoy,
-            filter,
-            3,
-            77,
-            std::ptr::null(),
-            0,
-            std::ptr::null(),
-            0,
-        );
-    }
-    let seen: Vec<_> = ran()
-        .into_iter()
-        .filter(|r| r.starts_with("callout "))
-        .collect();
-    assert_eq!(
-        seen,
-        [
-            "callout 1 Success 1 2",
-            "callout 2 Success 0 0",
-            "callout 3 Reset -1 -1"
-        ]
-    );
-}
-
-#[test]
-fn a_scheduler_is_deleted_once() {
-    let run = in_a_hook(FakeEnvoy::default(), |envoy| {
-        let scheduler = envoy.new_scheduler();
-        scheduler.commit(7);
-    });
-    assert_eq!(
-        run.calls(),
-        ["scheduler_new", "commit 7", "scheduler_delete"]
-    );
 }

@@ -1,6 +1,8 @@
 //! What a panic costs.
 
+use super::entry_points::*;
 use super::fake_envoy::FakeEnvoy;
+use super::run::*;
 use super::scripted::*;
 use crate::abi::*;
 use crate::*;

@@ -1,85 +1,20 @@
 //! A module for the tests: its filter does in each hook what the test wrote for it.
 
-use super::fake_envoy::FakeEnvoy;
 use crate::abi::*;
 use crate::*;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::ffi::{c_int, c_void};
 use std::rc::Rc;
-
-type Raw = envoy_dynamic_module_type_envoy_buffer;
-type RawHeader = envoy_dynamic_module_type_envoy_http_header;
-
-// Envoy's view of the module: symbols, looked up by name.
-unsafe extern "C" {
-    pub(super) fn envoy_dynamic_module_on_http_filter_config_new(
-        e: *mut c_void,
-        name: Raw,
-        config: Raw,
-    ) -> *const c_void;
-    pub(super) fn envoy_dynamic_module_on_http_filter_config_destroy(c: *const c_void);
-    pub(super) fn envoy_dynamic_module_on_http_filter_per_route_config_new(
-        name: Raw,
-        config: Raw,
-    ) -> *const c_void;
-    pub(super) fn envoy_dynamic_module_on_http_filter_per_route_config_destroy(c: *const c_void);
-    pub(super) fn envoy_dynamic_module_on_http_filter_new(
-        c: *const c_void,
-        e: *mut c_void,
-    ) -> *const c_void;
-    pub(super) fn envoy_dynamic_module_on_http_filter_destroy(f: *const c_void);
-    pub(super) fn envoy_dynamic_module_on_http_filter_request_headers(
-        e: *mut c_void,
-        f: *const c_void,
-        end: bool,
-    ) -> c_int;
-    pub(super) fn envoy_dynamic_module_on_http_filter_request_body(
-        e: *mut c_void,
-        f: *const c_void,
-        end: bool,
-    ) -> c_int;
-    pub(super) fn envoy_dynamic_module_on_http_filter_request_trailers(
-        e: *mut c_void,
-        f: *const c_void,
-    ) -> c_int;
-    pub(super) fn envoy_dynamic_module_on_http_filter_response_headers(
-        e: *mut c_void,
-        f: *const c_void,
-        end: bool,
-    ) -> c_int;
-    pub(super) fn envoy_dynamic_module_on_http_filter_response_body(
-        e: *mut c_void,
-        f: *const c_void,
-        end: bool,
-    ) -> c_int;
-    pub(super) fn envoy_dynamic_module_on_http_filter_stream_complete(
-        e: *mut c_void,
-        f: *const c_void,
-    );
-    pub(super) fn envoy_dynamic_module_on_http_filter_scheduled(
-        e: *mut c_void,
-        f: *const c_void,
-        event: u64,
-    );
-    pub(super) fn envoy_dynamic_module_on_http_filter_http_callout_done(
-        e: *mut c_void,
-        f: *const c_void,
-        id: u64,
-        result: c_int,
-        headers: *const RawHeader,
-        count: usize,
-        body: *const Raw,
-        pieces: usize,
-    );
-}
 
 /// What a hook does.
 pub(super) type Act = Box<dyn Fn(&mut EnvoyHttpFilterImpl)>;
+type ConfigAct = Box<dyn Fn(&mut EnvoyHttpFilterConfigImpl)>;
 
 #[derive(Default)]
 struct Script {
     acts: BTreeMap<&'static str, Act>,
+    /// What the config does with the answer of its callout.
+    config_act: Option<ConfigAct>,
     /// What `on_response_headers` and `on_response_body` answer: hold?
     hold: bool,
     /// Hooks that ran, in order.
@@ -91,9 +26,13 @@ thread_local! {
     static SCRIPT: RefCell<Rc<RefCell<Script>>> = RefCell::default();
 }
 
+fn note(what: String) {
+    SCRIPT.with_borrow(|script| script.borrow_mut().ran.push(what));
+}
+
 fn act(hook: &'static str, envoy: &mut EnvoyHttpFilterImpl) {
+    note(hook.to_owned());
     let script = SCRIPT.with_borrow(Rc::clone);
-    script.borrow_mut().ran.push(hook.to_owned());
     let act = script.borrow_mut().acts.remove(hook);
     if let Some(act) = act {
         act(envoy);
@@ -110,6 +49,23 @@ struct Config {
 }
 
 struct Filter(EnvoyCounterVecId);
+
+type Pairs<'a> = [(EnvoyBuffer<'a>, EnvoyBuffer<'a>)];
+
+fn pairs(headers: &Pairs<'_>) -> String {
+    let text = |it: &EnvoyBuffer<'_>| String::from_utf8_lossy(it).into_owned();
+    let pairs = headers
+        .iter()
+        .map(|(k, v)| format!("{}={}", text(k), text(v)));
+    pairs.collect::<Vec<_>>().join(";")
+}
+
+fn pieces(data: &[EnvoyBuffer<'_>]) -> String {
+    let pieces = data
+        .iter()
+        .map(|it| String::from_utf8_lossy(it).into_owned());
+    pieces.collect::<Vec<_>>().join("|")
+}
 
 fn new_config<EC: EnvoyHttpFilterConfig>(
     envoy: &mut EC,
@@ -148,6 +104,74 @@ impl HttpFilterConfig<EnvoyHttpFilterImpl> for Config {
             details: "our_internal".into(),
             ..PanicReply::default()
         }
+    }
+
+    fn on_scheduled(&self, event: u64) {
+        note(format!("config scheduled {event}"));
+    }
+
+    fn on_http_callout_done(
+        &self,
+        envoy: &mut EnvoyHttpFilterConfigImpl,
+        id: u64,
+        result: envoy_dynamic_module_type_http_callout_result,
+        headers: Option<&Pairs<'_>>,
+        body: Option<&[EnvoyBuffer<'_>]>,
+    ) {
+        let (headers, body) = (headers.map(pairs), body.map(pieces));
+        note(format!(
+            "config callout {id} {result:?} {headers:?} {body:?}"
+        ));
+        let script = SCRIPT.with_borrow(Rc::clone);
+        let act = script.borrow_mut().config_act.take();
+        if let Some(act) = act {
+            act(envoy);
+        }
+    }
+
+    fn on_http_stream_headers(
+        &self,
+        _envoy: &mut EnvoyHttpFilterConfigImpl,
+        id: u64,
+        headers: &Pairs<'_>,
+        end: bool,
+    ) {
+        note(format!(
+            "config stream {id} headers {} {end}",
+            pairs(headers)
+        ));
+    }
+
+    fn on_http_stream_data(
+        &self,
+        _envoy: &mut EnvoyHttpFilterConfigImpl,
+        id: u64,
+        data: &[EnvoyBuffer<'_>],
+        end: bool,
+    ) {
+        note(format!("config stream {id} data {} {end}", pieces(data)));
+    }
+
+    fn on_http_stream_trailers(
+        &self,
+        _envoy: &mut EnvoyHttpFilterConfigImpl,
+        id: u64,
+        trailers: &Pairs<'_>,
+    ) {
+        note(format!("config stream {id} trailers {}", pairs(trailers)));
+    }
+
+    fn on_http_stream_complete(&self, _envoy: &mut EnvoyHttpFilterConfigImpl, id: u64) {
+        note(format!("config stream {id} complete"));
+    }
+
+    fn on_http_stream_reset(
+        &self,
+        _envoy: &mut EnvoyHttpFilterConfigImpl,
+        id: u64,
+        reason: envoy_dynamic_module_type_http_stream_reset_reason,
+    ) {
+        note(format!("config stream {id} reset {reason:?}"));
     }
 
     fn on_panic(&self, metrics: &dyn EnvoyMetrics, _panic: &CaughtPanic) {
@@ -223,7 +247,7 @@ impl HttpFilter<EnvoyHttpFilterImpl> for Filter {
         envoy: &mut EnvoyHttpFilterImpl,
         id: u64,
         result: envoy_dynamic_module_type_http_callout_result,
-        headers: Option<&[(EnvoyBuffer<'_>, EnvoyBuffer<'_>)]>,
+        headers: Option<&Pairs<'_>>,
         body: Option<&[EnvoyBuffer<'_>]>,
     ) {
         let count = |n: Option<usize>| n.map_or(-1, |n| i64::try_from(n).unwrap());
@@ -232,31 +256,71 @@ impl HttpFilter<EnvoyHttpFilterImpl> for Filter {
             count(headers.map(<[_]>::len)),
             count(body.map(<[_]>::len))
         );
-        SCRIPT.with_borrow(|script| script.borrow_mut().ran.push(seen));
+        note(seen);
         act("http_callout_done", envoy);
+    }
+
+    fn on_http_stream_headers(
+        &self,
+        _envoy: &mut EnvoyHttpFilterImpl,
+        id: u64,
+        headers: &Pairs<'_>,
+        end: bool,
+    ) {
+        note(format!("stream {id} headers {} {end}", pairs(headers)));
+    }
+
+    fn on_http_stream_data(
+        &self,
+        _envoy: &mut EnvoyHttpFilterImpl,
+        id: u64,
+        data: &[EnvoyBuffer<'_>],
+        end: bool,
+    ) {
+        note(format!("stream {id} data {} {end}", pieces(data)));
+    }
+
+    fn on_http_stream_trailers(
+        &self,
+        _envoy: &mut EnvoyHttpFilterImpl,
+        id: u64,
+        trailers: &Pairs<'_>,
+    ) {
+        note(format!("stream {id} trailers {}", pairs(trailers)));
+    }
+
+    fn on_http_stream_complete(&self, _envoy: &mut EnvoyHttpFilterImpl, id: u64) {
+        note(format!("stream {id} complete"));
+    }
+
+    fn on_http_stream_reset(
+        &self,
+        _envoy: &mut EnvoyHttpFilterImpl,
+        id: u64,
+        reason: envoy_dynamic_module_type_http_stream_reset_reason,
+    ) {
+        note(format!("stream {id} reset {reason:?}"));
+    }
+
+    fn on_local_reply(
+        &self,
+        _envoy: &mut EnvoyHttpFilterImpl,
+        code: u32,
+        details: EnvoyBuffer<'_>,
+        reset: bool,
+    ) -> envoy_dynamic_module_type_on_http_filter_local_reply_status {
+        let details = String::from_utf8_lossy(&details).into_owned();
+        note(format!("local_reply {code} {details} {reset}"));
+        envoy_dynamic_module_type_on_http_filter_local_reply_status::ContinueAndResetStream
     }
 
     fn on_destroy(&self, metrics: &dyn EnvoyMetrics, panicked: bool) {
         let labels = ["x", if panicked { "panicked" } else { "y" }];
         metrics.increment_counter_vec(self.0, &labels, 3).unwrap();
+        note("destroy".to_owned());
         let script = SCRIPT.with_borrow(Rc::clone);
-        script.borrow_mut().ran.push("destroy".to_owned());
         let panics = script.borrow_mut().acts.remove("destroy").is_some();
         assert!(!panics, "in destroy");
-    }
-}
-
-/// A fake Envoy with one config and one stream of the scripted module.
-pub(super) struct Run {
-    pub(super) envoy: *mut FakeEnvoy,
-    config: *const c_void,
-    pub(super) filter: *const c_void,
-}
-
-pub(super) fn raw(bytes: &[u8]) -> Raw {
-    Raw {
-        ptr: bytes.as_ptr().cast(),
-        length: bytes.len(),
     }
 }
 
@@ -270,6 +334,11 @@ pub(super) fn when(hook: &'static str, act: impl Fn(&mut EnvoyHttpFilterImpl) + 
     SCRIPT.with_borrow(|script| script.borrow_mut().acts.insert(hook, Box::new(act)));
 }
 
+/// Has the config's next answer do `act`.
+pub(super) fn when_answered(act: impl Fn(&mut EnvoyHttpFilterConfigImpl) + 'static) {
+    SCRIPT.with_borrow(|script| script.borrow_mut().config_act = Some(Box::new(act)));
+}
+
 /// Has the response's hooks hold the response, or let it go.
 pub(super) fn holding(hold: bool) {
     SCRIPT.with_borrow(|script| script.borrow_mut().hold = hold);
@@ -278,114 +347,4 @@ pub(super) fn holding(hold: bool) {
 /// Hooks that ran.
 pub(super) fn ran() -> Vec<String> {
     SCRIPT.with_borrow(|script| script.borrow().ran.clone())
-}
-
-impl Run {
-    pub(super) fn new(envoy: FakeEnvoy) -> Self {
-        install();
-        let envoy = Box::into_raw(Box::new(envoy));
-        // SAFETY: the fake lives until the run is dropped.
-        unsafe {
-            let config = envoy_dynamic_module_on_http_filter_config_new(
-                envoy.cast(),
-                raw(b"panics"),
-                Raw::EMPTY,
-            );
-            assert!(!config.is_null());
-            let filter = envoy_dynamic_module_on_http_filter_new(config, envoy.cast());
-            Self {
-                envoy,
-                config,
-                filter,
-            }
-        }
-    }
-
-    /// Reads or changes the fake, between hooks.
-    pub(super) fn envoy<R>(&self, read: impl FnOnce(&mut FakeEnvoy) -> R) -> R {
-        // SAFETY: no hook is running.
-        read(unsafe { &mut *self.envoy })
-    }
-
-    pub(super) fn request_headers(&self) -> c_int {
-        // SAFETY: live objects, as in all that follow.
-        unsafe {
-            envoy_dynamic_module_on_http_filter_request_headers(
-                self.envoy.cast(),
-                self.filter,
-                false,
-            )
-        }
-    }
-
-    pub(super) fn request_body(&self) -> c_int {
-        // SAFETY: as above.
-        unsafe {
-            envoy_dynamic_module_on_http_filter_request_body(self.envoy.cast(), self.filter, false)
-        }
-    }
-
-    pub(super) fn request_trailers(&self) -> c_int {
-        // SAFETY: as above.
-        unsafe {
-            envoy_dynamic_module_on_http_filter_request_trailers(self.envoy.cast(), self.filter)
-        }
-    }
-
-    pub(super) fn response_headers(&self) -> c_int {
-        // SAFETY: as above.
-        unsafe {
-            envoy_dynamic_module_on_http_filter_response_headers(
-                self.envoy.cast(),
-                self.filter,
-                false,
-            )
-        }
-    }
-
-    pub(super) fn response_body(&self) -> c_int {
-        // SAFETY: as above.
-        unsafe {
-            envoy_dynamic_module_on_http_filter_response_body(self.envoy.cast(), self.filter, false)
-        }
-    }
-
-    pub(super) fn stream_complete(&self) {
-        // SAFETY: as above.
-        unsafe {
-            envoy_dynamic_module_on_http_filter_stream_complete(self.envoy.cast(), self.filter)
-        }
-    }
-
-    pub(super) fn scheduled(&self) {
-        // SAFETY: as above.
-        unsafe { envoy_dynamic_module_on_http_filter_scheduled(self.envoy.cast(), self.filter, 1) }
-    }
-
-    /// Destroys the stream's filter.
-    pub(super) fn destroy(&mut self) {
-        let filter = std::mem::replace(&mut self.filter, std::ptr::null());
-        // SAFETY: given back once; null is nothing.
-        unsafe { envoy_dynamic_module_on_http_filter_destroy(filter) }
-    }
-
-    /// What was called, without the definitions of metrics.
-    pub(super) fn calls(&self) -> Vec<String> {
-        let calls = self.envoy(|envoy| envoy.calls.clone());
-        calls
-            .into_iter()
-            .filter(|call| !call.starts_with("define"))
-            .collect()
-    }
-}
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        self.destroy();
-        // SAFETY: the config is given back once, after its last filter; the fake is the test's own.
-        unsafe {
-            envoy_dynamic_module_on_http_filter_config_destroy(self.config);
-            drop(Box::from_raw(self.envoy));
-        }
-    }
 }

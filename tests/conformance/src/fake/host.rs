@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::time::Duration;
 
-use tenon_core::host::{Body, Headers, Level, Side, Slot, Stream, Telemetry};
+use tenon_core::host::{Body, Connection, Headers, Level, Side, Slot, Stream, Telemetry};
 
 use super::HeaderList;
 
@@ -17,6 +17,8 @@ pub struct FakeHost {
     pub(super) now: Duration,
     pub(super) route_metadata: BTreeMap<String, Vec<u8>>,
     pub(super) secret: Option<Vec<u8>>,
+    pub(super) http2: bool,
+    pub(super) source_address: String,
     /// Filter state: of the request, not of the try.
     pub(super) remembered: BTreeMap<String, Vec<u8>>,
     pub(super) annotations: BTreeMap<String, Vec<u8>>,
@@ -196,6 +198,17 @@ impl Stream for FakeHost {
         if self.remembered.insert(name, bytes.to_vec()).is_some() {
             self.problem(format!("wrote {slot:?} twice"));
         }
+    }
+}
+
+impl Connection for FakeHost {
+    fn protocol(&self) -> Option<Cow<'_, [u8]>> {
+        let protocol: &[u8] = if self.http2 { b"HTTP/2" } else { b"HTTP/1.1" };
+        Some(Cow::Borrowed(protocol))
+    }
+
+    fn source_address(&self) -> Option<Cow<'_, [u8]>> {
+        Some(Cow::Borrowed(self.source_address.as_bytes()))
     }
 }
 

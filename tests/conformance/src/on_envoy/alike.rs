@@ -13,7 +13,12 @@ pub fn differences(one: &Observed, other: &Observed) -> Vec<String> {
     };
     compare("status", one.status.to_string(), other.status.to_string());
     let without_body = other.adds_no_body && other.body.is_empty();
-    if !without_body {
+    compare(
+        "cut off",
+        one.cut_off.to_string(),
+        other.cut_off.to_string(),
+    );
+    if !(without_body || one.cut_off && other.cut_off) {
         compare("body", show(&one.body), show(&other.body));
     }
     compare(
@@ -80,8 +85,22 @@ fn timeless(body: &[u8]) -> String {
     let Ok(text) = std::str::from_utf8(body) else {
         return show(body);
     };
-    let text = without(text, "\"requestTime\":\"", |c| c != '"');
-    show(without(&text, "\"requestTimeEpoch\":", |c| c.is_ascii_digit()).as_bytes())
+    let is_text: fn(char) -> bool = |c| c != '"';
+    let is_digit: fn(char) -> bool = |c| c.is_ascii_digit();
+    let times = [
+        ("\"requestTime\":\"", is_text),
+        ("\"requestTimeEpoch\":", is_digit),
+        ("\"time\":\"", is_text),
+        ("\"timeEpoch\":", is_digit),
+        ("\"x-amzn-trace-id\":\"Root=1-", is_text),
+        ("\"x-amzn-trace-id\":[\"Root=1-", is_text),
+    ];
+    let text = times
+        .iter()
+        .fold(text.to_owned(), |text, (label, is_value)| {
+            without(&text, label, *is_value)
+        });
+    show(text.as_bytes())
 }
 
 /// The text without what follows the first `label`.

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
 use tenon_contract::{ERROR_HEADER, Invocation, Provider, ResponseShape};
 
 use super::Call;
 use super::event;
-use super::response::ProviderResponse;
-use super::unwrap::{self, Unwrapped};
+use super::relay;
+use super::response::{LOG_RESULT, ProviderResponse};
+use super::unwrap::{self, BASE64, Unwrapped};
 use crate::host::{Host, Level, Side, Step};
 use crate::invoke::error::Code;
 use crate::invoke::header;
@@ -19,15 +21,28 @@ use crate::sign::{EMPTY_PAYLOAD, Header, HexDigest, Path, PayloadHash, Request, 
 
 /// The header of a session's token.
 const SECURITY_TOKEN: &str = "x-amz-security-token";
+/// The header that asks for the tail of the function's log.
+const LOG_TYPE: &str = "x-amz-log-type";
 /// The headers that every call writes.
 const ALWAYS_WRITTEN: &[&str] = &["authorization", "x-amz-date", "x-amz-invocation-type"];
 /// The headers that a call with a session's credentials writes.
-pub(in crate::invoke) const WRITTEN: &[&str] = &[
+const WRITTEN_IN_SESSIONS: &[&str] = &[
     "authorization",
     "x-amz-date",
     "x-amz-invocation-type",
     SECURITY_TOKEN,
 ];
+/// The headers that calls may write.
+pub(in crate::invoke) const WRITTEN: &[&str] = &[
+    "authorization",
+    "x-amz-date",
+    "x-amz-invocation-type",
+    SECURITY_TOKEN,
+    LOG_TYPE,
+];
+
+/// The value of [`LOG_TYPE`].
+const TAIL: &[u8] = b"Tail";
 
 /// How an answer is read that is there as a whole.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,7 +72,8 @@ pub(in crate::invoke) fn send(
     if event::is_built(call) {
         let mut body = Vec::with_capacity(usize::try_from(one.request_bytes).unwrap_or_default());
         host.each_chunk(Side::Request, &mut |chunk| body.extend_from_slice(chunk));
-        let event = event::build(call, client, &body).unwrap_or_default();
+        let origin = event::Origin::ask(host, call, upstream.name(), one.function(), &aws.region);
+        let event = event::build(call, client, &origin, &body).unwrap_or_default();
         if event.len() as u64 > upstream.max_request_bytes {
             return one.refuse_too_large(upstream, host);
         }
@@ -105,6 +121,9 @@ pub(in crate::invoke) fn send(
         "x-amz-invocation-type",
         call.invocation_type.as_bytes(),
     );
+    if call.aws.log_tail {
+        host.set_header(Side::Request, LOG_TYPE, TAIL);
+    }
     host.set_header(Side::Request, "x-amz-date", &signed.date);
     match signer.credentials().session_token() {
         Some(token) => host.set_header(Side::Request, SECURITY_TOKEN, token.as_bytes()),
@@ -125,18 +144,19 @@ fn sign<'b>(
     payload_hash: &HexDigest,
     (now, buffer): (Duration, &'b mut Vec<u8>),
 ) -> Signed<'b> {
-    let headers: [Header<'_>; 3] = [
+    let headers: [Header<'_>; 4] = [
         ("content-type", content_type.unwrap_or_default()),
         ("host", host),
         ("x-amz-invocation-type", call.invocation_type.as_bytes()),
+        (LOG_TYPE, TAIL),
     ];
+    let first = usize::from(content_type.is_none());
+    let end = headers.len() - usize::from(!call.aws.log_tail);
     let request = Request {
         method: "POST",
         path: Path::Canonical(&call.canonical_path),
         query: call.query.as_bytes(),
-        headers: headers
-            .get(usize::from(content_type.is_none())..)
-            .unwrap_or_default(),
+        headers: headers.get(first..end).unwrap_or_default(),
         payload_hash,
     };
     signer.sign(&request, now, buffer)
@@ -151,7 +171,11 @@ pub(in crate::invoke) fn written(one: &Try, call: &Call, client: &Snapshot) -> W
             signer.credentials().session_token().is_some()
         });
     Written {
-        headers: if token { WRITTEN } else { ALWAYS_WRITTEN },
+        headers: match (token, call.aws.log_tail) {
+            (_, true) => WRITTEN,
+            (true, false) => WRITTEN_IN_SESSIONS,
+            (false, false) => ALWAYS_WRITTEN,
+        },
         body: event::is_built(call),
         length: (one.framed || retried) && client.content_length().is_none(),
     }
@@ -170,7 +194,19 @@ pub(in crate::invoke) fn respond(
     for name in &response.ours {
         host.remove_header(Side::Response, name);
     }
+    if let Some(tail) = &response.log_result {
+        host.remove_header(Side::Response, LOG_RESULT);
+        if call.aws.log_tail {
+            log_tail(one, upstream, host, tail);
+        }
+    }
+    let streams = call.aws.invocation == Invocation::ResponseStream;
     let step = match response.verdict() {
+        None if streams => {
+            one.result = Some("ok");
+            relay::begin(one, host, call);
+            if end { Step::Continue } else { Step::Hold }
+        }
         None if response.length > upstream.max_response_bytes => {
             one.too_large_a_response(host, end)
         }
@@ -178,7 +214,7 @@ pub(in crate::invoke) fn respond(
             one.result = Some("ok");
             let unwraps = call.aws.invocation == Invocation::RequestResponse;
             one.answer = match call.aws.response {
-                shape @ (ResponseShape::ApiGateway | ResponseShape::Alb) if unwraps => {
+                shape if unwraps && shape != ResponseShape::Body => {
                     Answer::Gather(Reading::Unwrap(shape))
                 }
                 _ if head => Answer::Discard,
@@ -241,6 +277,21 @@ pub(in crate::invoke) fn respond(
     step
 }
 
+/// Logs the last lines of the function's log, of which Lambda sends 4 KB in base64.
+pub(super) fn log_tail(one: &Try, upstream: &Upstream, host: &mut impl Host, encoded: &[u8]) {
+    let tail = BASE64.decode(encoded).unwrap_or_default();
+    // What the function wrote is nobody's to trust: no line of it can look like one of Envoy's.
+    for line in String::from_utf8_lossy(&tail).lines() {
+        let line = line.escape_debug();
+        let message = format!(
+            "upstream {}: function {} logged: {line}",
+            upstream.name(),
+            one.function()
+        );
+        host.log(Level::Info, &message);
+    }
+}
+
 /// Reads a response that is there as a whole.
 pub(in crate::invoke) fn read(
     one: &mut Try,
@@ -259,16 +310,15 @@ pub(in crate::invoke) fn read(
 
 fn unwrap(one: &mut Try, upstream: &Upstream, host: &mut impl Host, shape: ResponseShape) -> Step {
     let answer = one.whole_body(host);
-    let unwrapped = if shape == ResponseShape::Alb {
-        let status = host
-            .header(Side::Response, ":status")
-            .and_then(|status| header::number(&status))
-            .unwrap_or(200);
-        unwrap::alb(&answer, u16::try_from(status).unwrap_or(200))
-    } else {
+    let status = host
+        .header(Side::Response, ":status")
+        .and_then(|status| header::number(&status))
+        .and_then(|status| u16::try_from(status).ok())
+        .unwrap_or(200);
+    if !unwrap::keeps_headers(shape) {
         clear(host);
-        unwrap::api_gateway(&answer)
-    };
+    }
+    let unwrapped = unwrap::unwrap(shape, &answer, status);
     if unwrapped.malformed {
         host.annotate(&[("error", Code::BadFunctionResponse.name().as_bytes())]);
         if one.client.as_ref().is_some_and(Snapshot::is_grpc) {

@@ -1,17 +1,18 @@
-//! A function's answer, made into HTTP.
+//! A function's answer, made into HTTP: [`gloo`]'s forms and [`aws`]'s own.
 //!
-//! Gloo's two forms: `unwrapAsApiGateway` (envoy-gloo, `api_gateway_transformer.cc`) and `unwrapAsAlb`
-//! (`aws_lambda_filter.cc`). What differs on purpose: values of `set-cookie` stay apart instead of being joined by
-//! commas; names and values that would split the response are dropped in both forms; bodies may hold NUL bytes.
+//! In all of them, names and values that would split the response are dropped, and headers that are the gateway's to set.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::value::RawValue;
+use tenon_contract::ResponseShape;
 
 use super::super::header;
+
+mod aws;
+mod gloo;
 
 /// An answer as HTTP.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -24,141 +25,35 @@ pub(crate) struct Unwrapped {
     pub(crate) malformed: bool,
 }
 
-type Fields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+pub(super) type Fields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
-const BASE64: GeneralPurpose = GeneralPurpose::new(
+pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Gloo's `unwrapAsApiGateway`. Replaces all headers of the provider's response.
-pub(crate) fn api_gateway(answer: &[u8]) -> Unwrapped {
-    match read_api_gateway(answer) {
-        Ok(unwrapped) => unwrapped,
-        Err(message) => Unwrapped {
-            status: 500,
-            headers: vec![
-                ("content-type".into(), "text/plain".into()),
-                ("x-amzn-errortype".into(), "500".into()),
-            ],
-            body: format!("500: {message}").into_bytes(),
-            malformed: true,
+/// Makes a response of an answer. `status` is the provider's own, which Gloo's form of the load balancer keeps where the
+/// function sets none; the other shapes do not look at it.
+pub(crate) fn unwrap(shape: ResponseShape, answer: &[u8], status: u16) -> Unwrapped {
+    match shape {
+        ResponseShape::Alb => gloo::alb(answer, status),
+        ResponseShape::ApiGateway => gloo::api_gateway(answer),
+        ResponseShape::ApiGatewayV1 => aws::api_gateway_v1(answer),
+        ResponseShape::ApiGatewayV2 => aws::api_gateway_v2(answer),
+        ResponseShape::LoadBalancer => aws::load_balancer(answer, "headers"),
+        ResponseShape::LoadBalancerMultiValue => aws::load_balancer(answer, "multiValueHeaders"),
+        // Nobody asks: such an answer is passed on as it is.
+        ResponseShape::Body => Unwrapped {
+            status,
+            body: answer.to_owned(),
+            ..Unwrapped::default()
         },
     }
 }
 
-fn read_api_gateway(answer: &[u8]) -> Result<Unwrapped, &'static str> {
-    let fields: Fields<'_> =
-        serde_json::from_slice(answer).map_err(|_| "failed to parse response body as JSON")?;
-    let mut unwrapped = Unwrapped {
-        status: 200,
-        ..Unwrapped::default()
-    };
-    if let Some(status) = fields.get("statusCode") {
-        unwrapped.status = status
-            .get()
-            .parse()
-            .ok()
-            .filter(is_final_status)
-            .ok_or("cannot parse non unsigned integer status code")?;
-    }
-    let object = |name: &str, error| match fields.get(name).filter(|value| !is_null(value)) {
-        Some(headers) => read::<Fields<'_>>(headers).ok_or(error),
-        None => Ok(Fields::new()),
-    };
-    let single = object("headers", "invalid headers object")?;
-    let several = object("multiValueHeaders", "invalid multiValueHeaders object")?;
-    // On the same name the several values win (AWS: "Lambda proxy integrations", output format).
-    let winners: BTreeSet<String> = several
-        .keys()
-        .map(|name| name.to_ascii_lowercase())
-        .collect();
-    for (name, value) in single {
-        if !winners.contains(&name.to_ascii_lowercase()) {
-            push(&mut unwrapped.headers, &name, &shown(value));
-        }
-    }
-    for (name, values) in several {
-        let values: Vec<&RawValue> = match read(values) {
-            Some(values) => values,
-            None if values.get().starts_with('{') => {
-                return Err("invalid multi header value object");
-            }
-            None => vec![values],
-        };
-        for value in values {
-            push(&mut unwrapped.headers, &name, &shown(value));
-        }
-    }
-    if is_too_much(&unwrapped.headers) {
-        return Err("too many headers");
-    }
-    unwrapped.body = match fields.get("body") {
-        None => b"{}".to_vec(),
-        Some(body)
-            if fields
-                .get("isBase64Encoded")
-                .is_some_and(|flag| flag.get() == "true") =>
-        {
-            BASE64
-                .decode(shown(body).as_bytes())
-                .map_err(|_| "cannot decode the base64 body")?
-        }
-        Some(body) => shown(body).into_owned().into_bytes(),
-    };
-    Ok(unwrapped)
-}
-
-/// Gloo's `unwrapAsAlb`. Adds to the headers of the provider's response; `default_status` is that response's.
-pub(crate) fn alb(answer: &[u8], default_status: u16) -> Unwrapped {
-    read_alb(answer, default_status).unwrap_or(Unwrapped {
-        status: 500,
-        malformed: true,
-        ..Unwrapped::default()
-    })
-}
-
-fn read_alb(answer: &[u8], default_status: u16) -> Option<Unwrapped> {
-    let fields: Fields<'_> = serde_json::from_slice(answer).ok()?;
-    let mut unwrapped = Unwrapped {
-        status: default_status,
-        ..Unwrapped::default()
-    };
-    if let Some(status) = fields.get("statusCode") {
-        let status: f64 = read(status)?;
-        // A whole number of three digits, however it is written.
-        unwrapped.status = format!("{}", status.trunc())
-            .parse()
-            .ok()
-            .filter(is_final_status)?;
-    }
-    let encoded = match fields.get("isBase64Encoded") {
-        None => false,
-        Some(flag) => read::<bool>(flag)?,
-    };
-    if let Some(body) = fields.get("body").and_then(|body| string(body)) {
-        unwrapped.body = if encoded {
-            BASE64.decode(body.as_bytes()).ok()?
-        } else {
-            body.into_owned().into_bytes()
-        };
-    }
-    for (name, value) in fields
-        .get("headers")
-        .and_then(|headers| read::<Fields<'_>>(headers))
-        .unwrap_or_default()
-    {
-        push(&mut unwrapped.headers, &name, &shown(value));
-    }
-    let several = fields
-        .get("multiValueHeaders")
-        .and_then(|headers| read::<Fields<'_>>(headers));
-    for (name, values) in several.unwrap_or_default() {
-        for value in read::<Vec<&RawValue>>(values).unwrap_or_default() {
-            push(&mut unwrapped.headers, &name, &shown(value));
-        }
-    }
-    (!is_too_much(&unwrapped.headers)).then_some(unwrapped)
+/// Whether the provider's own headers stay beside the function's.
+pub(crate) fn keeps_headers(shape: ResponseShape) -> bool {
+    matches!(shape, ResponseShape::Alb | ResponseShape::Body)
 }
 
 /// The `Reason` of a throttled call's body, if it may be a header's value.
@@ -168,15 +63,15 @@ pub(crate) fn throttle_reason(answer: &[u8]) -> Option<String> {
     header::is_value(reason.as_bytes()).then(|| reason.into_owned())
 }
 
-fn is_final_status(status: &u16) -> bool {
+pub(super) fn is_final_status(status: &u16) -> bool {
     (200..=599).contains(status)
 }
 
-fn is_null(value: &RawValue) -> bool {
+pub(super) fn is_null(value: &RawValue) -> bool {
     value.get() == "null"
 }
 
-fn read<'a, T: serde::Deserialize<'a>>(value: &'a RawValue) -> Option<T> {
+pub(super) fn read<'a, T: serde::Deserialize<'a>>(value: &'a RawValue) -> Option<T> {
     serde_json::from_str(value.get()).ok()
 }
 
@@ -188,19 +83,19 @@ fn string(value: &RawValue) -> Option<Cow<'_, str>> {
 }
 
 /// A string as its text, anything else as its JSON.
-fn shown(value: &RawValue) -> Cow<'_, str> {
+pub(super) fn shown(value: &RawValue) -> Cow<'_, str> {
     string(value).unwrap_or(Cow::Borrowed(value.get()))
 }
 
 /// What Envoy takes of an upstream's response headers unless it is told otherwise (`max_response_headers_kb`).
 const MOST_HEADER_BYTES: usize = 60 * 1024;
 
-fn is_too_much(headers: &[(String, String)]) -> bool {
+pub(super) fn is_too_much(headers: &[(String, String)]) -> bool {
     let bytes = |(name, value): &(String, String)| name.len() + value.len();
     headers.iter().map(bytes).sum::<usize>() > MOST_HEADER_BYTES
 }
 
-fn push(headers: &mut Vec<(String, String)>, name: &str, value: &str) {
+pub(super) fn push(headers: &mut Vec<(String, String)>, name: &str, value: &str) {
     let name = name.to_ascii_lowercase();
     // RFC 9113, 8.2.1: an HTTP/2 client resets a response with a value that begins or ends with white space.
     let value = value.trim_matches([' ', '\t']);
@@ -211,11 +106,27 @@ fn push(headers: &mut Vec<(String, String)>, name: &str, value: &str) {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
     use proptest::collection::vec;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::*;
+
+    const SHAPES: [ResponseShape; 6] = [
+        ResponseShape::ApiGateway,
+        ResponseShape::Alb,
+        ResponseShape::ApiGatewayV1,
+        ResponseShape::ApiGatewayV2,
+        ResponseShape::LoadBalancer,
+        ResponseShape::LoadBalancerMultiValue,
+    ];
+
+    fn all(answer: &[u8]) -> impl Iterator<Item = (ResponseShape, Unwrapped)> {
+        SHAPES
+            .map(|shape| (shape, unwrap(shape, answer, 200)))
+            .into_iter()
+    }
 
     /// JSON that looks like an answer, more or less.
     fn answer() -> impl Strategy<Value = Vec<u8>> {
@@ -284,14 +195,16 @@ mod tests {
 
         #[test]
         fn any_answer_becomes_a_sound_response(answer in answer()) {
-            is_sound(&api_gateway(&answer));
-            is_sound(&alb(&answer, 200));
+            for (_, unwrapped) in all(&answer) {
+                is_sound(&unwrapped);
+            }
         }
 
         #[test]
         fn any_bytes_become_a_sound_response(answer in vec(any::<u8>(), 0..100)) {
-            is_sound(&api_gateway(&answer));
-            is_sound(&alb(&answer, 200));
+            for (_, unwrapped) in all(&answer) {
+                is_sound(&unwrapped);
+            }
             if let Some(reason) = throttle_reason(&answer) {
                 prop_assert!(header::is_value(reason.as_bytes()));
             }
@@ -303,16 +216,18 @@ mod tests {
             if !padded {
                 text.truncate(text.trim_end_matches('=').len());
             }
-            let answer = json!({"body": text, "isBase64Encoded": true}).to_string();
-            prop_assert_eq!(&api_gateway(answer.as_bytes()).body, &body);
-            prop_assert_eq!(&alb(answer.as_bytes(), 200).body, &body);
+            let answer = json!({"statusCode": 200, "body": text, "isBase64Encoded": true});
+            for (shape, unwrapped) in all(answer.to_string().as_bytes()) {
+                prop_assert_eq!(&unwrapped.body, &body, "{:?}", shape);
+            }
         }
 
         #[test]
         fn any_text_comes_back(body in ".{0,100}") {
-            let answer = json!({"body": body}).to_string();
-            prop_assert_eq!(&api_gateway(answer.as_bytes()).body, body.as_bytes());
-            prop_assert_eq!(&alb(answer.as_bytes(), 200).body, body.as_bytes());
+            let answer = json!({"statusCode": 200, "body": body});
+            for (shape, unwrapped) in all(answer.to_string().as_bytes()) {
+                prop_assert_eq!(&unwrapped.body, body.as_bytes(), "{:?}", shape);
+            }
         }
     }
 
@@ -321,22 +236,28 @@ mod tests {
         let answer = br#"{"headers":{"x-a":" \t a b "},"multiValueHeaders":{"x-b":["\tc ", " "]}}"#;
         let of = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let expected = [of("x-a", "a b"), of("x-b", "c"), of("x-b", "")];
-        assert_eq!(api_gateway(answer).headers, expected);
-        assert_eq!(alb(answer, 200).headers, expected);
+        for shape in [ResponseShape::ApiGateway, ResponseShape::Alb] {
+            assert_eq!(unwrap(shape, answer, 200).headers, expected);
+        }
     }
 
     #[test]
     fn headers_beyond_what_envoy_takes_make_an_answer_malformed() {
         let with = |length: usize| {
             let value = "x".repeat(length);
-            format!(r#"{{"headers":{{"x-a":"{value}"}}}}"#).into_bytes()
+            format!(
+                r#"{{"statusCode":204,"headers":{{"x-a":"{value}"}},"multiValueHeaders":{{"x-a":["{value}"]}}}}"#
+            )
+            .into_bytes()
         };
+        // Both fields count in Gloo's form of the load balancer.
         for (length, malformed) in [
-            (MOST_HEADER_BYTES - 3, false),
+            (MOST_HEADER_BYTES / 2 - 3, false),
             (MOST_HEADER_BYTES - 2, true),
         ] {
-            assert_eq!(api_gateway(&with(length)).malformed, malformed, "{length}");
-            assert_eq!(alb(&with(length), 200).malformed, malformed, "{length}");
+            for (shape, unwrapped) in all(&with(length)) {
+                assert_eq!(unwrapped.malformed, malformed, "{shape:?} {length}");
+            }
         }
     }
 
@@ -350,16 +271,25 @@ mod tests {
             all.join(",")
         };
         let (single, several) = (fields("a"), fields("b"));
-        let answer = format!(r#"{{"headers":{{{single}}},"multiValueHeaders":{{{several}}}}}"#);
-        assert!(api_gateway(answer.as_bytes()).malformed);
+        let answer = format!(
+            r#"{{"statusCode":200,"headers":{{{single}}},"multiValueHeaders":{{{several}}}}}"#
+        );
+        for (shape, unwrapped) in all(answer.as_bytes()) {
+            assert!(unwrapped.malformed, "{shape:?}");
+        }
     }
 
     #[test]
     fn depth_does_no_harm() {
         let deep = "[".repeat(1 << 20);
-        assert!(api_gateway(format!(r#"{{"body":{deep}"#).as_bytes()).malformed);
+        for (shape, unwrapped) in all(format!(r#"{{"body":{deep}"#).as_bytes()) {
+            assert!(unwrapped.malformed, "{shape:?}");
+        }
         let closed = "]".repeat(1 << 20);
-        let unwrapped = api_gateway(format!(r#"{{"body":{deep}{closed}}}"#).as_bytes());
+        let whole = format!(r#"{{"body":{deep}{closed}}}"#);
+        let unwrapped = unwrap(ResponseShape::ApiGateway, whole.as_bytes(), 200);
         assert_eq!(unwrapped.body.len(), 2 << 20);
+        let bare = unwrap(ResponseShape::ApiGatewayV2, whole.as_bytes(), 200);
+        assert_eq!(bare.body, whole.as_bytes());
     }
 }
