@@ -1,6 +1,8 @@
 //! Which function a destination calls, and how.
 
-use tenon_contract::{AwsCall, CallConfig, CallTarget, Invocation, RequestShape, ResponseShape};
+use tenon_contract::{
+    AwsCall, CallConfig, CallTarget, Invocation, RequestShape, ResponseShape, VERSION,
+};
 use tenon_model::{
     AwsDestination, AwsUpstream, InvocationStyle, LambdaFunction, ObjectRef, Payload,
 };
@@ -20,10 +22,8 @@ pub(crate) fn resolve(
         .or(&lambda.overrides);
     let function = function(reference, lambda, &asked)?;
     let (request, response) = shapes(&asked)?;
-    let mut call = CallConfig::aws(&function.logical_name, arn_or_name(lambda, function));
-    call.rewrites_path = rewrites_path;
-    let CallTarget::Aws(defaults) = call.target;
-    call.target = CallTarget::Aws(AwsCall {
+    let defaults = AwsCall::new(arn_or_name(lambda, function));
+    let target = CallTarget::Aws(AwsCall {
         qualifier: function.qualifier.clone(),
         invocation: match asked.invocation_style {
             None | Some(InvocationStyle::Sync) => Invocation::RequestResponse,
@@ -43,14 +43,17 @@ pub(crate) fn resolve(
         text_content_types: asked.text_content_types.clone(),
         ..defaults
     });
-    Ok(call)
+    Ok(CallConfig {
+        version: VERSION,
+        function: function.logical_name.clone(),
+        rewrites_path,
+        target,
+    })
 }
 
 /// Whether its answer is streamed.
 pub(crate) fn streams(call: &CallConfig) -> bool {
-    match &call.target {
-        CallTarget::Aws(aws) => aws.invocation == Invocation::ResponseStream,
-    }
+    matches!(&call.target, CallTarget::Aws(aws) if aws.invocation == Invocation::ResponseStream)
 }
 
 /// What the function is given, and what its answer is.

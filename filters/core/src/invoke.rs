@@ -11,6 +11,7 @@
 mod call;
 mod clock;
 mod error;
+mod gcp;
 mod guard;
 mod header;
 mod lambda;

@@ -6,6 +6,7 @@ mod bodies;
 mod calls;
 mod errors;
 mod events;
+mod google;
 mod grpc;
 mod head;
 mod headers;
@@ -37,6 +38,7 @@ pub fn all() -> Vec<Scenario> {
         grpc::all(),
         refusals::all(),
         tries::all(),
+        google::all(),
         streaming::all(),
     ]
     .into_iter()

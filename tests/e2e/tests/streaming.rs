@@ -18,7 +18,9 @@ use tenon_e2e::{
 
 fn streaming(function: &str) -> CallConfig {
     let mut call = CallConfig::aws(function, function);
-    let CallTarget::Aws(aws) = &mut call.target;
+    let CallTarget::Aws(aws) = &mut call.target else {
+        panic!("not a call of Lambda")
+    };
     aws.invocation = Invocation::ResponseStream;
     call
 }

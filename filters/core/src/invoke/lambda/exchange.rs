@@ -61,12 +61,11 @@ pub(in crate::invoke) fn send(
     host: &mut impl Host,
     call: &Call,
 ) -> Step {
-    let (Some(client), Some(secret), Provider::Aws(aws)) =
-        (&one.client, &one.secret, &upstream.provider)
+    let (Some(client), Some(Secret::Aws(signer)), Provider::Aws(aws)) =
+        (&one.client, one.secret.as_deref(), &upstream.provider)
     else {
         return one.refuse(host, Code::Internal, "internal error");
     };
-    let Secret::Aws(signer) = &**secret;
     client.clean(host, ALWAYS_WRITTEN);
     let mut hash = PayloadHash::default();
     let mut content_type = client.content_type();
@@ -167,10 +166,8 @@ fn sign<'b>(
 pub(in crate::invoke) fn written(one: &Try, call: &Call, client: &Snapshot) -> Written {
     let retried = one.number > 0;
     let token = retried
-        || one.secret.as_ref().is_some_and(|secret| {
-            let Secret::Aws(signer) = &**secret;
-            signer.credentials().session_token().is_some()
-        });
+        || matches!(one.secret.as_deref(),
+            Some(Secret::Aws(signer)) if signer.credentials().session_token().is_some());
     Written {
         headers: match (token, call.aws.log_tail) {
             (_, true) => WRITTEN,
