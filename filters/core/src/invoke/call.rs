@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tenon_contract::{CallConfig, CallTarget, Provider};
 
-use super::header::{self, Reach};
+use super::header::Reach;
 use super::lambda;
 
 /// A call as the filter uses it.
@@ -56,7 +56,7 @@ impl Target {
         match self {
             Self::Lambda(call) => Reach {
                 all: lambda::event::is_built(call),
-                is_reserved: header::is_reserved_by_aws,
+                is_reserved: lambda::exchange::is_reserved,
             },
         }
     }

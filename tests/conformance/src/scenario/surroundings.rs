@@ -82,6 +82,8 @@ pub struct Upstream {
     pub secret: Option<String>,
     /// What the secret is changed to before the second try.
     pub rotated: Option<String>,
+    /// The provider is told the client's path and method.
+    pub propagates_routing: bool,
 }
 
 impl Default for Upstream {
@@ -91,6 +93,7 @@ impl Default for Upstream {
             max_response_bytes: tenon_contract::LAMBDA_PAYLOAD_LIMIT,
             secret: Some(Key::User.secret()),
             rotated: None,
+            propagates_routing: false,
         }
     }
 }
@@ -123,7 +126,16 @@ impl Upstream {
             provider: Provider::Aws(AwsProvider {
                 region: REGION.into(),
                 host: HOST.into(),
+                propagate_original_routing: self.propagates_routing,
             }),
+        }
+    }
+
+    /// One that tells the provider the client's path and method.
+    pub fn propagating_routing() -> Self {
+        Self {
+            propagates_routing: true,
+            ..Self::default()
         }
     }
 
