@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use tenon_core::host::{Headers, Level, Side, Step, Stream};
@@ -44,6 +45,12 @@ impl FunctionContext {
         match hook(&mut self.call, &self.shared.upstream, &mut host) {
             Step::Continue => Action::Continue,
             Step::Hold => Action::Pause,
+            Step::Abort => {
+                if hostcalls::reset_http_response().is_err() {
+                    log(Level::Error, "Envoy does not reset a response");
+                }
+                Action::Pause
+            }
             Step::Reply(answer) => {
                 self.stream.request.pending.clear();
                 self.stream.response.pending.clear();

@@ -275,6 +275,7 @@ impl Telemetry for WasmHost<'_> {
 pub(crate) fn log(level: Level, message: &str) {
     let level = match level {
         Level::Debug => LogLevel::Debug,
+        Level::Info => LogLevel::Info,
         Level::Warn => LogLevel::Warn,
         Level::Error => LogLevel::Error,
     };

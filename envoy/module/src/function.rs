@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use envoy_proxy_dynamic_modules_rust_sdk::abi::{
+    envoy_dynamic_module_type_http_filter_stream_reset_reason as StreamResetReason,
     envoy_dynamic_module_type_on_http_filter_request_body_status as RequestBodyStatus,
     envoy_dynamic_module_type_on_http_filter_request_headers_status as RequestHeadersStatus,
     envoy_dynamic_module_type_on_http_filter_request_trailers_status as RequestTrailersStatus,
@@ -113,6 +114,10 @@ impl FunctionFilter {
         match step {
             Step::Continue => go_on,
             Step::Hold => hold,
+            Step::Abort => {
+                envoy.reset_stream(StreamResetReason::LocalReset, ABORTED);
+                stop
+            }
             Step::Reply(reply) => {
                 answer(envoy, &reply);
                 stop
@@ -120,6 +125,9 @@ impl FunctionFilter {
         }
     }
 }
+
+/// The response code details of a response that is cut off.
+const ABORTED: &str = "tenon_aborted";
 
 fn answer(envoy: &mut impl EnvoyHttpFilter, reply: &Reply) {
     let headers: Vec<(&str, &[u8])> = reply

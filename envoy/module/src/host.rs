@@ -10,7 +10,7 @@ use envoy_proxy_dynamic_modules_rust_sdk::abi::{
     envoy_dynamic_module_type_metadata_source as MetadataSource,
 };
 use envoy_proxy_dynamic_modules_rust_sdk::{
-    EnvoyHttpFilter, envoy_log_debug, envoy_log_error, envoy_log_warn,
+    EnvoyHttpFilter, envoy_log_debug, envoy_log_error, envoy_log_info, envoy_log_warn,
 };
 use tenon_contract::NAMESPACE;
 use tenon_core::host::{Body, Connection, Headers, Level, Side, Slot, Stream, Telemetry};
@@ -217,6 +217,7 @@ pub(crate) fn now() -> Duration {
 pub(crate) fn log(level: Level, message: &str) {
     match level {
         Level::Debug => envoy_log_debug!("tenon: {message}"),
+        Level::Info => envoy_log_info!("tenon: {message}"),
         Level::Warn => envoy_log_warn!("tenon: {message}"),
         Level::Error => envoy_log_error!("tenon: {message}"),
     }

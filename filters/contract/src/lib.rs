@@ -180,6 +180,9 @@ pub struct AwsCall {
     /// Whether the client sees the failed function's own body.
     #[serde(default = "default_true")]
     pub expose_function_error: bool,
+    /// Ask for the last lines of the function's log, and log them (`x-amz-log-type: Tail`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub log_tail: bool,
     /// Content types (without parameters; `type/*` and `*/*+suffix` allowed) whose bodies are passed as text in an
     /// event that can carry base64. Empty: the built-in list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -206,6 +209,11 @@ pub enum Invocation {
     RequestResponse,
     /// Queue the event; Lambda answers 202 (Gloo's `ASYNC`).
     Event,
+    /// Check the request and the permissions, and run nothing; Lambda answers 204 (`DRY_RUN`).
+    DryRun,
+    /// Send the answer on while the function writes it (`STREAMING`). Not an invocation type but an operation of its own,
+    /// InvokeWithResponseStream.
+    ResponseStream,
 }
 
 /// What the function is given.
@@ -265,6 +273,7 @@ impl CallConfig {
                 response: ResponseShape::default(),
                 function_error_status: default_function_error_status(),
                 expose_function_error: true,
+                log_tail: false,
                 text_content_types: Vec::new(),
                 empty_body_override: None,
             }),
@@ -422,6 +431,7 @@ mod tests {
                 response: ResponseShape::Alb,
                 function_error_status: 502,
                 expose_function_error: false,
+                log_tail: true,
                 text_content_types: vec!["application/x-ndjson".into()],
                 empty_body_override: Some("{}".into()),
             }),

@@ -100,6 +100,8 @@ pub trait Telemetry {
 pub enum Level {
     /// For who debugs.
     Debug,
+    /// Asked for.
+    Info,
     /// Worth a look.
     Warn,
     /// Somebody has to act.
@@ -118,6 +120,8 @@ pub enum Step {
     Continue,
     /// Keeps headers and body back until a later hook says [`Step::Continue`].
     Hold,
+    /// Ends a response that is under way so that nobody takes it for a whole one: the stream is reset.
+    Abort,
     /// Answers the client itself; no upstream sees the request, or what is left of the response is dropped.
     Reply(Reply),
 }

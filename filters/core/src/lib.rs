@@ -12,6 +12,7 @@
     clippy::indexing_slicing
 )]
 
+pub mod eventstream;
 pub mod host;
 pub mod inja;
 pub mod invoke;

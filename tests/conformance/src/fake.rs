@@ -140,6 +140,8 @@ pub struct Received {
     pub body: Vec<u8>,
     /// The trailers.
     pub trailers: HeaderList,
+    /// Whether it ended before its end.
+    pub cut_off: bool,
     /// Response code details: the filter's own, the router's, or `via_upstream`.
     pub details: &'static str,
 }
@@ -338,6 +340,10 @@ impl Exchange {
             Ending::Complete => {}
             Ending::Replied(reply) => return TryEnd::Answered(self.local(reply)),
             Ending::Abandoned | Ending::Stalled => return TryEnd::Answered(timeout()),
+            Ending::CutOff => {
+                host.problem("cut a request off");
+                return TryEnd::Answered(timeout());
+            }
         }
         let tries_left = upstream.len() <= self.retries;
         match self.answers.pop_front() {
@@ -380,6 +386,7 @@ impl Exchange {
             |headers: &HeaderList| tries_left && self.retry_on.contains(&status_of(headers));
         let response = pass(host, filter, Side::Response, &response.payload, again);
         let complete = matches!(response.ending, Ending::Complete);
+        let cut_off = matches!(response.ending, Ending::CutOff);
         match response.ending {
             Ending::Abandoned => return TryEnd::Again,
             Ending::Stalled => return TryEnd::Answered(timeout()),
@@ -387,7 +394,10 @@ impl Exchange {
                 return TryEnd::Answered(self.local(reply));
             }
             Ending::Replied(_) => host.problem("answered after the response's headers were out"),
-            Ending::Complete => {}
+            Ending::CutOff if response.headers.is_none() => {
+                host.problem("cut a response off that could have been an error");
+            }
+            Ending::Complete | Ending::CutOff => {}
         }
         let mut headers = response.headers.unwrap_or_default();
         let status = status_of(&headers);
@@ -411,6 +421,7 @@ impl Exchange {
                 sendable(response.trailers, &headers)
             },
             headers,
+            cut_off,
             details: "via_upstream",
         })
     }
@@ -435,6 +446,7 @@ impl Exchange {
                 reply.body
             },
             trailers: HeaderList::default(),
+            cut_off: false,
             details: reply.details,
         }
     }
@@ -484,6 +496,7 @@ fn reset(retried: bool) -> Received {
         headers,
         body: body.into(),
         trailers: HeaderList::default(),
+        cut_off: false,
         details: "upstream_reset_before_response_started{connection_termination}",
     }
 }
@@ -495,6 +508,7 @@ fn timeout() -> Received {
         headers: HeaderList::default(),
         body: b"upstream request timeout".to_vec(),
         trailers: HeaderList::default(),
+        cut_off: false,
         details: "response_timeout",
     }
 }

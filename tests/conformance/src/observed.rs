@@ -39,6 +39,8 @@ pub struct Observed {
     pub body: Vec<u8>,
     /// The trailers of the client's response.
     pub trailers: HeaderList,
+    /// Whether the client's response ended before its end.
+    pub cut_off: bool,
     /// Response code details, where the host can set them.
     pub details: Option<String>,
     /// What the provider was asked.

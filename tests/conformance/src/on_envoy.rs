@@ -95,6 +95,7 @@ impl Runner {
 
     async fn run(&mut self, scenario: &Scenario) -> Result<Observed> {
         let late = self.prepare(scenario);
+        let head_seen = self.provider.script().head_seen.clone();
         let pending = format!(
             "cluster.{}.upstream_rq_pending_active",
             self.clusters.name(scenario)
@@ -104,7 +105,7 @@ impl Runner {
             .answers
             .iter()
             .any(|it| matches!(it, Answer::Late(_)));
-        let (answered, _) = tokio::join!(self.exchange(scenario), async {
+        let (answered, _) = tokio::join!(self.exchange(scenario, &head_seen), async {
             if has_late
                 && admin
                     .stat_until(&pending, |waiting| waiting > 0)
@@ -133,6 +134,7 @@ impl Runner {
             headers: message.headers,
             body: message.body,
             trailers: message.trailers,
+            cut_off: message.cut_off,
             sent: std::mem::take(&mut script.sent),
             counts,
             problems,
@@ -155,14 +157,15 @@ impl Runner {
         script.answers = scenario.answers.iter().cloned().collect();
         script.rotation = rotation;
         script.late = late.clone();
+        script.head_seen = Gate::new();
         late
     }
 
-    async fn exchange(&mut self, scenario: &Scenario) -> Result<Message> {
+    async fn exchange(&mut self, scenario: &Scenario, head_seen: &Gate) -> Result<Message> {
         let mut headers = scenario.request.headers().clone();
         headers.add("x-request-id", scenario.name.as_bytes());
         let request = scenario.request.clone().with_headers(headers);
-        self.client.exchange(&request).await
+        self.client.exchange(&request, head_seen).await
     }
 
     /// The counts that came since the last scenario.

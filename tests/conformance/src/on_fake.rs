@@ -34,6 +34,7 @@ pub fn run(scenario: &Scenario, protocol: Protocol) -> Observed {
         headers: outcome.client.headers,
         body: outcome.client.body,
         trailers: outcome.client.trailers,
+        cut_off: outcome.client.cut_off,
         details: Some(outcome.client.details.into()),
         sent: outcome.upstream,
         logged: outcome.request_headers,

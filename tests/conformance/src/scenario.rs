@@ -169,6 +169,13 @@ impl Scenario {
         self
     }
 
+    /// The client sees that its response is cut off somewhere within this body; no header tells of the error.
+    pub fn cut_off(mut self, code: Code, body: impl AsRef<[u8]>) -> Self {
+        self.expected.cut_off = true;
+        self.expected.results = vec![code.name()];
+        self.tells("error", code.name()).body(body)
+    }
+
     /// The client gets this header, with these values and no others.
     pub fn header<'a>(
         mut self,
@@ -328,6 +335,12 @@ impl Scenario {
     /// The dynamic metadata has nothing there.
     pub fn tells_nothing_of(mut self, key: &'static str) -> Self {
         self.expected.annotations.push((key, None));
+        self
+    }
+
+    /// The log has this somewhere.
+    pub fn logs(mut self, text: &'static str) -> Self {
+        self.expected.logs.push(text);
         self
     }
 

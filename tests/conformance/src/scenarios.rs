@@ -16,6 +16,7 @@ mod shape_alb;
 mod shape_api_gateway_v1;
 mod shape_api_gateway_v2;
 mod shapes;
+mod streaming;
 mod tries;
 mod unwrap_alb;
 mod unwrap_api_gateway;
@@ -40,6 +41,7 @@ pub fn all() -> Vec<Scenario> {
         grpc::all(),
         refusals::all(),
         tries::all(),
+        streaming::all(),
     ]
     .into_iter()
     .flatten()

@@ -90,6 +90,32 @@ impl Response {
         })
     }
 
+    /// Reads what comes of an open response, and tells whether it came to its end.
+    ///
+    /// # Errors
+    /// Neither its end nor its being cut off comes within the deadline.
+    pub async fn read_what_comes(open: http::Response<Incoming>) -> Result<(Self, bool)> {
+        let (parts, mut body) = open.into_parts();
+        let (mut bytes, mut trailers) = (Vec::new(), None);
+        let whole = loop {
+            match within("more of the response", body.frame()).await? {
+                None => break true,
+                Some(Err(_)) => break false,
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => bytes.extend(data),
+                    Err(frame) => trailers = frame.into_trailers().ok(),
+                },
+            }
+        };
+        let response = Self {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            trailers,
+            body: bytes.into(),
+        };
+        Ok((response, whole))
+    }
+
     /// The first value of a header as text; empty where there is none.
     pub fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);

@@ -20,6 +20,7 @@
 //! ```
 
 pub mod deadline;
+pub mod eventstream;
 pub mod gateway;
 pub mod sigv4;
 

@@ -3,7 +3,9 @@
 mod call;
 pub(super) mod event;
 pub(super) mod exchange;
+pub(super) mod relay;
 mod response;
+mod stream;
 pub(super) mod unwrap;
 
 pub(super) use call::Call;

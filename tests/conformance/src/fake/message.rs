@@ -75,6 +75,7 @@ pub(super) struct Payload {
     pub(super) frames: Vec<Vec<u8>>,
     pub(super) empty_end: bool,
     pub(super) trailers: HeaderList,
+    pub(super) behind_head: Option<usize>,
 }
 
 impl Payload {
@@ -89,6 +90,7 @@ impl Payload {
             },
             empty_end: false,
             trailers: self.trailers.clone(),
+            behind_head: None,
         }
     }
 }
@@ -98,6 +100,20 @@ impl Payload {
 pub struct Request {
     pub(super) headers: HeaderList,
     pub(super) payload: Payload,
+}
+
+impl Response {
+    /// The frame of this number (from 0) comes once the client has the head, with what the frames before it made of it.
+    #[must_use]
+    pub fn behind_head(mut self, frame: usize) -> Self {
+        self.payload.behind_head = Some(frame);
+        self
+    }
+
+    /// See [`Response::behind_head`].
+    pub fn frame_behind_head(&self) -> Option<usize> {
+        self.payload.behind_head
+    }
 }
 
 /// What an upstream answers to one try.

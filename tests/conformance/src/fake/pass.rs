@@ -19,6 +19,8 @@ pub(super) enum Ending {
     Complete,
     /// The filter answered itself.
     Replied(Reply),
+    /// The filter ended it, and what of it went on is all there is.
+    CutOff,
     /// The headers were not wanted, so nothing else was.
     Abandoned,
     /// The filter held it, and nothing more was to come.
@@ -50,6 +52,10 @@ pub(super) fn pass<F: Filter<FakeHost>>(
         let end = index + 1 == parts.len();
         match step(host, filter, side, part, end) {
             Step::Hold => host.chunks_mut(side).hold(),
+            Step::Abort => {
+                passed.ending = Ending::CutOff;
+                return passed;
+            }
             Step::Reply(reply) => {
                 passed.ending = Ending::Replied(reply);
                 return passed;

@@ -13,7 +13,12 @@ pub fn differences(one: &Observed, other: &Observed) -> Vec<String> {
     };
     compare("status", one.status.to_string(), other.status.to_string());
     let without_body = other.adds_no_body && other.body.is_empty();
-    if !without_body {
+    compare(
+        "cut off",
+        one.cut_off.to_string(),
+        other.cut_off.to_string(),
+    );
+    if !(without_body || one.cut_off && other.cut_off) {
         compare("body", show(&one.body), show(&other.body));
     }
     compare(

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use anyhow::{Context, Result};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tenon_e2e::deadline::within;
-use tenon_e2e::{get, request, streaming_body};
+use tenon_e2e::{Gate, Response, get, request, streaming_body};
 use tokio::net::TcpStream;
 
 use super::wire::{Connection, Message, Outgoing, receive};
@@ -33,14 +33,18 @@ impl Client {
         self.protocol
     }
 
-    pub(super) async fn exchange(&mut self, request: &Request) -> Result<Message> {
+    pub(super) async fn exchange(
+        &mut self,
+        request: &Request,
+        head_seen: &Gate,
+    ) -> Result<Message> {
         match self.protocol {
-            Protocol::Http1 => self.over_http1(request).await,
-            Protocol::Http2 => self.over_http2(request).await,
+            Protocol::Http1 => self.over_http1(request, head_seen).await,
+            Protocol::Http2 => self.over_http2(request, head_seen).await,
         }
     }
 
-    async fn over_http1(&mut self, request: &Request) -> Result<Message> {
+    async fn over_http1(&mut self, request: &Request, head_seen: &Gate) -> Result<Message> {
         let mut connection = match self.http1.take() {
             Some(connection) => connection,
             None => Connection::new(TcpStream::connect(self.listener).await?)?,
@@ -54,8 +58,10 @@ impl Client {
             has_empty_end: request.has_empty_end_frame(),
             trailers: request.trailers(),
             without_body: "",
+            gate: None,
         };
         let has_body = |start: &str| {
+            head_seen.open();
             let status = start.split(' ').nth(1).unwrap_or_default();
             method != "HEAD" && status != "204" && status != "304"
         };
@@ -76,13 +82,16 @@ impl Client {
             .await??
             .context("the connection ended without an answer")?
         };
-        if matches!(sent, Some(Ok(()))) && message.headers.text("connection") != "close" {
+        if matches!(sent, Some(Ok(())))
+            && !message.cut_off
+            && message.headers.text("connection") != "close"
+        {
             self.http1 = Some(connection);
         }
         Ok(message)
     }
 
-    async fn over_http2(&mut self, sent: &Request) -> Result<Message> {
+    async fn over_http2(&mut self, sent: &Request, head_seen: &Gate) -> Result<Message> {
         let mut client = match self.http2.take() {
             Some(client) if client.is_open() => client,
             _ => tenon_e2e::Client::http2(self.listener).await?,
@@ -114,7 +123,9 @@ impl Client {
         };
         *outgoing.method_mut() = headers.text(":method").parse()?;
         *outgoing.headers_mut() = header_map(headers)?;
-        let answer = client.send(outgoing).await?;
+        let open = client.open(outgoing).await?;
+        head_seen.open();
+        let (answer, whole) = Response::read_what_comes(open).await?;
         self.http2 = Some(client);
         Ok(Message {
             start: format!("HTTP/2 {}", answer.status),
@@ -125,6 +136,7 @@ impl Client {
                 .as_ref()
                 .map(header_list)
                 .unwrap_or_default(),
+            cut_off: !whole,
         })
     }
 }

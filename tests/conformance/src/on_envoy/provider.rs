@@ -24,6 +24,8 @@ pub(super) struct Script {
     pub(super) rotation: Option<Rotation>,
     /// Opened when a late answer is to be given.
     pub(super) late: Gate,
+    /// Opened when the client has the head of its response.
+    pub(super) head_seen: Gate,
     pub(super) sent: Vec<Sent>,
     pub(super) problems: Vec<String>,
 }
@@ -83,13 +85,14 @@ async fn serve(stream: TcpStream, script: &Mutex<Script>) -> Result<()> {
     let mut connection = Connection::new(stream)?;
     // Where Envoy drops a connection, as it does with a try that was outrun, there is nothing to complain of.
     while let Ok(Some(message)) = receive(&mut connection.reader, |_| true).await {
-        let (answer, rotation, late) = {
+        let (answer, rotation, late, head_seen) = {
             let mut script = lock(script);
             script.sent.push(sent(message));
             (
                 script.answers.pop_front(),
                 script.rotation.take(),
                 script.late.clone(),
+                script.head_seen.clone(),
             )
         };
         if let Some(rotation) = rotation {
@@ -110,15 +113,17 @@ async fn serve(stream: TcpStream, script: &Mutex<Script>) -> Result<()> {
             }
             Some(Answer::Late(response)) => {
                 late.pass().await?;
-                respond(&response, &mut connection.writer).await?;
+                respond(&response, head_seen, &mut connection.writer).await?;
             }
-            Some(Answer::Response(response)) => respond(&response, &mut connection.writer).await?,
+            Some(Answer::Response(response)) => {
+                respond(&response, head_seen, &mut connection.writer).await?;
+            }
         }
     }
     Ok(())
 }
 
-async fn respond(response: &Response, stream: &mut OwnedWriteHalf) -> Result<()> {
+async fn respond(response: &Response, head_seen: Gate, stream: &mut OwnedWriteHalf) -> Result<()> {
     let status = response.headers().text(":status");
     let outgoing = Outgoing {
         start: format!("HTTP/1.1 {status} Status"),
@@ -127,6 +132,7 @@ async fn respond(response: &Response, stream: &mut OwnedWriteHalf) -> Result<()>
         has_empty_end: response.has_empty_end_frame(),
         trailers: response.trailers(),
         without_body: "content-length: 0\r\n",
+        gate: response.frame_behind_head().map(|frame| (frame, head_seen)),
     };
     // Envoy may have heard enough of it: a response that is too large is not read to its end.
     drop(outgoing.send(stream).await);

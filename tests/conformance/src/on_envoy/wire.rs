@@ -1,6 +1,7 @@
 //! HTTP/1.1 to the byte, for both ends: what a library would put right or refuse is what scenarios are about.
 
 use anyhow::{Context, Result, bail, ensure};
+use tenon_e2e::Gate;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -33,6 +34,8 @@ pub(super) struct Message {
     pub(super) headers: HeaderList,
     pub(super) body: Vec<u8>,
     pub(super) trailers: HeaderList,
+    /// The connection ended in its body.
+    pub(super) cut_off: bool,
 }
 
 /// A message to be sent.
@@ -44,6 +47,8 @@ pub(super) struct Outgoing<'a> {
     pub(super) trailers: &'a HeaderList,
     /// What says that there is no body, where there is none.
     pub(super) without_body: &'static str,
+    /// Passed before the frame of this number is sent.
+    pub(super) gate: Option<(usize, Gate)>,
 }
 
 impl Outgoing<'_> {
@@ -64,7 +69,13 @@ impl Outgoing<'_> {
         }
         head.extend(b"\r\n");
         stream.write_all(&head).await?;
-        for frame in self.frames.iter().filter(|frame| !frame.is_empty()) {
+        for (index, frame) in self.frames.iter().enumerate() {
+            if let Some((_, gate)) = self.gate.as_ref().filter(|(at, _)| *at == index) {
+                gate.pass().await?;
+            }
+            if frame.is_empty() {
+                continue;
+            }
             if chunked {
                 let size = format!("{:x}\r\n", frame.len());
                 stream
@@ -99,7 +110,8 @@ fn write_headers(out: &mut Vec<u8>, headers: &HeaderList) {
     }
 }
 
-/// Receives a message; `None` where the connection ended before it. `has_body` is asked with the start line.
+/// Receives a message; `None` where the connection ended before it. `has_body` is asked with the start line, once the
+/// headers are there.
 pub(super) async fn receive(
     connection: &mut Reader,
     has_body: impl Fn(&str) -> bool,
@@ -117,10 +129,20 @@ pub(super) async fn receive(
         message.start
     );
     message.headers = headers(connection).await?;
-    let length = message.headers.text("content-length");
     if !has_body(&message.start) {
         return Ok(Some(message));
     }
+    if message.start.starts_with("HTTP/") {
+        // A response that is cut off is one to look at.
+        message.cut_off = receive_body(connection, &mut message).await.is_err();
+    } else {
+        receive_body(connection, &mut message).await?;
+    }
+    Ok(Some(message))
+}
+
+async fn receive_body(connection: &mut Reader, message: &mut Message) -> Result<()> {
+    let length = message.headers.text("content-length");
     if message.headers.text("transfer-encoding") == "chunked" {
         loop {
             let size = line(connection)
@@ -143,7 +165,7 @@ pub(super) async fn receive(
     } else if message.start.starts_with("HTTP/") {
         connection.read_to_end(&mut message.body).await?;
     }
-    Ok(Some(message))
+    Ok(())
 }
 
 async fn exactly(connection: &mut Reader, size: usize, body: &mut Vec<u8>) -> Result<()> {

@@ -14,6 +14,8 @@ pub struct Expected {
     pub body: Body,
     /// Whether the body is put into a response that came without one, which proxy-wasm cannot do.
     pub body_added: bool,
+    /// Whether the client's response ends before its end, and visibly so.
+    pub cut_off: bool,
     /// Headers of the client's response: exactly these values.
     pub headers: Vec<(&'static str, Vec<Vec<u8>>)>,
     /// Trailers of the client's response.
@@ -36,6 +38,8 @@ pub struct Expected {
     pub results: Vec<&'static str>,
     /// Dynamic metadata: this value, or none.
     pub annotations: Vec<(&'static str, Option<&'static str>)>,
+    /// What the log has.
+    pub logs: Vec<&'static str>,
     /// What may be seen nowhere.
     pub never: Vec<&'static str>,
 }
@@ -79,6 +83,7 @@ impl Default for Expected {
             status: 200,
             body: Body::OfTheAnswer,
             body_added: false,
+            cut_off: false,
             headers: Vec::new(),
             trailers: Vec::new(),
             error: None,
@@ -95,6 +100,7 @@ impl Default for Expected {
             keys: vec![Key::User],
             results: Vec::new(),
             annotations: Vec::new(),
+            logs: Vec::new(),
             never: Vec::new(),
         }
     }

@@ -1,9 +1,10 @@
 //! Which function is called, and how it is named on the wire.
 
-use tenon_contract::{CallConfig, Invocation, ResponseShape};
+use tenon_contract::{CallConfig, Invocation, RequestShape, ResponseShape};
+use tenon_core::invoke::Code;
 
 use crate::fake::{Request, Response};
-use crate::scenario::{Route, Scenario, call, lambda};
+use crate::scenario::{Route, Scenario, call, lambda, service_error};
 
 pub(super) fn all() -> Vec<Scenario> {
     vec![
@@ -53,6 +54,41 @@ pub(super) fn all() -> Vec<Scenario> {
             .answer(Response::status(202).body(""))
             .sends("x-amz-invocation-type", "Event")
             .gives(202),
+        Scenario::new("a-dry-run-runs-nothing")
+            .call_with(|aws| aws.invocation = Invocation::DryRun)
+            .request(Request::post("/", r#"{"a":1}"#))
+            .answer(Response::status(204).header("x-amzn-requestid", "r"))
+            .sends("x-amz-invocation-type", "DryRun")
+            .gives(204),
+        Scenario::new("a-dry-run-of-an-event-has-nothing-to-unwrap")
+            .call_with(|aws| {
+                aws.invocation = Invocation::DryRun;
+                aws.request = RequestShape::ApiGateway;
+                aws.response = ResponseShape::ApiGateway;
+            })
+            .answer(Response::status(204))
+            .sends("x-amz-invocation-type", "DryRun")
+            .sends_event()
+            .gives(204),
+        Scenario::new("a-dry-run-that-is-denied")
+            .call_with(|aws| aws.invocation = Invocation::DryRun)
+            .answer(service_error(403, "AccessDeniedException", "x"))
+            .sends("x-amz-invocation-type", "DryRun")
+            .error(
+                Code::ProviderError,
+                403,
+                "the provider answered 403 AccessDeniedException",
+            ),
+        Scenario::new("an-event-that-is-too-large-to-be-queued")
+            .call_with(|aws| aws.invocation = Invocation::Event)
+            .request(Request::post("/", "{}"))
+            .answer(service_error(413, "RequestTooLargeException", "x"))
+            .sends("x-amz-invocation-type", "Event")
+            .error(
+                Code::ProviderError,
+                413,
+                "the provider answered 413 RequestTooLargeException",
+            ),
         Scenario::new("an-answer-without-a-body-is-one")
             .answer(lambda(Response::status(200))),
         Scenario::new("a-weight-chooses-its-call")

@@ -31,9 +31,14 @@ impl Call {
         for pattern in &mut aws.text_content_types {
             pattern.make_ascii_lowercase();
         }
-        let mut path = String::from("/2015-03-31/functions/");
+        let (version, operation) = match aws.invocation {
+            Invocation::ResponseStream => ("2021-11-15", "response-streaming-invocations"),
+            _ => ("2015-03-31", "invocations"),
+        };
+        let mut path = format!("/{version}/functions/");
         encode(&aws.name, &mut path);
-        path.push_str("/invocations");
+        path.push('/');
+        path.push_str(operation);
         let canonical_path = sign::canonical_path(path.as_bytes(), true);
         let mut query = String::new();
         if let Some(qualifier) = &aws.qualifier {
@@ -45,7 +50,8 @@ impl Call {
         Ok(Self {
             rewrites_path,
             invocation_type: match aws.invocation {
-                Invocation::RequestResponse => "RequestResponse",
+                Invocation::RequestResponse | Invocation::ResponseStream => "RequestResponse",
+                Invocation::DryRun => "DryRun",
                 Invocation::Event => "Event",
             },
             account: account(&aws.name).map(str::to_owned),
@@ -86,9 +92,10 @@ mod tests {
 
     use super::*;
 
-    fn path(name: &str, qualifier: Option<&str>) -> String {
+    fn path(name: &str, qualifier: Option<&str>, invocation: Invocation) -> String {
         let CallTarget::Aws(mut aws) = CallConfig::aws("f", name).target;
         aws.qualifier = qualifier.map(str::to_owned);
+        aws.invocation = invocation;
         Call::compile(aws, false).unwrap().path
     }
 
@@ -107,9 +114,17 @@ mod tests {
                 "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu-west-1%3A123456789012%3Afunction%3Aa_b/invocations?Qualifier=7",
             ),
         ] {
-            assert_eq!(path(name, qualifier), expected);
+            assert_eq!(path(name, qualifier, Invocation::DryRun), expected);
         }
     }
+    #[test]
+    fn streams_have_an_operation_of_their_own() {
+        assert_eq!(
+            path("a:b", Some("7"), Invocation::ResponseStream),
+            "/2021-11-15/functions/a%3Ab/response-streaming-invocations?Qualifier=7"
+        );
+    }
+
     #[test]
     fn an_arn_tells_the_account() {
         for (name, expected) in [

@@ -3,14 +3,16 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use base64::Engine as _;
 use tenon_contract::{
     ERROR_HEADER, Invocation, ORIGINAL_METHOD, ORIGINAL_PATH, Provider, ResponseShape,
 };
 
 use super::Call;
 use super::event;
-use super::response::ProviderResponse;
-use super::unwrap::{self, Unwrapped};
+use super::relay;
+use super::response::{LOG_RESULT, ProviderResponse};
+use super::unwrap::{self, BASE64, Unwrapped};
 use crate::host::{Host, Level, Side, Step};
 use crate::invoke::error::Code;
 use crate::invoke::header;
@@ -22,24 +24,30 @@ use crate::sign::{EMPTY_PAYLOAD, Header, HexDigest, Path, PayloadHash, Request, 
 
 /// The header of a session's token.
 const SECURITY_TOKEN: &str = "x-amz-security-token";
+/// The header that asks for the tail of the function's log.
+const LOG_TYPE: &str = "x-amz-log-type";
 /// The headers that every call writes.
 const ALWAYS_WRITTEN: &[&str] = &["authorization", "x-amz-date", "x-amz-invocation-type"];
 /// The headers that a call with a session's credentials writes.
-const WRITTEN_WITH_TOKEN: &[&str] = &[
+const WRITTEN_IN_SESSIONS: &[&str] = &[
     "authorization",
     "x-amz-date",
     "x-amz-invocation-type",
     SECURITY_TOKEN,
 ];
-/// All headers that a call may write.
+/// The headers that calls may write.
 pub(in crate::invoke) const WRITTEN: &[&str] = &[
     "authorization",
     "x-amz-date",
     "x-amz-invocation-type",
     SECURITY_TOKEN,
+    LOG_TYPE,
     ORIGINAL_PATH,
     ORIGINAL_METHOD,
 ];
+
+/// The value of [`LOG_TYPE`].
+const TAIL: &[u8] = b"Tail";
 
 /// Whether a client's header must not reach Lambda. Where its path and method are told, it is not the client who tells.
 pub(in crate::invoke) fn is_reserved(name: &[u8]) -> bool {
@@ -131,6 +139,9 @@ pub(in crate::invoke) fn send(
         "x-amz-invocation-type",
         call.invocation_type.as_bytes(),
     );
+    if call.aws.log_tail {
+        host.set_header(Side::Request, LOG_TYPE, TAIL);
+    }
     host.set_header(Side::Request, "x-amz-date", &signed.date);
     match signer.credentials().session_token() {
         Some(token) => host.set_header(Side::Request, SECURITY_TOKEN, token.as_bytes()),
@@ -162,18 +173,19 @@ fn sign<'b>(
     payload_hash: &HexDigest,
     (now, buffer): (Duration, &'b mut Vec<u8>),
 ) -> Signed<'b> {
-    let headers: [Header<'_>; 3] = [
+    let headers: [Header<'_>; 4] = [
         ("content-type", content_type.unwrap_or_default()),
         ("host", host),
         ("x-amz-invocation-type", call.invocation_type.as_bytes()),
+        (LOG_TYPE, TAIL),
     ];
+    let first = usize::from(content_type.is_none());
+    let end = headers.len() - usize::from(!call.aws.log_tail);
     let request = Request {
         method: "POST",
         path: Path::Canonical(&call.canonical_path),
         query: call.query.as_bytes(),
-        headers: headers
-            .get(usize::from(content_type.is_none())..)
-            .unwrap_or_default(),
+        headers: headers.get(first..end).unwrap_or_default(),
         payload_hash,
     };
     signer.sign(&request, now, buffer)
@@ -195,9 +207,9 @@ pub(in crate::invoke) fn written(
     let routing =
         matches!(&upstream.provider, Provider::Aws(aws) if aws.propagate_original_routing);
     Written {
-        headers: match (routing, token) {
-            (true, _) => WRITTEN,
-            (false, true) => WRITTEN_WITH_TOKEN,
+        headers: match (token, routing || call.aws.log_tail) {
+            (_, true) => WRITTEN,
+            (true, false) => WRITTEN_IN_SESSIONS,
             (false, false) => ALWAYS_WRITTEN,
         },
         body: event::is_built(call) || instead_of_nothing(one, call).is_some(),
@@ -218,7 +230,19 @@ pub(in crate::invoke) fn respond(
     for name in &response.ours {
         host.remove_header(Side::Response, name);
     }
+    if let Some(tail) = &response.log_result {
+        host.remove_header(Side::Response, LOG_RESULT);
+        if call.aws.log_tail {
+            log_tail(one, upstream, host, tail);
+        }
+    }
+    let streams = call.aws.invocation == Invocation::ResponseStream;
     let step = match response.verdict() {
+        None if streams => {
+            one.result = Some("ok");
+            relay::begin(one, host, call);
+            if end { Step::Continue } else { Step::Hold }
+        }
         None if response.length > upstream.max_response_bytes => {
             one.too_large_a_response(host, end)
         }
@@ -287,6 +311,21 @@ pub(in crate::invoke) fn respond(
         },
     );
     step
+}
+
+/// Logs the last lines of the function's log, of which Lambda sends 4 KB in base64.
+pub(super) fn log_tail(one: &Try, upstream: &Upstream, host: &mut impl Host, encoded: &[u8]) {
+    let tail = BASE64.decode(encoded).unwrap_or_default();
+    // What the function wrote is nobody's to trust: no line of it can look like one of Envoy's.
+    for line in String::from_utf8_lossy(&tail).lines() {
+        let line = line.escape_debug();
+        let message = format!(
+            "upstream {}: function {} logged: {line}",
+            upstream.name(),
+            one.function()
+        );
+        host.log(Level::Info, &message);
+    }
 }
 
 /// Reads a response that is there as a whole.

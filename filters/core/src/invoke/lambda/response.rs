@@ -9,6 +9,8 @@ use crate::sign::from_http;
 
 /// The type of a service's error (AWS Lambda API reference, Invoke).
 const ERROR_TYPE: &str = "x-amzn-errortype";
+/// The tail of the function's log, in base64: never the client's.
+pub(crate) const LOG_RESULT: &str = "x-amz-log-result";
 
 /// What the headers of Lambda's response say (AWS Lambda API reference, Invoke).
 #[derive(Default)]
@@ -18,6 +20,7 @@ pub(crate) struct ProviderResponse {
     pub(crate) function_error: Option<Vec<u8>>,
     pub(crate) executed_version: Option<Vec<u8>>,
     pub(crate) request_id: Option<Vec<u8>>,
+    pub(crate) log_result: Option<Vec<u8>>,
     /// Without what follows the name.
     error_type: Option<String>,
     pub(crate) date: Option<Duration>,
@@ -38,6 +41,7 @@ impl ProviderResponse {
             b"x-amz-function-error" => response.function_error = Some(value.to_owned()),
             b"x-amz-executed-version" => response.executed_version = Some(value.to_owned()),
             b"x-amzn-requestid" => response.request_id = Some(value.to_owned()),
+            b"x-amz-log-result" => response.log_result = Some(value.to_owned()),
             b"x-amzn-errortype" => response.error_type = error_type(value),
             // Where the provider may have refused a signature for its time; `:status` comes first.
             b"date" if response.status == 403 => {

@@ -25,9 +25,9 @@ pub(crate) struct Unwrapped {
     pub(crate) malformed: bool,
 }
 
-type Fields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+pub(super) type Fields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
-const BASE64: GeneralPurpose = GeneralPurpose::new(
+pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
@@ -63,15 +63,15 @@ pub(crate) fn throttle_reason(answer: &[u8]) -> Option<String> {
     header::is_value(reason.as_bytes()).then(|| reason.into_owned())
 }
 
-fn is_final_status(status: &u16) -> bool {
+pub(super) fn is_final_status(status: &u16) -> bool {
     (200..=599).contains(status)
 }
 
-fn is_null(value: &RawValue) -> bool {
+pub(super) fn is_null(value: &RawValue) -> bool {
     value.get() == "null"
 }
 
-fn read<'a, T: serde::Deserialize<'a>>(value: &'a RawValue) -> Option<T> {
+pub(super) fn read<'a, T: serde::Deserialize<'a>>(value: &'a RawValue) -> Option<T> {
     serde_json::from_str(value.get()).ok()
 }
 
@@ -83,19 +83,19 @@ fn string(value: &RawValue) -> Option<Cow<'_, str>> {
 }
 
 /// A string as its text, anything else as its JSON.
-fn shown(value: &RawValue) -> Cow<'_, str> {
+pub(super) fn shown(value: &RawValue) -> Cow<'_, str> {
     string(value).unwrap_or(Cow::Borrowed(value.get()))
 }
 
 /// What Envoy takes of an upstream's response headers unless it is told otherwise (`max_response_headers_kb`).
 const MOST_HEADER_BYTES: usize = 60 * 1024;
 
-fn is_too_much(headers: &[(String, String)]) -> bool {
+pub(super) fn is_too_much(headers: &[(String, String)]) -> bool {
     let bytes = |(name, value): &(String, String)| name.len() + value.len();
     headers.iter().map(bytes).sum::<usize>() > MOST_HEADER_BYTES
 }
 
-fn push(headers: &mut Vec<(String, String)>, name: &str, value: &str) {
+pub(super) fn push(headers: &mut Vec<(String, String)>, name: &str, value: &str) {
     let name = name.to_ascii_lowercase();
     // RFC 9113, 8.2.1: an HTTP/2 client resets a response with a value that begins or ends with white space.
     let value = value.trim_matches([' ', '\t']);

@@ -19,6 +19,8 @@ pub(in crate::invoke) enum Answer {
     Replace(Option<Vec<u8>>),
     /// It is held, and read once it is whole.
     Gather(Reading),
+    /// It is decoded as it comes, and sent on.
+    Relay(Box<lambda::relay::Relay>),
 }
 
 /// What a provider says of an answer besides the answer.
@@ -41,14 +43,30 @@ impl Try {
         step: Step,
         end: bool,
     ) -> Step {
-        if let Step::Reply(_) = step {
+        if let Step::Reply(_) | Step::Abort = step {
             self.phase = super::Phase::Answered;
             let now = host.now();
             self.count(host, now);
             return step;
         }
+        if step == Step::Hold {
+            return step;
+        }
+        if let Answer::Relay(_) = self.answer {
+            let step = lambda::relay::advance(self, upstream, host, end);
+            match self.answer {
+                Answer::Relay(_) if step != Step::Abort => {}
+                // It failed, and this says what of it goes out.
+                _ => return self.advance(upstream, host, step, end),
+            }
+            if end {
+                let now = host.now();
+                self.count(host, now);
+            }
+            return step;
+        }
         let step = match &mut self.answer {
-            Answer::Pass => Step::Continue,
+            Answer::Pass | Answer::Relay(_) => Step::Continue,
             Answer::Discard => {
                 host.replace_body(Side::Response, b"");
                 Step::Continue
@@ -129,14 +147,33 @@ impl Try {
         status: u16,
         message: &str,
     ) -> Step {
-        self.mark(host, code);
-        let (head, grpc) = self.client_kind();
-        if grpc {
+        if self.client_kind().1 {
+            self.mark(host, code);
             return Step::Reply(code.reply_with_status(status, message, true));
         }
-        let body = code.body(message);
+        self.fail_with(
+            host,
+            end,
+            (code, status),
+            b"application/json",
+            code.body(message),
+        );
+        Step::Continue
+    }
+
+    /// The same with a body of its own, for a client that does not speak gRPC.
+    pub(in crate::invoke) fn fail_with(
+        &mut self,
+        host: &mut impl Host,
+        end: bool,
+        (code, status): (Code, u16),
+        content_type: &[u8],
+        body: Vec<u8>,
+    ) {
+        self.mark(host, code);
+        let (head, _) = self.client_kind();
         host.set_header(Side::Response, ":status", status.to_string().as_bytes());
-        host.set_header(Side::Response, "content-type", b"application/json");
+        host.set_header(Side::Response, "content-type", content_type);
         host.set_header(
             Side::Response,
             "content-length",
@@ -148,7 +185,6 @@ impl Try {
             (true, false) => Answer::Discard,
             (false, _) => Answer::Replace(Some(body)),
         };
-        Step::Continue
     }
 
     /// The response's body, which was held.
