@@ -82,7 +82,10 @@ impl HttpContext for FunctionContext {
         self.stream.request.headers_arrive();
         let mut action = self.run(|call, upstream, host| call.request_headers(upstream, host, end));
         if action == Action::Continue {
-            self.refuse_bodyless();
+            if end {
+                self.refuse_bodyless();
+            }
+            // Once they went on, Envoy would take the headers out of reach: they wait for the body's first part.
             action = Action::Pause;
         }
         self.stream.request.headers_leave(action);
@@ -93,7 +96,7 @@ impl HttpContext for FunctionContext {
         self.stream.request.body_arrives(length);
         let action = self.run(|call, upstream, host| call.request_body(upstream, host, end));
         self.stream.request.body_leaves(action);
-        self.waiting |= action == Action::Continue && end;
+        self.waiting |= action == Action::Continue;
         action
     }
 

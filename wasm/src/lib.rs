@@ -14,8 +14,9 @@
 //!   Envoy 1.40 still calls it, which traps.
 //! * Envoy gives proxy-wasm no way to add a body to a message without one, and takes a request's headers out of reach
 //!   once they went on. So the request has to come as headers and a body, empty if need be, which Envoy's Lua filter
-//!   does with `request_handle:body(true)` where `content-length` is 0 or, with `transfer-encoding`, missing. Without it
-//!   such requests are answered 500.
+//!   does with `request_handle:body(true)` where `content-length` is 0 or missing, unless `transfer-encoding` or the
+//!   content type of gRPC says that a body comes. Without it such requests are answered 500. Where requests are not held
+//!   (Google's), their headers go on with the first part of their body.
 //! * `allow_on_headers_stop_iteration: true`, or a request that is held back stalls.
 //! * `failure_policy: FAIL_RELOAD` with a `base_interval` of 10 ms or more (with 1 ms Envoy 1.40 crashes on its first
 //!   reload): after a trap `FAIL_CLOSED` never answers again, `FAIL_RELOAD` loses what is in flight in that VM.

@@ -1,6 +1,8 @@
 //! Which function a destination calls, and how.
 
-use tenon_contract::{AwsCall, CallConfig, CallTarget, Invocation, RequestShape, ResponseShape};
+use tenon_contract::{
+    AwsCall, CallConfig, CallTarget, Invocation, RequestShape, ResponseShape, VERSION,
+};
 use tenon_model::{AwsDestination, AwsUpstream, LambdaFunction, ObjectRef, Payload};
 
 use crate::aws::partition;
@@ -18,10 +20,8 @@ pub(crate) fn resolve(
         .or(&lambda.overrides);
     let function = function(reference, lambda, &asked)?;
     let (request, response) = shapes(&asked)?;
-    let mut call = CallConfig::aws(&function.logical_name, arn_or_name(lambda, function));
-    call.rewrites_path = rewrites_path;
-    let CallTarget::Aws(defaults) = call.target;
-    call.target = CallTarget::Aws(AwsCall {
+    let defaults = AwsCall::new(arn_or_name(lambda, function));
+    let target = CallTarget::Aws(AwsCall {
         qualifier: function.qualifier.clone(),
         invocation: match asked.asynchronous {
             Some(true) => Invocation::Event,
@@ -39,7 +39,12 @@ pub(crate) fn resolve(
         empty_body_override: asked.empty_body_override.clone(),
         ..defaults
     });
-    Ok(call)
+    Ok(CallConfig {
+        version: VERSION,
+        function: function.logical_name.clone(),
+        rewrites_path,
+        target,
+    })
 }
 
 /// What the function is given, and what its answer is.

@@ -30,7 +30,8 @@ pub(crate) struct Shared {
     pub(crate) secret: Option<EnvoySecretId>,
     pub(crate) metrics: CallMetrics,
     /// How much Envoy may hold back: the largest message, and a frame more, so that the filter's own answer comes first.
-    buffer_limit: u64,
+    /// `None`: what it holds by itself, so that a slow side slows the other.
+    buffer_limit: Option<u64>,
 }
 
 /// The filter configuration of a cluster.
@@ -57,16 +58,14 @@ impl Function {
                 id
             }
         };
-        let buffer_limit = config
-            .max_request_bytes
-            .max(config.max_response_bytes)
-            .saturating_add(2 << 20);
         let metrics = CallMetrics::define(envoy)?;
+        let upstream = Upstream::new(config);
+        let held = upstream.most_held();
         Some(Self(Arc::new(Shared {
-            upstream: Upstream::new(config),
+            upstream,
             secret,
             metrics,
-            buffer_limit,
+            buffer_limit: held.map(|held| held.saturating_add(2 << 20)),
         })))
     }
 }
@@ -168,8 +167,10 @@ const GRPC_UNKNOWN: u32 = 2;
 impl<EHF: EnvoyHttpFilter> HttpFilter<EHF> for FunctionFilter {
     fn on_request_headers(&self, envoy: &mut EHF, end: bool) -> RequestHeadersStatus {
         use RequestHeadersStatus::{Continue, StopIteration};
-        if envoy.get_buffer_limit() < self.shared.buffer_limit {
-            envoy.set_buffer_limit(self.shared.buffer_limit);
+        if let Some(limit) = self.shared.buffer_limit
+            && envoy.get_buffer_limit() < limit
+        {
+            envoy.set_buffer_limit(limit);
         }
         self.run(
             envoy,

@@ -22,7 +22,7 @@ mod path_template;
 mod secret;
 
 pub use path_template::{PathTemplate, Segment, TemplateError, normalize_path};
-pub use secret::{AwsCredentials, SecretBlob};
+pub use secret::{AwsCredentials, GcpToken, SecretBlob};
 
 /// The major version of the contract. A change that an older reader would misunderstand raises it.
 pub const VERSION: u32 = 1;
@@ -154,6 +154,22 @@ pub struct CallConfig {
 pub enum CallTarget {
     /// AWS Lambda.
     Aws(AwsCall),
+    /// Cloud Functions or Cloud Run.
+    Gcp(GcpCall),
+}
+
+/// A request to a function of Cloud Functions or a service of Cloud Run.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GcpCall {
+    /// What stands before the request's own path, as `/hello`: functions of the host `<region>-<project>.cloudfunctions.net`
+    /// are told apart by it. Not percent-encoded, without a slash at its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_prefix: Option<String>,
+    /// The client's own `authorization` goes to the function; the token goes into `x-serverless-authorization`, which
+    /// Cloud Run and Cloud Functions look at first, and do not hand on.
+    #[serde(default)]
+    pub keep_authorization: bool,
 }
 
 /// A call of a Lambda function.
@@ -190,6 +206,24 @@ pub struct AwsCall {
     /// The JSON that the function is given in place of an empty body, where it is given the client's body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub empty_body_override: Option<String>,
+}
+
+impl AwsCall {
+    /// A call of a function with the defaults.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            qualifier: None,
+            invocation: Invocation::default(),
+            request: RequestShape::default(),
+            response: ResponseShape::default(),
+            function_error_status: default_function_error_status(),
+            expose_function_error: true,
+            log_tail: false,
+            text_content_types: Vec::new(),
+            empty_body_override: None,
+        }
+    }
 }
 
 fn default_function_error_status() -> u16 {
@@ -265,18 +299,17 @@ impl CallConfig {
             version: VERSION,
             function: function.into(),
             rewrites_path: false,
-            target: CallTarget::Aws(AwsCall {
-                name: name.into(),
-                qualifier: None,
-                invocation: Invocation::default(),
-                request: RequestShape::default(),
-                response: ResponseShape::default(),
-                function_error_status: default_function_error_status(),
-                expose_function_error: true,
-                log_tail: false,
-                text_content_types: Vec::new(),
-                empty_body_override: None,
-            }),
+            target: CallTarget::Aws(AwsCall::new(name)),
+        }
+    }
+
+    /// A request to a function of Google's, as it is.
+    pub fn gcp(function: impl Into<String>) -> Self {
+        Self {
+            version: VERSION,
+            function: function.into(),
+            rewrites_path: false,
+            target: CallTarget::Gcp(GcpCall::default()),
         }
     }
 
@@ -357,7 +390,8 @@ pub struct UpstreamConfig {
     /// The secret with the provider's credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<SecretRef>,
-    /// The largest request body, in bytes, as the provider gets it.
+    /// The largest request body, in bytes, as the provider gets it. Where requests pass through without being held, only
+    /// the announced length counts.
     #[serde(default = "default_payload_limit")]
     pub max_request_bytes: u64,
     /// The largest response body, in bytes, as the provider sends it.
@@ -398,6 +432,16 @@ pub fn ads_config_source() -> BTreeMap<String, Value> {
 pub enum Provider {
     /// AWS Lambda in one region.
     Aws(AwsProvider),
+    /// One host of Cloud Functions or Cloud Run.
+    Gcp(GcpProvider),
+}
+
+/// One host of Cloud Functions or Cloud Run. The secret's token is for its audience.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GcpProvider {
+    /// The value of `host`, with a port where it is not the scheme's own.
+    pub host: String,
 }
 
 /// AWS Lambda in one region.
@@ -457,7 +501,17 @@ mod tests {
 
     #[test]
     fn calls_survive_a_round_trip() {
-        for call in [full_call(), CallConfig::aws("a", "b")] {
+        let mut gcp = CallConfig::gcp("g");
+        gcp.target = CallTarget::Gcp(GcpCall {
+            path_prefix: Some("/g".into()),
+            keep_authorization: true,
+        });
+        for call in [
+            full_call(),
+            CallConfig::aws("a", "b"),
+            CallConfig::gcp("a"),
+            gcp,
+        ] {
             let read = CallConfig::from_json(call.to_json().as_bytes()).unwrap();
             assert_eq!(
                 read,
@@ -480,7 +534,18 @@ mod tests {
 
     #[test]
     fn filter_configurations_survive_a_round_trip() {
-        for config in [upstream(), FunctionConfig::Guard {}] {
+        let FunctionConfig::Upstream(mut gcp) = upstream() else {
+            panic!("not an upstream")
+        };
+        gcp.max_request_bytes = u64::MAX;
+        gcp.provider = Provider::Gcp(GcpProvider {
+            host: "f-uc.a.run.app".into(),
+        });
+        for config in [
+            upstream(),
+            FunctionConfig::Upstream(gcp),
+            FunctionConfig::Guard {},
+        ] {
             let read = FunctionConfig::from_json(config.to_json().as_bytes()).unwrap();
             assert_eq!(
                 read,

@@ -12,6 +12,8 @@ use crate::Error;
 pub enum SecretBlob {
     /// Credentials of AWS.
     Aws(AwsCredentials),
+    /// An ID token of Google's.
+    Gcp(GcpToken),
     /// There are none, and why: the control plane serves this rather than nothing, so that no listener waits.
     Unavailable(String),
 }
@@ -28,6 +30,17 @@ pub struct AwsCredentials {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_token: Option<String>,
     /// When they end (RFC 3339), where they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiration: Option<String>,
+}
+
+/// An ID token of Google's, for one audience. Neither `Debug` nor any error shows it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GcpToken {
+    /// The token: a JWT.
+    pub id_token: String,
+    /// When it ends (RFC 3339), if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiration: Option<String>,
 }
@@ -60,6 +73,7 @@ impl fmt::Debug for SecretBlob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Aws(credentials) => credentials.fmt(f),
+            Self::Gcp(token) => token.fmt(f),
             Self::Unavailable(reason) => f.debug_tuple("Unavailable").field(reason).finish(),
         }
     }
@@ -68,6 +82,14 @@ impl fmt::Debug for SecretBlob {
 impl fmt::Debug for AwsCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AwsCredentials")
+            .field("expiration", &self.expiration)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for GcpToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GcpToken")
             .field("expiration", &self.expiration)
             .finish_non_exhaustive()
     }
@@ -86,10 +108,18 @@ mod tests {
         }
     }
 
+    fn token() -> GcpToken {
+        GcpToken {
+            id_token: "header.claims.signature".into(),
+            expiration: Some("2030-01-01T00:00:00Z".into()),
+        }
+    }
+
     #[test]
     fn secrets_survive_a_round_trip() {
         for blob in [
             SecretBlob::Aws(credentials()),
+            SecretBlob::Gcp(token()),
             SecretBlob::Unavailable("no such secret".into()),
         ] {
             assert_eq!(
@@ -101,13 +131,18 @@ mod tests {
 
     #[test]
     fn secrets_are_never_printed() {
-        let shown = format!("{:?} {:?}", credentials(), SecretBlob::Aws(credentials()));
+        let shown = format!(
+            "{:?} {:?} {:?}",
+            credentials(),
+            SecretBlob::Aws(credentials()),
+            SecretBlob::Gcp(token())
+        );
         let error = SecretBlob::from_json(
             br#"{"aws":{"accessKeyId":"AKIDEXAMPLE","secretAccessKey":["very-secret"]}}"#,
         )
         .unwrap_err()
         .to_string();
-        for secret in ["AKIDEXAMPLE", "very-secret", "token-of-session"] {
+        for secret in ["AKIDEXAMPLE", "very-secret", "token-of-session", "claims"] {
             assert!(
                 !shown.contains(secret) && !error.contains(secret),
                 "{shown} {error}"

@@ -10,6 +10,7 @@
 
 mod call;
 mod error;
+mod gcp;
 mod guard;
 mod header;
 mod lambda;

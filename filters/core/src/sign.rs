@@ -33,7 +33,7 @@ mod date;
 mod payload;
 mod signer;
 
-pub(crate) use date::{common_log, from_http};
+pub(crate) use date::{common_log, from_http, from_rfc3339};
 
 pub use canonical::{Header, Path, Request, Settings, canonical_path, canonical_request};
 pub use credentials::{Credentials, Error};

@@ -9,7 +9,7 @@ use tenon_e2e::sigv4::{AccessKey, verify};
 
 use crate::fake::{Answer, HeaderList, Sent};
 use crate::observed::{LOGGED, Observed, comparable, show};
-use crate::scenario::{Body, HOST, Key, REGION, Scenario, Shown};
+use crate::scenario::{Body, Cloud, Key, REGION, Scenario, Shown};
 
 /// Compares what came of a scenario with what had to. Nothing is said where all is well.
 pub fn check(scenario: &Scenario, observed: &Observed, now: SystemTime) -> Vec<String> {
@@ -113,9 +113,15 @@ impl Check<'_> {
         let scenario = self.scenario;
         let expected = &scenario.expected.each_try;
         let what = |what: &str| format!("try {number}: {what}");
-        self.expect(&what("method"), &*sent.method(), "POST");
+        let cloud = scenario.upstream.cloud;
+        let method = match cloud {
+            Cloud::Lambda => "POST".to_owned(),
+            Cloud::Google => scenario.request.headers().text(":method"),
+        };
+        self.expect(&what("method"), sent.method(), method);
         self.expect(&what("path"), &*sent.path(), expected.path);
-        self.expect(&what("host"), &*sent.headers.text(":authority"), HOST);
+        let host = sent.headers.text(":authority");
+        self.expect(&what("host"), &*host, cloud.host());
         self.expect(&what("complete"), sent.complete, true);
         for (name, value) in &expected.headers {
             let found: Vec<_> = sent.headers.all(name).map(show).collect();
@@ -124,17 +130,19 @@ impl Check<'_> {
         }
         for (name, value) in sent.headers.iter() {
             let of_aws = name == "authorization" || name.starts_with("x-amz");
-            let is_written = matches!(
-                name,
-                "authorization"
-                    | "x-amz-date"
-                    | "x-amz-invocation-type"
-                    | "x-amz-log-type"
-                    | "x-amz-security-token"
-            );
-            if (of_aws && !is_written && name != "x-amzn-trace-id")
-                || name.starts_with(HEADER_PREFIX)
-            {
+            let is_written = match cloud {
+                Cloud::Lambda => matches!(
+                    name,
+                    "authorization"
+                        | "x-amz-date"
+                        | "x-amz-invocation-type"
+                        | "x-amz-log-type"
+                        | "x-amz-security-token"
+                ),
+                Cloud::Google => matches!(name, "authorization" | "x-serverless-authorization"),
+            };
+            let reserved = cloud == Cloud::Lambda && of_aws && name != "x-amzn-trace-id";
+            if (reserved && !is_written) || name.starts_with(HEADER_PREFIX) {
                 let value = show(value);
                 self.complaints
                     .push(what(&format!("{name}: {value} reached the provider")));
@@ -167,7 +175,11 @@ impl Check<'_> {
                     .push(what(&format!("the event is no JSON: {error}"))),
             },
         }
-        if let Err(refusal) = signature(sent, key, now) {
+        let verified = match cloud {
+            Cloud::Lambda => signature(sent, key, now),
+            Cloud::Google => token(sent, key),
+        };
+        if let Err(refusal) = verified {
             self.complaints.push(what(&refusal));
         }
     }
@@ -229,7 +241,9 @@ impl Check<'_> {
         }
         for sent in &observed.sent {
             let authorization = sent.headers.text("authorization");
-            secrets.extend(authorization.rsplit('=').next().map(str::to_owned));
+            if self.scenario.upstream.cloud == Cloud::Lambda {
+                secrets.extend(authorization.rsplit('=').next().map(str::to_owned));
+            }
         }
         secrets.extend(self.scenario.expected.never.iter().map(|&it| it.to_owned()));
         let places = [
@@ -254,10 +268,26 @@ fn shown(headers: &HeaderList) -> String {
 
 /// What tries of one request have in common: all but time, key and signature.
 fn stable(sent: &Sent) -> (Vec<(String, String)>, &[u8]) {
-    let changing = ["authorization", "x-amz-date", "x-amz-security-token"];
+    let changing = [
+        "authorization",
+        "x-amz-date",
+        "x-amz-security-token",
+        "x-serverless-authorization",
+    ];
     let headers = comparable(&sent.headers).into_iter();
     let headers = headers.filter(|(name, _)| !changing.contains(&&**name));
     (headers.collect(), &sent.body)
+}
+
+/// Whether Google would find the token, in the header that it looks at first.
+fn token(sent: &Sent, key: Key) -> Result<(), String> {
+    let own = ["x-serverless-authorization", "authorization"]
+        .into_iter()
+        .find_map(|name| sent.headers.get(name));
+    match own {
+        Some(value) if value == format!("Bearer {}", key.secret_key()).as_bytes() => Ok(()),
+        own => Err(format!("Google would look at {:?}", own.map(show))),
+    }
 }
 
 /// Whether AWS would accept the signature.

@@ -58,7 +58,7 @@ pub struct Observed {
 }
 
 /// The request headers that access logs of real Envoys are asked for.
-pub const LOGGED: [&str; 17] = [
+pub const LOGGED: [&str; 18] = [
     ":method",
     ":path",
     ":authority",
@@ -75,6 +75,7 @@ pub const LOGGED: [&str; 17] = [
     "x-amz-security-token",
     "x-amzn-trace-id",
     "x-amzn-vpc-id",
+    "x-serverless-authorization",
     "x-tenon-secret",
 ];
 

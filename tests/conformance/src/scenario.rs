@@ -9,7 +9,7 @@ mod expected;
 mod surroundings;
 
 pub use expected::{Body, Expected, ExpectedTry, Shown};
-pub use surroundings::{HOST, Key, REGION, Retry, Rewrite, Route, UPSTREAM, Upstream};
+pub use surroundings::{Cloud, Key, REGION, Retry, Rewrite, Route, UPSTREAM, Upstream};
 
 /// A row of the table.
 #[derive(Debug, Clone)]
@@ -42,7 +42,9 @@ pub fn call() -> CallConfig {
 /// The same, changed.
 pub fn call_with(change: impl FnOnce(&mut AwsCall)) -> CallConfig {
     let mut call = call();
-    let CallTarget::Aws(aws) = &mut call.target;
+    let CallTarget::Aws(aws) = &mut call.target else {
+        panic!("not a call of Lambda")
+    };
     change(aws);
     call
 }
@@ -90,6 +92,15 @@ impl Scenario {
             not_on_wasm: None,
             expected: Expected::default(),
         }
+    }
+
+    /// A GET that goes to a function of Google's and is answered `{"ok":true}`, which is what the client gets.
+    pub fn google(name: &'static str) -> Self {
+        Self::new(name)
+            .call(&CallConfig::gcp("f"))
+            .upstream(Upstream::google())
+            .signed_with([Key::Google])
+            .path("/")
     }
 
     /// Sets the route's call.

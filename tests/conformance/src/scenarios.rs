@@ -7,6 +7,7 @@ mod calls;
 mod empty_bodies;
 mod errors;
 mod events;
+mod google;
 mod grpc;
 mod head;
 mod headers;
@@ -41,6 +42,7 @@ pub fn all() -> Vec<Scenario> {
         grpc::all(),
         refusals::all(),
         tries::all(),
+        google::all(),
         streaming::all(),
     ]
     .into_iter()

@@ -19,7 +19,9 @@ fn call(function: &str) -> CallConfig {
 
 fn with_event(function: &str, shape: RequestShape) -> CallConfig {
     let mut call = call(function);
-    let CallTarget::Aws(aws) = &mut call.target;
+    let CallTarget::Aws(aws) = &mut call.target else {
+        panic!("not a call of Lambda")
+    };
     aws.request = shape;
     call
 }

@@ -40,7 +40,9 @@ fn check(place: &str, text: &str) {
 
 fn event_call(function: &str) -> CallConfig {
     let mut call = CallConfig::aws(function, function);
-    let CallTarget::Aws(aws) = &mut call.target;
+    let CallTarget::Aws(aws) = &mut call.target else {
+        panic!("not a call of Lambda")
+    };
     aws.request = RequestShape::ApiGateway;
     call
 }
@@ -208,7 +210,7 @@ on_both_hosts! {
         lambda.answer("mirrored", [Answer::json("{}")]);
         lambda.answer("shadow", [Answer::json("{}")]);
         let mut moved = event_call("moved");
-        let CallTarget::Aws(aws) = &mut moved.target;
+        let CallTarget::Aws(aws) = &mut moved.target else { panic!("not a call of Lambda") };
         aws.response = tenon_contract::ResponseShape::ApiGateway;
         let mut moved = function_route("/moved", "lambda", &moved);
         moved["route"]["internal_redirect_policy"] = json!({"redirect_response_codes": [302]});

@@ -92,7 +92,7 @@ on_both_hosts! {
         lambda.answer("failing", [Answer::function_error("no")]);
         lambda.answer("flaky", [Answer::status(503), Answer::json("{}")]);
         let mut good = CallConfig::aws("good", "good");
-        let CallTarget::Aws(aws) = &mut good.target;
+        let CallTarget::Aws(aws) = &mut good.target else { panic!("not a call of Lambda") };
         aws.qualifier = Some("live".into());
         let mut flaky = function_route("/flaky", "lambda", &CallConfig::aws("flaky", "flaky"));
         flaky["route"]["retry_policy"] = json!({"retry_on": "5xx"});

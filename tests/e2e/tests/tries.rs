@@ -27,7 +27,9 @@ async fn gateway(
         GatewayBuilder::new(filter)?.functions("lambda", lambda.address(), &secret(&key))?;
     for (name, shape) in SHAPES {
         let mut call = CallConfig::aws(name, name);
-        let CallTarget::Aws(aws) = &mut call.target;
+        let CallTarget::Aws(aws) = &mut call.target else {
+            panic!("not a call of Lambda")
+        };
         aws.request = shape;
         let mut route = function_route(&format!("/{name}"), "lambda", &call);
         change(&mut route["route"]);
@@ -142,7 +144,7 @@ on_both_hosts! {
             Answer::json(r#"{"statusCode": 201, "body": "done"}"#),
         ]);
         let mut call = CallConfig::aws("gateway", "gateway");
-        let CallTarget::Aws(aws) = &mut call.target;
+        let CallTarget::Aws(aws) = &mut call.target else { panic!("not a call of Lambda") };
         (aws.request, aws.response) = (RequestShape::ApiGateway, ResponseShape::ApiGateway);
         let mut route = function_route("/", "lambda", &call);
         route["route"]["retry_policy"] = json!({"retry_on": "5xx", "num_retries": 2});

@@ -18,7 +18,9 @@ fn call(function: &str) -> CallConfig {
 
 fn unwrapped(function: &str) -> CallConfig {
     let mut call = call(function);
-    let CallTarget::Aws(aws) = &mut call.target;
+    let CallTarget::Aws(aws) = &mut call.target else {
+        panic!("not a call of Lambda")
+    };
     aws.response = ResponseShape::ApiGateway;
     call
 }
@@ -117,7 +119,7 @@ on_both_hosts! {
         for upstream_http2 in [false, true] {
             let lambda = LambdaDouble::start().await?;
             let mut event = call("event");
-            let CallTarget::Aws(aws) = &mut event.target;
+            let CallTarget::Aws(aws) = &mut event.target else { panic!("not a call of Lambda") };
             aws.request = RequestShape::ApiGateway;
             lambda.answer("raw", [Answer::status(503), Answer::echo()]);
             lambda.answer("event", [Answer::status(503), Answer::echo()]);

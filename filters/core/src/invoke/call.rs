@@ -6,7 +6,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tenon_contract::{CallConfig, CallTarget, Provider};
 
-use super::header::Reach;
+use super::gcp;
+use super::header::{Reach, Scheme};
 use super::lambda;
 
 /// A call as the filter uses it.
@@ -20,6 +21,7 @@ pub(super) struct Call {
 #[derive(Debug)]
 pub(super) enum Target {
     Lambda(lambda::Call),
+    Gcp(gcp::Call),
 }
 
 impl Call {
@@ -28,6 +30,7 @@ impl Call {
             CallTarget::Aws(aws) => {
                 Target::Lambda(lambda::Call::compile(aws, config.rewrites_path)?)
             }
+            CallTarget::Gcp(gcp) => Target::Gcp(gcp::Call::compile(gcp)?),
         };
         Ok(Self {
             function: config.function,
@@ -40,7 +43,8 @@ impl Target {
     /// Whether it is a call of this provider.
     pub(super) fn is_of(&self, provider: &Provider) -> bool {
         match (self, provider) {
-            (Self::Lambda(_), Provider::Aws(_)) => true,
+            (Self::Lambda(_), Provider::Aws(_)) | (Self::Gcp(_), Provider::Gcp(_)) => true,
+            (Self::Lambda(_) | Self::Gcp(_), _) => false,
         }
     }
 
@@ -48,6 +52,7 @@ impl Target {
     pub(super) fn holds_request(&self) -> bool {
         match self {
             Self::Lambda(_) => true,
+            Self::Gcp(_) => false,
         }
     }
 
@@ -56,7 +61,11 @@ impl Target {
         match self {
             Self::Lambda(call) => Reach {
                 all: lambda::event::is_built(call),
-                is_reserved: lambda::exchange::is_reserved,
+                scheme: Scheme::Aws,
+            },
+            Self::Gcp(_) => Reach {
+                all: false,
+                scheme: Scheme::Google,
             },
         }
     }
@@ -65,6 +74,7 @@ impl Target {
     pub(super) fn qualifier(&self) -> Option<&str> {
         match self {
             Self::Lambda(call) => call.aws.qualifier.as_deref(),
+            Self::Gcp(_) => None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The downstream filter that keeps signatures out of what comes after a call.
 
-use super::snapshot::{Snapshot, Written};
+use super::gcp;
+use super::snapshot::Snapshot;
 use crate::host::{Headers, Side, Slot, Stream};
 
 /// Puts the client's request back where no try could: a try that times out, loses a hedge or is given up by the client
@@ -19,17 +20,30 @@ impl Guard {
     /// The hook for the response's headers (also those of Envoy's own answers) and for the end of the stream.
     pub fn restore(self, host: &mut (impl Headers + Stream)) {
         unmask_grpc(host);
-        // Only what a try wrote is taken back; looking costs less than restoring twice.
-        if host.header(Side::Request, "x-amz-date").is_none() {
+        // Only what a try wrote is taken back: after a redirect, what else differs from the client's is the redirect's.
+        if !may_show_a_call(host) {
             return;
         }
         let remembered = host
             .remembered(Slot::Request)
             .map(|bytes| bytes.into_owned());
-        if let Some(snapshot) = remembered.and_then(Snapshot::read) {
-            snapshot.restore(host, Written::ALL);
+        let snapshot = remembered.and_then(Snapshot::read);
+        if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.is_overwritten(host)) {
+            snapshot.restore_all(host);
         }
     }
+}
+
+/// Whether the request's headers may be those of a call, as they are AWS's or hold a token: looking costs less than
+/// reading what the client sent.
+fn may_show_a_call(host: &impl Headers) -> bool {
+    host.header(Side::Request, "x-amz-date").is_some()
+        || host
+            .header(Side::Request, gcp::AUTHORIZATION)
+            .is_some_and(|value| value.starts_with(b"Bearer "))
+        || host
+            .header(Side::Request, gcp::SERVERLESS_AUTHORIZATION)
+            .is_some()
 }
 
 /// A host may have to mask a gRPC client's request to answer it, as the dynamic module does: Envoy would turn the answer

@@ -1,21 +1,65 @@
 //! Which headers are whose.
 
-use tenon_contract::HEADER_PREFIX;
+use tenon_contract::{HEADER_PREFIX, ORIGINAL_METHOD, ORIGINAL_PATH};
+
+use super::{gcp, lambda};
 
 /// Which of the shared request headers a call reads and takes.
 #[derive(Clone, Copy)]
 pub(super) struct Reach {
     /// It shows all of them to the function.
     pub(super) all: bool,
-    /// Which the client may not send to the provider.
-    pub(super) is_reserved: fn(&[u8]) -> bool,
+    /// Whose credentials it carries.
+    pub(super) scheme: Scheme,
+}
+
+/// Whose credentials a call carries, and so which headers are not the client's to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scheme {
+    /// Signatures of AWS.
+    Aws,
+    /// Tokens of Google.
+    Google,
+}
+
+impl Scheme {
+    const ALL: [Self; 2] = [Self::Aws, Self::Google];
+
+    /// Its number in a request's memory.
+    pub(super) fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The one of a number.
+    pub(super) fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.number() == number)
+    }
+
+    /// Which headers the client may not send to the provider.
+    pub(super) fn reserves(self, name: &[u8]) -> bool {
+        match self {
+            Self::Aws => is_reserved_by_aws(name),
+            Self::Google => gcp::WRITTEN.iter().any(|own| own.as_bytes() == name),
+        }
+    }
+
+    /// The headers that a call may write, all of them reserved.
+    pub(super) fn writes(self) -> &'static [&'static str] {
+        match self {
+            Self::Aws => lambda::exchange::WRITTEN,
+            Self::Google => gcp::WRITTEN,
+        }
+    }
 }
 
 /// Whether a client's header must not reach AWS: it would be taken for the gateway's own credentials or for
 /// AWS's own words (AWS answers 403 to reserved `x-amzn-*`, envoyproxy/envoy issue 45609). `x-amzn-trace-id` is an
-/// input of the Invoke API (X-Ray) and goes through, unsigned.
-pub(super) fn is_reserved_by_aws(name: &[u8]) -> bool {
+/// input of the Invoke API (X-Ray) and goes through, unsigned. Where the client's path and method are told, it is not
+/// the client who tells.
+fn is_reserved_by_aws(name: &[u8]) -> bool {
     name == b"authorization"
+        || name == ORIGINAL_PATH.as_bytes()
+        || name == ORIGINAL_METHOD.as_bytes()
         || name.starts_with(b"x-amz-")
         || (name.starts_with(b"x-amzn-") && name != b"x-amzn-trace-id")
 }
@@ -110,6 +154,17 @@ mod tests {
         ] {
             assert!(!is_reserved_by_aws(name.as_bytes()), "{name}");
         }
+    }
+
+    #[test]
+    fn what_a_call_writes_is_reserved() {
+        for scheme in Scheme::ALL {
+            assert_eq!(Scheme::from_number(scheme.number()), Some(scheme));
+            for name in scheme.writes() {
+                assert!(scheme.reserves(name.as_bytes()), "{scheme:?} {name}");
+            }
+        }
+        assert!(!Scheme::Google.reserves(b"x-amz-date"));
     }
 
     #[test]

@@ -7,12 +7,15 @@ use arc_swap::ArcSwapOption;
 use tenon_contract::{Provider, SecretBlob};
 use zeroize::Zeroizing;
 
+use super::gcp::Token;
 use crate::sign::{Credentials, Signer};
 
 /// Credentials and what is derived from them.
 pub(super) enum Secret {
     /// Keys of AWS.
     Aws(Signer),
+    /// An ID token of Google's.
+    Gcp(Token),
 }
 
 impl Secret {
@@ -20,6 +23,7 @@ impl Secret {
     pub(super) fn at(&self, now: Duration) -> Result<(), Arc<str>> {
         let expired = match self {
             Self::Aws(signer) => signer.credentials().expired(now),
+            Self::Gcp(token) => token.expired(now),
         };
         if expired {
             return Err("the credentials have expired".into());
@@ -78,6 +82,11 @@ impl Secrets {
                     "lambda",
                 ))))
             }
+            (Provider::Gcp(_), SecretBlob::Gcp(token)) => {
+                let token = Token::try_from(token).map_err(|error| error.to_string())?;
+                Ok(Arc::new(Secret::Gcp(token)))
+            }
+            _ => Err("the secret is another provider's".into()),
         }
     }
 }

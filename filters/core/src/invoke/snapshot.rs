@@ -3,17 +3,17 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::header::{self, Reach};
-use super::lambda::exchange as lambda;
+use super::header::{self, Reach, Scheme};
 use crate::host::{Headers, Side};
 
 /// The client's request: what later tries are rebuilt from, and what is put back once a call is over.
 ///
-/// It is kept as one run of bytes, which is also its form in filter state: the metadata key of the call, the time, then
-/// records of kind, name and value.
+/// It is kept as one run of bytes, which is also its form in filter state: whose credentials the call carries, the
+/// metadata key of the call, the time, then records of kind, name and value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Snapshot {
     bytes: Vec<u8>,
+    scheme: Scheme,
     records: usize,
     method: Range<usize>,
     path: Range<usize>,
@@ -35,15 +35,6 @@ pub(super) struct Written {
     pub(super) length: bool,
 }
 
-impl Written {
-    /// Where it is not known.
-    pub(super) const ALL: Self = Self {
-        headers: lambda::WRITTEN,
-        body: true,
-        length: true,
-    };
-}
-
 /// What a record is for.
 const KEPT: u8 = 0;
 /// Removed from the request, and put back.
@@ -59,14 +50,15 @@ impl Snapshot {
         reach: Reach,
         ours: &mut Vec<String>,
     ) -> Self {
-        let Reach { all, is_reserved } = reach;
+        let Reach { all, scheme } = reach;
         let mut bytes = Vec::with_capacity(if all { 2048 } else { 384 });
+        bytes.push(scheme.number());
         put(&mut bytes, call_key.as_bytes());
         let at = u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
         bytes.extend(at.to_le_bytes());
         host.each_header(Side::Request, &mut |name, value| {
             // What the function is shown is not encoded as the client's body was.
-            let taken = is_reserved(name) || (all && name == b"content-encoding");
+            let taken = scheme.reserves(name) || (all && name == b"content-encoding");
             if header::is_ours(name) {
                 ours.extend(std::str::from_utf8(name).map(str::to_owned));
                 return;
@@ -85,7 +77,8 @@ impl Snapshot {
     /// Reads what [`Snapshot::as_bytes`] gave. `None` if it is anything else.
     pub(super) fn read(bytes: Vec<u8>) -> Option<Self> {
         let mut snapshot = Self::empty();
-        let mut at = 0;
+        snapshot.scheme = Scheme::from_number(*bytes.first()?)?;
+        let mut at = 1;
         snapshot.key = next(&bytes, &mut at)?;
         let time = bytes.get(at..at + 8)?;
         snapshot.at = Duration::from_micros(u64::from_le_bytes(time.try_into().ok()?));
@@ -111,6 +104,7 @@ impl Snapshot {
     fn empty() -> Self {
         Self {
             bytes: Vec::new(),
+            scheme: Scheme::Aws,
             records: 0,
             method: 0..0,
             path: 0..0,
@@ -186,6 +180,16 @@ impl Snapshot {
         }
     }
 
+    /// Puts the client's request back where it is not known what was written.
+    pub(super) fn restore_all(&self, host: &mut impl Headers) {
+        let written = Written {
+            headers: self.scheme.writes(),
+            body: true,
+            length: true,
+        };
+        self.restore(host, written);
+    }
+
     /// Puts the client's request back: for access logs, internal redirects and later filters.
     pub(super) fn restore(&self, host: &mut impl Headers, written: Written) {
         for name in written.headers {
@@ -218,6 +222,14 @@ impl Snapshot {
         for (name, value) in self.taken() {
             host.add_header(Side::Request, name, value);
         }
+    }
+
+    /// Whether a call's headers stand where the client's stood. What else of the request differs may be a redirect's.
+    pub(super) fn is_overwritten(&self, host: &impl Headers) -> bool {
+        self.scheme.writes().iter().any(|name| {
+            let own = self.taken().find(|(taken, _)| taken == name);
+            host.header(Side::Request, name).as_deref() != own.map(|(_, value)| value)
+        })
     }
 
     fn taken(&self) -> impl Iterator<Item = (&str, &[u8])> {
@@ -296,8 +308,12 @@ mod tests {
     pub(super) fn reach(all: bool) -> Reach {
         Reach {
             all,
-            is_reserved: lambda::is_reserved,
+            scheme: Scheme::Aws,
         }
+    }
+
+    fn scheme() -> impl Strategy<Value = Scheme> {
+        prop_oneof![Just(Scheme::Aws), Just(Scheme::Google)]
     }
 
     /// Nothing but a request's headers.
@@ -334,6 +350,7 @@ mod tests {
             Just("x-amzn-vpc-id".to_owned()),
             Just("x-envoy-original-path".to_owned()),
             Just("x-envoy-original-method".to_owned()),
+            Just("x-serverless-authorization".to_owned()),
             Just("content-type".to_owned()),
             Just("content-encoding".to_owned()),
             Just("x-tenon-call".to_owned()),
@@ -384,28 +401,32 @@ mod tests {
         }
 
         #[test]
-        fn the_client_s_request_comes_back_as_it_was(request in request(), all in any::<bool>(), again in any::<bool>()) {
-            let taken = Snapshot::take(&request, AT, "call", reach(all), &mut Vec::new());
+        fn the_client_s_request_comes_back_as_it_was(request in request(), scheme in scheme(), all in any::<bool>(), again in any::<bool>()) {
+            let taken = Snapshot::take(&request, AT, "call", Reach { all, scheme }, &mut Vec::new());
             let mut changed = request.clone();
-            taken.clean(&mut changed, &lambda::WRITTEN[..3]);
-            for name in lambda::WRITTEN.iter().chain(&[":method", ":path", ":authority", "content-type", "content-length"]) {
+            taken.clean(&mut changed, &scheme.writes()[..1]);
+            for name in scheme.writes().iter().chain(&[":method", ":path", ":authority", "content-type", "content-length"]) {
                 changed.set_header(Side::Request, name, b"ours");
             }
-            taken.restore(&mut changed, Written::ALL);
+            prop_assert!(taken.is_overwritten(&changed));
+            taken.restore_all(&mut changed);
+            prop_assert!(!taken.is_overwritten(&changed));
             if again {
-                taken.restore(&mut changed, Written::ALL);
+                taken.restore_all(&mut changed);
             }
             prop_assert_eq!(sorted(&changed), sorted(&request));
         }
 
         #[test]
-        fn nothing_that_is_taken_reaches_the_provider(request in request()) {
-            let taken = Snapshot::take(&request, AT, "call", reach(false), &mut Vec::new());
+        fn nothing_that_is_taken_reaches_the_provider(request in request(), scheme in scheme()) {
+            let reach = Reach { all: false, scheme };
+            let taken = Snapshot::take(&request, AT, "call", reach, &mut Vec::new());
             let mut sent = request;
-            taken.clean(&mut sent, &lambda::WRITTEN[..3]);
+            let written = &scheme.writes()[..1];
+            taken.clean(&mut sent, written);
             for (name, _) in &sent.0 {
-                let written = lambda::WRITTEN[..3].contains(&&**name);
-                prop_assert!(written || !lambda::is_reserved(name.as_bytes()), "{}", name);
+                let written = written.contains(&&**name);
+                prop_assert!(written || !scheme.reserves(name.as_bytes()), "{}", name);
             }
         }
 
@@ -430,7 +451,7 @@ mod tests {
         if let Some(read) = Snapshot::read(bytes) {
             let mut request = Request::default();
             read.clean(&mut request, &[]);
-            read.restore(&mut request, Written::ALL);
+            read.restore_all(&mut request);
             let lengths = read.headers().map(|(name, value)| name.len() + value.len());
             assert!(lengths.sum::<usize>() + read.call_key().len() <= read.as_bytes().len());
         }

@@ -9,10 +9,11 @@ use tenon_contract::{CALL_HEADER, CALL_KEY};
 
 use super::call::{Call, Target};
 use super::error::Code;
+use super::gcp;
 use super::header;
 use super::lambda;
 use super::secret::Secret;
-use super::snapshot::{Snapshot, Written};
+use super::snapshot::Snapshot;
 use super::upstream::Upstream;
 use crate::host::{Host, Level, Side, Slot, Step, Telemetry};
 
@@ -157,6 +158,7 @@ impl Try {
         };
         let step = match &call.target {
             Target::Lambda(call) => lambda::exchange::send(self, upstream, host, call),
+            Target::Gcp(call) => gcp::send(self, upstream, host, call),
         };
         if step == Step::Continue {
             self.phase = Phase::Sent;
@@ -183,11 +185,13 @@ impl Try {
         {
             let written = match &call.target {
                 Target::Lambda(call) => lambda::exchange::written(self, upstream, call, client),
+                Target::Gcp(call) => gcp::written(call),
             };
             client.restore(host, written);
         }
         let step = match &call.target {
             Target::Lambda(call) => lambda::exchange::respond(self, upstream, host, call, end),
+            Target::Gcp(_) => gcp::respond(self, host),
         };
         if !end
             && matches!(self.answer, Answer::Discard | Answer::Replace(_))
@@ -249,7 +253,7 @@ impl Try {
         let grpc = match &self.client {
             Some(client) => {
                 // An earlier try may have left its signature, this one its event.
-                client.restore(host, Written::ALL);
+                client.restore_all(host);
                 client.is_grpc()
             }
             None => header::is_grpc(host.header(Side::Request, "content-type").as_deref()),

@@ -36,6 +36,14 @@ impl Upstream {
         &self.name
     }
 
+    /// The largest message that is held back, in bytes; `None`: requests and responses pass as they come.
+    pub fn most_held(&self) -> Option<u64> {
+        match self.provider {
+            Provider::Aws(_) => Some(self.max_request_bytes.max(self.max_response_bytes)),
+            Provider::Gcp(_) => None,
+        }
+    }
+
     /// The call under a key of the route's metadata.
     pub(super) fn call(&self, host: &mut impl Host, key: &str) -> Option<Arc<Call>> {
         let mut reports = Vec::new();

@@ -279,7 +279,9 @@ const GIVE_A_BODY: &str = r#"
 function envoy_on_request(handle)
   local headers = handle:headers()
   local length = headers:get("content-length")
-  if length == "0" or (length == nil and headers:get("transfer-encoding") == nil) then
+  local streams = headers:get("transfer-encoding") ~= nil
+    or string.sub(headers:get("content-type") or "", 1, 16) == "application/grpc"
+  if length == "0" or (length == nil and not streams) then
     handle:body(true)
   end
 end

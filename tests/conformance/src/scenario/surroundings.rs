@@ -1,13 +1,44 @@
 //! What surrounds a scenario's request.
 
 use tenon_contract::{
-    AwsCredentials, AwsProvider, CallConfig, Provider, SecretBlob, SecretRef, UpstreamConfig,
+    AwsCredentials, AwsProvider, CallConfig, GcpProvider, GcpToken, Provider, SecretBlob,
+    SecretRef, UpstreamConfig,
 };
 
-/// The region of every upstream.
+/// The region of every upstream of AWS.
 pub const REGION: &str = "us-east-1";
-/// The provider's host.
-pub const HOST: &str = "lambda.us-east-1.amazonaws.com";
+
+/// Who runs the functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Cloud {
+    /// AWS Lambda.
+    #[default]
+    Lambda,
+    /// Cloud Functions or Cloud Run.
+    Google,
+}
+
+impl Cloud {
+    /// The provider's host.
+    pub fn host(self) -> &'static str {
+        match self {
+            Self::Lambda => "lambda.us-east-1.amazonaws.com",
+            Self::Google => "f-4tz3dr-uc.a.run.app",
+        }
+    }
+
+    fn provider(self, propagate_original_routing: bool) -> Provider {
+        let host = self.host().into();
+        match self {
+            Self::Lambda => Provider::Aws(AwsProvider {
+                region: REGION.into(),
+                host,
+                propagate_original_routing,
+            }),
+            Self::Google => Provider::Gcp(GcpProvider { host }),
+        }
+    }
+}
 
 /// The name of every upstream.
 pub const UPSTREAM: &str = "lambda_default";
@@ -74,6 +105,8 @@ impl Route {
 /// An upstream's limits and secret.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Upstream {
+    /// Who runs its functions.
+    pub cloud: Cloud,
     /// The largest request.
     pub max_request_bytes: u64,
     /// The largest response.
@@ -89,6 +122,7 @@ pub struct Upstream {
 impl Default for Upstream {
     fn default() -> Self {
         Self {
+            cloud: Cloud::Lambda,
             max_request_bytes: tenon_contract::LAMBDA_PAYLOAD_LIMIT,
             max_response_bytes: tenon_contract::LAMBDA_PAYLOAD_LIMIT,
             secret: Some(Key::User.secret()),
@@ -108,6 +142,24 @@ impl Upstream {
         }
     }
 
+    /// One of Google's, without limits.
+    pub fn google() -> Self {
+        Self {
+            cloud: Cloud::Google,
+            max_request_bytes: u64::MAX,
+            max_response_bytes: u64::MAX,
+            secret: Some(Key::Google.secret()),
+            rotated: None,
+            propagates_routing: false,
+        }
+    }
+
+    /// The same, with this secret.
+    pub fn with_secret(mut self, text: Option<String>) -> Self {
+        self.secret = text;
+        self
+    }
+
     /// One with this secret.
     pub fn secret(text: Option<String>) -> Self {
         Self {
@@ -123,11 +175,7 @@ impl Upstream {
             secret,
             max_request_bytes: self.max_request_bytes,
             max_response_bytes: self.max_response_bytes,
-            provider: Provider::Aws(AwsProvider {
-                region: REGION.into(),
-                host: HOST.into(),
-                propagate_original_routing: self.propagates_routing,
-            }),
+            provider: self.cloud.provider(self.propagates_routing),
         }
     }
 
@@ -155,34 +203,48 @@ pub enum Key {
     Session,
     /// Others of a session, that replace those.
     Rotated,
+    /// An ID token of Google's.
+    Google,
+    /// Another one, that replaces it.
+    GoogleRotated,
 }
 
 impl Key {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::User, Self::Session, Self::Rotated];
+    pub const ALL: [Self; 5] = [
+        Self::User,
+        Self::Session,
+        Self::Rotated,
+        Self::Google,
+        Self::GoogleRotated,
+    ];
 
-    /// The id of the access key.
+    /// The id of the access key, or a token's claims.
     pub fn id(self) -> &'static str {
         match self {
             Self::User => "AKIDUSERUSERUSER",
             Self::Session => "ASIASESSIONSESSI",
             Self::Rotated => "ASIAROTATEDROTAT",
+            Self::Google => "ClaimsOfTheToken",
+            Self::GoogleRotated => "ClaimsOfTheNextToken",
         }
     }
 
-    /// The secret key.
+    /// The secret key, or the token.
     pub fn secret_key(self) -> &'static str {
         match self {
             Self::User => "SecretOfTheUser/+0123456789abcdefghijklm",
             Self::Session => "SecretOfTheSession/+0123456789abcdefghij",
             Self::Rotated => "SecretOfTheNextSession/+0123456789abcdef",
+            Self::Google => "eyJhbGciOiJSUzI1NiJ9.ClaimsOfTheToken.c2ln-_",
+            Self::GoogleRotated => "eyJhbGciOiJSUzI1NiJ9.ClaimsOfTheNextToken.c2ln-_",
         }
     }
 
     /// The session's token.
     pub fn token(self) -> Option<&'static str> {
         match self {
-            Self::User => None,
+            Self::User | Self::Google | Self::GoogleRotated => None,
             Self::Session => Some("TokenOfTheSession//////////=="),
             Self::Rotated => Some("TokenOfTheNextSession//////=="),
         }
@@ -195,11 +257,20 @@ impl Key {
 
     /// The text of a secret that expires.
     pub fn secret_until(self, expiration: Option<&str>) -> String {
+        let expiration = expiration.map(Into::into);
+        if matches!(self, Self::Google | Self::GoogleRotated) {
+            let id_token = self.secret_key().into();
+            return SecretBlob::Gcp(GcpToken {
+                id_token,
+                expiration,
+            })
+            .to_json();
+        }
         SecretBlob::Aws(AwsCredentials {
             access_key_id: self.id().into(),
             secret_access_key: self.secret_key().into(),
             session_token: self.token().map(Into::into),
-            expiration: expiration.map(Into::into),
+            expiration,
         })
         .to_json()
     }

@@ -244,11 +244,15 @@ fn lua(name: &str, code: &str) -> Value {
 }
 
 const GIVE_REQUEST_A_BODY: &str = r#"function envoy_on_request(handle)
-  local length = handle:headers():get("content-length")
-  if length == "0" or (length == nil and handle:headers():get("transfer-encoding") == nil) then
+  local headers = handle:headers()
+  local length = headers:get("content-length")
+  local streams = headers:get("transfer-encoding") ~= nil
+    or string.sub(headers:get("content-type") or "", 1, 16) == "application/grpc"
+  if length == "0" or (length == nil and not streams) then
     handle:body(true)
   end
-end"#;
+end
+"#;
 
 const SHOW_THE_STORY: &str = r#"local keys = {
   "upstream", "function", "qualifier", "executed_version", "request_id", "function_error", "error",

@@ -88,12 +88,12 @@ fn encode(text: &str, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use tenon_contract::{CallConfig, CallTarget};
+    use tenon_contract::AwsCall;
 
     use super::*;
 
     fn path(name: &str, qualifier: Option<&str>, invocation: Invocation) -> String {
-        let CallTarget::Aws(mut aws) = CallConfig::aws("f", name).target;
+        let mut aws = AwsCall::new(name);
         aws.qualifier = qualifier.map(str::to_owned);
         aws.invocation = invocation;
         Call::compile(aws, false).unwrap().path

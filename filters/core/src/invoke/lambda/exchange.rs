@@ -49,13 +49,6 @@ pub(in crate::invoke) const WRITTEN: &[&str] = &[
 /// The value of [`LOG_TYPE`].
 const TAIL: &[u8] = b"Tail";
 
-/// Whether a client's header must not reach Lambda. Where its path and method are told, it is not the client who tells.
-pub(in crate::invoke) fn is_reserved(name: &[u8]) -> bool {
-    header::is_reserved_by_aws(name)
-        || name == ORIGINAL_PATH.as_bytes()
-        || name == ORIGINAL_METHOD.as_bytes()
-}
-
 /// How an answer is read that is there as a whole.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::invoke) enum Reading {
@@ -72,12 +65,11 @@ pub(in crate::invoke) fn send(
     host: &mut impl Host,
     call: &Call,
 ) -> Step {
-    let (Some(client), Some(secret), Provider::Aws(aws)) =
-        (&one.client, &one.secret, &upstream.provider)
+    let (Some(client), Some(Secret::Aws(signer)), Provider::Aws(aws)) =
+        (&one.client, one.secret.as_deref(), &upstream.provider)
     else {
         return one.refuse(host, Code::Internal, "internal error");
     };
-    let Secret::Aws(signer) = &**secret;
     client.clean(host, ALWAYS_WRITTEN);
     let body = match event::is_built(call) {
         true => {
@@ -200,10 +192,8 @@ pub(in crate::invoke) fn written(
 ) -> Written {
     let retried = one.number > 0;
     let token = retried
-        || one.secret.as_ref().is_some_and(|secret| {
-            let Secret::Aws(signer) = &**secret;
-            signer.credentials().session_token().is_some()
-        });
+        || matches!(one.secret.as_deref(),
+            Some(Secret::Aws(signer)) if signer.credentials().session_token().is_some());
     let routing =
         matches!(&upstream.provider, Provider::Aws(aws) if aws.propagate_original_routing);
     Written {

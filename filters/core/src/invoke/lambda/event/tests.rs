@@ -36,7 +36,9 @@ impl Connection for Client {
 }
 
 fn call(shape: RequestShape, name: &str) -> Call {
-    let CallTarget::Aws(mut aws) = CallConfig::aws("f", name).target;
+    let CallTarget::Aws(mut aws) = CallConfig::aws("f", name).target else {
+        panic!("not a call of Lambda")
+    };
     aws.request = shape;
     Call::compile(aws, false).unwrap()
 }
