@@ -21,8 +21,10 @@ use envoy_types::pb::envoy::extensions::wasm::v3::{
     FailurePolicy, PluginConfig, ReloadConfig, VmConfig, plugin_config::Vm,
 };
 use envoy_types::pb::google::protobuf::StringValue;
+use serde_json::{Value, json};
 use tenon_contract::{FUNCTION_FILTER, FunctionConfig, SECRET_HEADER};
 
+use crate::json::to_config;
 use crate::output::Module;
 use crate::proto::{
     Any, ads, boolean, core, duration, hcm, inline_string, local_file, matches, route, tls,
@@ -35,12 +37,7 @@ pub(crate) fn of_function_cluster(
     config: &FunctionConfig,
     secret: &str,
 ) -> Vec<hcm::HttpFilter> {
-    let mut filters = Vec::new();
-    if let Module::Wasm(_) = module {
-        filters.push(lua("tenon.body", GIVE_A_BODY));
-        filters.push(credential_injector(secret));
-    }
-    filters.push(function(module, config));
+    let mut filters = before_the_codec(module, config, Some(secret));
     filters.push(filter(
         "envoy.filters.http.upstream_codec",
         any(&UpstreamCodec::default()),
@@ -48,23 +45,67 @@ pub(crate) fn of_function_cluster(
     filters
 }
 
+fn before_the_codec(
+    module: &Module,
+    config: &FunctionConfig,
+    secret: Option<&str>,
+) -> Vec<hcm::HttpFilter> {
+    let mut filters = Vec::new();
+    if let Module::Wasm(_) = module {
+        filters.push(lua("tenon.body", GIVE_A_BODY));
+        filters.extend(secret.map(credential_injector));
+    }
+    filters.push(function(module, config));
+    filters
+}
+
+/// The filters of a cluster that calls functions, but for Envoy's codec, in the form of Envoy's configuration files: for
+/// an Envoy without a control plane, as in tests. The secret comes from where `config` says.
+///
+/// `None`: a descriptor is missing.
+pub fn function_filters(module: &Module, config: &FunctionConfig) -> Option<Vec<Value>> {
+    let secret = match config {
+        FunctionConfig::Upstream(upstream) => upstream.secret.as_ref(),
+        FunctionConfig::Guard {} => None,
+    };
+    let filters = before_the_codec(module, config, secret.map(|it| &*it.name));
+    let mut filters: Vec<Value> = filters.iter().map(to_config).collect::<Option<_>>()?;
+    for filter in &mut filters {
+        let source =
+            filter.pointer_mut("/typed_config/credential/typed_config/credential/sds_config");
+        if let (Some(source), Some(secret)) = (source, secret) {
+            *source = json!(secret.config_source);
+        }
+    }
+    Some(filters)
+}
+
+/// Tenon's own filter of a listener, off, in the same form.
+pub fn listener_filter(module: &Module) -> Option<Value> {
+    to_config(&own_of_listener(module))
+}
+
 /// The filters of a listener: Tenon's own is switched on by the routes to functions, so that others do not pay for it.
 ///
 /// With the `.so` it is the guard. The `.wasm` has none: it could not reach the request's headers any more, and a trap
 /// would fail the whole listener; what it has instead shows its story, which it can only leave in filter state.
 pub(crate) fn of_listener(module: &Module) -> Vec<hcm::HttpFilter> {
+    vec![
+        forged_responses(),
+        own_of_listener(module),
+        filter("envoy.filters.http.router", any(&Router::default())),
+    ]
+}
+
+fn own_of_listener(module: &Module) -> hcm::HttpFilter {
     let own = match module {
         Module::So(_) => function(module, &FunctionConfig::Guard {}),
         Module::Wasm(_) => lua(FUNCTION_FILTER, SHOW_THE_STORY),
     };
-    vec![
-        forged_responses(),
-        hcm::HttpFilter {
-            disabled: true,
-            ..own
-        },
-        filter("envoy.filters.http.router", any(&Router::default())),
-    ]
+    hcm::HttpFilter {
+        disabled: true,
+        ..own
+    }
 }
 
 /// Takes Tenon's headers off what upstreams answer. All but the error's, which is the filter's own on routes to functions;
@@ -219,5 +260,59 @@ pub(crate) fn sds(name: &str) -> tls::SdsSecretConfig {
     tls::SdsSecretConfig {
         name: name.to_owned(),
         sds_config: ads(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tenon_contract::{AwsProvider, Provider, SecretRef, UpstreamConfig};
+
+    use super::*;
+
+    #[test]
+    fn the_filters_of_a_configuration_file_are_those_of_the_control_plane() {
+        let source = json!({"path_config_source": {"path": "/sds.json"}});
+        let config = FunctionConfig::Upstream(UpstreamConfig {
+            upstream: "aws".into(),
+            secret: Some(SecretRef {
+                name: "key".into(),
+                config_source: serde_json::from_value(source.clone()).unwrap(),
+            }),
+            max_request_bytes: 1,
+            max_response_bytes: 1,
+            provider: Provider::Aws(AwsProvider {
+                region: "us-east-1".into(),
+                host: "localhost".into(),
+            }),
+        });
+        let module = Module::Wasm("/tenon.wasm".into());
+        let filters = function_filters(&module, &config).unwrap();
+        let served = of_function_cluster(&module, &config, "key");
+        let names = filters
+            .iter()
+            .map(|filter| filter["name"].as_str().unwrap());
+        let served = served.iter().map(|filter| filter.name.as_str());
+        let codec = ["envoy.filters.http.upstream_codec"];
+        assert!(names.chain(codec).eq(served));
+        let [_, injector, function] = &filters[..] else {
+            panic!("{filters:?}");
+        };
+        let credential = &injector["typed_config"]["credential"]["typed_config"]["credential"];
+        assert_eq!(*credential, json!({"name": "key", "sds_config": source}));
+        let plugin = &function["typed_config"]["config"];
+        assert_eq!(
+            plugin["vm_config"]["code"]["local"]["filename"],
+            "/tenon.wasm"
+        );
+        assert_eq!(plugin["configuration"]["value"], config.to_json());
+    }
+
+    #[test]
+    fn the_filter_of_a_listener_is_off() {
+        for module in [Module::So("/a.so".into()), Module::Wasm("/a.wasm".into())] {
+            let filter = listener_filter(&module).unwrap();
+            assert_eq!(filter["name"], FUNCTION_FILTER);
+            assert_eq!(filter["disabled"], true);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use prost::Message;
+use prost::{Message, Name};
 use prost_reflect::{
     DescriptorPool, DynamicMessage, ReflectMessage, SerializeOptions, Value as Reflected,
 };
@@ -101,7 +101,7 @@ fn generic_secret(name: &str) -> Value {
 
 /// One resource as protobuf's JSON, secrets redacted; nothing if a descriptor of it is missing.
 pub fn to_proto_json(id: &ResourceId, resource: &Resource) -> Option<Value> {
-    let mut fields = decode(id.kind, &resource.value)?;
+    let mut fields = decode(id.kind.message(), &resource.value, &SerializeOptions::new())?;
     for (name, value) in &mut fields {
         redact(name, value, id.kind == ResourceType::Secret);
     }
@@ -109,14 +109,20 @@ pub fn to_proto_json(id: &ResourceId, resource: &Resource) -> Option<Value> {
     Some(sorted(Value::Object(fields)))
 }
 
-fn decode(kind: ResourceType, bytes: &[u8]) -> Option<Map<String, Value>> {
+/// A message in the form of Envoy's configuration files, nothing redacted.
+pub(crate) fn to_config<M: Message + Name>(message: &M) -> Option<Value> {
+    let options = SerializeOptions::new().use_proto_field_name(true);
+    let fields = decode(&M::full_name(), &message.encode_to_vec(), &options)?;
+    Some(sorted(Value::Object(fields)))
+}
+
+fn decode(message: &str, bytes: &[u8], options: &SerializeOptions) -> Option<Map<String, Value>> {
     let pool = DESCRIPTORS.as_ref()?;
-    let descriptor = pool.get_message_by_name(kind.message())?;
+    let descriptor = pool.get_message_by_name(message)?;
     let mut message = DynamicMessage::decode(descriptor, bytes).ok()?;
     name_empty_any(pool, &mut message);
-    let options = SerializeOptions::new();
     let value = message
-        .serialize_with_options(serde_json::value::Serializer, &options)
+        .serialize_with_options(serde_json::value::Serializer, options)
         .ok()?;
     match value {
         Value::Object(fields) => Some(fields),

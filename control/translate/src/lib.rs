@@ -24,6 +24,7 @@ mod virtual_host;
 mod wire;
 
 pub use engine::Translator;
+pub use filters::{function_filters, listener_filter};
 pub use json::{to_json, to_proto_json};
 pub use output::{
     Change, CredentialSource, Module, ProxyName, Resource, ResourceId, ResourceType, State, Status,

@@ -5,9 +5,35 @@
 //! are checked there. Rendering reads the message through a [`Scope`], ends after a bounded number of steps, and never
 //! panics.
 
+mod call;
+mod evaluate;
+mod expression;
+mod function;
+mod lexer;
+mod local;
+mod number;
+mod parser;
+mod render;
 mod scope;
+mod text;
+mod tree;
+mod uses;
+mod value;
 
 pub use scope::{Lookup, Metadata, Scope};
+
+/// The steps that rendering a template may take. A step is a part of the template that is rendered or evaluated, an item
+/// that is gone through, or 64 bytes of text that are handled.
+pub const MAX_STEPS: u64 = 1_000_000;
+
+/// The bytes that a template may render.
+pub const MAX_OUTPUT: usize = 8 << 20;
+
+/// How deep blocks and brackets may be nested in a template, each.
+pub const MAX_NESTING: usize = 64;
+
+/// How deep arrays and objects may be nested in a value.
+const MAX_DEPTH: usize = 256;
 
 /// How a transformation wants its templates read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,7 +47,9 @@ pub struct Syntax {
 /// A compiled template. It is immutable: share it in an `Arc`.
 #[derive(Debug)]
 pub struct Template {
-    text: String,
+    nodes: Vec<tree::Node>,
+    escapes: bool,
+    uses: Uses,
 }
 
 /// Why a text is not a template.
@@ -66,49 +94,41 @@ impl Template {
     /// # Errors
     ///
     /// The first thing that is wrong with it, and where.
-    pub fn compile(text: &str, _syntax: &Syntax) -> Result<Self, CompileError> {
-        // Until the parser is here, a text with any directive is refused rather than copied.
-        if ["{{", "{%", "{#", "##"]
-            .iter()
-            .any(|open| text.contains(open))
-        {
-            return Err(CompileError {
-                line: 1,
-                column: 1,
-                message: "directives are not understood yet".into(),
-            });
-        }
-        Ok(Self { text: text.into() })
+    pub fn compile(text: &str, syntax: &Syntax) -> Result<Self, CompileError> {
+        let (nodes, uses) = parser::parse(text, *syntax)?;
+        Ok(Self {
+            nodes,
+            escapes: syntax.escape_characters,
+            uses,
+        })
     }
 
     /// Renders it.
     ///
     /// # Errors
     ///
-    /// A variable that is not there, a function that cannot take what it was given, or a limit: steps, length.
+    /// A variable that is not there, a function that cannot take what it was given, or a limit: steps, length, depth.
     pub fn render(&self, scope: &dyn Scope) -> Result<Vec<u8>, RenderError> {
-        let _ = scope.random();
-        Ok(self.text.clone().into_bytes())
+        render::render(&self.nodes, self.escapes, scope)
     }
 
-    /// What it always renders, if it reads nothing.
+    /// What it always renders, if it reads and does nothing.
     pub fn literal(&self) -> Option<&str> {
-        Some(&self.text)
+        match self.nodes.as_slice() {
+            [] => Some(""),
+            [tree::Node::Text(text)] => Some(text),
+            _ => None,
+        }
     }
 
     /// What it reads of a message.
     pub fn uses(&self) -> &Uses {
-        const NOTHING: &Uses = &Uses {
-            body: false,
-            context: false,
-            variables: Vec::new(),
-        };
-        NOTHING
+        &self.uses
     }
 
     /// Whether it reads the body, or a variable that may come from it.
     pub fn uses_body(&self) -> bool {
-        let uses = self.uses();
+        let uses = &self.uses;
         uses.body || uses.context || !uses.variables.is_empty()
     }
 }

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tenon_bootstrap::{BootstrapOptions, bootstrap};
-use tenon_contract::{FUNCTION_FILTER, FunctionConfig, HEADER_PREFIX, SECRET_HEADER};
+use tenon_contract::{FUNCTION_FILTER, FunctionConfig, HEADER_PREFIX};
+use tenon_translate::Module;
 
 use super::BUFFER;
 use crate::tenon::Filter;
@@ -141,23 +142,12 @@ pub fn cluster(name: &str, address: SocketAddr, mut filters: Vec<Value>) -> Valu
     })
 }
 
-/// The filters of a cluster that calls functions, in the given host.
+/// The filters of a cluster that calls functions, in the given host, as the control plane writes them.
 ///
 /// # Errors
 /// The filter is not built.
 pub fn function_filters(filter: Filter, config: &FunctionConfig) -> Result<Vec<Value>> {
-    let FunctionConfig::Upstream(upstream) = config else {
-        anyhow::bail!("the configuration of a listener's guard");
-    };
-    let function = function_filter(filter, config)?;
-    Ok(match (filter, &upstream.secret) {
-        (Filter::So, _) | (Filter::Wasm, None) => vec![function],
-        (Filter::Wasm, Some(secret)) => vec![
-            lua("tenon.body", GIVE_REQUEST_A_BODY),
-            injector(&secret.name, &json!(secret.config_source)),
-            function,
-        ],
-    })
+    tenon_translate::function_filters(&module(filter)?, config).context(NO_FORM)
 }
 
 /// The listener's part of the function filter, off: routes to functions switch it on. The `.wasm` cannot be a guard, nor
@@ -166,103 +156,20 @@ pub fn function_filters(filter: Filter, config: &FunctionConfig) -> Result<Vec<V
 /// # Errors
 /// The filter is not built.
 pub fn guard(filter: Filter) -> Result<Value> {
-    let mut guard = match filter {
-        Filter::So => function_filter(filter, &FunctionConfig::Guard {})?,
-        Filter::Wasm => lua(FUNCTION_FILTER, SHOW_THE_STORY),
-    };
-    guard["disabled"] = json!(true);
-    Ok(guard)
+    tenon_translate::listener_filter(&module(filter)?).context(NO_FORM)
+}
+
+const NO_FORM: &str = "a filter that cannot be written as JSON";
+
+fn module(filter: Filter) -> Result<Module> {
+    let file = filter.artefact()?.to_string_lossy().into_owned();
+    Ok(match filter {
+        Filter::So => Module::So(file),
+        Filter::Wasm => Module::Wasm(file),
+    })
 }
 
 pub(super) fn switch_guard_on(route: &mut Value) {
     route["typed_per_filter_config"][FUNCTION_FILTER] =
         json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}});
 }
-
-fn string_value(text: &str) -> Value {
-    json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text})
-}
-
-fn function_filter(filter: Filter, config: &FunctionConfig) -> Result<Value> {
-    let file = filter.artefact()?;
-    Ok(match filter {
-        Filter::So => extension(
-            FUNCTION_FILTER,
-            "envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter",
-            json!({
-                "dynamic_module_config": {
-                    "module": {"local": {"filename": file}},
-                    "do_not_close": true,
-                },
-                "filter_name": FUNCTION_FILTER,
-                "filter_config": string_value(&config.to_json()),
-            }),
-        ),
-        Filter::Wasm => extension(
-            FUNCTION_FILTER,
-            "envoy.extensions.filters.http.wasm.v3.Wasm",
-            json!({"config": {
-                "name": FUNCTION_FILTER,
-                "root_id": FUNCTION_FILTER,
-                "failure_policy": "FAIL_RELOAD",
-                "reload_config": {"backoff": {"base_interval": "0.01s", "max_interval": "0.1s"}},
-                "allow_on_headers_stop_iteration": true,
-                "configuration": string_value(&config.to_json()),
-                "vm_config": {
-                    "vm_id": "tenon",
-                    "runtime": "envoy.wasm.runtime.v8",
-                    "code": {"local": {"filename": file}},
-                },
-            }}),
-        ),
-    })
-}
-
-fn injector(secret: &str, source: &Value) -> Value {
-    let credential = extension(
-        "envoy.http.injected_credentials.generic",
-        "envoy.extensions.http.injected_credentials.generic.v3.Generic",
-        json!({
-            "credential": {"name": secret, "sds_config": source},
-            "header": SECRET_HEADER,
-        }),
-    );
-    extension(
-        "envoy.filters.http.credential_injector",
-        "envoy.extensions.filters.http.credential_injector.v3.CredentialInjector",
-        json!({"overwrite": true, "credential": credential}),
-    )
-}
-
-/// proxy-wasm cannot give a request a body that has none: Envoy's Lua filter does, before it.
-fn lua(name: &str, code: &str) -> Value {
-    extension(
-        name,
-        "envoy.extensions.filters.http.lua.v3.Lua",
-        json!({"default_source_code": {"inline_string": code}}),
-    )
-}
-
-const GIVE_REQUEST_A_BODY: &str = r#"function envoy_on_request(handle)
-  local headers = handle:headers()
-  local length = headers:get("content-length")
-  local streams = headers:get("transfer-encoding") ~= nil
-    or string.sub(headers:get("content-type") or "", 1, 16) == "application/grpc"
-  if length == "0" or (length == nil and not streams) then
-    handle:body(true)
-  end
-end
-"#;
-
-const SHOW_THE_STORY: &str = r#"local keys = {
-  "upstream", "function", "qualifier", "executed_version", "request_id", "function_error", "error",
-}
-function envoy_on_response(handle)
-  local info = handle:streamInfo()
-  for _, key in ipairs(keys) do
-    local value = info:filterState():get("wasm.tenon." .. key)
-    if value ~= nil and value ~= "" then
-      info:dynamicMetadata():set("tenon", key, value)
-    end
-  end
-end"#;
