@@ -41,6 +41,7 @@ pub(crate) fn resolve(
             .unwrap_or(defaults.expose_function_error),
         log_tail: asked.log_tail.unwrap_or(defaults.log_tail),
         text_content_types: asked.text_content_types.clone(),
+        empty_body_override: asked.empty_body_override.clone(),
         ..defaults
     });
     Ok(CallConfig {
