@@ -93,12 +93,12 @@ pub(in crate::invoke) fn send(
     let authority = aws.host.as_bytes();
     let hash = if event::is_built(call) {
         hash.finish()
-    } else if one.request_bytes == 0 {
-        EMPTY_PAYLOAD
-    } else {
+    } else if one.framed {
         // Once, when it is whole: asking the host for each part as it comes costs more than it saves.
         host.each_chunk(Side::Request, &mut |chunk| hash.update(chunk));
         hash.finish()
+    } else {
+        EMPTY_PAYLOAD
     };
     let mut buffer = Vec::new();
     let now = host.now();
@@ -115,22 +115,26 @@ pub(in crate::invoke) fn send(
     }
     host.set_header(Side::Request, ":path", call.path.as_bytes());
     host.set_header(Side::Request, ":authority", authority);
-    host.set_header(
-        Side::Request,
-        "x-amz-invocation-type",
-        call.invocation_type.as_bytes(),
-    );
-    if call.aws.log_tail {
-        host.set_header(Side::Request, LOG_TYPE, TAIL);
-    }
-    host.set_header(Side::Request, "x-amz-date", &signed.date);
-    match signer.credentials().session_token() {
-        Some(token) => host.set_header(Side::Request, SECURITY_TOKEN, token.as_bytes()),
+    let session_token = signer.credentials().session_token();
+    if one.number > 0 && session_token.is_none() {
         // An earlier try that was lost may have had one.
-        None if one.number > 0 => host.remove_header(Side::Request, SECURITY_TOKEN),
-        None => {}
+        host.remove_header(Side::Request, SECURITY_TOKEN);
     }
-    host.set_header(Side::Request, "authorization", signed.authorization);
+    let headers = [
+        (
+            "x-amz-invocation-type",
+            Some(call.invocation_type.as_bytes()),
+        ),
+        (LOG_TYPE, call.aws.log_tail.then_some(TAIL)),
+        ("x-amz-date", Some(&signed.date[..])),
+        (SECURITY_TOKEN, session_token.map(str::as_bytes)),
+        ("authorization", Some(signed.authorization)),
+    ];
+    for (name, value) in headers {
+        if let Some(value) = value {
+            client.overwrite(host, one.number, name, value);
+        }
+    }
     Step::Continue
 }
 
