@@ -77,6 +77,8 @@ pub struct AwsDestination {
     pub expose_function_error: Option<bool>,
     /// Content types whose bodies are passed as text.
     pub text_content_types: Vec<String>,
+    /// The JSON that takes the place of an empty body.
+    pub empty_body_override: Option<String>,
 }
 
 impl AwsDestination {
@@ -107,6 +109,10 @@ impl AwsDestination {
             function_error_status: self.function_error_status.or(other.function_error_status),
             expose_function_error: self.expose_function_error.or(other.expose_function_error),
             text_content_types: types.clone(),
+            empty_body_override: self
+                .empty_body_override
+                .clone()
+                .or_else(|| other.empty_body_override.clone()),
         }
     }
 
@@ -319,6 +325,16 @@ pub(crate) fn read_destination(node: &Node<'_>) -> Option<AwsDestination> {
             wrap_as_api_gateway: fields.flag("wrapAsApiGateway"),
             unwrap_as_api_gateway: fields.flag("unwrapAsApiGateway") || response_transformation,
             unwrap_as_alb: fields.flag("unwrapAsAlb"),
+            empty_body_override: fields.field("emptyBodyOverride", |node| {
+                let text = node.string()?;
+                match serde_json::from_str::<serde_json::Value>(&text) {
+                    _ if text.is_empty() => None,
+                    Ok(_) => Some(text),
+                    Err(error) => {
+                        node.error(format!("is not JSON, which Lambda takes alone: {error}"))
+                    }
+                }
+            }),
             ..tenon
         };
         if read.payload.is_some() && read.has_gloo_shape() {

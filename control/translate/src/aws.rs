@@ -63,6 +63,7 @@ pub(crate) fn cluster(
         provider: Provider::Aws(AwsProvider {
             region: lambda.region.clone(),
             host: endpoint.authority(),
+            propagate_original_routing: false,
         }),
     });
     filters::of_function_cluster(module, &config, &secret)

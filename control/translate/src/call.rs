@@ -36,6 +36,7 @@ pub(crate) fn resolve(
             .expose_function_error
             .unwrap_or(defaults.expose_function_error),
         text_content_types: asked.text_content_types.clone(),
+        empty_body_override: asked.empty_body_override.clone(),
         ..defaults
     });
     Ok(CallConfig {

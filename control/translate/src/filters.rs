@@ -294,6 +294,7 @@ mod tests {
             provider: Provider::Aws(AwsProvider {
                 region: "us-east-1".into(),
                 host: "localhost".into(),
+                propagate_original_routing: false,
             }),
         });
         let module = Module::Wasm("/tenon.wasm".into());

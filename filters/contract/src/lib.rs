@@ -36,6 +36,10 @@ pub const CALL_HEADER: &str = "x-tenon-call";
 pub const SECRET_HEADER: &str = "x-tenon-secret";
 /// The response header that carries an error's code.
 pub const ERROR_HEADER: &str = "x-tenon-error";
+/// The request header in which Envoy's router leaves the path that a route rewrote.
+pub const ORIGINAL_PATH: &str = "x-envoy-original-path";
+/// The request header in which a call may tell the client's method.
+pub const ORIGINAL_METHOD: &str = "x-envoy-original-method";
 /// Every header under this prefix is Tenon's own; the edge removes whatever a client or an upstream sends under it.
 pub const HEADER_PREFIX: &str = "x-tenon-";
 /// The name of the function filter: `filter_name` of a dynamic module, `root_id` of a proxy-wasm plugin.
@@ -199,6 +203,9 @@ pub struct AwsCall {
     /// event that can carry base64. Empty: the built-in list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub text_content_types: Vec<String>,
+    /// The JSON that the function is given in place of an empty body, where it is given the client's body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub empty_body_override: Option<String>,
 }
 
 impl AwsCall {
@@ -214,6 +221,7 @@ impl AwsCall {
             expose_function_error: true,
             log_tail: false,
             text_content_types: Vec::new(),
+            empty_body_override: None,
         }
     }
 }
@@ -444,6 +452,10 @@ pub struct AwsProvider {
     pub region: String,
     /// The value of `host`, with a port where it is not the scheme's own; also signed.
     pub host: String,
+    /// Whether Lambda is told the client's path and method in [`ORIGINAL_PATH`] and [`ORIGINAL_METHOD`]
+    /// (Gloo's `propagateOriginalRouting`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub propagate_original_routing: bool,
 }
 
 #[cfg(test)]
@@ -465,6 +477,7 @@ mod tests {
                 expose_function_error: false,
                 log_tail: true,
                 text_content_types: vec!["application/x-ndjson".into()],
+                empty_body_override: Some("{}".into()),
             }),
         }
     }
@@ -481,6 +494,7 @@ mod tests {
             provider: Provider::Aws(AwsProvider {
                 region: "eu-central-1".into(),
                 host: "localhost:5077".into(),
+                propagate_original_routing: true,
             }),
         })
     }

@@ -119,6 +119,7 @@ fn function_filter(function: SocketAddr, folder: &Path) -> Result<FunctionConfig
         provider: Provider::Aws(AwsProvider {
             region: REGION.into(),
             host: function.to_string(),
+            propagate_original_routing: false,
         }),
     }))
 }

@@ -4,12 +4,14 @@ use crate::scenario::Scenario;
 
 mod bodies;
 mod calls;
+mod empty_bodies;
 mod errors;
 mod events;
 mod google;
 mod grpc;
 mod head;
 mod headers;
+mod original_routing;
 mod refusals;
 mod shape_alb;
 mod shape_api_gateway_v1;
@@ -33,6 +35,8 @@ pub fn all() -> Vec<Scenario> {
         shape_alb::all(),
         errors::all(),
         headers::all(),
+        empty_bodies::all(),
+        original_routing::all(),
         bodies::all(),
         head::all(),
         grpc::all(),

@@ -89,6 +89,7 @@ impl GatewayBuilder {
             provider: Provider::Aws(AwsProvider {
                 region: REGION.into(),
                 host: lambda.to_string(),
+                propagate_original_routing: false,
             }),
         });
         let mut cluster = cluster(name, lambda, function_filters(self.filter, &config)?);

@@ -1,6 +1,6 @@
 //! Which headers are whose.
 
-use tenon_contract::HEADER_PREFIX;
+use tenon_contract::{HEADER_PREFIX, ORIGINAL_METHOD, ORIGINAL_PATH};
 
 use super::{gcp, lambda};
 
@@ -54,9 +54,12 @@ impl Scheme {
 
 /// Whether a client's header must not reach AWS: it would be taken for the gateway's own credentials or for
 /// AWS's own words (AWS answers 403 to reserved `x-amzn-*`, envoyproxy/envoy issue 45609). `x-amzn-trace-id` is an
-/// input of the Invoke API (X-Ray) and goes through, unsigned.
+/// input of the Invoke API (X-Ray) and goes through, unsigned. Where the client's path and method are told, it is not
+/// the client who tells.
 fn is_reserved_by_aws(name: &[u8]) -> bool {
     name == b"authorization"
+        || name == ORIGINAL_PATH.as_bytes()
+        || name == ORIGINAL_METHOD.as_bytes()
         || name.starts_with(b"x-amz-")
         || (name.starts_with(b"x-amzn-") && name != b"x-amzn-trace-id")
 }

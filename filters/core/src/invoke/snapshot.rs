@@ -410,6 +410,8 @@ mod tests {
             Just("x-amz-date".to_owned()),
             Just("x-amz-security-token".to_owned()),
             Just("x-amzn-vpc-id".to_owned()),
+            Just("x-envoy-original-path".to_owned()),
+            Just("x-envoy-original-method".to_owned()),
             Just("x-serverless-authorization".to_owned()),
             Just("content-type".to_owned()),
             Just("content-encoding".to_owned()),

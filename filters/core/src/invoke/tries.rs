@@ -186,7 +186,7 @@ impl Try {
             .is_none()
         {
             let written = match &call.target {
-                Target::Lambda(call) => lambda::exchange::written(self, call, client),
+                Target::Lambda(call) => lambda::exchange::written(self, upstream, call, client),
                 Target::Gcp(call) => gcp::written(call),
             };
             client.restore(host, written);

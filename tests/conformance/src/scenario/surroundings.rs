@@ -27,12 +27,13 @@ impl Cloud {
         }
     }
 
-    fn provider(self) -> Provider {
+    fn provider(self, propagate_original_routing: bool) -> Provider {
         let host = self.host().into();
         match self {
             Self::Lambda => Provider::Aws(AwsProvider {
                 region: REGION.into(),
                 host,
+                propagate_original_routing,
             }),
             Self::Google => Provider::Gcp(GcpProvider { host }),
         }
@@ -114,6 +115,8 @@ pub struct Upstream {
     pub secret: Option<String>,
     /// What the secret is changed to before the second try.
     pub rotated: Option<String>,
+    /// The provider is told the client's path and method.
+    pub propagates_routing: bool,
 }
 
 impl Default for Upstream {
@@ -124,6 +127,7 @@ impl Default for Upstream {
             max_response_bytes: tenon_contract::LAMBDA_PAYLOAD_LIMIT,
             secret: Some(Key::User.secret()),
             rotated: None,
+            propagates_routing: false,
         }
     }
 }
@@ -146,6 +150,7 @@ impl Upstream {
             max_response_bytes: u64::MAX,
             secret: Some(Key::Google.secret()),
             rotated: None,
+            propagates_routing: false,
         }
     }
 
@@ -170,7 +175,15 @@ impl Upstream {
             secret,
             max_request_bytes: self.max_request_bytes,
             max_response_bytes: self.max_response_bytes,
-            provider: self.cloud.provider(),
+            provider: self.cloud.provider(self.propagates_routing),
+        }
+    }
+
+    /// One that tells the provider the client's path and method.
+    pub fn propagating_routing() -> Self {
+        Self {
+            propagates_routing: true,
+            ..Self::default()
         }
     }
 

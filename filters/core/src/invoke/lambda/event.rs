@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::super::header;
 use super::super::snapshot::Snapshot;
 use super::Call;
-use tenon_contract::RequestShape;
+use tenon_contract::{ORIGINAL_PATH, RequestShape};
 
 mod alb;
 mod api_gateway_v1;
@@ -62,7 +62,7 @@ pub(crate) fn whole_path<'a>(call: &Call, client: &'a Snapshot) -> &'a [u8] {
     let rewritten = || {
         client
             .headers()
-            .find(|(name, _)| *name == b"x-envoy-original-path")
+            .find(|(name, _)| *name == ORIGINAL_PATH.as_bytes())
             .map(|(_, value)| value)
     };
     call.rewrites_path

@@ -1,9 +1,12 @@
 //! One call of a Lambda function: the request as Lambda gets it, and the answer as the client does.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use base64::Engine as _;
-use tenon_contract::{ERROR_HEADER, Invocation, Provider, ResponseShape};
+use tenon_contract::{
+    ERROR_HEADER, Invocation, ORIGINAL_METHOD, ORIGINAL_PATH, Provider, ResponseShape,
+};
 
 use super::Call;
 use super::event;
@@ -39,6 +42,8 @@ pub(in crate::invoke) const WRITTEN: &[&str] = &[
     "x-amz-invocation-type",
     SECURITY_TOKEN,
     LOG_TYPE,
+    ORIGINAL_PATH,
+    ORIGINAL_METHOD,
 ];
 
 /// The value of [`LOG_TYPE`].
@@ -66,40 +71,44 @@ pub(in crate::invoke) fn send(
         return one.refuse(host, Code::Internal, "internal error");
     };
     client.clean(host, ALWAYS_WRITTEN);
+    let body = match event::is_built(call) {
+        true => {
+            let mut body =
+                Vec::with_capacity(usize::try_from(one.request_bytes).unwrap_or_default());
+            host.each_chunk(Side::Request, &mut |chunk| body.extend_from_slice(chunk));
+            let origin =
+                event::Origin::ask(host, call, upstream.name(), one.function(), &aws.region);
+            let event = event::build(call, client, &origin, &body);
+            Some(Cow::Owned(event.unwrap_or_default()))
+        }
+        false => instead_of_nothing(one, call).map(Cow::Borrowed),
+    };
     let mut hash = PayloadHash::default();
     let mut content_type = client.content_type();
-    if event::is_built(call) {
-        let mut body = Vec::with_capacity(usize::try_from(one.request_bytes).unwrap_or_default());
-        host.each_chunk(Side::Request, &mut |chunk| body.extend_from_slice(chunk));
-        let origin = event::Origin::ask(host, call, upstream.name(), one.function(), &aws.region);
-        let event = event::build(call, client, &origin, &body).unwrap_or_default();
-        if event.len() as u64 > upstream.max_request_bytes {
+    let hash = if let Some(body) = body {
+        if body.len() as u64 > upstream.max_request_bytes {
             return one.refuse_too_large(upstream, host);
         }
-        hash.update(&event);
-        host.replace_body(Side::Request, &event);
+        hash.update(&body);
+        host.replace_body(Side::Request, &body);
         content_type = Some(b"application/json");
         host.set_header(Side::Request, "content-type", b"application/json");
-        host.set_header(
-            Side::Request,
-            "content-length",
-            event.len().to_string().as_bytes(),
-        );
-    } else if one.framed && client.content_length().is_none() {
-        // The body was held, so its length is known: not every provider takes a body in chunks.
-        let length = one.request_bytes.to_string();
+        let length = body.len().to_string();
         host.set_header(Side::Request, "content-length", length.as_bytes());
-    }
-    let authority = aws.host.as_bytes();
-    let hash = if event::is_built(call) {
         hash.finish()
     } else if one.framed {
+        if client.content_length().is_none() {
+            // The body was held, so its length is known: not every provider takes a body in chunks.
+            let length = one.request_bytes.to_string();
+            host.set_header(Side::Request, "content-length", length.as_bytes());
+        }
         // Once, when it is whole: asking the host for each part as it comes costs more than it saves.
         host.each_chunk(Side::Request, &mut |chunk| hash.update(chunk));
         hash.finish()
     } else {
         EMPTY_PAYLOAD
     };
+    let authority = aws.host.as_bytes();
     let mut buffer = Vec::new();
     let now = host.now();
     let signed = sign(
@@ -135,7 +144,18 @@ pub(in crate::invoke) fn send(
             client.overwrite(host, one.number, name, value);
         }
     }
+    if aws.propagate_original_routing {
+        let path = event::whole_path(call, client);
+        host.set_header(Side::Request, ORIGINAL_PATH, path);
+        host.set_header(Side::Request, ORIGINAL_METHOD, client.method());
+    }
     Step::Continue
+}
+
+/// What the call has the function given in place of an empty body.
+fn instead_of_nothing<'a>(one: &Try, call: &'a Call) -> Option<&'a [u8]> {
+    let body = call.aws.empty_body_override.as_deref()?;
+    (one.request_bytes == 0).then_some(body.as_bytes())
 }
 
 /// Signs an Invoke request over the headers that no later hop edits. `buffer` is for the signer's own use.
@@ -166,18 +186,25 @@ fn sign<'b>(
 }
 
 /// What a try and those before it may have written.
-pub(in crate::invoke) fn written(one: &Try, call: &Call, client: &Snapshot) -> Written {
+pub(in crate::invoke) fn written(
+    one: &Try,
+    upstream: &Upstream,
+    call: &Call,
+    client: &Snapshot,
+) -> Written {
     let retried = one.number > 0;
     let token = retried
         || matches!(one.secret.as_deref(),
             Some(Secret::Aws(signer)) if signer.credentials().session_token().is_some());
+    let routing =
+        matches!(&upstream.provider, Provider::Aws(aws) if aws.propagate_original_routing);
     Written {
-        headers: match (token, call.aws.log_tail) {
+        headers: match (token, routing || call.aws.log_tail) {
             (_, true) => WRITTEN,
             (true, false) => WRITTEN_IN_SESSIONS,
             (false, false) => ALWAYS_WRITTEN,
         },
-        body: event::is_built(call),
+        body: event::is_built(call) || instead_of_nothing(one, call).is_some(),
         length: (one.framed || retried) && client.content_length().is_none(),
     }
 }
