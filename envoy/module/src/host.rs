@@ -30,7 +30,7 @@ pub(crate) enum Hook {
 
 /// A stream of Envoy, for the time of one hook.
 pub(crate) struct EnvoyHost<'a, EHF> {
-    envoy: &'a mut EHF,
+    pub(crate) envoy: &'a mut EHF,
     shared: Option<&'a Shared>,
     hook: Hook,
 }
@@ -236,7 +236,7 @@ impl<EHF: EnvoyHttpFilter> Telemetry for EnvoyHost<'_, EHF> {
 }
 
 /// As many as the core tells at once.
-const ANNOTATIONS: usize = 4;
+const ANNOTATIONS: usize = 8;
 
 /// The time since the Unix epoch.
 pub(crate) fn now() -> Duration {

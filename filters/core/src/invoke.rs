@@ -13,7 +13,7 @@ mod clock;
 mod error;
 mod gcp;
 mod guard;
-mod header;
+pub(crate) mod header;
 mod lambda;
 mod secret;
 mod snapshot;

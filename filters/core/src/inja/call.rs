@@ -306,14 +306,17 @@ impl<'e, 'a: 'e> Call<'e, 'a> {
     /// The first argument with something else for each `what`.
     fn replace(&self, what: &[u8], with: impl FnOnce() -> Cow<'e, [u8]>) -> Result<Datum<'e, 'a>> {
         let text = self.text(0)?;
-        let places = find_all(&text, what);
+        let mut places = Vec::new();
+        find_all(&text, what, |at| {
+            places.push(at);
+            self.with.spend(1, self.place)
+        })?;
         if places.is_empty() {
             return Ok(Datum::Text(text));
         }
         let with = with();
-        let added = value::steps(with.len()).saturating_add(1);
-        let steps = added.saturating_mul(places.len() as u64);
-        self.with.spend(steps, self.place)?;
+        let added = value::steps(with.len()).saturating_mul(places.len() as u64);
+        self.with.spend(added, self.place)?;
         let mut out = Vec::with_capacity(text.len());
         let mut from = 0;
         for at in places {
@@ -456,11 +459,10 @@ fn extreme(value: &Value, than: Ordering) -> Option<&Value> {
     })
 }
 
-/// Where `what` is in `text`, without overlaps, in linear time (Knuth, Morris, Pratt). Nothing is nowhere.
-fn find_all(text: &[u8], what: &[u8]) -> Vec<usize> {
-    let mut places = Vec::new();
-    if what.is_empty() {
-        return places;
+/// Tells where `what` is in `text`, without overlaps, in linear time (Knuth, Morris, Pratt). Nothing is nowhere.
+fn find_all(text: &[u8], what: &[u8], mut found: impl FnMut(usize) -> Result<()>) -> Result<()> {
+    if what.is_empty() || what.len() > text.len() {
+        return Ok(());
     }
     // For each length of a beginning of `what`, the length of the longest shorter one that it ends with.
     let mut shorter = vec![0_usize];
@@ -482,11 +484,11 @@ fn find_all(text: &[u8], what: &[u8]) -> Vec<usize> {
     for (at, byte) in text.iter().enumerate() {
         matched = step(&shorter, matched, *byte);
         if matched == what.len() {
-            places.push(at + 1 - what.len());
+            found(at + 1 - what.len())?;
             matched = 0;
         }
     }
-    places
+    Ok(())
 }
 
 fn slice<'s, 'a>(text: Cow<'s, [u8]>, start: usize, length: usize) -> Datum<'s, 'a> {

@@ -329,3 +329,30 @@ fn a_random_text_is_new_in_each_message() {
     message.random = 8;
     assert_ne!(outcome(template, &Syntax::default(), &message), Ok(first));
 }
+
+#[test]
+fn numbers_in_an_old_list_of_metadata_have_all_their_digits() {
+    // Gloo writes 1.23457e+06.
+    let mut message = Message::new();
+    let values = serde_json::json!({"list": [1_234_567.5, 1e20]});
+    message.metadata = serde_json::json!({"cluster": {"io.solo.transformation": values}});
+    assert_eq!(
+        outcome(
+            "{{ clusterMetadata(\"list\") }}",
+            &Syntax::default(),
+            &message
+        ),
+        Ok("1234567.5,1e+20".into())
+    );
+}
+
+#[test]
+fn a_negative_zero_of_the_message_is_a_float() {
+    // Inja prints 0.
+    let mut message = Message::new();
+    message.context = serde_json::from_str("{\"zero\": -0}").unwrap();
+    assert_eq!(
+        outcome("{{ zero }} {{ -0 }}", &Syntax::default(), &message),
+        Ok("-0.0 0".into())
+    );
+}

@@ -97,6 +97,41 @@ fn brackets_and_blocks_are_nested_so_deep_and_no_deeper() {
 }
 
 #[test]
+fn the_deepest_template_needs_little_stack() {
+    // A `.wasm` has 1 MiB, and is optimised.
+    let needed = if cfg!(debug_assertions) {
+        2 << 20
+    } else {
+        256 << 10
+    };
+    let work = || {
+        let depth = MAX_NESTING;
+        let mut message = Message::new();
+        let mut deep = json!(1);
+        for _ in 0..250 {
+            deep = json!([deep]);
+        }
+        message.context = json!({"deep": deep});
+        let expression = format!(
+            "{}deep{}",
+            "max(sort([2]) in [1] or ".repeat(depth - 1),
+            ")".repeat(depth - 1)
+        );
+        let template = format!(
+            "{}{{{{ {expression} }}}}{{{{ deep }}}}{{% set b.c = deep %}}{{{{ b == b }}}}{}",
+            "{% if true %}".repeat(depth / 2) + &"{% for a in [1] %}".repeat(depth - depth / 2),
+            "{% endfor %}".repeat(depth - depth / 2) + &"{% endif %}".repeat(depth / 2)
+        );
+        outcome(&template, &Syntax::default(), &message).map(|text| text.len())
+    };
+    let thread = std::thread::Builder::new().stack_size(needed).spawn(work);
+    assert_eq!(
+        thread.unwrap().join().unwrap(),
+        Ok("true".len() + 501 + "true".len())
+    );
+}
+
+#[test]
 fn long_templates_are_not_deep_ones() {
     let message = Message::new();
     for template in [
