@@ -117,7 +117,13 @@ impl RootContext for Root {
         self.part = Some(match value {
             FunctionConfig::Upstream(config) => Part::Upstream(Rc::new(Shared {
                 has_secret: config.secret.is_some(),
-                upstream: Upstream::new(config),
+                upstream: match Upstream::new(config) {
+                    Ok(upstream) => upstream,
+                    Err(error) => {
+                        log(Level::Error, &format!("{FUNCTION_FILTER}: {error}"));
+                        return false;
+                    }
+                },
                 metrics: CallMetrics::default(),
             })),
             FunctionConfig::Guard {} => Part::Guard,

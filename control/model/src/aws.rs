@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
+use tenon_contract::UrlAuthType;
+
 use crate::ObjectRef;
+use crate::function_matcher::{self, FunctionMatcher, Taken};
 use crate::read::{Fields, Node};
 use crate::upstream::is_host_name;
 use crate::virtual_service::first_twice;
@@ -33,10 +36,14 @@ pub struct AwsUpstream {
 pub struct LambdaFunction {
     /// The name that routes call it.
     pub logical_name: String,
-    /// Its name at AWS.
+    /// Its name at AWS; of no use where it is called by its URL.
     pub name: String,
     /// Version or alias.
     pub qualifier: Option<String>,
+    /// Its own URL, by which it is called, if it has one.
+    pub url: Option<FunctionUrl>,
+    /// Which requests it is for, where the route names no function.
+    pub matchers: Vec<FunctionMatcher>,
 }
 
 /// In what shape a function is asked and answers.
@@ -52,6 +59,15 @@ pub enum Payload {
     Alb,
     /// The same, with multi-value headers.
     AlbMultiValue,
+}
+
+/// A function's own URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionUrl {
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// Who may call it.
+    pub auth_type: UrlAuthType,
 }
 
 /// How Lambda runs a function.
@@ -170,6 +186,16 @@ impl Endpoint {
         }
     }
 
+    /// Reads `scheme://host:port`.
+    pub(crate) fn read(node: &Node<'_>) -> Option<Self> {
+        let text = node.text()?;
+        Self::parse(text).or_else(|| {
+            node.error(format!(
+                "{text:?} is not scheme, host and port, as https://lambda.example.com:8443"
+            ))
+        })
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let (tls, rest) = match text.split_once("://")? {
             ("https", rest) => (true, rest),
@@ -217,8 +243,9 @@ pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<AwsUpstream> {
             }
             Some(region)
         });
+        let taken = Taken::default();
         let functions = fields.field("lambdaFunctions", |node| {
-            let functions = node.list(|node| read_function(&node))?;
+            let functions = node.list(|node| read_function(&node, &taken))?;
             match first_twice(functions.iter().map(|function| &function.logical_name)) {
                 Some(name) => node.error(format!("{name:?} is there more than once")),
                 None => Some(functions),
@@ -247,14 +274,7 @@ pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<AwsUpstream> {
                 Some(id).filter(|id| !id.is_empty())
             }),
             disable_role_chaining: fields.flag("disableRoleChaining"),
-            endpoint: fields.field("endpointUrl", |node| {
-                let text = node.text()?;
-                Endpoint::parse(text).or_else(|| {
-                    node.error(format!(
-                        "{text:?} is not scheme, host and port, as https://lambda.example.com:8443"
-                    ))
-                })
-            }),
+            endpoint: fields.field("endpointUrl", |node| Endpoint::read(&node)),
             region: region?,
             functions,
             overrides: overrides.or(&own),
@@ -262,10 +282,18 @@ pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<AwsUpstream> {
     })
 }
 
-fn read_function(node: &Node<'_>) -> Option<LambdaFunction> {
+fn read_function(node: &Node<'_>, taken: &Taken) -> Option<LambdaFunction> {
     node.object(|fields| {
         let logical_name = fields.required("logicalName", |node| node.non_empty());
-        let name = fields.required("lambdaFunctionName", |node| function_name(&node));
+        let url = read_url(fields);
+        let name = match &url {
+            None => fields.required("lambdaFunctionName", |node| function_name(&node)),
+            Some(_) => Some(
+                fields
+                    .field("lambdaFunctionName", |node| function_name(&node))
+                    .unwrap_or_default(),
+            ),
+        };
         let qualifier = fields.field("qualifier", |node| {
             let qualifier = node.string()?;
             let fits = |c: char| c.is_ascii_alphanumeric() || "$-_".contains(c);
@@ -274,11 +302,50 @@ fn read_function(node: &Node<'_>) -> Option<LambdaFunction> {
             }
             Some(qualifier).filter(|qualifier| !qualifier.is_empty())
         });
+        let matchers = function_matcher::read_all(fields, taken, logical_name.as_deref());
+        if url.is_some() {
+            // The URL says which version it is; and each has a host, hence a cluster, of its own, which the route chooses.
+            for (name, there) in [
+                ("qualifier", qualifier.is_some()),
+                ("matchers", !matchers.is_empty()),
+            ] {
+                if there {
+                    fields.error(format!("functionUrl and {name} exclude each other"));
+                }
+            }
+        }
         Some(LambdaFunction {
+            url,
+            matchers,
             logical_name: logical_name?,
             name: name?,
             qualifier,
         })
+    })
+}
+
+/// `functionUrl` and `functionUrlAuthType`.
+fn read_url(fields: &mut Fields<'_>) -> Option<FunctionUrl> {
+    let endpoint = fields.field("functionUrl", |node| {
+        let text = node.text()?;
+        Endpoint::parse(text).or_else(|| {
+            node.error(format!(
+                "{text:?} is not the URL of a function, as https://a1b2c3.lambda-url.eu-central-1.on.aws"
+            ))
+        })
+    });
+    let auth_type = fields.field("functionUrlAuthType", |node| {
+        node.choice(&[
+            ("AWS_IAM", UrlAuthType::AwsIam),
+            ("NONE", UrlAuthType::None),
+        ])
+    });
+    if auth_type.is_some() && !fields.has("functionUrl") {
+        fields.error("functionUrlAuthType is that of a functionUrl, and there is none");
+    }
+    Some(FunctionUrl {
+        endpoint: endpoint?,
+        auth_type: auth_type.unwrap_or_default(),
     })
 }
 

@@ -14,9 +14,11 @@ use std::fmt;
 
 mod action;
 mod aws;
+mod azure;
 mod document;
 mod duration;
 mod format;
+mod function_matcher;
 mod gateway;
 mod header;
 mod matcher;
@@ -29,9 +31,15 @@ mod upstream;
 mod virtual_service;
 mod yaml;
 
-pub use action::{Action, Destination, PathRedirect, Redirect, WeightedDestination};
-pub use aws::{AwsDestination, AwsUpstream, Endpoint, InvocationStyle, LambdaFunction, Payload};
+pub use action::{
+    Action, Destination, DestinationSpec, PathRedirect, Redirect, WeightedDestination,
+};
+pub use aws::{
+    AwsDestination, AwsUpstream, Endpoint, FunctionUrl, InvocationStyle, LambdaFunction, Payload,
+};
+pub use azure::{AzureDestination, AzureFunction, AzureUpstream};
 pub use document::parse;
+pub use function_matcher::FunctionMatcher;
 pub use gateway::{AccessLog, AccessLogFormat, Gateway};
 pub use header::{HeaderManipulation, HeaderToAdd};
 pub use matcher::{HeaderMatcher, Matcher, PathMatcher, QueryMatcher, ValueMatcher};

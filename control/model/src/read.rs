@@ -306,6 +306,16 @@ impl<'a> Fields<'a> {
             .push(Problem::error(self.path.to_string(), text));
     }
 
+    /// Reads a value that was packed into a field of the object, under the field's name.
+    pub(crate) fn within<T>(
+        &self,
+        name: &str,
+        value: &Value,
+        read: impl FnOnce(Node<'_>) -> Option<T>,
+    ) -> Option<T> {
+        read(Node::new(value, Path::Field(self.path, name), self.report))
+    }
+
     /// Fields that Gloo has and that mean nothing here.
     pub(crate) fn ignored(&mut self, names: &[&'static str]) {
         self.known.extend_from_slice(names);

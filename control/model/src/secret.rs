@@ -4,16 +4,19 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
-use tenon_contract::AwsCredentials;
+use serde_json::{Map, Value};
+use tenon_contract::{AwsCredentials, AzureKeys};
 
 use crate::read::{Fields, Node};
+use crate::yaml;
 
 /// What must not be shown. `Debug` does not.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Secret {
     /// Keys of AWS.
     Aws(AwsCredentials),
+    /// Keys of a function app of Azure's.
+    Azure(AzureKeys),
     /// Certificates and their key.
     Tls(TlsSecret),
 }
@@ -35,6 +38,7 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Aws(_) => "Aws([redacted])",
+            Self::Azure(_) => "Azure([redacted])",
             Self::Tls(_) => "Tls([redacted])",
         })
     }
@@ -54,6 +58,14 @@ pub(crate) enum Kubernetes {
     Ours(Option<Secret>),
 }
 
+const BESIDE_DATA: [&str; 6] = [
+    "apiVersion",
+    "kind",
+    "metadata",
+    "status",
+    "type",
+    "immutable",
+];
 const AWS: [&str; 3] = [
     "aws_access_key_id",
     "aws_secret_access_key",
@@ -74,17 +86,13 @@ pub(crate) fn read_kubernetes(root: &Node<'_>) -> Kubernetes {
         .unwrap_or("Opaque");
     let aws = AWS.iter().any(|name| has(name));
     if kind != "kubernetes.io/tls" && !aws {
-        return Kubernetes::NotOurs(format!("v1 Secret of type {kind}"));
+        return match has(AZURE) {
+            true => read_legacy(root),
+            false => Kubernetes::NotOurs(format!("v1 Secret of type {kind}")),
+        };
     }
     Kubernetes::Ours(root.object(|fields| {
-        fields.ignored(&[
-            "apiVersion",
-            "kind",
-            "metadata",
-            "status",
-            "type",
-            "immutable",
-        ]);
+        fields.ignored(&BESIDE_DATA);
         let data = Data::read(fields)?;
         if kind == "kubernetes.io/tls" {
             let tls = TlsSecret {
@@ -104,6 +112,35 @@ pub(crate) fn read_kubernetes(root: &Node<'_>) -> Kubernetes {
         }
         check_aws(fields, id_text?, key_text?, data.text(fields, token))
     }))
+}
+
+/// The form that Gloo calls legacy: an annotation, and Gloo's own form of the secret as YAML under one name.
+const AZURE: &str = "azure";
+const LEGACY: (&str, &str) = ("resource_kind", "*v1.Secret");
+
+fn read_legacy(root: &Node<'_>) -> Kubernetes {
+    let annotation = root.value().get("metadata").and_then(|metadata| {
+        let annotations = metadata.get("annotations")?;
+        annotations.get(LEGACY.0)?.as_str()
+    });
+    let mut ours = annotation == Some(LEGACY.1);
+    let secret = root.object(|fields| {
+        fields.ignored(&BESIDE_DATA);
+        let data = Data::read(fields)?;
+        let text = data.text(fields, AZURE)?;
+        let document = yaml::documents(&text).into_iter().next();
+        let Some(Ok(document)) = document else {
+            fields.error("data.azure is not valid YAML");
+            return None;
+        };
+        // Others may have a key of this name for something else.
+        ours |= document.get("apiKeys").is_some();
+        fields.within("data.azure", &document, |node| node.object(read_azure))
+    });
+    match ours {
+        true => Kubernetes::Ours(secret),
+        false => Kubernetes::NotOurs("v1 Secret of type Opaque".to_owned()),
+    }
 }
 
 /// `data` and `stringData`, decoded.
@@ -150,7 +187,6 @@ impl Data {
 pub(crate) fn read_bare(node: &Node<'_>) -> Option<Secret> {
     node.object(|fields| {
         fields.later(&[
-            "azure",
             "header",
             "credentials",
             "encryption",
@@ -158,8 +194,9 @@ pub(crate) fn read_bare(node: &Node<'_>) -> Option<Secret> {
             "apiKey",
             "extensions",
         ]);
-        match fields.one_of(&["aws", "tls"]) {
+        match fields.one_of(&["aws", "azure", "tls"]) {
             Some("aws") => fields.field("aws", |node| node.object(read_aws)),
+            Some("azure") => fields.field("azure", |node| node.object(read_azure)),
             Some(_) => fields.field("tls", |node| {
                 node.object(|fields| {
                     let mut text = |name| fields.field(name, |node| node.non_empty());
@@ -178,7 +215,7 @@ pub(crate) fn read_bare(node: &Node<'_>) -> Option<Secret> {
                 })
             }),
             None => {
-                fields.error("expected one of aws and tls");
+                fields.error("expected one of aws, azure and tls");
                 None
             }
         }
@@ -190,6 +227,26 @@ fn read_aws(fields: &mut Fields<'_>) -> Option<Secret> {
     let key = fields.required("secretKey", |node| node.non_empty());
     let token = fields.field("sessionToken", |node| node.string());
     check_aws(fields, id?, key?, token)
+}
+
+fn read_azure(fields: &mut Fields<'_>) -> Option<Secret> {
+    let keys = fields.required("apiKeys", |node| {
+        if node.value().as_object().is_some_and(Map::is_empty) {
+            return node.error("there are none");
+        }
+        node.map(|node| {
+            let key = node.non_empty()?;
+            let key = key.trim_end_matches(['\r', '\n']);
+            // It goes into a header, or percent-encoded into a query.
+            if key.is_empty() || !key.bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
+                return node.error("holds characters that no key has, as a space or a line break");
+            }
+            Some(key.to_owned())
+        })
+    })?;
+    Some(Secret::Azure(AzureKeys {
+        function_keys: keys.into_iter().collect(),
+    }))
 }
 
 fn check_aws(

@@ -117,7 +117,7 @@ impl Credentials {
 
     /// An earlier source of this name may have had a problem; a tombstone of the translation is not told back to it.
     fn tell_resolved(&self, name: &str, blob: &SecretBlob) {
-        if matches!(blob, SecretBlob::Aws(_)) {
+        if !matches!(blob, SecretBlob::Unavailable(_)) {
             let change = Change::Credentials {
                 name: name.to_owned(),
                 problem: None,

@@ -1,18 +1,20 @@
 //! An AWS upstream: where Lambda is, and whose credentials are used.
 
 use tenon_contract::{
-    AwsProvider, FunctionConfig, LAMBDA_PAYLOAD_LIMIT, Provider, SecretRef, UpstreamConfig,
-    ads_config_source,
+    AwsFunction, AwsProvider, FunctionTarget, LAMBDA_PAYLOAD_LIMIT, Provider, UpstreamConfig,
+    UrlAuthType,
 };
-use tenon_model::{AwsUpstream, Endpoint, Kind, ObjectKey, Problem, Secret, TlsSecret, Upstream};
+use tenon_model::{
+    AwsUpstream, Endpoint, FunctionUrl, Kind, LambdaFunction, ObjectKey, Problem, Secret,
+    TlsSecret, Upstream,
+};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::cluster::{self, ClusterForm, Secrets};
+use crate::cluster::{ClusterForm, Secrets};
 use crate::output::{CredentialSource, Module};
 use crate::proto::cluster as envoy;
-use crate::proto::cluster::cluster::DiscoveryType;
 use crate::proto::{BUFFER_LIMIT, hcm, uint};
-use crate::{filters, names, tls};
+use crate::{names, provider};
 
 /// Completes the cluster of a Lambda upstream; gives its filters.
 pub(crate) fn cluster(
@@ -24,40 +26,23 @@ pub(crate) fn cluster(
     cluster: &mut envoy::Cluster,
 ) -> Vec<hcm::HttpFilter> {
     let endpoint = endpoint(lambda);
-    cluster::discovery(
-        cluster,
-        match endpoint.ip() {
-            Some(_) => DiscoveryType::Static,
-            None => DiscoveryType::LogicalDns,
-        },
-    );
-    let lb_endpoint = cluster::lb_endpoint(&endpoint.host, endpoint.port);
-    cluster.load_assignment = cluster::load_assignment(&cluster.name, vec![lb_endpoint]);
-    if endpoint.tls {
-        let context = match &upstream.ssl {
-            None => tls::verified(&endpoint.host),
-            Some(ssl) => {
-                let context = tls::configured(ssl, secret);
-                let name = ssl.sni.as_deref().unwrap_or(&endpoint.host);
-                // Unlike to other upstreams, tokens go here: never to somebody unverified.
-                let context = tls::or_verified(context, name);
-                match context.sni.is_empty() && endpoint.ip().is_none() {
-                    true => tls::with_sni(&context, &endpoint.host),
-                    false => context,
-                }
-            }
-        };
-        cluster.transport_socket = Some(tls::socket(&context));
-    }
+    provider::point_at(&endpoint, upstream, secret, cluster);
     let asked = upstream.connection.buffer_limit.unwrap_or_default();
     cluster.per_connection_buffer_limit_bytes = Some(uint(asked.max(BUFFER_LIMIT)));
-    let secret = secret_name(lambda);
-    let config = FunctionConfig::Upstream(UpstreamConfig {
+    let functions = lambda.functions.iter();
+    let functions = functions.flat_map(|function| {
+        let target = || {
+            FunctionTarget::Aws(AwsFunction {
+                name: arn_or_name(lambda, function),
+                qualifier: function.qualifier.clone(),
+            })
+        };
+        provider::entries(&function.matchers, &function.logical_name, target)
+    });
+    let config = UpstreamConfig {
         upstream: names::cluster(key),
-        secret: Some(SecretRef {
-            name: secret.clone(),
-            config_source: ads_config_source(),
-        }),
+        secret: Some(provider::secret_ref(&secret_name(lambda))),
+        functions: functions.collect(),
         max_request_bytes: LAMBDA_PAYLOAD_LIMIT,
         max_response_bytes: LAMBDA_PAYLOAD_LIMIT,
         provider: Provider::Aws(AwsProvider {
@@ -65,8 +50,41 @@ pub(crate) fn cluster(
             host: endpoint.authority(),
             propagate_original_routing: false,
         }),
-    });
-    filters::of_function_cluster(module, &config, &secret)
+    };
+    provider::filters(module, config)
+}
+
+/// Completes the cluster of a function with a URL of its own; gives its filters.
+pub(crate) fn url_cluster(
+    key: &ObjectKey,
+    (lambda, url): (&AwsUpstream, &FunctionUrl),
+    upstream: &Upstream,
+    secret: Option<&TlsSecret>,
+    module: &Module,
+    cluster: &mut envoy::Cluster,
+) -> Vec<hcm::HttpFilter> {
+    provider::point_at(&url.endpoint, upstream, secret, cluster);
+    let signed = url.auth_type == UrlAuthType::AwsIam;
+    if signed {
+        // Bodies are held, because a signature covers them.
+        let asked = upstream.connection.buffer_limit.unwrap_or_default();
+        cluster.per_connection_buffer_limit_bytes = Some(uint(asked.max(BUFFER_LIMIT)));
+    }
+    let config = UpstreamConfig {
+        upstream: names::cluster(key),
+        secret: signed.then(|| provider::secret_ref(&secret_name(lambda))),
+        functions: Vec::new(),
+        max_request_bytes: LAMBDA_PAYLOAD_LIMIT,
+        // Responses are not held, so nothing bounds them.
+        max_response_bytes: LAMBDA_PAYLOAD_LIMIT,
+        provider: Provider::Aws(AwsProvider {
+            region: lambda.region.clone(),
+            host: url.endpoint.authority(),
+            // The function sees the client's path and method by itself.
+            propagate_original_routing: false,
+        }),
+    };
+    provider::filters(module, config)
 }
 
 fn endpoint(lambda: &AwsUpstream) -> Endpoint {
@@ -130,10 +148,23 @@ pub(crate) fn credentials(
     form.reads.insert(key);
     let reason = match found {
         Some(Secret::Aws(keys)) => return (name, aws(Some(keys.clone()))),
-        Some(Secret::Tls(_)) => format!("secret {reference} holds no keys of AWS"),
+        Some(_) => format!("secret {reference} holds no keys of AWS"),
         None => format!("secret {reference} does not exist"),
     };
     form.problems
         .push(Problem::warning("spec.aws.secretRef", reason.clone()));
     (name, CredentialSource::Unavailable(reason))
+}
+
+/// A function of another account goes by its ARN.
+pub(crate) fn arn_or_name(lambda: &AwsUpstream, function: &LambdaFunction) -> String {
+    match &lambda.account_id {
+        Some(account) if !function.name.starts_with("arn:") => format!(
+            "arn:{}:lambda:{}:{account}:function:{}",
+            partition(&lambda.region),
+            lambda.region,
+            function.name
+        ),
+        _ => function.name.clone(),
+    }
 }

@@ -7,7 +7,7 @@ use tenon_model::{
     AwsDestination, AwsUpstream, InvocationStyle, LambdaFunction, ObjectRef, Payload,
 };
 
-use crate::aws::partition;
+use crate::aws::arn_or_name;
 
 /// The call, or why there is none: the field below the destination, and the reason.
 pub(crate) fn resolve(
@@ -21,10 +21,27 @@ pub(crate) fn resolve(
         .unwrap_or_default()
         .or(&lambda.overrides);
     let function = function(reference, lambda, &asked)?;
+    if let Some((function, url)) = function.and_then(|it| Some((it, it.url.as_ref()?))) {
+        let plain = AwsDestination {
+            logical_name: destination.and_then(|it| it.logical_name.clone()),
+            ..AwsDestination::default()
+        };
+        if destination.is_some_and(|it| *it != plain) {
+            let text = format!(
+                "function {:?} is called by its URL, which gives requests and responses as they are: nothing but logicalName is possible",
+                function.logical_name
+            );
+            return Err((".destinationSpec.aws", text));
+        }
+        let mut call = CallConfig::aws_url(&function.logical_name, url.auth_type);
+        call.rewrites_path = rewrites_path;
+        return Ok(call);
+    }
     let (request, response) = shapes(&asked)?;
-    let defaults = AwsCall::new(arn_or_name(lambda, function));
+    let name = function.map(|function| arn_or_name(lambda, function));
+    let defaults = AwsCall::new(name.unwrap_or_default());
     let target = CallTarget::Aws(AwsCall {
-        qualifier: function.qualifier.clone(),
+        qualifier: function.and_then(|function| function.qualifier.clone()),
         invocation: match asked.invocation_style {
             None | Some(InvocationStyle::Sync) => Invocation::RequestResponse,
             Some(InvocationStyle::Async) => Invocation::Event,
@@ -46,7 +63,8 @@ pub(crate) fn resolve(
     });
     Ok(CallConfig {
         version: VERSION,
-        function: function.logical_name.clone(),
+        function: function.map_or_else(String::new, |it| it.logical_name.clone()),
+        by_table: function.is_none(),
         rewrites_path,
         target,
     })
@@ -96,11 +114,12 @@ fn shapes(asked: &AwsDestination) -> Result<(RequestShape, ResponseShape), (&'st
     Ok((request, response))
 }
 
+/// The function, or `None` where the request says which.
 fn function<'a>(
     reference: &ObjectRef,
     lambda: &'a AwsUpstream,
     asked: &AwsDestination,
-) -> Result<&'a LambdaFunction, (&'static str, String)> {
+) -> Result<Option<&'a LambdaFunction>, (&'static str, String)> {
     if lambda.functions.is_empty() {
         return Err((
             ".upstream",
@@ -114,29 +133,19 @@ fn function<'a>(
         .collect();
     let known = names.join(", ");
     let Some(name) = &asked.logical_name else {
+        if lambda.functions.iter().any(|it| !it.matchers.is_empty()) {
+            return Ok(None);
+        }
         return Err((
             ".destinationSpec.aws.logicalName",
             format!("is required, because upstream {reference} calls functions; known: {known}"),
         ));
     };
     let found = lambda.functions.iter().find(|it| it.logical_name == *name);
-    found.ok_or_else(|| {
+    found.map(Some).ok_or_else(|| {
         (
             ".destinationSpec.aws.logicalName",
             format!("unknown function {name:?} on upstream {reference}; known: {known}"),
         )
     })
-}
-
-/// A function of another account goes by its ARN.
-fn arn_or_name(lambda: &AwsUpstream, function: &LambdaFunction) -> String {
-    match &lambda.account_id {
-        Some(account) if !function.name.starts_with("arn:") => format!(
-            "arn:{}:lambda:{}:{account}:function:{}",
-            partition(&lambda.region),
-            lambda.region,
-            function.name
-        ),
-        _ => function.name.clone(),
-    }
 }

@@ -1,8 +1,9 @@
 //! An upstream as cluster.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use bytes::Bytes;
 use prost::Message;
 use tenon_model::{
     CircuitBreakers, ConnectionConfig, Host, Kind, ObjectKey, ObjectRef, Problem, Secret, Spec,
@@ -15,7 +16,7 @@ use crate::proto::cluster::cluster::{
 };
 use crate::proto::{cluster, core, duration, endpoint, hcm, socket_address, uint, upstream_http};
 use crate::wire::any;
-use crate::{aws, names, tls};
+use crate::{aws, azure, names, tls};
 
 /// Gloo's default.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,8 +26,8 @@ const SOCKET_MATCH: &str = "envoy.transport_socket_match";
 /// What an upstream comes to.
 #[derive(Default)]
 pub(crate) struct ClusterForm {
-    /// The encoded cluster.
-    pub(crate) cluster: Vec<u8>,
+    /// The encoded clusters, by name: the upstream's own, and one for each function with a host of its own.
+    pub(crate) clusters: BTreeMap<String, Bytes>,
     /// The generic secret that it uses, and where that comes from.
     pub(crate) credentials: Option<(String, CredentialSource)>,
     /// The TLS secrets that it uses.
@@ -51,8 +52,55 @@ pub(crate) fn translate(
 ) -> ClusterForm {
     let mut form = ClusterForm::default();
     let tls = tls_secret(upstream, secrets, &mut form);
-    let mut cluster = cluster::Cluster {
-        name: names::cluster(key),
+    let mut cluster = named(names::cluster(key), upstream);
+    let mut filters = Vec::new();
+    match &upstream.kind {
+        UpstreamType::Static(fixed) => {
+            static_hosts(fixed, upstream, tls, &mut cluster);
+        }
+        UpstreamType::Aws(lambda) => {
+            filters = aws::cluster(key, lambda, upstream, tls, module, &mut cluster);
+            form.credentials = Some(aws::credentials(lambda, secrets, &mut form));
+            for function in &lambda.functions {
+                let Some(url) = &function.url else {
+                    continue;
+                };
+                let name = names::function_cluster(&cluster.name, &function.logical_name);
+                let mut cluster = named(name, upstream);
+                let filters =
+                    aws::url_cluster(key, (lambda, url), upstream, tls, module, &mut cluster);
+                form.add(cluster, upstream, filters);
+            }
+        }
+        UpstreamType::Azure(app) => {
+            filters = azure::cluster(key, app, upstream, tls, module, &mut cluster);
+            form.credentials = azure::credentials(app, secrets, &mut form);
+        }
+    }
+    form.add(cluster, upstream, filters);
+    form
+}
+
+impl ClusterForm {
+    fn add(
+        &mut self,
+        mut cluster: cluster::Cluster,
+        upstream: &Upstream,
+        filters: Vec<hcm::HttpFilter>,
+    ) {
+        if let Some(options) = http_options(upstream, filters) {
+            cluster.typed_extension_protocol_options =
+                HashMap::from([(HTTP_OPTIONS.to_owned(), any(&options))]);
+        }
+        self.clusters
+            .insert(cluster.name.clone(), cluster.encode_to_vec().into());
+    }
+}
+
+/// What all clusters of an upstream have.
+fn named(name: String, upstream: &Upstream) -> cluster::Cluster {
+    cluster::Cluster {
+        name,
         connect_timeout: Some(duration(
             upstream
                 .connection
@@ -63,23 +111,7 @@ pub(crate) fn translate(
         circuit_breakers: upstream.circuit_breakers.as_ref().map(circuit_breakers),
         upstream_connection_options: keepalive(&upstream.connection),
         ..cluster::Cluster::default()
-    };
-    let mut filters = Vec::new();
-    match &upstream.kind {
-        UpstreamType::Static(fixed) => {
-            static_hosts(fixed, upstream, tls, &mut cluster);
-        }
-        UpstreamType::Aws(lambda) => {
-            filters = aws::cluster(key, lambda, upstream, tls, module, &mut cluster);
-            form.credentials = Some(aws::credentials(lambda, secrets, &mut form));
-        }
     }
-    if let Some(options) = http_options(upstream, filters) {
-        cluster.typed_extension_protocol_options =
-            HashMap::from([(HTTP_OPTIONS.to_owned(), any(&options))]);
-    }
-    form.cluster = cluster.encode_to_vec();
-    form
 }
 
 /// The secret that `sslConfig` names.
@@ -97,7 +129,7 @@ fn tls_secret<'a>(
     form.tls_secrets.insert(key);
     let problem = match found {
         Some(Secret::Tls(secret)) => return Some(secret),
-        Some(Secret::Aws(_)) => format!("secret {reference} holds no certificates"),
+        Some(_) => format!("secret {reference} holds no certificates"),
         None => format!("secret {reference} does not exist"),
     };
     form.problems

@@ -35,9 +35,9 @@ use crate::wire::any;
 pub(crate) fn of_function_cluster(
     module: &Module,
     config: &FunctionConfig,
-    secret: &str,
+    secret: Option<&str>,
 ) -> Vec<hcm::HttpFilter> {
-    let mut filters = before_the_codec(module, config, Some(secret));
+    let mut filters = before_the_codec(module, config, secret);
     filters.push(filter(
         "envoy.filters.http.upstream_codec",
         any(&UpstreamCodec::default()),
@@ -289,6 +289,7 @@ mod tests {
                 name: "key".into(),
                 config_source: serde_json::from_value(source.clone()).unwrap(),
             }),
+            functions: Vec::new(),
             max_request_bytes: 1,
             max_response_bytes: 1,
             provider: Provider::Aws(AwsProvider {
@@ -299,7 +300,7 @@ mod tests {
         });
         let module = Module::Wasm("/tenon.wasm".into());
         let filters = function_filters(&module, &config).unwrap();
-        let served = of_function_cluster(&module, &config, "key");
+        let served = of_function_cluster(&module, &config, Some("key"));
         let names = filters
             .iter()
             .map(|filter| filter["name"].as_str().unwrap());

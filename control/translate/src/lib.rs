@@ -6,6 +6,7 @@
 
 mod access_log;
 mod aws;
+mod azure;
 mod call;
 mod cluster;
 mod engine;
@@ -16,6 +17,7 @@ mod matcher;
 mod names;
 mod output;
 mod proto;
+mod provider;
 mod route;
 mod secret;
 mod status;

@@ -54,6 +54,8 @@ pub struct Resource {
 pub enum CredentialSource {
     /// There can be none, and why: a tombstone.
     Unavailable(String),
+    /// Keys of a function app of Azure's, from a Secret.
+    Azure(tenon_contract::AzureKeys),
     /// AWS credentials.
     Aws {
         /// From a Secret; `None`: the default chain (environment, profile, web identity, container, IMDS).

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use envoy_types::pb::envoy::r#type::matcher::v3::RegexMatchAndSubstitute;
 use envoy_types::pb::envoy::r#type::v3::{FractionalPercent, fractional_percent::DenominatorType};
-use tenon_contract::{CALL_HEADER, CALL_KEY, CallConfig, ERROR_HEADER};
+use tenon_contract::{CALL_HEADER, CALL_KEY, CallConfig, CallTarget, ERROR_HEADER};
 use tenon_model::{
-    Action, Destination, HeaderManipulation, HeaderToAdd, HostRewrite, ObjectKey, ObjectRef,
-    PathRedirect, Problem, ProblemLevel, Redirect, RegexRewrite, RetryPolicy, Route, RouteOptions,
-    Shadowing, Upstream, UpstreamType, WeightedDestination,
+    Action, Destination, DestinationSpec, HeaderManipulation, HeaderToAdd, HostRewrite, ObjectKey,
+    ObjectRef, PathRedirect, Problem, ProblemLevel, Redirect, RegexRewrite, RetryPolicy, Route,
+    RouteOptions, Shadowing, Upstream, UpstreamType, WeightedDestination,
 };
 
 use crate::proto::route::redirect_action::{
@@ -24,7 +24,7 @@ use crate::proto::route::weighted_cluster::ClusterWeight;
 use crate::proto::{
     BUFFER_LIMIT, boolean, core, duration, header, inline_string, regex, route, uint,
 };
-use crate::{call, names};
+use crate::{azure, call, names};
 
 /// Finds upstreams.
 pub(crate) trait Upstreams {
@@ -92,7 +92,7 @@ impl<U: Upstreams> Routes<'_, U> {
     fn single(&mut self, path: &str, from: &Route, to: &Destination) -> Option<RouteForm> {
         let at = format!("{path}.routeAction.single");
         let call = self.destination(&at, from, to)?;
-        let specifier = ClusterSpecifier::Cluster(names::cluster_of(&to.upstream));
+        let specifier = ClusterSpecifier::Cluster(cluster_name(&to.upstream, call.as_ref()));
         let mut action = self.action(path, from, specifier);
         let mut calls = BTreeMap::new();
         if let Some(call) = &call {
@@ -116,7 +116,10 @@ impl<U: Upstreams> Routes<'_, U> {
         for (index, to) in destinations.iter().enumerate() {
             let at = format!("{path}.routeAction.multi.destinations[{index}].destination");
             let (call, name) = match self.destination(&at, from, &to.destination) {
-                Some(call) => (call, names::cluster_of(&to.destination.upstream)),
+                Some(call) => {
+                    let name = cluster_name(&to.destination.upstream, call.as_ref());
+                    (call, name)
+                }
                 // It keeps its weight, and answers 500 for it.
                 None => (None, names::BLACKHOLE.to_owned()),
             };
@@ -176,22 +179,35 @@ impl<U: Upstreams> Routes<'_, U> {
                 return None;
             }
         };
-        match (&upstream.kind, &to.aws) {
-            (UpstreamType::Aws(lambda), aws) => {
+        let resolved = match (&upstream.kind, &to.spec) {
+            (UpstreamType::Aws(lambda), None | Some(DestinationSpec::Aws(_))) => {
+                let asked = match &to.spec {
+                    Some(DestinationSpec::Aws(asked)) => Some(asked),
+                    _ => None,
+                };
                 let rewrites =
                     from.options.prefix_rewrite.is_some() || from.options.regex_rewrite.is_some();
-                match call::resolve(&to.upstream, lambda, aws.as_ref(), rewrites) {
-                    Ok(call) => Some(Some(call)),
-                    Err((field, text)) => {
-                        self.error(format!("{at}{field}"), text);
-                        None
-                    }
-                }
+                call::resolve(&to.upstream, lambda, asked, rewrites)
             }
-            (UpstreamType::Static(_), None) => Some(None),
-            (UpstreamType::Static(_), Some(_)) => {
-                let text = format!("{} is not an AWS upstream", to.upstream);
-                self.error(format!("{at}.destinationSpec.aws"), text);
+            (UpstreamType::Azure(app), None) => azure::resolve(&to.upstream, app, None),
+            (UpstreamType::Azure(app), Some(DestinationSpec::Azure(asked))) => {
+                azure::resolve(&to.upstream, app, Some(asked))
+            }
+            (UpstreamType::Static(_), None) => return Some(None),
+            (_, Some(spec)) => {
+                let kind = match spec {
+                    DestinationSpec::Aws(_) => "AWS",
+                    DestinationSpec::Azure(_) => "Azure",
+                };
+                let text = format!("{} is not an {kind} upstream", to.upstream);
+                self.error(format!("{at}.destinationSpec.{}", spec.field()), text);
+                return None;
+            }
+        };
+        match resolved {
+            Ok(call) => Some(Some(call)),
+            Err((field, text)) => {
+                self.error(format!("{at}{field}"), text);
                 None
             }
         }
@@ -237,7 +253,7 @@ impl<U: Upstreams> Routes<'_, U> {
         let text = match self.upstreams.upstream(&shadowing.upstream) {
             Ok(upstream) => match upstream.kind {
                 UpstreamType::Static(_) => return Some(mirror(shadowing)),
-                UpstreamType::Aws(_) => format!(
+                UpstreamType::Aws(_) | UpstreamType::Azure(_) => format!(
                     "upstream {} calls functions, and a copy of a request calls none: it is not sent",
                     shadowing.upstream
                 ),
@@ -321,6 +337,19 @@ impl<U: Upstreams> Routes<'_, U> {
             },
             calls: BTreeMap::new(),
         }
+    }
+}
+
+/// Where a call goes: a function URL has a host of its own.
+fn cluster_name(upstream: &ObjectRef, call: Option<&CallConfig>) -> String {
+    let name = names::cluster_of(upstream);
+    match call {
+        Some(CallConfig {
+            function,
+            target: CallTarget::AwsUrl(_),
+            ..
+        }) => names::function_cluster(&name, function),
+        _ => name,
     }
 }
 

@@ -59,7 +59,13 @@ impl Function {
             }
         };
         let metrics = CallMetrics::define(envoy)?;
-        let upstream = Upstream::new(config);
+        let upstream = match Upstream::new(config) {
+            Ok(upstream) => upstream,
+            Err(error) => {
+                envoy_log_error!("{}: {error}", tenon_contract::FUNCTION_FILTER);
+                return None;
+            }
+        };
         let held = upstream.most_held();
         Some(Self(Arc::new(Shared {
             upstream,

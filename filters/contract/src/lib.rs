@@ -19,10 +19,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+mod azure;
+mod functions;
 mod path_template;
 mod secret;
 pub mod transform;
 
+pub use azure::{AuthLevel, AzureCall, AzureKeys, AzureProvider, KeyIn};
+pub use functions::{AwsFunction, FunctionEntry, FunctionTarget};
 pub use path_template::{PathTemplate, Segment, TemplateError, normalize_path};
 pub use secret::{AwsCredentials, GcpToken, SecretBlob};
 
@@ -151,8 +155,12 @@ fn write<T: Serialize>(value: &T) -> String {
 pub struct CallConfig {
     /// The major version of the contract: [`VERSION`].
     pub version: u32,
-    /// The function's logical name, as in metrics and dynamic metadata.
+    /// The function's logical name, as in metrics and dynamic metadata; empty where `by_table`.
     pub function: String,
+    /// The function is the one of the upstream's table ([`UpstreamConfig::functions`]) that the request's method and path
+    /// match; what else would say which one is not looked at.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub by_table: bool,
     /// The route rewrites the path, so that `x-envoy-original-path` is Envoy's own and holds the client's path.
     #[serde(default)]
     pub rewrites_path: bool,
@@ -167,8 +175,12 @@ pub struct CallConfig {
 pub enum CallTarget {
     /// AWS Lambda.
     Aws(AwsCall),
+    /// A Lambda function by its own URL; the upstream's host is that of the URL.
+    AwsUrl(AwsUrlCall),
     /// Cloud Functions or Cloud Run.
     Gcp(GcpCall),
+    /// Azure Functions.
+    Azure(AzureCall),
 }
 
 /// A request to a function of Cloud Functions or a service of Cloud Run.
@@ -183,6 +195,26 @@ pub struct GcpCall {
     /// Cloud Run and Cloud Functions look at first, and do not hand on.
     #[serde(default)]
     pub keep_authorization: bool,
+}
+
+/// A request to a function URL: as it is, with a signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AwsUrlCall {
+    /// Who may call it.
+    #[serde(default)]
+    pub auth_type: UrlAuthType,
+}
+
+/// Who may call a function URL (`AuthType` of Lambda's `CreateFunctionUrlConfig`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum UrlAuthType {
+    /// Who signs with credentials that IAM lets in.
+    #[default]
+    AwsIam,
+    /// Everybody.
+    None,
 }
 
 /// A call of a Lambda function.
@@ -245,6 +277,14 @@ fn default_function_error_status() -> u16 {
 
 fn default_true() -> bool {
     true
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// `x-amz-invocation-type`.
@@ -311,8 +351,20 @@ impl CallConfig {
         Self {
             version: VERSION,
             function: function.into(),
+            by_table: false,
             rewrites_path: false,
             target: CallTarget::Aws(AwsCall::new(name)),
+        }
+    }
+
+    /// A request to a function URL.
+    pub fn aws_url(function: impl Into<String>, auth_type: UrlAuthType) -> Self {
+        Self {
+            version: VERSION,
+            function: function.into(),
+            by_table: false,
+            rewrites_path: false,
+            target: CallTarget::AwsUrl(AwsUrlCall { auth_type }),
         }
     }
 
@@ -321,8 +373,20 @@ impl CallConfig {
         Self {
             version: VERSION,
             function: function.into(),
+            by_table: false,
             rewrites_path: false,
             target: CallTarget::Gcp(GcpCall::default()),
+        }
+    }
+
+    /// A call of a function of Azure's.
+    pub fn azure(function: impl Into<String>, call: AzureCall) -> Self {
+        Self {
+            version: VERSION,
+            function: function.into(),
+            by_table: false,
+            rewrites_path: false,
+            target: CallTarget::Azure(call),
         }
     }
 
@@ -403,6 +467,9 @@ pub struct UpstreamConfig {
     /// The secret with the provider's credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<SecretRef>,
+    /// The functions that calls "by table" are for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub functions: Vec<FunctionEntry>,
     /// The largest request body, in bytes, as the provider gets it. Where requests pass through without being held, only
     /// the announced length counts.
     #[serde(default = "default_payload_limit")]
@@ -447,6 +514,8 @@ pub enum Provider {
     Aws(AwsProvider),
     /// One host of Cloud Functions or Cloud Run.
     Gcp(GcpProvider),
+    /// A function app of Azure's.
+    Azure(AzureProvider),
 }
 
 /// One host of Cloud Functions or Cloud Run. The secret's token is for its audience.
@@ -479,6 +548,7 @@ mod tests {
         CallConfig {
             version: VERSION,
             function: "resize".into(),
+            by_table: false,
             rewrites_path: true,
             target: CallTarget::Aws(AwsCall {
                 name: "arn:aws:lambda:us-east-1:123456789012:function:resize".into(),
@@ -502,6 +572,7 @@ mod tests {
                 name: "aws_default_lambda".into(),
                 config_source: ads_config_source(),
             }),
+            functions: vec![],
             max_request_bytes: 1,
             max_response_bytes: 2,
             provider: Provider::Aws(AwsProvider {
@@ -519,11 +590,23 @@ mod tests {
             path_prefix: Some("/g".into()),
             keep_authorization: true,
         });
+        let azure = |route: Option<&str>, auth_level| AzureCall {
+            name: "hello".into(),
+            route: route.map(str::to_owned),
+            auth_level,
+        };
+        let mut by_table = CallConfig::aws("", "");
+        by_table.by_table = true;
         for call in [
             full_call(),
             CallConfig::aws("a", "b"),
+            CallConfig::aws_url("a", UrlAuthType::AwsIam),
+            CallConfig::aws_url("a", UrlAuthType::None),
             CallConfig::gcp("a"),
             gcp,
+            CallConfig::azure("a", azure(None, AuthLevel::Anonymous)),
+            CallConfig::azure("a", azure(Some("a/{id}"), AuthLevel::Admin)),
+            by_table,
         ] {
             let read = CallConfig::from_json(call.to_json().as_bytes()).unwrap();
             assert_eq!(
@@ -554,9 +637,35 @@ mod tests {
         gcp.provider = Provider::Gcp(GcpProvider {
             host: "f-uc.a.run.app".into(),
         });
+        let FunctionConfig::Upstream(mut azure) = upstream() else {
+            panic!("not an upstream")
+        };
+        azure.provider = Provider::Azure(AzureProvider {
+            host: "app.azurewebsites.net".into(),
+            route_prefix: String::new(),
+            key_in: KeyIn::Query,
+        });
+        let entry = |target| FunctionEntry {
+            methods: vec!["GET".into()],
+            path: "/a/{id}".into(),
+            function: "a".into(),
+            target,
+        };
+        azure.functions = vec![
+            entry(FunctionTarget::Aws(AwsFunction {
+                name: "a".into(),
+                qualifier: Some("1".into()),
+            })),
+            entry(FunctionTarget::Azure(AzureCall {
+                name: "a".into(),
+                route: None,
+                auth_level: AuthLevel::Function,
+            })),
+        ];
         for config in [
             upstream(),
             FunctionConfig::Upstream(gcp),
+            FunctionConfig::Upstream(azure),
             FunctionConfig::Guard {},
         ] {
             let read = FunctionConfig::from_json(config.to_json().as_bytes()).unwrap();

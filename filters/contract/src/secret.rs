@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::{AzureKeys, Error};
 
 /// The content of a generic secret, as JSON.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +14,8 @@ pub enum SecretBlob {
     Aws(AwsCredentials),
     /// An ID token of Google's.
     Gcp(GcpToken),
+    /// Keys of a function app of Azure's.
+    Azure(AzureKeys),
     /// There are none, and why: the control plane serves this rather than nothing, so that no listener waits.
     Unavailable(String),
 }
@@ -74,6 +76,7 @@ impl fmt::Debug for SecretBlob {
         match self {
             Self::Aws(credentials) => credentials.fmt(f),
             Self::Gcp(token) => token.fmt(f),
+            Self::Azure(keys) => keys.fmt(f),
             Self::Unavailable(reason) => f.debug_tuple("Unavailable").field(reason).finish(),
         }
     }
@@ -115,11 +118,26 @@ mod tests {
         }
     }
 
+    fn keys() -> AzureKeys {
+        AzureKeys {
+            function_keys: [("f".to_owned(), "key-of-f".to_owned())].into(),
+        }
+    }
+
+    #[test]
+    fn the_text_of_azure_s_keys_is_the_documented_one() {
+        assert_eq!(
+            SecretBlob::Azure(keys()).to_json(),
+            r#"{"azure":{"functionKeys":{"f":"key-of-f"}}}"#
+        );
+    }
+
     #[test]
     fn secrets_survive_a_round_trip() {
         for blob in [
             SecretBlob::Aws(credentials()),
             SecretBlob::Gcp(token()),
+            SecretBlob::Azure(keys()),
             SecretBlob::Unavailable("no such secret".into()),
         ] {
             assert_eq!(
@@ -132,17 +150,24 @@ mod tests {
     #[test]
     fn secrets_are_never_printed() {
         let shown = format!(
-            "{:?} {:?} {:?}",
+            "{:?} {:?} {:?} {:?}",
             credentials(),
             SecretBlob::Aws(credentials()),
-            SecretBlob::Gcp(token())
+            SecretBlob::Gcp(token()),
+            SecretBlob::Azure(keys())
         );
         let error = SecretBlob::from_json(
             br#"{"aws":{"accessKeyId":"AKIDEXAMPLE","secretAccessKey":["very-secret"]}}"#,
         )
         .unwrap_err()
         .to_string();
-        for secret in ["AKIDEXAMPLE", "very-secret", "token-of-session", "claims"] {
+        for secret in [
+            "AKIDEXAMPLE",
+            "very-secret",
+            "token-of-session",
+            "claims",
+            "key-of-f",
+        ] {
             assert!(
                 !shown.contains(secret) && !error.contains(secret),
                 "{shown} {error}"

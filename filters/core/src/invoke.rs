@@ -8,6 +8,7 @@
 //! [`Upstream`] is the compiled filter configuration, shared by all workers; [`Try`] is one try of one request; [`Guard`]
 //! is the downstream filter that restores the client's request where no try saw a response.
 
+mod azure;
 mod call;
 mod clock;
 mod error;
@@ -17,10 +18,12 @@ pub(crate) mod header;
 mod lambda;
 mod secret;
 mod snapshot;
+mod table;
 mod tries;
 mod upstream;
 
 pub use error::Code;
 pub use guard::Guard;
+pub use table::Error;
 pub use tries::Try;
 pub use upstream::Upstream;

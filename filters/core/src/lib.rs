@@ -17,5 +17,6 @@ pub mod host;
 pub mod inja;
 pub mod invoke;
 pub mod matching;
+mod percent;
 pub mod sign;
 pub mod transform;

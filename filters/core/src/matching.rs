@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tenon_contract::{PathTemplate, Segment, TemplateError, normalize_path};
 
+use crate::percent;
+
 /// Why functions cannot be told apart.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -94,7 +96,7 @@ pub struct Parameter {
 impl Parameter {
     /// What it took, percent-decoded once. What then is no UTF-8 becomes U+FFFD.
     pub fn decoded(&self) -> Cow<'_, str> {
-        percent_decode(&self.encoded)
+        percent::decode(&self.encoded)
     }
 }
 
@@ -258,36 +260,6 @@ fn tokens(index: usize, methods: &[String]) -> Result<BTreeSet<String>, Error> {
         }),
     };
     methods.iter().map(token).collect()
-}
-
-/// Decodes `%XX`; `+` stays. What is no encoding stays as it is; what is no UTF-8 then becomes U+FFFD.
-fn percent_decode(text: &str) -> Cow<'_, str> {
-    if !text.contains('%') {
-        return Cow::Borrowed(text);
-    }
-    let mut bytes = text.bytes();
-    let mut out = Vec::with_capacity(text.len());
-    while let Some(byte) = bytes.next() {
-        let mut ahead = bytes.clone();
-        match (
-            byte,
-            ahead.next().and_then(hex_digit),
-            ahead.next().and_then(hex_digit),
-        ) {
-            (b'%', Some(high), Some(low)) => {
-                out.push(high << 4 | low);
-                bytes = ahead;
-            }
-            _ => out.push(byte),
-        }
-    }
-    Cow::Owned(String::from_utf8_lossy(&out).into_owned())
-}
-
-fn hex_digit(byte: u8) -> Option<u8> {
-    char::from(byte)
-        .to_digit(16)
-        .and_then(|digit| u8::try_from(digit).ok())
 }
 
 #[cfg(test)]

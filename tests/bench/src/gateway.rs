@@ -114,6 +114,7 @@ fn function_filter(function: SocketAddr, folder: &Path) -> Result<FunctionConfig
             name: SECRET.into(),
             config_source: serde_json::from_value(source)?,
         }),
+        functions: Vec::new(),
         max_request_bytes: LAMBDA_PAYLOAD_LIMIT,
         max_response_bytes: LAMBDA_PAYLOAD_LIMIT,
         provider: Provider::Aws(AwsProvider {

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use serde_json::Value;
-use tenon_contract::{ERROR_HEADER, HEADER_PREFIX};
+use tenon_contract::{AuthLevel, ERROR_HEADER, HEADER_PREFIX};
 use tenon_core::invoke::Code;
 use tenon_e2e::sigv4::{AccessKey, verify};
 
@@ -116,10 +116,15 @@ impl Check<'_> {
         let cloud = scenario.upstream.cloud;
         let method = match cloud {
             Cloud::Lambda => "POST".to_owned(),
-            Cloud::Google => scenario.request.headers().text(":method"),
+            _ => scenario.request.headers().text(":method"),
         };
         self.expect(&what("method"), sent.method(), method);
-        self.expect(&what("path"), &*sent.path(), expected.path);
+        let path = sent.path();
+        let path = match cloud {
+            Cloud::AzureQuery => without_code(&path),
+            _ => path,
+        };
+        self.expect(&what("path"), &*path, expected.path);
         let host = sent.headers.text(":authority");
         self.expect(&what("host"), &*host, cloud.host());
         self.expect(&what("complete"), sent.complete, true);
@@ -139,9 +144,19 @@ impl Check<'_> {
                         | "x-amz-log-type"
                         | "x-amz-security-token"
                 ),
+                Cloud::FunctionUrl => matches!(
+                    name,
+                    "authorization" | "x-amz-date" | "x-amz-security-token"
+                ),
                 Cloud::Google => matches!(name, "authorization" | "x-serverless-authorization"),
+                Cloud::Azure => name == "x-functions-key",
+                Cloud::AzureQuery | Cloud::OpenFunctionUrl => false,
             };
-            let reserved = cloud == Cloud::Lambda && of_aws && name != "x-amzn-trace-id";
+            let reserved = match cloud {
+                Cloud::Lambda | Cloud::FunctionUrl => of_aws && name != "x-amzn-trace-id",
+                Cloud::Google | Cloud::OpenFunctionUrl => false,
+                Cloud::Azure | Cloud::AzureQuery => name.starts_with("x-functions-"),
+            };
             if (reserved && !is_written) || name.starts_with(HEADER_PREFIX) {
                 let value = show(value);
                 self.complaints
@@ -176,8 +191,10 @@ impl Check<'_> {
             },
         }
         let verified = match cloud {
-            Cloud::Lambda => signature(sent, key, now),
+            Cloud::Lambda | Cloud::FunctionUrl => signature(sent, key, now),
+            Cloud::OpenFunctionUrl => Ok(()),
             Cloud::Google => token(sent, key),
+            Cloud::Azure | Cloud::AzureQuery => function_key(sent, key, expected.auth_level),
         };
         if let Err(refusal) = verified {
             self.complaints.push(what(&refusal));
@@ -203,7 +220,7 @@ impl Check<'_> {
         }
         let results = self.scenario.results();
         let function = match expected.error {
-            Some(Code::NoFunction) => "",
+            Some(Code::NoFunction | Code::NoMatch) => "",
             _ => expected.function,
         };
         let results = results.into_iter();
@@ -241,7 +258,10 @@ impl Check<'_> {
         }
         for sent in &observed.sent {
             let authorization = sent.headers.text("authorization");
-            if self.scenario.upstream.cloud == Cloud::Lambda {
+            if matches!(
+                self.scenario.upstream.cloud,
+                Cloud::Lambda | Cloud::FunctionUrl
+            ) {
                 secrets.extend(authorization.rsplit('=').next().map(str::to_owned));
             }
         }
@@ -272,10 +292,15 @@ fn stable(sent: &Sent) -> (Vec<(String, String)>, &[u8]) {
         "authorization",
         "x-amz-date",
         "x-amz-security-token",
+        "x-functions-key",
         "x-serverless-authorization",
     ];
     let headers = comparable(&sent.headers).into_iter();
     let headers = headers.filter(|(name, _)| !changing.contains(&&**name));
+    let headers = headers.map(|(name, value)| match &*name {
+        ":path" => (name, without_code(&value)),
+        _ => (name, value),
+    });
     (headers.collect(), &sent.body)
 }
 
@@ -287,6 +312,46 @@ fn token(sent: &Sent, key: Key) -> Result<(), String> {
     match own {
         Some(value) if value == format!("Bearer {}", key.secret_key()).as_bytes() => Ok(()),
         own => Err(format!("Google would look at {:?}", own.map(show))),
+    }
+}
+
+/// A path without the key in its query.
+fn without_code(path: &str) -> String {
+    let Some((path, query)) = path.split_once('?') else {
+        return path.to_owned();
+    };
+    let query: Vec<_> = query
+        .split('&')
+        .filter(|it| !it.starts_with("code="))
+        .collect();
+    match query.is_empty() {
+        true => path.to_owned(),
+        false => format!("{path}?{}", query.join("&")),
+    }
+}
+
+/// Whether Azure would find the key, in the header that it looks at first, or in the query.
+fn function_key(sent: &Sent, key: Key, auth_level: Option<AuthLevel>) -> Result<(), String> {
+    let expected = match auth_level {
+        Some(AuthLevel::Anonymous) => None,
+        Some(AuthLevel::Admin) => Some(key.id()),
+        Some(AuthLevel::Function) => key.token(),
+        None => Some(key.secret_key()),
+    };
+    let path = sent.path();
+    let query = path.split_once('?').map_or("", |(_, query)| query);
+    let in_query = query.split('&').filter_map(|it| it.strip_prefix("code="));
+    let mut found: Vec<_> = in_query
+        .map(|code| {
+            code.replace("%2F", "/")
+                .replace("%2B", "+")
+                .replace("%3D", "=")
+        })
+        .collect();
+    found.extend(sent.headers.all("x-functions-key").map(show));
+    match found == expected.into_iter().collect::<Vec<_>>() {
+        true => Ok(()),
+        false => Err(format!("Azure would find {found:?}, expected {expected:?}")),
     }
 }
 

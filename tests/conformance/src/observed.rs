@@ -58,7 +58,7 @@ pub struct Observed {
 }
 
 /// The request headers that access logs of real Envoys are asked for.
-pub const LOGGED: [&str; 18] = [
+pub const LOGGED: [&str; 20] = [
     ":method",
     ":path",
     ":authority",
@@ -75,6 +75,8 @@ pub const LOGGED: [&str; 18] = [
     "x-amz-security-token",
     "x-amzn-trace-id",
     "x-amzn-vpc-id",
+    "x-functions-clientid",
+    "x-functions-key",
     "x-serverless-authorization",
     "x-tenon-secret",
 ];

@@ -11,7 +11,8 @@ use crate::scenario::Scenario;
 
 /// Runs a scenario on the fake.
 pub fn run(scenario: &Scenario, protocol: Protocol) -> Observed {
-    let upstream = Upstream::new(scenario.upstream.config(None));
+    let upstream =
+        Upstream::new(scenario.upstream.config(None)).expect("scenarios have good configurations");
     let mut exchange = exchange(scenario);
     if protocol == Protocol::Http2 {
         exchange = exchange.over_http2();

@@ -1,6 +1,6 @@
 //! What a scenario is: a request, its surroundings, and what has to come of it on every host.
 
-use tenon_contract::{AwsCall, CallConfig, CallTarget};
+use tenon_contract::{AuthLevel, AwsCall, AzureCall, CallConfig, CallTarget};
 use tenon_core::invoke::Code;
 
 use crate::fake::{Answer, HeaderList, Request, Response};
@@ -37,6 +37,16 @@ pub struct Scenario {
 /// A call of the function `f` with the defaults.
 pub fn call() -> CallConfig {
     CallConfig::aws("f", "f")
+}
+
+/// A call of Azure's function `f`.
+pub fn azure_call(auth_level: AuthLevel) -> CallConfig {
+    let call = AzureCall {
+        name: "f".into(),
+        route: None,
+        auth_level,
+    };
+    CallConfig::azure("f", call)
 }
 
 /// The same, changed.
@@ -101,6 +111,16 @@ impl Scenario {
             .upstream(Upstream::google())
             .signed_with([Key::Google])
             .path("/")
+    }
+
+    /// A GET that goes to a function of Azure's that needs its key, and is answered `{"ok":true}`, which is what the
+    /// client gets.
+    pub fn azure(name: &'static str) -> Self {
+        Self::new(name)
+            .call(&azure_call(AuthLevel::Function))
+            .upstream(Upstream::azure())
+            .signed_with([Key::Azure])
+            .path("/api/f")
     }
 
     /// Sets the route's call.
@@ -288,6 +308,12 @@ impl Scenario {
     /// No try sends this header.
     pub fn withholds(mut self, name: &'static str) -> Self {
         self.expected.each_try.headers.push((name, None));
+        self
+    }
+
+    /// Each try has the key for this level, instead of the function's own.
+    pub fn opened_with(mut self, auth_level: AuthLevel) -> Self {
+        self.expected.each_try.auth_level = Some(auth_level);
         self
     }
 

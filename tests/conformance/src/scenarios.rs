@@ -2,15 +2,18 @@
 
 use crate::scenario::Scenario;
 
+mod azure;
 mod bodies;
 mod calls;
 mod empty_bodies;
 mod errors;
 mod events;
+mod function_urls;
 mod google;
 mod grpc;
 mod head;
 mod headers;
+mod matching;
 mod original_routing;
 mod refusals;
 mod shape_alb;
@@ -43,6 +46,9 @@ pub fn all() -> Vec<Scenario> {
         refusals::all(),
         tries::all(),
         google::all(),
+        azure::all(),
+        matching::all(),
+        function_urls::all(),
         streaming::all(),
     ]
     .into_iter()

@@ -84,6 +84,7 @@ impl GatewayBuilder {
                 name: name.into(),
                 config_source: serde_json::from_value(source)?,
             }),
+            functions: Vec::new(),
             max_request_bytes: LAMBDA_PAYLOAD_LIMIT,
             max_response_bytes: LAMBDA_PAYLOAD_LIMIT,
             provider: Provider::Aws(AwsProvider {

@@ -44,6 +44,7 @@ impl Request {
     pub(super) fn from_source(source: &CredentialSource) -> Result<Self, SecretBlob> {
         match source.clone() {
             CredentialSource::Unavailable(reason) => Err(SecretBlob::Unavailable(reason)),
+            CredentialSource::Azure(keys) => Err(SecretBlob::Azure(keys)),
             CredentialSource::Aws {
                 keys: Some(keys),
                 role_arn: None,

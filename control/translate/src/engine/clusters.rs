@@ -1,5 +1,7 @@
 //! Upstreams as clusters, and the secrets that clusters use.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use bytes::Bytes;
 use prost::Message;
 use tenon_model::{ObjectKey, Secret, Spec};
@@ -35,10 +37,22 @@ impl Translator {
         for form in [&old, &form].into_iter().flatten() {
             work.secrets.extend(form.tls_secrets.iter().cloned());
         }
+        let old_clusters = old.as_ref().map(|form| form.clusters.clone());
         self.tell_credentials(&key, old, form.as_ref(), work);
-        let bytes = form.as_ref().map(|form| Bytes::from(form.cluster.clone()));
-        let name = names::cluster(&key);
-        self.tell(ResourceType::Cluster, &name, bytes, &key, work);
+        let forms = [
+            &old_clusters,
+            &form.as_ref().map(|form| form.clusters.clone()),
+        ];
+        let names: BTreeSet<String> = forms
+            .iter()
+            .flat_map(|clusters| clusters.iter().flat_map(BTreeMap::keys).cloned())
+            .collect();
+        for name in names {
+            let bytes = form
+                .as_ref()
+                .and_then(|form| form.clusters.get(&name).cloned());
+            self.tell(ResourceType::Cluster, &name, bytes, &key, work);
+        }
         if let Some(form) = form {
             self.clusters.insert(key.clone(), form);
         }

@@ -1,10 +1,10 @@
 //! Gateways as listeners and route tables, and the proxies that they are for.
 
+use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tenon_model::{Gateway, Kind, ObjectKey, Problem, Spec};
 
 use super::{DEFAULT_PROXY, HostUnit, Listeners, Translator, Work};
@@ -135,17 +135,11 @@ impl Translator {
         if self.proxies.iter().any(|proxy| !old.contains(proxy)) {
             let clusters: Vec<_> = self.clusters.keys().cloned().collect();
             for key in clusters {
-                let bytes = self
-                    .clusters
-                    .get(&key)
-                    .map(|form| Bytes::from(form.cluster.clone()));
-                self.tell(
-                    ResourceType::Cluster,
-                    &names::cluster(&key),
-                    bytes,
-                    &key,
-                    work,
-                );
+                let form = self.clusters.get(&key);
+                let clusters = form.map(|form| form.clusters.clone()).unwrap_or_default();
+                for (name, bytes) in clusters {
+                    self.tell(ResourceType::Cluster, &name, Some(bytes), &key, work);
+                }
             }
             let secrets: Vec<_> = self
                 .objects

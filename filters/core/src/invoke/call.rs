@@ -6,35 +6,53 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tenon_contract::{CallConfig, CallTarget, Provider};
 
+use super::azure;
 use super::gcp;
 use super::header::{Reach, Scheme};
 use super::lambda;
+use super::table::{CallByTable, Table};
 
 /// A call as the filter uses it.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) function: String,
     pub(super) target: Target,
+    /// The template that the request's path matches, where the call was found by it.
+    pub(super) resource: Option<String>,
+}
+
+/// What a route says.
+#[derive(Debug)]
+pub(super) enum Listed {
+    /// This function.
+    Call(Arc<Call>),
+    /// The one that the request is for.
+    ByTable(CallByTable),
 }
 
 /// The provider's part of a call.
 #[derive(Debug)]
 pub(super) enum Target {
     Lambda(lambda::Call),
+    Url(lambda::UrlCall),
     Gcp(gcp::Call),
+    Azure(azure::Call),
 }
 
 impl Call {
-    fn compile(config: CallConfig) -> Result<Self, &'static str> {
+    pub(super) fn compile(config: CallConfig) -> Result<Self, &'static str> {
         let target = match config.target {
             CallTarget::Aws(aws) => {
                 Target::Lambda(lambda::Call::compile(aws, config.rewrites_path)?)
             }
+            CallTarget::AwsUrl(url) => Target::Url(lambda::UrlCall::compile(url)),
             CallTarget::Gcp(gcp) => Target::Gcp(gcp::Call::compile(gcp)?),
+            CallTarget::Azure(azure) => Target::Azure(azure::Call::compile(azure)?),
         };
         Ok(Self {
             function: config.function,
             target,
+            resource: None,
         })
     }
 }
@@ -43,8 +61,10 @@ impl Target {
     /// Whether it is a call of this provider.
     pub(super) fn is_of(&self, provider: &Provider) -> bool {
         match (self, provider) {
-            (Self::Lambda(_), Provider::Aws(_)) | (Self::Gcp(_), Provider::Gcp(_)) => true,
-            (Self::Lambda(_) | Self::Gcp(_), _) => false,
+            (Self::Lambda(_) | Self::Url(_), Provider::Aws(_))
+            | (Self::Gcp(_), Provider::Gcp(_))
+            | (Self::Azure(_), Provider::Azure(_)) => true,
+            (Self::Lambda(_) | Self::Url(_) | Self::Gcp(_) | Self::Azure(_), _) => false,
         }
     }
 
@@ -52,7 +72,17 @@ impl Target {
     pub(super) fn holds_request(&self) -> bool {
         match self {
             Self::Lambda(_) => true,
-            Self::Gcp(_) => false,
+            Self::Url(call) => call.signed,
+            Self::Gcp(_) | Self::Azure(_) => false,
+        }
+    }
+
+    /// Whether it cannot be made without credentials.
+    pub(super) fn needs_secret(&self) -> bool {
+        match self {
+            Self::Lambda(_) | Self::Gcp(_) => true,
+            Self::Url(call) => call.signed,
+            Self::Azure(call) => call.needs_key(),
         }
     }
 
@@ -67,6 +97,18 @@ impl Target {
                 all: false,
                 scheme: Scheme::Google,
             },
+            Self::Url(call) => Reach {
+                all: false,
+                scheme: if call.signed {
+                    Scheme::Aws
+                } else {
+                    Scheme::None
+                },
+            },
+            Self::Azure(_) => Reach {
+                all: false,
+                scheme: Scheme::Azure,
+            },
         }
     }
 
@@ -74,7 +116,7 @@ impl Target {
     pub(super) fn qualifier(&self) -> Option<&str> {
         match self {
             Self::Lambda(call) => call.aws.qualifier.as_deref(),
-            Self::Gcp(_) => None,
+            Self::Url(_) | Self::Gcp(_) | Self::Azure(_) => None,
         }
     }
 }
@@ -86,14 +128,19 @@ pub(super) struct Calls {
 }
 
 /// `None`: the text is no call.
-type Compiled = HashMap<Arc<[u8]>, Option<Arc<Call>>>;
+type Compiled = HashMap<Arc<[u8]>, Option<Arc<Listed>>>;
 
 /// More texts than a route table would hold: beyond it the cache starts anew rather than growing with every edit.
 const MOST_CALLS: usize = 16_384;
 
 impl Calls {
     /// The call of a text, or why it is none. `report` hears of a text once, when it is compiled.
-    pub(super) fn get(&self, text: &[u8], mut report: impl FnMut(&str)) -> Option<Arc<Call>> {
+    pub(super) fn get(
+        &self,
+        text: &[u8],
+        table: &Table,
+        mut report: impl FnMut(&str),
+    ) -> Option<Arc<Listed>> {
         if let Some(known) = self.compiled.load().get(text) {
             return known.clone();
         }
@@ -105,7 +152,12 @@ impl Calls {
                         read.unknown.join(", ")
                     ));
                 }
+                // One by table is compiled all the same, to see whether it can be.
+                let by_table = read.value.by_table.then(|| table.call(read.value.clone()));
                 Call::compile(read.value)
+                    .map(|call| {
+                        by_table.map_or_else(|| Listed::Call(Arc::new(call)), Listed::ByTable)
+                    })
                     .map(Arc::new)
                     .inspect_err(|reason| report(reason))
                     .ok()
@@ -136,15 +188,20 @@ mod tests {
     fn a_text_is_compiled_once_and_a_bad_one_reported_once() {
         let calls = Calls::default();
         let text = CallConfig::aws("f", "f").to_json();
-        let first = calls.get(text.as_bytes(), |_| {}).unwrap();
-        let second = calls.get(text.as_bytes(), |_| {}).unwrap();
+        let first = calls
+            .get(text.as_bytes(), &Table::default(), |_| {})
+            .unwrap();
+        let second = calls
+            .get(text.as_bytes(), &Table::default(), |_| {})
+            .unwrap();
         assert!(Arc::ptr_eq(&first, &second));
 
         let mut reports = Vec::new();
         for _ in 0..2 {
             assert!(
                 calls
-                    .get(b"{}", |report| reports.push(report.to_owned()))
+                    .get(b"{}", &Table::default(), |report| reports
+                        .push(report.to_owned()))
                     .is_none()
             );
         }
@@ -163,7 +220,7 @@ mod tests {
             let text = format!(
                 r#"{{"version":1,"function":"f","aws":{{"name":"f","functionErrorStatus":{status}}}}}"#
             );
-            let call = Calls::default().get(text.as_bytes(), |_| {});
+            let call = Calls::default().get(text.as_bytes(), &Table::default(), |_| {});
             assert_eq!(call.is_some(), accepted, "{status}");
         }
     }

@@ -7,6 +7,8 @@ use crate::host::Reply;
 pub enum Code {
     /// A function cluster without a call.
     NoFunction,
+    /// The upstream has no function for the request's method and path.
+    NoMatch,
     /// The secret is missing, expired or a tombstone.
     NoCredentials,
     /// The request is larger than the provider takes.
@@ -38,6 +40,7 @@ impl Code {
     pub fn details(self) -> &'static str {
         match self {
             Self::NoFunction => "tenon_no_function",
+            Self::NoMatch => "tenon_no_match",
             Self::NoCredentials => "tenon_no_credentials",
             Self::RequestTooLarge => "tenon_request_too_large",
             Self::ResponseTooLarge => "tenon_response_too_large",
@@ -54,6 +57,7 @@ impl Code {
     pub fn status(self) -> u16 {
         match self {
             Self::BadRequest => 400,
+            Self::NoMatch => 404,
             Self::RequestTooLarge => 413,
             Self::Throttled => 429,
             Self::NoFunction | Self::Internal => 500,
@@ -72,6 +76,7 @@ impl Code {
             Self::NoCredentials => UNAVAILABLE,
             Self::RequestTooLarge | Self::ResponseTooLarge | Self::Throttled => RESOURCE_EXHAUSTED,
             Self::BadRequest => INVALID_ARGUMENT,
+            Self::NoMatch => UNIMPLEMENTED,
             Self::ProviderError => grpc_status_of_http(status),
         }
     }
@@ -164,8 +169,9 @@ fn grpc_message(message: &str) -> String {
 mod tests {
     use super::*;
 
-    const ALL: [Code; 10] = [
+    const ALL: [Code; 11] = [
         Code::NoFunction,
+        Code::NoMatch,
         Code::NoCredentials,
         Code::RequestTooLarge,
         Code::ResponseTooLarge,

@@ -11,10 +11,9 @@ use tenon_contract::{GcpCall, GcpToken, Provider};
 use zeroize::Zeroizing;
 
 use super::error::Code;
-use super::header;
 use super::secret::Secret;
 use super::snapshot::Written;
-use super::tries::{Provenance, Try};
+use super::tries::Try;
 use super::upstream::Upstream;
 use crate::host::{Host, Side, Step};
 use crate::sign::from_rfc3339;
@@ -154,27 +153,7 @@ pub(super) fn written(call: &Call) -> Written {
 /// Lets the response go on. An answer of Google's front end in the function's place (401, 403, 404, 429) has no mark that
 /// a function could not set as well, so it goes on as if it were the function's.
 pub(super) fn respond(one: &mut Try, host: &mut impl Host) -> Step {
-    let mut ours = Vec::new();
-    let mut execution = None;
-    host.each_header(Side::Response, &mut |name, value| {
-        if header::is_ours(name) {
-            ours.extend(std::str::from_utf8(name).map(str::to_owned));
-        } else if name == b"function-execution-id" {
-            execution = Some(value.to_owned());
-        }
-    });
-    for name in &ours {
-        host.remove_header(Side::Response, name);
-    }
-    one.result = Some("ok");
-    one.tell(
-        host,
-        &Provenance {
-            request_id: execution.as_deref(),
-            ..Provenance::default()
-        },
-    );
-    Step::Continue
+    one.pass_on(host, Some(b"function-execution-id"))
 }
 
 #[cfg(test)]

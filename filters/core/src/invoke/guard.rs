@@ -1,8 +1,8 @@
 //! The downstream filter that keeps signatures out of what comes after a call.
 
-use super::gcp;
 use super::snapshot::Snapshot;
 use super::tries::annotate;
+use super::{azure, gcp};
 use crate::host::{Headers, Host, Side, Slot};
 
 /// Puts the client's request back where no try could: a try that times out, loses a hedge or is given up by the client
@@ -37,8 +37,8 @@ impl Guard {
     }
 }
 
-/// Whether the request's headers may be those of a call, as they are AWS's or hold a token: looking costs less than
-/// reading what the client sent.
+/// Whether the request's headers may be those of a call, as they are AWS's or hold a token or a key: looking costs less
+/// than reading what the client sent.
 fn may_show_a_call(host: &impl Headers) -> bool {
     host.header(Side::Request, "x-amz-date").is_some()
         || host
@@ -47,6 +47,10 @@ fn may_show_a_call(host: &impl Headers) -> bool {
         || host
             .header(Side::Request, gcp::SERVERLESS_AUTHORIZATION)
             .is_some()
+        || host.header(Side::Request, azure::KEY).is_some()
+        || host
+            .header(Side::Request, ":path")
+            .is_some_and(|path| azure::may_hold_key(&path))
 }
 
 /// A host may have to mask a gRPC client's request to answer it, as the dynamic module does: Envoy would turn the answer

@@ -2,7 +2,7 @@
 
 use tenon_contract::{HEADER_PREFIX, ORIGINAL_METHOD, ORIGINAL_PATH};
 
-use super::{gcp, lambda};
+use super::{azure, gcp, lambda};
 
 /// Which of the shared request headers a call reads and takes.
 #[derive(Clone, Copy)]
@@ -20,10 +20,14 @@ pub(super) enum Scheme {
     Aws,
     /// Tokens of Google.
     Google,
+    /// Keys of Azure.
+    Azure,
+    /// Nobody's: all headers are the client's to send.
+    None,
 }
 
 impl Scheme {
-    const ALL: [Self; 2] = [Self::Aws, Self::Google];
+    const ALL: [Self; 4] = [Self::Aws, Self::Google, Self::Azure, Self::None];
 
     /// Its number in a request's memory.
     pub(super) fn number(self) -> u8 {
@@ -39,6 +43,8 @@ impl Scheme {
     pub(super) fn reserves(self, name: &[u8]) -> bool {
         match self {
             Self::Aws => is_reserved_by_aws(name),
+            Self::Azure => azure::reserves(name),
+            Self::None => false,
             Self::Google => gcp::WRITTEN.iter().any(|own| own.as_bytes() == name),
         }
     }
@@ -48,6 +54,8 @@ impl Scheme {
         match self {
             Self::Aws => lambda::exchange::WRITTEN,
             Self::Google => gcp::WRITTEN,
+            Self::Azure => azure::WRITTEN,
+            Self::None => &[],
         }
     }
 }

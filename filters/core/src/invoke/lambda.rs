@@ -8,4 +8,7 @@ mod response;
 mod stream;
 pub(super) mod unwrap;
 
+pub(super) mod url;
+
 pub(super) use call::Call;
+pub(super) use url::UrlCall;

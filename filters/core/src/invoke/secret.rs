@@ -7,6 +7,7 @@ use arc_swap::ArcSwapOption;
 use tenon_contract::{Provider, SecretBlob};
 use zeroize::Zeroizing;
 
+use super::azure::Keys;
 use super::gcp::Token;
 use crate::sign::{Credentials, Signer};
 
@@ -16,6 +17,8 @@ pub(super) enum Secret {
     Aws(Signer),
     /// An ID token of Google's.
     Gcp(Token),
+    /// Keys of a function app of Azure's.
+    Azure(Keys),
 }
 
 impl Secret {
@@ -24,6 +27,7 @@ impl Secret {
         let expired = match self {
             Self::Aws(signer) => signer.credentials().expired(now),
             Self::Gcp(token) => token.expired(now),
+            Self::Azure(_) => false,
         };
         if expired {
             return Err("the credentials have expired".into());
@@ -85,6 +89,10 @@ impl Secrets {
             (Provider::Gcp(_), SecretBlob::Gcp(token)) => {
                 let token = Token::try_from(token).map_err(|error| error.to_string())?;
                 Ok(Arc::new(Secret::Gcp(token)))
+            }
+            (Provider::Azure(_), SecretBlob::Azure(keys)) => {
+                let keys = Keys::try_from(keys).map_err(|error| error.to_string())?;
+                Ok(Arc::new(Secret::Azure(keys)))
             }
             _ => Err("the secret is another provider's".into()),
         }

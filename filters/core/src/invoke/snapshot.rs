@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use super::azure;
 use super::header::{self, Reach, Scheme};
 use crate::host::{Headers, Side};
 
@@ -279,10 +280,16 @@ impl Snapshot {
 
     /// Whether a call's headers stand where the client's stood. What else of the request differs may be a redirect's.
     pub(super) fn is_overwritten(&self, host: &impl Headers) -> bool {
-        self.scheme.writes().iter().any(|name| {
-            let own = self.taken().find(|(taken, _)| taken == name);
-            host.header(Side::Request, name).as_deref() != own.map(|(_, value)| value)
-        })
+        let path = host.header(Side::Request, ":path").unwrap_or_default();
+        // Azure's key may be in the query.
+        let in_query =
+            self.scheme == Scheme::Azure && path != self.path() && azure::may_hold_key(&path);
+        let mut written = self.scheme.writes().iter();
+        in_query
+            || written.any(|name| {
+                let own = self.taken().find(|(taken, _)| taken == name);
+                host.header(Side::Request, name).as_deref() != own.map(|(_, value)| value)
+            })
     }
 
     fn taken(&self) -> impl Iterator<Item = (&str, &[u8])> {
@@ -375,7 +382,7 @@ mod tests {
     }
 
     fn scheme() -> impl Strategy<Value = Scheme> {
-        prop_oneof![Just(Scheme::Aws), Just(Scheme::Google)]
+        prop_oneof![Just(Scheme::Aws), Just(Scheme::Google), Just(Scheme::Azure)]
     }
 
     /// Nothing but a request's headers.
@@ -413,6 +420,7 @@ mod tests {
             Just("x-envoy-original-path".to_owned()),
             Just("x-envoy-original-method".to_owned()),
             Just("x-serverless-authorization".to_owned()),
+            Just("x-functions-key".to_owned()),
             Just("content-type".to_owned()),
             Just("content-encoding".to_owned()),
             Just("x-tenon-call".to_owned()),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tenon_contract::{CALL_HEADER, CALL_KEY};
 
+use super::azure;
 use super::call::{Call, Target};
 use super::error::Code;
 use super::gcp;
@@ -14,8 +15,9 @@ use super::header;
 use super::lambda;
 use super::secret::Secret;
 use super::snapshot::{Origin, Snapshot};
-use super::upstream::Upstream;
+use super::upstream::{Called, NoCall, Upstream};
 use crate::host::{Host, Level, Side, Slot, Step, Telemetry};
+use crate::matching::Matched;
 
 mod answer;
 
@@ -28,6 +30,8 @@ pub struct Try {
     pub(super) number: u8,
     pub(super) client: Option<Snapshot>,
     call: Option<Arc<Call>>,
+    /// What the path's parameters took, where the call was found by them.
+    pub(super) matched: Option<Matched>,
     pub(super) secret: Option<Arc<Secret>>,
     /// The request's headers were not all of it.
     pub(super) framed: bool,
@@ -70,23 +74,32 @@ impl Try {
             .remembered(Slot::Request)
             .map(Cow::into_owned)
             .and_then(Snapshot::read);
-        self.call = match remembered {
+        let called = match remembered {
             Some(client) => {
                 self.number = begin_another_try(host);
                 // A try that is lost tells nothing, and an earlier one's failure is not its own.
                 host.annotate(&[("error", b""), ("function_error", b"")]);
-                let call = upstream.call(host, client.origin().key);
+                let called = upstream.call(host, client.origin().key, Some(&client));
                 self.client = Some(client);
-                call.flatten()
+                called
             }
             None => {
-                let (key, call) = find_call(upstream, host);
-                self.client = call
+                let (key, called) = find_call(upstream, host);
+                self.client = called
                     .as_ref()
-                    .map(|call| first_try(upstream, host, &key, call, self.began));
-                call
+                    .ok()
+                    .map(|called| first_try(upstream, host, &key, &called.call, self.began));
+                called
             }
         };
+        match called {
+            Ok(Called { call, matched }) => {
+                self.call = Some(call);
+                self.matched = matched;
+            }
+            Err(NoCall::NoMatch { allowed }) => return self.refuse_unmatched(host, &allowed),
+            Err(NoCall::Unconfigured | NoCall::NoKey) => {}
+        }
         let (Some(call), Some(client)) = (&self.call, &self.client) else {
             return self.refuse(
                 host,
@@ -100,22 +113,20 @@ impl Try {
         if self.request_bytes > upstream.max_request_bytes {
             return self.refuse_too_large(upstream, host);
         }
-        let secret = host.secret().map(|text| upstream.secrets.get(&text));
-        match secret
-            .unwrap_or_else(|| Err("the secret has not arrived".into()))
-            .and_then(|secret| secret.at(upstream.clock.at(self.began)).map(|()| secret))
-        {
-            Ok(secret) => self.secret = Some(secret),
-            Err(reason) => {
-                host.log(
-                    Level::Warn,
-                    &format!("upstream {}: no credentials: {reason}", upstream.name()),
-                );
-                return self.refuse(
-                    host,
-                    Code::NoCredentials,
-                    "no credentials for this upstream",
-                );
+        if call.target.needs_secret() {
+            match self.find_secret(upstream, host) {
+                Ok(secret) => self.secret = Some(secret),
+                Err(reason) => {
+                    host.log(
+                        Level::Warn,
+                        &format!("upstream {}: no credentials: {reason}", upstream.name()),
+                    );
+                    return self.refuse(
+                        host,
+                        Code::NoCredentials,
+                        "no credentials for this upstream",
+                    );
+                }
             }
         }
         if end || !holds {
@@ -123,6 +134,13 @@ impl Try {
         } else {
             Step::Hold
         }
+    }
+
+    fn find_secret(&self, upstream: &Upstream, host: &impl Host) -> Result<Arc<Secret>, Arc<str>> {
+        let text = host.secret().ok_or("the secret has not arrived")?;
+        let secret = upstream.secrets.get(&text)?;
+        secret.at(upstream.clock.at(self.began))?;
+        Ok(secret)
     }
 
     /// The hook for a part of the request's body.
@@ -160,7 +178,9 @@ impl Try {
         };
         let step = match &call.target {
             Target::Lambda(call) => lambda::exchange::send(self, upstream, host, call),
+            Target::Url(call) => lambda::url::send(self, upstream, host, call),
             Target::Gcp(call) => gcp::send(self, upstream, host, call),
+            Target::Azure(call) => azure::send(self, upstream, host, call),
         };
         if step == Step::Continue {
             self.phase = Phase::Sent;
@@ -187,13 +207,17 @@ impl Try {
         {
             let written = match &call.target {
                 Target::Lambda(call) => lambda::exchange::written(self, upstream, call, client),
+                Target::Url(call) => lambda::url::written(self, call, client),
                 Target::Gcp(call) => gcp::written(call),
+                Target::Azure(_) => azure::written(),
             };
             client.restore(host, written);
         }
         let step = match &call.target {
             Target::Lambda(call) => lambda::exchange::respond(self, upstream, host, call, end),
+            Target::Url(_) => lambda::url::respond(self, upstream, host, end),
             Target::Gcp(_) => gcp::respond(self, host),
+            Target::Azure(_) => self.pass_on(host, None),
         };
         if !end
             && matches!(self.answer, Answer::Discard | Answer::Replace(_))
@@ -250,6 +274,23 @@ impl Try {
         self.refuse(host, Code::RequestTooLarge, &message)
     }
 
+    /// Answers a request for which the upstream has no function: not found, or not with this method (RFC 9110, 15.5.6).
+    fn refuse_unmatched(&mut self, host: &mut impl Host, allowed: &[String]) -> Step {
+        let message = match allowed {
+            [] => "no function of this upstream is for this path",
+            _ => "no function of this upstream is for this method of this path",
+        };
+        let step = self.refuse(host, Code::NoMatch, message);
+        match step {
+            Step::Reply(mut reply) if !allowed.is_empty() && !reply.trailers_only => {
+                reply.status = 405;
+                reply.headers.push(("allow", allowed.join(", ")));
+                Step::Reply(reply)
+            }
+            step => step,
+        }
+    }
+
     /// Answers a request that never reaches the provider.
     pub(super) fn refuse(&mut self, host: &mut impl Host, code: Code, message: &str) -> Step {
         let grpc = match &self.client {
@@ -273,6 +314,19 @@ impl Try {
         self.call.as_ref().map_or("", |call| &call.function)
     }
 
+    /// The template that the request's path matches, where the call was found by it.
+    pub(super) fn resource(&self) -> Option<&str> {
+        self.call.as_ref()?.resource.as_deref()
+    }
+
+    /// What that template's parameters took, percent-decoded.
+    pub(super) fn path_parameters(&self) -> Vec<(&str, Cow<'_, str>)> {
+        let parameters = self.matched.iter().flat_map(|it| &it.parameters);
+        parameters
+            .map(|it| (it.name.as_str(), it.decoded()))
+            .collect()
+    }
+
     /// Whether the client asked for the head only, and whether it speaks gRPC.
     pub(super) fn client_kind(&self) -> (bool, bool) {
         self.client.as_ref().map_or((false, false), |client| {
@@ -292,20 +346,24 @@ impl Try {
 }
 
 /// The request's call and its metadata key. A route with a call of its own never looks at the header.
-fn find_call(upstream: &Upstream, host: &mut impl Host) -> (Cow<'static, str>, Option<Arc<Call>>) {
+fn find_call(
+    upstream: &Upstream,
+    host: &mut impl Host,
+) -> (Cow<'static, str>, Result<Called, NoCall>) {
     let own = Cow::Borrowed(CALL_KEY);
-    if let Some(call) = upstream.call(host, &own) {
-        return (own, call);
+    let called = upstream.call(host, &own, None);
+    if !matches!(called, Err(NoCall::NoKey)) {
+        return (own, called);
     }
     let named = host
         .header(Side::Request, CALL_HEADER)
         .and_then(|key| String::from_utf8(key.into_owned()).ok());
     match named {
         Some(key) if key.starts_with("call.") => {
-            let call = upstream.call(host, &key).flatten();
-            (Cow::Owned(key), call)
+            let called = upstream.call(host, &key, None);
+            (Cow::Owned(key), called)
         }
-        _ => (own, None),
+        _ => (own, called),
     }
 }
 

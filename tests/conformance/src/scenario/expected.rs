@@ -1,6 +1,7 @@
 //! What has to come of a scenario.
 
 use serde_json::Value;
+use tenon_contract::AuthLevel;
 use tenon_core::invoke::Code;
 
 use super::Key;
@@ -60,6 +61,8 @@ pub struct ExpectedTry {
     pub path: &'static str,
     /// Headers: this value, or none.
     pub headers: Vec<(&'static str, Option<&'static str>)>,
+    /// Which of Azure's keys it has; the function's own where nothing is said, the app's for [`AuthLevel::Function`].
+    pub auth_level: Option<AuthLevel>,
     /// The body.
     pub body: Shown,
     /// Where the event names what the client speaks.
@@ -93,6 +96,7 @@ impl Default for Expected {
             each_try: ExpectedTry {
                 path: "/2015-03-31/functions/f/invocations",
                 headers: Vec::new(),
+                auth_level: None,
                 body: Shown::OfTheClient,
                 protocol: None,
             },

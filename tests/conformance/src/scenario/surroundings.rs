@@ -1,8 +1,8 @@
 //! What surrounds a scenario's request.
 
 use tenon_contract::{
-    AwsCredentials, AwsProvider, CallConfig, GcpProvider, GcpToken, Provider, SecretBlob,
-    SecretRef, UpstreamConfig,
+    AwsCredentials, AwsProvider, AzureKeys, AzureProvider, CallConfig, FunctionEntry, GcpProvider,
+    GcpToken, KeyIn, Provider, SecretBlob, SecretRef, UpstreamConfig,
 };
 
 /// The region of every upstream of AWS.
@@ -14,8 +14,16 @@ pub enum Cloud {
     /// AWS Lambda.
     #[default]
     Lambda,
+    /// A Lambda function by its URL.
+    FunctionUrl,
+    /// One that everybody may call.
+    OpenFunctionUrl,
     /// Cloud Functions or Cloud Run.
     Google,
+    /// Azure Functions.
+    Azure,
+    /// Azure Functions, with keys in the query.
+    AzureQuery,
 }
 
 impl Cloud {
@@ -23,19 +31,31 @@ impl Cloud {
     pub fn host(self) -> &'static str {
         match self {
             Self::Lambda => "lambda.us-east-1.amazonaws.com",
+            Self::FunctionUrl | Self::OpenFunctionUrl => "a1b2c3.lambda-url.us-east-1.on.aws",
             Self::Google => "f-4tz3dr-uc.a.run.app",
+            Self::Azure | Self::AzureQuery => "shop.azurewebsites.net",
         }
     }
 
     fn provider(self, propagate_original_routing: bool) -> Provider {
         let host = self.host().into();
         match self {
-            Self::Lambda => Provider::Aws(AwsProvider {
-                region: REGION.into(),
-                host,
-                propagate_original_routing,
-            }),
+            Self::Lambda | Self::FunctionUrl | Self::OpenFunctionUrl => {
+                Provider::Aws(AwsProvider {
+                    region: REGION.into(),
+                    host,
+                    propagate_original_routing,
+                })
+            }
             Self::Google => Provider::Gcp(GcpProvider { host }),
+            Self::Azure | Self::AzureQuery => Provider::Azure(AzureProvider {
+                host,
+                route_prefix: "api".into(),
+                key_in: match self {
+                    Self::AzureQuery => KeyIn::Query,
+                    _ => KeyIn::Header,
+                },
+            }),
         }
     }
 }
@@ -107,6 +127,8 @@ impl Route {
 pub struct Upstream {
     /// Who runs its functions.
     pub cloud: Cloud,
+    /// Its table of functions, as JSON, which has an order.
+    pub functions: String,
     /// The largest request.
     pub max_request_bytes: u64,
     /// The largest response.
@@ -123,6 +145,7 @@ impl Default for Upstream {
     fn default() -> Self {
         Self {
             cloud: Cloud::Lambda,
+            functions: "[]".into(),
             max_request_bytes: tenon_contract::LAMBDA_PAYLOAD_LIMIT,
             max_response_bytes: tenon_contract::LAMBDA_PAYLOAD_LIMIT,
             secret: Some(Key::User.secret()),
@@ -149,9 +172,48 @@ impl Upstream {
             max_request_bytes: u64::MAX,
             max_response_bytes: u64::MAX,
             secret: Some(Key::Google.secret()),
-            rotated: None,
-            propagates_routing: false,
+            ..Self::default()
         }
+    }
+
+    /// A function's URL.
+    pub fn function_url() -> Self {
+        Self {
+            cloud: Cloud::FunctionUrl,
+            ..Self::default()
+        }
+    }
+
+    /// A function's URL that everybody may call, without a secret.
+    pub fn open_function_url() -> Self {
+        Self {
+            cloud: Cloud::OpenFunctionUrl,
+            secret: None,
+            ..Self::default()
+        }
+    }
+
+    /// One of Azure's, without limits.
+    pub fn azure() -> Self {
+        Self {
+            cloud: Cloud::Azure,
+            secret: Some(Key::Azure.secret()),
+            ..Self::google()
+        }
+    }
+
+    /// One of Azure's with keys in the query.
+    pub fn azure_query() -> Self {
+        Self {
+            cloud: Cloud::AzureQuery,
+            ..Self::azure()
+        }
+    }
+
+    /// The same, with these functions.
+    pub fn with_functions(mut self, functions: &[FunctionEntry]) -> Self {
+        self.functions = serde_json::to_string(functions).expect("a table is JSON");
+        self
     }
 
     /// The same, with this secret.
@@ -173,6 +235,7 @@ impl Upstream {
         UpstreamConfig {
             upstream: UPSTREAM.into(),
             secret,
+            functions: serde_json::from_str(&self.functions).expect("a table of functions"),
             max_request_bytes: self.max_request_bytes,
             max_response_bytes: self.max_response_bytes,
             provider: self.cloud.provider(self.propagates_routing),
@@ -207,19 +270,25 @@ pub enum Key {
     Google,
     /// Another one, that replaces it.
     GoogleRotated,
+    /// Keys of a function app of Azure's.
+    Azure,
+    /// Others, that replace those.
+    AzureRotated,
 }
 
 impl Key {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::User,
         Self::Session,
         Self::Rotated,
         Self::Google,
         Self::GoogleRotated,
+        Self::Azure,
+        Self::AzureRotated,
     ];
 
-    /// The id of the access key, or a token's claims.
+    /// The id of the access key, or a token's claims, or an app's master key.
     pub fn id(self) -> &'static str {
         match self {
             Self::User => "AKIDUSERUSERUSER",
@@ -227,10 +296,12 @@ impl Key {
             Self::Rotated => "ASIAROTATEDROTAT",
             Self::Google => "ClaimsOfTheToken",
             Self::GoogleRotated => "ClaimsOfTheNextToken",
+            Self::Azure => "MasterKeyOfTheApp==",
+            Self::AzureRotated => "NextMasterKeyOfTheApp==",
         }
     }
 
-    /// The secret key, or the token.
+    /// The secret key, or the token, or the key of the function `f`.
     pub fn secret_key(self) -> &'static str {
         match self {
             Self::User => "SecretOfTheUser/+0123456789abcdefghijklm",
@@ -238,13 +309,18 @@ impl Key {
             Self::Rotated => "SecretOfTheNextSession/+0123456789abcdef",
             Self::Google => "eyJhbGciOiJSUzI1NiJ9.ClaimsOfTheToken.c2ln-_",
             Self::GoogleRotated => "eyJhbGciOiJSUzI1NiJ9.ClaimsOfTheNextToken.c2ln-_",
+            Self::Azure => "KeyOfTheFunction/+0==",
+            Self::AzureRotated => "NextKeyOfTheFunction/+0==",
         }
     }
 
-    /// The session's token.
+    /// The session's token, or the app's default key.
     pub fn token(self) -> Option<&'static str> {
         match self {
             Self::User | Self::Google | Self::GoogleRotated => None,
+            // The app's own key, for all functions.
+            Self::Azure => Some("DefaultKeyOfTheApp=="),
+            Self::AzureRotated => Some("NextDefaultKeyOfTheApp=="),
             Self::Session => Some("TokenOfTheSession//////////=="),
             Self::Rotated => Some("TokenOfTheNextSession//////=="),
         }
@@ -263,6 +339,17 @@ impl Key {
             return SecretBlob::Gcp(GcpToken {
                 id_token,
                 expiration,
+            })
+            .to_json();
+        }
+        if let (Self::Azure | Self::AzureRotated, Some(default)) = (self, self.token()) {
+            let keys = [
+                ("f", self.secret_key()),
+                ("default", default),
+                ("_master", self.id()),
+            ];
+            return SecretBlob::Azure(AzureKeys {
+                function_keys: keys.map(|(name, key)| (name.into(), key.into())).into(),
             })
             .to_json();
         }

@@ -194,6 +194,7 @@ fn log_format() -> Value {
         "x-amz-date",
         "x-amz-invocation-type",
         "x-amz-security-token",
+        "x-functions-key",
         "x-tenon-call",
         "x-tenon-secret",
     ] {

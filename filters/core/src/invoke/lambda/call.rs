@@ -2,7 +2,7 @@
 
 use tenon_contract::{AwsCall, Invocation};
 
-use crate::sign;
+use crate::{percent, sign};
 
 /// A call of a Lambda function as the filter uses it.
 #[derive(Debug)]
@@ -41,14 +41,14 @@ impl Call {
             _ => ("2015-03-31", "invocations"),
         };
         let mut path = format!("/{version}/functions/");
-        encode(&aws.name, &mut path);
+        percent::encode(&aws.name, &mut path);
         path.push('/');
         path.push_str(operation);
         let canonical_path = sign::canonical_path(path.as_bytes(), true);
         let mut query = String::new();
         if let Some(qualifier) = &aws.qualifier {
             query.push_str("Qualifier=");
-            encode(qualifier, &mut query);
+            percent::encode(qualifier, &mut query);
             path.push('?');
             path.push_str(&query);
         }
@@ -73,22 +73,6 @@ fn account(name: &str) -> Option<&str> {
     let (before, _) = name.split_once(":function:")?;
     let account = before.rsplit(':').next()?;
     (!account.is_empty() && account.bytes().all(|byte| byte.is_ascii_digit())).then_some(account)
-}
-
-/// Percent-encodes all but RFC 3986's unreserved characters, so that an ARN is one segment of the path.
-fn encode(text: &str, out: &mut String) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            for digit in [byte >> 4, byte & 0xf] {
-                out.extend(
-                    char::from_digit(u32::from(digit), 16).map(|digit| digit.to_ascii_uppercase()),
-                );
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use super::super::header;
 use super::super::snapshot::Snapshot;
 use super::Call;
+use crate::percent;
 use tenon_contract::{ORIGINAL_PATH, RequestShape};
 
 mod alb;
@@ -96,7 +97,7 @@ fn last<'a>(all: &Multi<'a>) -> Last<'a> {
 
 /// A query's parameters as Gloo shows them.
 fn decoded<'a>(query: &str) -> Multi<'a> {
-    let own = |text: &str| Cow::Owned(query::percent_decode(text).into_owned());
+    let own = |text: &str| Cow::Owned(percent::decode(text).into_owned());
     let mut all = Multi::new();
     for (name, value) in query::pairs(query) {
         all.entry(own(name)).or_default().push(own(value));

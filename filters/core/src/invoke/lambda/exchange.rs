@@ -24,7 +24,7 @@ use crate::invoke::upstream::Upstream;
 use crate::sign::{EMPTY_PAYLOAD, Header, HexDigest, Path, PayloadHash, Request, Signed, Signer};
 
 /// The header of a session's token.
-const SECURITY_TOKEN: &str = "x-amz-security-token";
+pub(super) const SECURITY_TOKEN: &str = "x-amz-security-token";
 /// The header that asks for the tail of the function's log.
 const LOG_TYPE: &str = "x-amz-log-type";
 /// The headers that every call writes.
@@ -77,8 +77,16 @@ pub(in crate::invoke) fn send(
             let mut body =
                 Vec::with_capacity(usize::try_from(one.request_bytes).unwrap_or_default());
             host.each_chunk(Side::Request, &mut |chunk| body.extend_from_slice(chunk));
-            let origin =
+            let parameters = one.path_parameters();
+            let parameters: Vec<_> = parameters
+                .iter()
+                .map(|(name, value)| (*name, &**value))
+                .collect();
+            let mut origin =
                 event::Origin::ask(host, call, upstream.name(), one.function(), &aws.region);
+            if let Some(resource) = one.resource() {
+                origin = origin.matched(resource, &parameters);
+            }
             let event = event::build(call, client, &origin, &body);
             Some(Cow::Owned(event.unwrap_or_default()))
         }
@@ -272,30 +280,7 @@ pub(in crate::invoke) fn respond(
             one.answer = Answer::Gather(Reading::ThrottledApiGateway);
             Step::Continue
         }
-        Some(Code::Throttled) => {
-            response.put_error_type(host);
-            let message = "the provider throttled the call";
-            one.fail(host, end, Code::Throttled, 429, message)
-        }
-        Some(code) => {
-            if let (403, Some(date)) = (response.status, response.date) {
-                host.clock_skew(date.abs_diff(host.now()).as_secs());
-                if response.is_about_time() {
-                    learn(upstream, host, date);
-                }
-            }
-            let message = response.message();
-            host.log(
-                Level::Warn,
-                &format!(
-                    "upstream {}: function {}: {message}",
-                    upstream.name(),
-                    one.function()
-                ),
-            );
-            response.put_error_type(host);
-            one.fail(host, end, code, response.error_status(), &message)
-        }
+        Some(code) => refused(one, upstream, host, &response, (code, end)),
     };
     one.tell(
         host,
@@ -306,6 +291,37 @@ pub(in crate::invoke) fn respond(
         },
     );
     step
+}
+
+/// Makes a refusal of AWS's an error of ours, without its own text, which names accounts, roles and keys.
+pub(super) fn refused(
+    one: &mut Try,
+    upstream: &Upstream,
+    host: &mut impl Host,
+    response: &ProviderResponse,
+    (code, end): (Code, bool),
+) -> Step {
+    if code == Code::Throttled {
+        response.put_error_type(host);
+        return one.fail(host, end, code, 429, "the provider throttled the call");
+    }
+    if let (403, Some(date)) = (response.status, response.date) {
+        host.clock_skew(date.abs_diff(host.now()).as_secs());
+        if response.is_about_time() {
+            learn(upstream, host, date);
+        }
+    }
+    let message = response.message();
+    host.log(
+        Level::Warn,
+        &format!(
+            "upstream {}: function {}: {message}",
+            upstream.name(),
+            one.function()
+        ),
+    );
+    response.put_error_type(host);
+    one.fail(host, end, code, response.error_status(), &message)
 }
 
 /// Learns the provider's time, so that the next signature is made for it.

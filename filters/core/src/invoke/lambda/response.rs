@@ -65,6 +65,17 @@ impl ProviderResponse {
         }
     }
 
+    /// Whether it is AWS's refusal of a request to a function URL, where all other answers are the function's: AWS names
+    /// the type of its errors.
+    pub(crate) fn refusal(&self) -> Option<Code> {
+        self.error_type.as_ref()?;
+        match self.status {
+            429 => Some(Code::Throttled),
+            400..=599 => Some(Code::ProviderError),
+            _ => None,
+        }
+    }
+
     /// The status of a provider's error: its own, unless that is none.
     pub(crate) fn error_status(&self) -> u16 {
         if (400..=599).contains(&self.status) {

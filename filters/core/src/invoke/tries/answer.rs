@@ -3,6 +3,7 @@
 use super::Try;
 use crate::host::{Headers, Host, Side, Step, Telemetry};
 use crate::invoke::error::Code;
+use crate::invoke::header;
 use crate::invoke::lambda::{self, exchange::Reading, unwrap::Unwrapped};
 use crate::invoke::snapshot::Snapshot;
 use crate::invoke::upstream::Upstream;
@@ -86,6 +87,36 @@ impl Try {
             self.count(host, now);
         }
         step
+    }
+
+    /// Lets a response go on that is all the function's; `request_id` is the header of the provider's number of the
+    /// request.
+    pub(in crate::invoke) fn pass_on(
+        &mut self,
+        host: &mut impl Host,
+        request_id: Option<&[u8]>,
+    ) -> Step {
+        let mut ours = Vec::new();
+        let mut id = None;
+        host.each_header(Side::Response, &mut |name, value| {
+            if header::is_ours(name) {
+                ours.extend(std::str::from_utf8(name).map(str::to_owned));
+            } else if request_id == Some(name) {
+                id = Some(value.to_owned());
+            }
+        });
+        for name in &ours {
+            host.remove_header(Side::Response, name);
+        }
+        self.result = Some("ok");
+        self.tell(
+            host,
+            &Provenance {
+                request_id: id.as_deref(),
+                ..Provenance::default()
+            },
+        );
+        Step::Continue
     }
 
     /// Writes an unwrapped answer into the response.

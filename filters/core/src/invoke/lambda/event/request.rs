@@ -51,8 +51,7 @@ impl<'a> Origin<'a> {
     }
 
     /// Says which template the path was matched with, and what its parameters are.
-    #[cfg(test)]
-    pub(super) fn matched(
+    pub(crate) fn matched(
         mut self,
         resource: &'a str,
         path_parameters: &'a [(&'a str, &'a str)],

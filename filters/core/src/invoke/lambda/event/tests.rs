@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tenon_contract::{CallConfig, CallTarget, RequestShape, ResponseShape};
+use tenon_contract::{AwsCall, RequestShape, ResponseShape};
 
 use super::super::unwrap::unwrap;
 use super::*;
@@ -37,9 +37,7 @@ impl Connection for Client {
 }
 
 fn call(shape: RequestShape, name: &str) -> Call {
-    let CallTarget::Aws(mut aws) = CallConfig::aws("f", name).target else {
-        panic!("not a call of Lambda")
-    };
+    let mut aws = AwsCall::new(name);
     aws.request = shape;
     Call::compile(aws, false).unwrap()
 }

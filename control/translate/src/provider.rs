@@ -1,0 +1,76 @@
+//! What the clusters of all providers of functions have in common.
+
+use tenon_contract::{
+    FunctionConfig, FunctionEntry, FunctionTarget, SecretRef, UpstreamConfig, ads_config_source,
+};
+use tenon_model::{Endpoint, FunctionMatcher, TlsSecret, Upstream};
+
+use crate::cluster;
+use crate::output::Module;
+use crate::proto::cluster as envoy;
+use crate::proto::cluster::cluster::DiscoveryType;
+use crate::proto::hcm;
+use crate::{filters, tls};
+
+/// Points a cluster at a provider's endpoint, which is verified: credentials go there.
+pub(crate) fn point_at(
+    endpoint: &Endpoint,
+    upstream: &Upstream,
+    secret: Option<&TlsSecret>,
+    cluster: &mut envoy::Cluster,
+) {
+    cluster::discovery(
+        cluster,
+        match endpoint.ip() {
+            Some(_) => DiscoveryType::Static,
+            None => DiscoveryType::LogicalDns,
+        },
+    );
+    let lb_endpoint = cluster::lb_endpoint(&endpoint.host, endpoint.port);
+    cluster.load_assignment = cluster::load_assignment(&cluster.name, vec![lb_endpoint]);
+    if endpoint.tls {
+        let context = match &upstream.ssl {
+            None => tls::verified(&endpoint.host),
+            Some(ssl) => {
+                let context = tls::configured(ssl, secret);
+                let name = ssl.sni.as_deref().unwrap_or(&endpoint.host);
+                // Unlike to other upstreams, tokens go here: never to somebody unverified.
+                let context = tls::or_verified(context, name);
+                match context.sni.is_empty() && endpoint.ip().is_none() {
+                    true => tls::with_sni(&context, &endpoint.host),
+                    false => context,
+                }
+            }
+        };
+        cluster.transport_socket = Some(tls::socket(&context));
+    }
+}
+
+/// A generic secret over ADS.
+pub(crate) fn secret_ref(name: &str) -> SecretRef {
+    SecretRef {
+        name: name.to_owned(),
+        config_source: ads_config_source(),
+    }
+}
+
+/// The filters of a cluster with this configuration.
+pub(crate) fn filters(module: &Module, config: UpstreamConfig) -> Vec<hcm::HttpFilter> {
+    let secret = config.secret.as_ref().map(|secret| secret.name.clone());
+    let config = FunctionConfig::Upstream(config);
+    filters::of_function_cluster(module, &config, secret.as_deref())
+}
+
+/// A function's entries in the table of its upstream.
+pub(crate) fn entries<'a>(
+    matchers: &'a [FunctionMatcher],
+    function: &'a str,
+    target: impl Fn() -> FunctionTarget + 'a,
+) -> impl Iterator<Item = FunctionEntry> + 'a {
+    matchers.iter().map(move |matcher| FunctionEntry {
+        methods: matcher.methods.clone(),
+        path: matcher.path.to_string(),
+        function: function.to_owned(),
+        target: target(),
+    })
+}
