@@ -30,7 +30,7 @@ mod virtual_service;
 mod yaml;
 
 pub use action::{Action, Destination, PathRedirect, Redirect, WeightedDestination};
-pub use aws::{AwsDestination, AwsUpstream, Endpoint, LambdaFunction, Payload};
+pub use aws::{AwsDestination, AwsUpstream, Endpoint, InvocationStyle, LambdaFunction, Payload};
 pub use document::parse;
 pub use gateway::{AccessLog, AccessLogFormat, Gateway};
 pub use header::{HeaderManipulation, HeaderToAdd};

@@ -9,10 +9,11 @@
 //! is the downstream filter that restores the client's request where no try saw a response.
 
 mod call;
+mod clock;
 mod error;
 mod gcp;
 mod guard;
-mod header;
+pub(crate) mod header;
 mod lambda;
 mod secret;
 mod snapshot;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tenon_core::host::{Body, Connection, Headers, Level, Side, Slot, Stream, Telemetry};
 
 use super::HeaderList;
+use super::surroundings::Surroundings;
 
 /// Envoy as one request's filters see it.
 #[derive(Debug, Default)]
@@ -26,6 +27,7 @@ pub struct FakeHost {
     pub(super) logs: Vec<(Level, String)>,
     pub(super) problems: Vec<String>,
     pub(super) this_try: Try,
+    pub(super) surroundings: Surroundings,
 }
 
 /// A try as it was counted.
@@ -169,6 +171,18 @@ impl Body for FakeHost {
         let chunks = self.chunks_mut(side);
         chunks.held.clear();
         chunks.new = vec![bytes.to_vec()];
+    }
+
+    fn rewrite_body(&mut self, side: Side, rewrite: &mut dyn FnMut(&[u8], &mut Vec<u8>)) {
+        if self.chunks(side).held.iter().any(|chunk| !chunk.is_empty()) {
+            self.problem("rewrote a body of which some is held");
+        }
+        let chunks = self.chunks_mut(side);
+        let mut rewritten = Vec::new();
+        for chunk in &chunks.new {
+            rewrite(chunk, &mut rewritten);
+        }
+        chunks.new = vec![rewritten];
     }
 }
 
