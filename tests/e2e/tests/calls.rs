@@ -181,6 +181,34 @@ on_both_hosts! {
         Ok(())
     }
 
+    async fn an_event_s_source_address_is_envoy_s_and_not_what_a_client_writes(filter: Filter) -> Result<()> {
+        let lambda = LambdaDouble::start().await?;
+        lambda.answer("f", [Answer::echo()]);
+        let builder = GatewayBuilder::new(filter)?
+            .functions("lambda", lambda.address(), &secret(&LambdaDouble::key()))?;
+        let gateway = builder
+            .route(function_route("/v1", "lambda", &with_event("f", RequestShape::ApiGatewayV1)))
+            .route(function_route("/v2", "lambda", &with_event("f", RequestShape::ApiGatewayV2)))
+            .start()
+            .await?;
+        for (mut client, protocol) in gateway.clients().await?.into_iter().zip(["HTTP/1.1", "HTTP/2"]) {
+            for (path, address, spoken) in [
+                ("/v1", "/requestContext/identity/sourceIp", "/requestContext/protocol"),
+                ("/v2", "/requestContext/http/sourceIp", "/requestContext/http/protocol"),
+            ] {
+                let mut forged = get(path);
+                forged.headers_mut().insert("x-forwarded-for", HeaderValue::from_static("203.0.113.9"));
+                let answer = client.send(forged).await?;
+                let event = answer.json()?;
+                assert_eq!(event.pointer(address), Some(&json!("127.0.0.1")), "{path}");
+                assert_eq!(event.pointer(spoken), Some(&json!(protocol)), "{path}");
+                let forwarded = event["headers"]["x-forwarded-for"].as_str().unwrap_or_default();
+                assert!(forwarded.starts_with("203.0.113.9,"), "{path}: {forwarded}");
+            }
+        }
+        Ok(())
+    }
+
     async fn bodyless_requests_call_the_function_too(filter: Filter) -> Result<()> {
         let lambda = LambdaDouble::start().await?;
         lambda.answer("raw", [Answer::echo()]);

@@ -10,8 +10,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tenon_contract::{CallConfig, CallTarget, RequestShape};
+use tenon_contract::{CallConfig, CallTarget, RequestShape, ResponseShape};
 
+use super::super::unwrap::unwrap;
 use super::*;
 use crate::host::Connection;
 
@@ -170,6 +171,69 @@ fn full() -> Vec<(&'static str, Vec<u8>)> {
     ];
     let owned = |(name, value): (&'static str, &str)| (name, value.as_bytes().to_vec());
     headers.map(owned).to_vec()
+}
+
+/// What a function answers that sends back what it was sent, in the shape that it was asked in.
+fn echo(shape: RequestShape, status: u16, headers: &[(String, String)], event: &Value) -> String {
+    let mut several = BTreeMap::<_, Vec<_>>::new();
+    for (name, value) in headers {
+        several.entry(name).or_default().push(value);
+    }
+    let single: BTreeMap<_, _> = headers.iter().cloned().collect();
+    let mut answer = json!({
+        "statusCode": status,
+        "body": event["body"],
+        "isBase64Encoded": event["isBase64Encoded"],
+    });
+    match shape {
+        RequestShape::ApiGatewayV1 | RequestShape::LoadBalancerMultiValue => {
+            answer["multiValueHeaders"] = json!(several);
+        }
+        _ => answer["headers"] = json!(single),
+    }
+    answer.to_string()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_a_function_echoes_comes_back_as_it_was_sent(
+        client in client(),
+        body in vec(any::<u8>(), 0..200),
+        status in 200..600_u16,
+        headers in vec(("x-[a-z]{1,3}", "([!-~]([ -~]{0,10}[!-~])?)?"), 0..5),
+    ) {
+        let headers: Vec<(String, String)> = headers
+            .into_iter()
+            .filter(|(name, _)| !name.starts_with("x-tenon-"))
+            .collect();
+        for (shape, answer) in [
+            (RequestShape::ApiGatewayV1, ResponseShape::ApiGatewayV1),
+            (RequestShape::ApiGatewayV2, ResponseShape::ApiGatewayV2),
+            (RequestShape::LoadBalancer, ResponseShape::LoadBalancer),
+            (RequestShape::LoadBalancerMultiValue, ResponseShape::LoadBalancerMultiValue),
+        ] {
+            let event = event(shape, &client, &body);
+            let echoed = echo(shape, status, &headers, &event);
+            let unwrapped = unwrap(answer, echoed.as_bytes(), 200);
+            prop_assert!(!unwrapped.malformed, "{shape:?}");
+            prop_assert_eq!(unwrapped.status, status);
+            prop_assert_eq!(&unwrapped.body, &body, "{:?}", shape);
+            let keeps_all =
+                matches!(shape, RequestShape::ApiGatewayV1 | RequestShape::LoadBalancerMultiValue);
+            let mut expected = headers.clone();
+            if !keeps_all {
+                // One value a name: the last.
+                let last: BTreeMap<_, _> = expected.into_iter().collect();
+                expected = last.into_iter().collect();
+            }
+            expected.sort_by(|one, other| one.0.cmp(&other.0));
+            let mut found = unwrapped.headers;
+            found.retain(|(name, _)| name != "content-type");
+            prop_assert_eq!(found, expected);
+        }
+    }
 }
 
 #[test]
