@@ -85,14 +85,20 @@ pub fn listener_filter(module: &Module) -> Option<Value> {
     to_config(&own_of_listener(module))
 }
 
-/// The filters of a listener: Tenon's own is switched on by the routes to functions, so that others do not pay for it.
+/// The filters of a listener. Tenon's own is switched on by the routes that need it, so that others do not pay for it:
+/// where the listener has access logs, by all routes to functions; else only by those whose response headers can show
+/// the request, since nothing else could.
 ///
 /// With the `.so` it is the guard. The `.wasm` has none: it could not reach the request's headers any more, and a trap
 /// would fail the whole listener; what it has instead shows its story, which it can only leave in filter state.
-pub(crate) fn of_listener(module: &Module) -> Vec<hcm::HttpFilter> {
+pub(crate) fn of_listener(module: &Module, logged: bool) -> Vec<hcm::HttpFilter> {
+    let own = hcm::HttpFilter {
+        name: if logged { FUNCTION_FILTER } else { UNLOGGED }.to_owned(),
+        ..own_of_listener(module)
+    };
     vec![
         forged_responses(),
-        own_of_listener(module),
+        own,
         filter("envoy.filters.http.router", any(&Router::default())),
     ]
 }
@@ -170,16 +176,21 @@ fn lua(name: &str, code: &str) -> hcm::HttpFilter {
     filter(name, any(&lua))
 }
 
-/// What switches the guard on: name and value of `typed_per_filter_config`.
-pub(crate) fn guard_on() -> (String, Any) {
-    (
-        FUNCTION_FILTER.to_owned(),
-        any(&route::FilterConfig {
+/// The name of Tenon's filter on a listener without access logs.
+const UNLOGGED: &str = "tenon.function.unlogged";
+
+/// What switches the guard on for a route to functions: names and values of `typed_per_filter_config`. Envoy ignores a
+/// name that the listener does not have. `shown`: the route's response headers can show the request.
+pub(crate) fn guard_on(shown: bool) -> impl Iterator<Item = (String, Any)> {
+    let names = [Some(FUNCTION_FILTER), shown.then_some(UNLOGGED)];
+    names.into_iter().flatten().map(|name| {
+        let on = route::FilterConfig {
             // Envoy refuses none ("Empty route/virtual host per filter configuration"); an empty one means "on".
             config: Some(Any::default()),
             ..route::FilterConfig::default()
-        }),
-    )
+        };
+        (name.to_owned(), any(&on))
+    })
 }
 
 fn filter(name: &str, config: Any) -> hcm::HttpFilter {

@@ -87,7 +87,7 @@ pub(crate) fn translate(name: &str, gateway: &Gateway, module: &Module) -> Vec<u
                 route_config_name: names::route_table(name),
             },
         )),
-        http_filters: filters::of_listener(module),
+        http_filters: filters::of_listener(module, !gateway.access_logs.is_empty()),
         use_remote_address: boolean(true),
         normalize_path: boolean(true),
         // Gloo allows them by default.

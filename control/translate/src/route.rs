@@ -23,7 +23,7 @@ use crate::proto::route::weighted_cluster::ClusterWeight;
 use crate::proto::{
     BUFFER_LIMIT, boolean, core, duration, header, inline_string, regex, route, uint,
 };
-use crate::{call, filters, gcp, names};
+use crate::{call, gcp, names};
 
 /// Finds upstreams.
 pub(crate) trait Upstreams {
@@ -270,8 +270,6 @@ impl<U: Upstreams> Routes<'_, U> {
                 .retain(|name| name != ERROR_HEADER);
         }
         if !calls.is_empty() {
-            let (name, on) = filters::guard_on();
-            form.route.typed_per_filter_config.insert(name, on);
             form.route.request_body_buffer_limit =
                 Some(envoy_types::pb::google::protobuf::UInt64Value {
                     value: BUFFER_LIMIT.into(),

@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 
 use prost::Message;
 use tenon_contract::NAMESPACE;
-use tenon_model::{Kind, ObjectKey, ObjectRef, Problem, ProblemLevel, Upstream, VirtualService};
+use tenon_model::{
+    Action, HeaderManipulation, Kind, ObjectKey, ObjectRef, Problem, ProblemLevel, Route, Upstream,
+    VirtualService,
+};
 
 use crate::proto::route;
 use crate::route::{Routes, Upstreams, retry_policy, to_add};
 use crate::wire::{self, Metadata};
-use crate::{matcher, names};
+use crate::{filters, matcher, names};
 
 /// `VirtualHost.domains`
 const DOMAINS: u32 = 2;
@@ -85,6 +88,12 @@ pub(crate) fn translate(
     for (index, from) in virtual_service.routes.iter().enumerate() {
         let path = format!("spec.virtualHost.routes[{index}]");
         let mut form = routes.translate(&path, from);
+        if !form.calls.is_empty() {
+            let shown = answers_with_formatters(&options.headers, from);
+            form.route
+                .typed_per_filter_config
+                .extend(filters::guard_on(shown));
+        }
         let metadata = (!form.calls.is_empty())
             .then(|| Metadata::texts(NAMESPACE, form.calls).encode_to_vec());
         let own_name = from
@@ -110,6 +119,19 @@ pub(crate) fn translate(
         reads: seen.reads.into_inner(),
         incomplete: seen.missing.into_inner(),
     }
+}
+
+/// Whether a header that is added to a route's responses is made of something else, which may be the request.
+fn answers_with_formatters(of_host: &HeaderManipulation, route: &Route) -> bool {
+    let weighted = match &route.action {
+        Action::Multi(destinations) => &destinations[..],
+        _ => &[],
+    };
+    [of_host, &route.options.headers]
+        .into_iter()
+        .chain(weighted.iter().map(|to| &to.headers))
+        .flat_map(|headers| &headers.response_add)
+        .any(|header| header.value.contains('%'))
 }
 
 /// Remembers what was looked at.

@@ -93,6 +93,15 @@ struct FunctionFilter {
 }
 
 impl FunctionFilter {
+    /// Lets Envoy hold back as much as the filter does: called where it begins to.
+    fn raise_buffer_limit(&self, envoy: &mut impl EnvoyHttpFilter) {
+        if let Some(limit) = self.shared.buffer_limit
+            && envoy.get_buffer_limit() < limit
+        {
+            envoy.set_buffer_limit(limit);
+        }
+    }
+
     /// Runs a hook of the core, and answers the client if it says so. The core is not borrowed by then: Envoy sends a
     /// filter's own answer through that filter's response hooks before it returns.
     fn run<EHF: EnvoyHttpFilter, S>(
@@ -167,10 +176,8 @@ const GRPC_UNKNOWN: u32 = 2;
 impl<EHF: EnvoyHttpFilter> HttpFilter<EHF> for FunctionFilter {
     fn on_request_headers(&self, envoy: &mut EHF, end: bool) -> RequestHeadersStatus {
         use RequestHeadersStatus::{Continue, StopIteration};
-        if let Some(limit) = self.shared.buffer_limit
-            && envoy.get_buffer_limit() < limit
-        {
-            envoy.set_buffer_limit(limit);
+        if !end {
+            self.raise_buffer_limit(envoy);
         }
         self.run(
             envoy,
@@ -183,7 +190,8 @@ impl<EHF: EnvoyHttpFilter> HttpFilter<EHF> for FunctionFilter {
     fn on_request_body(&self, envoy: &mut EHF, end: bool) -> RequestBodyStatus {
         use RequestBodyStatus::{Continue, StopIterationAndBuffer, StopIterationNoBuffer};
         let hook = Hook::Body {
-            whole: envoy.received_buffered_request_body(),
+            // Nobody reads it before.
+            whole: end && envoy.received_buffered_request_body(),
         };
         self.run(
             envoy,
@@ -205,18 +213,23 @@ impl<EHF: EnvoyHttpFilter> HttpFilter<EHF> for FunctionFilter {
 
     fn on_response_headers(&self, envoy: &mut EHF, end: bool) -> ResponseHeadersStatus {
         use ResponseHeadersStatus::{Continue, StopIteration};
-        self.run(
+        let status = self.run(
             envoy,
             Hook::Headers,
             |call, upstream, host| call.response_headers(upstream, host, end),
             (Continue, StopIteration, StopIteration),
-        )
+        );
+        if !end && status == StopIteration {
+            self.raise_buffer_limit(envoy);
+        }
+        status
     }
 
     fn on_response_body(&self, envoy: &mut EHF, end: bool) -> ResponseBodyStatus {
         use ResponseBodyStatus::{Continue, StopIterationAndBuffer, StopIterationNoBuffer};
         let hook = Hook::Body {
-            whole: envoy.received_buffered_response_body(),
+            // Nobody reads it before.
+            whole: end && envoy.received_buffered_response_body(),
         };
         self.run(
             envoy,

@@ -205,7 +205,7 @@ impl<EHF: EnvoyHttpFilter> Telemetry for EnvoyHost<'_, EHF> {
 }
 
 /// As many as the core tells at once.
-const ANNOTATIONS: usize = 4;
+const ANNOTATIONS: usize = 8;
 
 /// The time since the Unix epoch.
 pub(crate) fn now() -> Duration {

@@ -1,4 +1,4 @@
-//! The Envoy that is measured, and the one behind it.
+//! The Envoy that is measured.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -12,46 +12,44 @@ use tenon_contract::{
     AwsCredentials, AwsProvider, CALL_KEY, CallConfig, FunctionConfig, LAMBDA_PAYLOAD_LIMIT,
     NAMESPACE, Provider, SecretBlob, SecretRef, UpstreamConfig,
 };
-use tenon_e2e::gateway::{cluster, extension, function_filters, guard, listener, router};
+use tenon_e2e::gateway::{
+    cluster, extension, function_filters, guard, listener, router, switch_guard_on,
+};
 use tenon_e2e::{Envoy, Filter};
 
-use crate::cpu;
+use crate::{cpu, function};
 
-/// The ways that a request takes.
-pub(crate) const VARIANTS: [&str; 4] = ["plain", "builtin", "so", "wasm"];
+/// The ways that a request takes. The guard is there where a listener's access logs may show the client's request.
+pub(crate) const VARIANTS: [&str; 5] = ["plain", "builtin", "so", "so+guard", "wasm"];
 
 const SECRET: &str = "bench";
 const REGION: &str = "us-east-1";
 const FUNCTION: &str = "echo";
 const ACCESS_KEY: (&str, &str) = ("AKIDBENCH", "not-a-real-key");
-/// What Envoy may hold back: more than any body here.
-const BUFFER: u64 = 16 << 20;
 
 pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     process: u32,
-    _envoys: [Envoy; 2],
+    _envoy: Envoy,
     _folder: TempDir,
 }
 
 impl Gateway {
-    /// Starts both, the measured one on core 0, all else on core 1.
+    /// Starts it on core 0, and the function behind it with all else on core 1.
     pub(crate) async fn start() -> Result<Self> {
         let folder = TempDir::with_prefix("tenon-bench-")?;
-        let mut function = Envoy::start(&function_config().to_string()).await?;
-        let function_address = function.listener("http").await?;
+        let function = function::start()?;
         fs::write(folder.path().join("sds.json"), secret().to_string())?;
-        let config = gateway_config(function_address, folder.path())?;
+        let config = gateway_config(function, folder.path())?;
         let mut gateway = Envoy::start(&config.to_string()).await?;
         let address = gateway.listener("http").await?;
         let process = gateway.process().id();
         cpu::pin(process, 0)?;
-        cpu::pin(function.process().id(), 1)?;
         cpu::pin(0, 1)?;
         Ok(Self {
             address,
             process,
-            _envoys: [gateway, function],
+            _envoy: gateway,
             _folder: folder,
         })
     }
@@ -62,34 +60,15 @@ impl Gateway {
     }
 }
 
-/// Answers everything, as a function that does nothing would, once it has the whole request.
-fn function_config() -> Value {
-    let answer = json!({
-        "match": {"prefix": "/"},
-        "direct_response": {"status": 200, "body": {"inline_string": "{\"ok\":true}"}},
-    });
-    let buffer = extension(
-        "envoy.filters.http.buffer",
-        "envoy.extensions.filters.http.buffer.v3.Buffer",
-        json!({"max_request_bytes": BUFFER}),
-    );
-    json!({"static_resources": {"listeners": [listener(vec![buffer, router()], vec![answer], json!({}))]}})
-}
-
 fn gateway_config(function: SocketAddr, folder: &Path) -> Result<Value> {
-    let mut filters = Vec::new();
-    for (variant, filter) in [("so", Filter::So), ("wasm", Filter::Wasm)] {
-        let mut guard = guard(filter)?;
-        guard["name"] = json!(variant);
-        filters.push(guard);
-    }
-    filters.push(router());
+    let filters = vec![guard(Filter::So)?, router()];
     let routes = VARIANTS.iter().map(|variant| route(variant)).collect();
     let config = function_filter(function, folder)?;
     let clusters = [
         cluster("plain", function, vec![]),
         cluster("builtin", function, vec![builtin_filter(function)]),
         cluster("so", function, function_filters(Filter::So, &config)?),
+        cluster("so+guard", function, function_filters(Filter::So, &config)?),
         cluster("wasm", function, function_filters(Filter::Wasm, &config)?),
     ];
     Ok(json!({
@@ -103,12 +82,12 @@ fn route(variant: &str) -> Value {
         "match": {"path": format!("/{variant}")},
         "route": {"cluster": variant, "timeout": "30s"},
     });
-    if matches!(variant, "so" | "wasm") {
+    if !matches!(variant, "plain" | "builtin") {
         let call = CallConfig::aws(FUNCTION, FUNCTION).to_json();
         route["metadata"] = json!({"filter_metadata": {NAMESPACE: {CALL_KEY: call}}});
-        route["typed_per_filter_config"] = json!({
-            variant: {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}},
-        });
+    }
+    if variant == "so+guard" {
+        switch_guard_on(&mut route);
     }
     route
 }

@@ -17,7 +17,7 @@ use tenon_contract::{
     LAMBDA_PAYLOAD_LIMIT, NAMESPACE, Provider, SecretBlob, SecretRef, UpstreamConfig,
 };
 
-pub use config::{cluster, extension, function_filters, guard, listener, router};
+pub use config::{cluster, extension, function_filters, guard, listener, router, switch_guard_on};
 
 use crate::client::Client;
 use crate::deadline::until;
@@ -180,7 +180,7 @@ impl GatewayBuilder {
 pub fn function_route(prefix: &str, cluster: &str, call: &CallConfig) -> Value {
     let mut route = plain_route(prefix, cluster);
     route["metadata"] = json!({"filter_metadata": {NAMESPACE: {CALL_KEY: call.to_json()}}});
-    config::switch_guard_on(&mut route);
+    switch_guard_on(&mut route);
     route
 }
 
@@ -220,7 +220,7 @@ pub fn weighted_route(prefix: &str, weights: &[(&str, u32, CallConfig)]) -> Valu
         "request_body_buffer_limit": BUFFER,
         "metadata": {"filter_metadata": {NAMESPACE: calls}},
     });
-    config::switch_guard_on(&mut route);
+    switch_guard_on(&mut route);
     route
 }
 

@@ -2,7 +2,8 @@
 
 use super::gcp;
 use super::snapshot::Snapshot;
-use crate::host::{Headers, Side, Slot, Stream};
+use super::tries::annotate;
+use crate::host::{Headers, Host, Side, Slot};
 
 /// Puts the client's request back where no try could: a try that times out, loses a hedge or is given up by the client
 /// sees no response, and the shared request headers still hold its signature when the access log is written.
@@ -18,7 +19,7 @@ impl Guard {
     }
 
     /// The hook for the response's headers (also those of Envoy's own answers) and for the end of the stream.
-    pub fn restore(self, host: &mut (impl Headers + Stream)) {
+    pub fn restore(self, host: &mut impl Host) {
         unmask_grpc(host);
         // Only what a try wrote is taken back: after a redirect, what else differs from the client's is the redirect's.
         if !may_show_a_call(host) {
@@ -30,6 +31,8 @@ impl Guard {
         let snapshot = remembered.and_then(Snapshot::read);
         if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.is_overwritten(host)) {
             snapshot.restore_all(host);
+            // Nor could such a try tell whose it was.
+            annotate(host, snapshot.origin().story().into_iter());
         }
     }
 }

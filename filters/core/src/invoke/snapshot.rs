@@ -8,8 +8,8 @@ use crate::host::{Headers, Side};
 
 /// The client's request: what later tries are rebuilt from, and what is put back once a call is over.
 ///
-/// It is kept as one run of bytes, which is also its form in filter state: whose credentials the call carries, the
-/// metadata key of the call, the time, then records of kind, name and value.
+/// It is kept as one run of bytes, which is also its form in filter state: whose credentials the call carries, which call
+/// it is, the time, then records of kind, name and value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Snapshot {
     bytes: Vec<u8>,
@@ -20,8 +20,33 @@ pub(super) struct Snapshot {
     host: Range<usize>,
     content_type: Option<Range<usize>>,
     content_length: Option<Range<usize>>,
-    key: Range<usize>,
+    origin: [Range<usize>; 4],
     at: Duration,
+}
+
+/// Which call a request came for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Origin<'a> {
+    /// The call's key in the route's metadata.
+    pub(super) key: &'a str,
+    /// As dynamic metadata tells it.
+    pub(super) upstream: &'a str,
+    /// As dynamic metadata tells it.
+    pub(super) function: &'a str,
+    /// As dynamic metadata tells it; empty where there is none.
+    pub(super) qualifier: &'a str,
+}
+
+impl<'a> Origin<'a> {
+    /// What dynamic metadata tells of it.
+    pub(super) fn story(&self) -> [(&'static str, Option<&'a [u8]>); 3] {
+        let given = |text: &'a str| (!text.is_empty()).then_some(text.as_bytes());
+        [
+            ("upstream", given(self.upstream)),
+            ("function", given(self.function)),
+            ("qualifier", given(self.qualifier)),
+        ]
+    }
 }
 
 /// What a try wrote into the shared request headers, besides method, path and host.
@@ -46,14 +71,21 @@ impl Snapshot {
     pub(super) fn take(
         host: &impl Headers,
         at: Duration,
-        call_key: &str,
+        origin: Origin<'_>,
         reach: Reach,
         ours: &mut Vec<String>,
     ) -> Self {
         let Reach { all, scheme } = reach;
         let mut bytes = Vec::with_capacity(if all { 2048 } else { 384 });
         bytes.push(scheme.number());
-        put(&mut bytes, call_key.as_bytes());
+        for text in [
+            origin.key,
+            origin.upstream,
+            origin.function,
+            origin.qualifier,
+        ] {
+            put(&mut bytes, text.as_bytes());
+        }
         let at = u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
         bytes.extend(at.to_le_bytes());
         host.each_header(Side::Request, &mut |name, value| {
@@ -79,7 +111,9 @@ impl Snapshot {
         let mut snapshot = Self::empty();
         snapshot.scheme = Scheme::from_number(*bytes.first()?)?;
         let mut at = 1;
-        snapshot.key = next(&bytes, &mut at)?;
+        for range in &mut snapshot.origin {
+            *range = next(&bytes, &mut at)?;
+        }
         let time = bytes.get(at..at + 8)?;
         snapshot.at = Duration::from_micros(u64::from_le_bytes(time.try_into().ok()?));
         at += 8;
@@ -111,7 +145,7 @@ impl Snapshot {
             host: 0..0,
             content_type: None,
             content_length: None,
-            key: 0..0,
+            origin: [0..0, 0..0, 0..0, 0..0],
             at: Duration::ZERO,
         }
     }
@@ -121,9 +155,18 @@ impl Snapshot {
         &self.bytes
     }
 
-    /// The metadata key of the call.
-    pub(super) fn call_key(&self) -> &str {
-        std::str::from_utf8(self.slice(&self.key)).unwrap_or_default()
+    /// Which call it came for.
+    pub(super) fn origin(&self) -> Origin<'_> {
+        let [key, upstream, function, qualifier] = self
+            .origin
+            .each_ref()
+            .map(|range| std::str::from_utf8(self.slice(range)).unwrap_or_default());
+        Origin {
+            key,
+            upstream,
+            function,
+            qualifier,
+        }
     }
 
     /// When the first try began, since the epoch.
@@ -177,6 +220,16 @@ impl Snapshot {
             if !overwritten.contains(&name) {
                 host.remove_header(Side::Request, name);
             }
+        }
+    }
+
+    /// Writes a header that no later part of the request adds. Where neither the client nor an earlier try can have left
+    /// one, Envoy need not look for it.
+    pub(super) fn overwrite(&self, host: &mut impl Headers, number: u8, name: &str, value: &[u8]) {
+        if number == 0 && self.taken().all(|(taken, _)| taken != name) {
+            host.add_header(Side::Request, name, value);
+        } else {
+            host.set_header(Side::Request, name, value);
         }
     }
 
@@ -287,7 +340,7 @@ impl Snapshot {
         Self::take(
             &tests::Request(headers.collect()),
             tests::AT,
-            "call",
+            tests::origin("call"),
             tests::reach(true),
             &mut Vec::new(),
         )
@@ -304,6 +357,15 @@ mod tests {
     use super::*;
 
     pub(super) const AT: Duration = Duration::from_micros(1_440_938_160_123_456);
+
+    pub(super) fn origin(key: &str) -> Origin<'_> {
+        Origin {
+            key,
+            upstream: "lambda_default",
+            function: "f",
+            qualifier: "",
+        }
+    }
 
     pub(super) fn reach(all: bool) -> Reach {
         Reach {
@@ -384,10 +446,10 @@ mod tests {
         #[test]
         fn a_snapshot_reads_as_it_was_taken(request in request(), key in "call(\\.[0-9]{1,3})?", all in any::<bool>()) {
             let mut ours = Vec::new();
-            let taken = Snapshot::take(&request, AT, &key, reach(all), &mut ours);
+            let taken = Snapshot::take(&request, AT, origin(&key), reach(all), &mut ours);
             let read = Snapshot::read(taken.as_bytes().to_vec()).unwrap();
             prop_assert_eq!(&read, &taken);
-            prop_assert_eq!(read.call_key(), key);
+            prop_assert_eq!(read.origin(), origin(&key));
             prop_assert_eq!(read.time(), AT);
             prop_assert_eq!(read.method(), b"PUT");
             prop_assert_eq!(read.path(), b"/a?b");
@@ -402,7 +464,7 @@ mod tests {
 
         #[test]
         fn the_client_s_request_comes_back_as_it_was(request in request(), scheme in scheme(), all in any::<bool>(), again in any::<bool>()) {
-            let taken = Snapshot::take(&request, AT, "call", Reach { all, scheme }, &mut Vec::new());
+            let taken = Snapshot::take(&request, AT, origin("call"), Reach { all, scheme }, &mut Vec::new());
             let mut changed = request.clone();
             taken.clean(&mut changed, &scheme.writes()[..1]);
             for name in scheme.writes().iter().chain(&[":method", ":path", ":authority", "content-type", "content-length"]) {
@@ -420,7 +482,7 @@ mod tests {
         #[test]
         fn nothing_that_is_taken_reaches_the_provider(request in request(), scheme in scheme()) {
             let reach = Reach { all: false, scheme };
-            let taken = Snapshot::take(&request, AT, "call", reach, &mut Vec::new());
+            let taken = Snapshot::take(&request, AT, origin("call"), reach, &mut Vec::new());
             let mut sent = request;
             let written = &scheme.writes()[..1];
             taken.clean(&mut sent, written);
@@ -437,7 +499,7 @@ mod tests {
 
         #[test]
         fn a_damaged_snapshot_does_no_harm(request in request(), at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
-            let mut bytes = Snapshot::take(&request, AT, "call", reach(true), &mut Vec::new()).as_bytes().to_vec();
+            let mut bytes = Snapshot::take(&request, AT, origin("call"), reach(true), &mut Vec::new()).as_bytes().to_vec();
             let at = at.index(bytes.len());
             bytes[at] = byte;
             if cut {
@@ -453,7 +515,7 @@ mod tests {
             read.clean(&mut request, &[]);
             read.restore_all(&mut request);
             let lengths = read.headers().map(|(name, value)| name.len() + value.len());
-            assert!(lengths.sum::<usize>() + read.call_key().len() <= read.as_bytes().len());
+            assert!(lengths.sum::<usize>() + read.origin().key.len() <= read.as_bytes().len());
         }
     }
 }

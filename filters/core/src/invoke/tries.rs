@@ -13,13 +13,13 @@ use super::gcp;
 use super::header;
 use super::lambda;
 use super::secret::Secret;
-use super::snapshot::Snapshot;
+use super::snapshot::{Origin, Snapshot};
 use super::upstream::Upstream;
 use crate::host::{Host, Level, Side, Slot, Step, Telemetry};
 
 mod answer;
 
-pub(super) use answer::{Answer, Provenance, clear};
+pub(super) use answer::{Answer, Provenance, annotate, clear};
 
 /// One try of one request: made by the host for each stream of the upstream filter chain, its hooks called in Envoy's
 /// order. Its state is this try's alone; what tries share lies in [`crate::host::Stream::remember`].
@@ -31,6 +31,8 @@ pub struct Try {
     pub(super) secret: Option<Arc<Secret>>,
     /// The request's headers were not all of it.
     pub(super) framed: bool,
+    /// The length that the request says its body has.
+    announced: Option<u64>,
     pub(super) request_bytes: u64,
     pub(super) response_bytes: u64,
     phase: Phase,
@@ -73,13 +75,12 @@ impl Try {
                 self.number = begin_another_try(host);
                 // A try that is lost tells nothing, and an earlier one's failure is not its own.
                 host.annotate(&[("error", b""), ("function_error", b"")]);
-                let call = upstream.call(host, client.call_key());
+                let call = upstream.call(host, client.origin().key);
                 self.client = Some(client);
-                call
+                call.flatten()
             }
             None => {
-                let key = call_key(host);
-                let call = upstream.call(host, &key);
+                let (key, call) = find_call(upstream, host);
                 self.client = call
                     .as_ref()
                     .map(|call| first_try(upstream, host, &key, call, self.began));
@@ -94,11 +95,9 @@ impl Try {
             );
         };
         let holds = call.target.holds_request();
-        let announced = client
-            .content_length()
-            .and_then(header::number)
-            .unwrap_or(0);
-        if announced > upstream.max_request_bytes {
+        self.announced = client.content_length().and_then(header::number);
+        self.request_bytes = self.announced.unwrap_or(0);
+        if self.request_bytes > upstream.max_request_bytes {
             return self.refuse_too_large(upstream, host);
         }
         let secret = host.secret().map(|text| upstream.secrets.get(&text));
@@ -131,9 +130,12 @@ impl Try {
         if self.phase != Phase::Gathering {
             return Step::Continue;
         }
-        self.request_bytes += host.new_length(Side::Request);
-        if self.request_bytes > upstream.max_request_bytes {
-            return self.refuse_too_large(upstream, host);
+        // Envoy's codecs see to it that a body is as long as it says.
+        if self.announced.is_none() {
+            self.request_bytes += host.new_length(Side::Request);
+            if self.request_bytes > upstream.max_request_bytes {
+                return self.refuse_too_large(upstream, host);
+            }
         }
         if end {
             self.send(upstream, host)
@@ -260,7 +262,7 @@ impl Try {
         };
         self.phase = Phase::Answered;
         self.result = Some(code.name());
-        host.annotate(&[("error", code.name().as_bytes())]);
+        self.tell(host, &Provenance::default());
         let now = host.now();
         self.count(host, now);
         Step::Reply(code.reply(message, grpc))
@@ -289,21 +291,25 @@ impl Try {
     }
 }
 
-/// The metadata key of the request's call. A route with a call of its own never looks at the header.
-fn call_key(host: &impl Host) -> Cow<'static, str> {
-    if let Some(key) = host.header(Side::Request, CALL_HEADER)
-        && let Ok(key) = std::str::from_utf8(&key)
-        && key
-            .strip_prefix(CALL_KEY)
-            .is_some_and(|rest| rest.starts_with('.'))
-        && host.route_metadata(CALL_KEY).is_none()
-    {
-        return Cow::Owned(key.to_owned());
+/// The request's call and its metadata key. A route with a call of its own never looks at the header.
+fn find_call(upstream: &Upstream, host: &mut impl Host) -> (Cow<'static, str>, Option<Arc<Call>>) {
+    let own = Cow::Borrowed(CALL_KEY);
+    if let Some(call) = upstream.call(host, &own) {
+        return (own, call);
     }
-    Cow::Borrowed(CALL_KEY)
+    let named = host
+        .header(Side::Request, CALL_HEADER)
+        .and_then(|key| String::from_utf8(key.into_owned()).ok());
+    match named {
+        Some(key) if key.starts_with("call.") => {
+            let call = upstream.call(host, &key).flatten();
+            (Cow::Owned(key), call)
+        }
+        _ => (own, None),
+    }
 }
 
-/// Keeps the client's request for later tries, takes what is Tenon's own off it, and begins the call's story.
+/// Keeps the client's request for later tries, and takes what is Tenon's own off it.
 fn first_try(
     upstream: &Upstream,
     host: &mut impl Host,
@@ -312,20 +318,17 @@ fn first_try(
     now: Duration,
 ) -> Snapshot {
     let mut ours = Vec::new();
-    let client = Snapshot::take(host, now, key, call.target.reach(), &mut ours);
+    let origin = Origin {
+        key,
+        upstream: upstream.name(),
+        function: &call.function,
+        qualifier: call.target.qualifier().unwrap_or_default(),
+    };
+    let client = Snapshot::take(host, now, origin, call.target.reach(), &mut ours);
     host.remember(Slot::Request, client.as_bytes());
     for name in ours {
         host.remove_header(Side::Request, &name);
     }
-    let qualifier = call.target.qualifier().unwrap_or_default();
-    let story = [
-        ("upstream", upstream.name()),
-        ("function", &call.function),
-        ("qualifier", qualifier),
-    ];
-    let told = if qualifier.is_empty() { 2 } else { 3 };
-    let story = story.map(|(key, value)| (key, value.as_bytes()));
-    host.annotate(story.get(..told).unwrap_or_default());
     client
 }
 

@@ -44,8 +44,9 @@ impl Upstream {
         }
     }
 
-    /// The call under a key of the route's metadata.
-    pub(super) fn call(&self, host: &mut impl Host, key: &str) -> Option<Arc<Call>> {
+    /// The call under a key of the route's metadata, `None` where it is none of this provider. Nothing at all where the
+    /// route has no such key.
+    pub(super) fn call(&self, host: &mut impl Host, key: &str) -> Option<Option<Arc<Call>>> {
         let mut reports = Vec::new();
         let call = {
             let text = host.route_metadata(key)?;
@@ -56,6 +57,6 @@ impl Upstream {
         for report in reports {
             host.log(Level::Error, &format!("upstream {}: {report}", self.name));
         }
-        call
+        Some(call)
     }
 }

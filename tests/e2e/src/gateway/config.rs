@@ -170,7 +170,8 @@ fn module(filter: Filter) -> Result<Module> {
     })
 }
 
-pub(super) fn switch_guard_on(route: &mut Value) {
+/// Switches the guard on for a route to functions.
+pub fn switch_guard_on(route: &mut Value) {
     route["typed_per_filter_config"][FUNCTION_FILTER] =
         json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}});
 }

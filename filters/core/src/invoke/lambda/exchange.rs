@@ -96,19 +96,17 @@ pub(in crate::invoke) fn send(
         let length = body.len().to_string();
         host.set_header(Side::Request, "content-length", length.as_bytes());
         hash.finish()
-    } else {
-        if one.framed && client.content_length().is_none() {
+    } else if one.framed {
+        if client.content_length().is_none() {
             // The body was held, so its length is known: not every provider takes a body in chunks.
             let length = one.request_bytes.to_string();
             host.set_header(Side::Request, "content-length", length.as_bytes());
         }
-        if one.request_bytes == 0 {
-            EMPTY_PAYLOAD
-        } else {
-            // Once, when it is whole: asking the host for each part as it comes costs more than it saves.
-            host.each_chunk(Side::Request, &mut |chunk| hash.update(chunk));
-            hash.finish()
-        }
+        // Once, when it is whole: asking the host for each part as it comes costs more than it saves.
+        host.each_chunk(Side::Request, &mut |chunk| hash.update(chunk));
+        hash.finish()
+    } else {
+        EMPTY_PAYLOAD
     };
     let authority = aws.host.as_bytes();
     let mut buffer = Vec::new();
@@ -126,22 +124,26 @@ pub(in crate::invoke) fn send(
     }
     host.set_header(Side::Request, ":path", call.path.as_bytes());
     host.set_header(Side::Request, ":authority", authority);
-    host.set_header(
-        Side::Request,
-        "x-amz-invocation-type",
-        call.invocation_type.as_bytes(),
-    );
-    if call.aws.log_tail {
-        host.set_header(Side::Request, LOG_TYPE, TAIL);
-    }
-    host.set_header(Side::Request, "x-amz-date", &signed.date);
-    match signer.credentials().session_token() {
-        Some(token) => host.set_header(Side::Request, SECURITY_TOKEN, token.as_bytes()),
+    let session_token = signer.credentials().session_token();
+    if one.number > 0 && session_token.is_none() {
         // An earlier try that was lost may have had one.
-        None if one.number > 0 => host.remove_header(Side::Request, SECURITY_TOKEN),
-        None => {}
+        host.remove_header(Side::Request, SECURITY_TOKEN);
     }
-    host.set_header(Side::Request, "authorization", signed.authorization);
+    let headers = [
+        (
+            "x-amz-invocation-type",
+            Some(call.invocation_type.as_bytes()),
+        ),
+        (LOG_TYPE, call.aws.log_tail.then_some(TAIL)),
+        ("x-amz-date", Some(&signed.date[..])),
+        (SECURITY_TOKEN, session_token.map(str::as_bytes)),
+        ("authorization", Some(signed.authorization)),
+    ];
+    for (name, value) in headers {
+        if let Some(value) = value {
+            client.overwrite(host, one.number, name, value);
+        }
+    }
     if aws.propagate_original_routing {
         let path = event::whole_path(call, client);
         host.set_header(Side::Request, ORIGINAL_PATH, path);

@@ -1,7 +1,7 @@
 //! What becomes of a response, whatever the provider.
 
 use super::Try;
-use crate::host::{Headers, Host, Side, Step};
+use crate::host::{Headers, Host, Side, Step, Telemetry};
 use crate::invoke::error::Code;
 use crate::invoke::lambda::{self, exchange::Reading, unwrap::Unwrapped};
 use crate::invoke::snapshot::Snapshot;
@@ -214,19 +214,28 @@ impl Try {
             ("function_error", failure(provider.function_error)),
             ("error", failure(error.map(str::as_bytes))),
         ];
-        let mut told = [("", &b""[..]); 4];
-        let mut count = 0;
-        for (slot, (key, value)) in told.iter_mut().zip(
-            story
-                .into_iter()
-                .filter_map(|(key, value)| Some((key, value?))),
-        ) {
-            *slot = (key, value);
-            count += 1;
-        }
-        if count > 0 {
-            host.annotate(told.get(..count).unwrap_or_default());
-        }
+        let origin = self.client.as_ref().map(Snapshot::origin);
+        annotate(
+            host,
+            origin.unwrap_or_default().story().into_iter().chain(story),
+        );
+    }
+}
+
+/// Writes what there is of a story, all at once.
+pub(in crate::invoke) fn annotate<'a>(
+    host: &mut impl Telemetry,
+    story: impl Iterator<Item = (&'static str, Option<&'a [u8]>)>,
+) {
+    let mut told = [("", &b""[..]); 7];
+    let mut count = 0;
+    let given = story.filter_map(|(key, value)| Some((key, value?)));
+    for (slot, pair) in told.iter_mut().zip(given) {
+        *slot = pair;
+        count += 1;
+    }
+    if count > 0 {
+        host.annotate(told.get(..count).unwrap_or_default());
     }
 }
 
