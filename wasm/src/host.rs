@@ -26,6 +26,9 @@ pub(crate) struct StreamState {
     pub(crate) request: Message,
     pub(crate) response: Message,
     secret: Option<Zeroizing<Vec<u8>>>,
+    /// The request's headers as they went on, where the response's hooks will read them.
+    pub(crate) kept_request: Option<Vec<(String, Vec<u8>)>>,
+    pub(crate) keeps_request: bool,
 }
 
 /// A request or a response.
@@ -92,6 +95,13 @@ impl StreamState {
         let _ = hostcalls::remove_map_value(map, SECRET_HEADER);
     }
 
+    /// Called when the request's headers go on: they are out of reach from then on.
+    pub(crate) fn keep_request(&mut self) {
+        if std::mem::take(&mut self.keeps_request) && self.request.has_headers() {
+            self.kept_request = hostcalls::get_map_bytes(MapType::HttpRequestHeaders).ok();
+        }
+    }
+
     fn message(&self, side: Side) -> &Message {
         match side {
             Side::Request => &self.request,
@@ -109,13 +119,18 @@ impl StreamState {
 
 /// A stream of Envoy, for the time of one hook.
 pub(crate) struct WasmHost<'a> {
-    stream: &'a mut StreamState,
+    pub(crate) stream: &'a mut StreamState,
     shared: Option<&'a Shared>,
 }
 
 impl<'a> WasmHost<'a> {
     pub(crate) fn new(stream: &'a mut StreamState, shared: Option<&'a Shared>) -> Self {
         Self { stream, shared }
+    }
+
+    fn kept(&self, side: Side) -> impl Iterator<Item = &(String, Vec<u8>)> {
+        let kept = self.stream.kept_request.as_ref();
+        kept.filter(|_| side == Side::Request).into_iter().flatten()
     }
 
     fn map(&self, side: Side) -> Option<MapType> {
@@ -139,12 +154,21 @@ fn buffer(side: Side) -> BufferType {
 
 impl Headers for WasmHost<'_> {
     fn header(&self, side: Side, name: &str) -> Option<Cow<'_, [u8]>> {
-        let value = hostcalls::get_map_value_bytes(self.map(side)?, name);
+        let Some(map) = self.map(side) else {
+            let mut kept = self.kept(side);
+            let (_, value) = kept.find(|(own, _)| own == name)?;
+            return Some(Cow::Borrowed(value));
+        };
+        let value = hostcalls::get_map_value_bytes(map, name);
         value.ok().flatten().map(Cow::Owned)
     }
 
     fn each_header(&self, side: Side, visit: &mut dyn FnMut(&[u8], &[u8])) {
-        let Some(map) = self.map(side) else { return };
+        let Some(map) = self.map(side) else {
+            self.kept(side)
+                .for_each(|(name, value)| visit(name.as_bytes(), value));
+            return;
+        };
         for (name, value) in hostcalls::get_map_bytes(map).unwrap_or_default() {
             visit(name.as_bytes(), &value);
         }
@@ -240,7 +264,7 @@ impl Connection for WasmHost<'_> {
     }
 }
 
-fn property(path: Vec<&str>) -> Option<Vec<u8>> {
+pub(crate) fn property(path: Vec<&str>) -> Option<Vec<u8>> {
     hostcalls::get_property(path).ok().flatten()
 }
 

@@ -1,7 +1,8 @@
 //! `tenon.wasm`: hosts the core under proxy-wasm. It translates, and decides nothing.
 //!
-//! One plugin, root id `tenon.function`, whose configuration (the JSON of [`tenon_contract::FunctionConfig`]) says which
-//! of its two parts it plays: the caller of a cluster's functions, or a listener's guard.
+//! Two plugins. Root id `tenon.function`: its configuration (the JSON of [`tenon_contract::FunctionConfig`]) says which of
+//! its two parts it plays, the caller of a cluster's functions or a listener's guard. Root id `tenon.transform`
+//! ([`tenon_contract::transform::TransformConfig`]): it changes requests and responses by templates.
 //!
 //! Envoy gives proxy-wasm less than a dynamic module. What that costs stands where it is dealt with: bodies and headers
 //! out of reach in `host`, metrics without labels in `metrics`, dynamic metadata in `host` as well. What only Envoy's
@@ -30,11 +31,13 @@
     clippy::indexing_slicing
 )]
 
+mod attributes;
 mod function;
 mod guard;
 mod host;
 mod metrics;
 mod reply;
+mod transform;
 #[cfg(feature = "test-trap")]
 mod trap;
 
@@ -42,6 +45,7 @@ use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
+use tenon_contract::transform::TRANSFORM_FILTER;
 use tenon_contract::{FUNCTION_FILTER, FunctionConfig, Read};
 use tenon_core::host::Level;
 use tenon_core::invoke::Upstream;
@@ -50,6 +54,7 @@ use function::{FunctionContext, Shared};
 use guard::GuardContext;
 use host::log;
 use metrics::CallMetrics;
+use transform::TransformContext;
 
 /// Its function is not of the crate: Envoy calls it.
 mod start {
@@ -68,6 +73,7 @@ struct Root {
 enum Part {
     Upstream(Rc<Shared>),
     Guard,
+    Transform(Rc<transform::Transform>),
 }
 
 impl Context for Root {}
@@ -78,11 +84,16 @@ impl RootContext for Root {
             .ok()
             .flatten()
             .unwrap_or_default();
+        if name == TRANSFORM_FILTER.as_bytes() {
+            let config = self.get_plugin_configuration().unwrap_or_default();
+            self.part = transform::Transform::new(&config).map(|it| Part::Transform(Rc::new(it)));
+            return self.part.is_some();
+        }
         if name != FUNCTION_FILTER.as_bytes() {
             let name = String::from_utf8_lossy(&name);
             log(
                 Level::Error,
-                &format!("unknown filter {name:?}; known: {FUNCTION_FILTER}"),
+                &format!("unknown filter {name:?}; known: {FUNCTION_FILTER}, {TRANSFORM_FILTER}"),
             );
             return false;
         }
@@ -123,6 +134,7 @@ impl RootContext for Root {
         Some(match self.part.as_ref()? {
             Part::Upstream(shared) => Box::new(FunctionContext::new(shared.clone())),
             Part::Guard => Box::new(GuardContext::default()),
+            Part::Transform(transform) => Box::new(TransformContext::new(transform.clone())),
         })
     }
 }

@@ -135,9 +135,9 @@ impl FunctionFilter {
 }
 
 /// The response code details of a response that is cut off.
-const ABORTED: &str = "tenon_aborted";
+pub(crate) const ABORTED: &str = "tenon_aborted";
 
-fn answer(envoy: &mut impl EnvoyHttpFilter, reply: &Reply) {
+pub(crate) fn answer(envoy: &mut impl EnvoyHttpFilter, reply: &Reply) {
     let headers: Vec<(&str, &[u8])> = reply
         .headers
         .iter()

@@ -30,7 +30,7 @@ pub(crate) enum Hook {
 
 /// A stream of Envoy, for the time of one hook.
 pub(crate) struct EnvoyHost<'a, EHF> {
-    envoy: &'a mut EHF,
+    pub(crate) envoy: &'a mut EHF,
     shared: Option<&'a Shared>,
     hook: Hook,
 }

@@ -1,7 +1,8 @@
 //! `libtenon.so`: hosts the core in Envoy as a dynamic module. It translates, and decides nothing.
 //!
-//! One filter, `tenon.function`, whose configuration (the JSON of [`tenon_contract::FunctionConfig`]) says which of its
-//! two parts it plays: the caller of a cluster's functions, or a listener's guard.
+//! Two filters. `tenon.function`, whose configuration (the JSON of [`tenon_contract::FunctionConfig`]) says which of its
+//! two parts it plays: the caller of a cluster's functions, or a listener's guard. And `tenon.transform`
+//! ([`tenon_contract::transform::TransformConfig`]), which changes requests and responses by templates.
 
 #![deny(
     clippy::unwrap_used,
@@ -10,19 +11,22 @@
     clippy::indexing_slicing
 )]
 
+mod attributes;
 mod function;
 mod guard;
 mod host;
 mod metrics;
+mod transform;
 
 use envoy_proxy_dynamic_modules_rust_sdk::{
     EnvoyHttpFilter, EnvoyHttpFilterConfig, HttpFilterConfig, PanicReply, declare_init_functions,
     envoy_log_error, envoy_log_warn,
 };
+use tenon_contract::transform::TRANSFORM_FILTER;
 use tenon_contract::{ERROR_HEADER, FUNCTION_FILTER, FunctionConfig, Read};
 use tenon_core::invoke::Code;
 
-declare_init_functions!(init, new_filter_config);
+declare_init_functions!(init, new_filter_config, transform::new_route_config);
 
 fn init() -> bool {
     true
@@ -33,9 +37,13 @@ fn new_filter_config<EC: EnvoyHttpFilterConfig, EHF: EnvoyHttpFilter>(
     name: &str,
     config: &[u8],
 ) -> Option<Box<dyn HttpFilterConfig<EHF>>> {
-    if name != FUNCTION_FILTER {
-        envoy_log_error!("unknown filter {name}; known: {FUNCTION_FILTER}");
-        return None;
+    match name {
+        FUNCTION_FILTER => {}
+        TRANSFORM_FILTER => return Some(Box::new(transform::TransformFilter::new(envoy, config)?)),
+        _ => {
+            envoy_log_error!("unknown filter {name}; known: {FUNCTION_FILTER}, {TRANSFORM_FILTER}");
+            return None;
+        }
     }
     let Read { value, unknown } = match FunctionConfig::from_json(config) {
         Ok(read) => read,

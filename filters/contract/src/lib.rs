@@ -8,6 +8,7 @@
 //!   overwrites the request header [`CALL_HEADER`] with its key. A route that has [`CALL_KEY`] never looks at the header.
 //! * The **filter configuration** ([`FunctionConfig`]) of `tenon.function`: as an upstream filter of a cluster it says
 //!   which provider, region and secret ([`UpstreamConfig`]); as a downstream filter it is the [`FunctionConfig::Guard`].
+//! * **Transformations** ([`transform`]): what `tenon.transform` does.
 //! * The **secret** ([`SecretBlob`]): one JSON text in a generic secret (SDS).
 //!
 //! A reader refuses another major version, and ignores and reports fields that it does not know, because proxies are
@@ -20,6 +21,7 @@ use serde_json::Value;
 
 mod path_template;
 mod secret;
+pub mod transform;
 
 pub use path_template::{PathTemplate, Segment, TemplateError, normalize_path};
 pub use secret::{AwsCredentials, GcpToken, SecretBlob};
@@ -120,10 +122,21 @@ fn find_unknown(given: &Value, known: &Value, path: &str, unknown: &mut Vec<Stri
         };
         match known.get(name) {
             Some(known) => find_unknown(value, known, &path, unknown),
-            // Absent and empty mean the same where a field may be left out.
-            None if value.is_null() || value.as_array().is_some_and(Vec::is_empty) => {}
+            None if is_nothing(value) => {}
             None => unknown.push(path),
         }
+    }
+}
+
+/// Absent and empty mean the same where a field may be left out.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Bool(true) => false,
+        Value::Number(number) => number.as_u64() == Some(0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
     }
 }
 

@@ -3,6 +3,10 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use serde_json::Value;
+
+use crate::inja;
+
 /// The request or the response of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -112,6 +116,38 @@ pub enum Level {
 pub trait Host: Headers + Body + Stream + Connection + Telemetry {}
 
 impl<T: Headers + Body + Stream + Connection + Telemetry> Host for T {}
+
+/// All that a transformation asks of its host.
+pub trait TransformHost: Host + Attributes + Effects {}
+
+impl<T: Host + Attributes + Effects> TransformHost for T {}
+
+/// What templates and matchers read beside headers and body.
+pub trait Attributes {
+    /// The value at `path` in the metadata's `namespace`. A host may only reach flat values.
+    fn metadata(&self, of: inja::Metadata, namespace: &str, path: &[&str]) -> Option<Value>;
+    /// A variable of the environment.
+    fn environment(&self, name: &str) -> Option<Cow<'_, [u8]>>;
+    /// A number that nobody has to be able to foretell or to rely on: not for secrets.
+    fn random(&self) -> u128;
+    /// The name of the cluster that the route chose.
+    fn cluster_name(&self) -> Option<Cow<'_, [u8]>>;
+    /// The response code details, once there is a response.
+    fn response_details(&self) -> Option<Cow<'_, [u8]>>;
+}
+
+/// What a transformation changes beside headers and body.
+pub trait Effects {
+    /// Sets dynamic metadata.
+    fn set_metadata(&mut self, namespace: &str, key: &str, value: &Value);
+    /// Names the stream's tracing span.
+    fn name_span(&mut self, name: &str);
+    /// Has the route chosen again.
+    fn clear_route_cache(&mut self);
+    /// Called in a request's hook: the response's hooks will read the request's headers. For a host that loses sight of
+    /// them.
+    fn keep_request_headers(&mut self) {}
+}
 
 /// What the host does after a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,7 +12,7 @@ mod call;
 mod error;
 mod gcp;
 mod guard;
-mod header;
+pub(crate) mod header;
 mod lambda;
 mod secret;
 mod snapshot;

@@ -18,3 +18,4 @@ pub mod inja;
 pub mod invoke;
 pub mod matching;
 pub mod sign;
+pub mod transform;

@@ -43,6 +43,7 @@ use tenon_core::host::{Level, Reply, Side, Step};
 mod host;
 mod message;
 mod pass;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 
@@ -112,6 +113,12 @@ pub struct Outcome {
     pub counts: Vec<Count>,
     /// The log, oldest first.
     pub logs: Vec<(Level, String)>,
+    /// The dynamic metadata that transformations set, by namespace.
+    pub metadata: serde_json::Map<String, serde_json::Value>,
+    /// What transformations named the tracing span.
+    pub span: Option<String>,
+    /// Whether the route was chosen again.
+    pub routed_again: bool,
     /// What would have hurt a real connection, and in which try.
     pub problems: Vec<String>,
 }
@@ -208,6 +215,20 @@ impl Exchange {
         self
     }
 
+    /// Sets the cluster that the route chooses.
+    #[must_use]
+    pub fn cluster(mut self, name: &'static str) -> Self {
+        self.host.surroundings.cluster = Some(name);
+        self
+    }
+
+    /// Sets the response code details that the filter sees.
+    #[must_use]
+    pub fn details(mut self, details: &'static str) -> Self {
+        self.host.surroundings.details = Some(details);
+        self
+    }
+
     /// Sets the secret.
     #[must_use]
     pub fn secret(mut self, text: impl AsRef<[u8]>) -> Self {
@@ -280,6 +301,9 @@ impl Exchange {
             annotations: self.host.annotations,
             counts: self.host.counts,
             logs: self.host.logs,
+            metadata: self.host.surroundings.metadata,
+            span: self.host.surroundings.span,
+            routed_again: self.host.surroundings.routed_again,
             problems: self.host.problems,
         }
     }
@@ -422,7 +446,7 @@ impl Exchange {
             },
             headers,
             cut_off,
-            details: "via_upstream",
+            details: self.host.surroundings.details.unwrap_or("via_upstream"),
         })
     }
 

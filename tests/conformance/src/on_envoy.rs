@@ -19,10 +19,12 @@ mod client;
 mod config;
 mod provider;
 mod rotation;
+mod transform;
 mod wire;
 
 pub use alike::differences;
 pub use config::Artefact;
+pub use transform::run as run_transform;
 
 use client::Client;
 use config::{Clusters, Setup, TOLD, secret_name};

@@ -211,6 +211,11 @@ unsafe extern "C" {
         key: mbuf,
         value: bool,
     );
+    pub fn envoy_dynamic_module_callback_http_set_dynamic_metadata_struct(
+        f: fe,
+        namespace: mbuf,
+        value: mbuf,
+    );
     pub fn envoy_dynamic_module_callback_http_set_filter_state_bytes(
         f: fe,
         key: mbuf,

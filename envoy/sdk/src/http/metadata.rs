@@ -1,7 +1,10 @@
 //! Metadata of a stream's route, cluster and host, and its own.
 
 use super::native::{EnvoyHttpFilterImpl, call, text};
-use crate::abi::{self, envoy_dynamic_module_type_metadata_source as MetadataSource};
+use crate::abi::{
+    self, envoy_dynamic_module_type_metadata_source as MetadataSource,
+    envoy_dynamic_module_type_module_buffer as ModuleBuffer,
+};
 use crate::buffer::EnvoyBuffer;
 use crate::lend::with_pairs;
 
@@ -74,6 +77,8 @@ pub trait EnvoyHttpMetadata {
     fn set_dynamic_metadata_number(&mut self, namespace: &str, key: &str, value: f64);
     /// Sets a truth value of dynamic metadata.
     fn set_dynamic_metadata_bool(&mut self, namespace: &str, key: &str, value: bool);
+    /// Merges a serialised `google.protobuf.Struct` into a namespace of dynamic metadata.
+    fn set_dynamic_metadata_struct(&mut self, namespace: &str, value: &[u8]);
 }
 
 impl EnvoyHttpMetadata for EnvoyHttpFilterImpl {
@@ -291,6 +296,15 @@ impl EnvoyHttpMetadata for EnvoyHttpFilterImpl {
             text(namespace),
             text(key),
             value
+        );
+    }
+
+    fn set_dynamic_metadata_struct(&mut self, namespace: &str, value: &[u8]) {
+        call!(
+            envoy_dynamic_module_callback_http_set_dynamic_metadata_struct,
+            self.raw,
+            text(namespace),
+            ModuleBuffer::of(value)
         );
     }
 }

@@ -48,6 +48,8 @@ pub struct MockHttpFilter {
     pub cluster_name: Option<String>,
     /// Metadata by source, namespace, key.
     pub metadata: BTreeMap<(MetadataSource, String, String), MockMetadata>,
+    /// Serialised structs that were merged into dynamic metadata, by namespace.
+    pub metadata_structs: BTreeMap<String, Vec<Vec<u8>>>,
     /// Filter state. To play a next try, move it (and the request's headers) to the next mock.
     pub filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Attributes.
@@ -77,6 +79,7 @@ impl Default for MockHttpFilter {
             route_config: None,
             cluster_name: None,
             metadata: BTreeMap::new(),
+            metadata_structs: BTreeMap::new(),
             filter_state: BTreeMap::new(),
             attributes: BTreeMap::new(),
             secrets: Vec::new(),

@@ -172,12 +172,14 @@ fn values_and_lists_of_metadata_come_across() {
         assert_eq!(envoy.get_metadata_bool(host, lb, "none"), None);
         envoy.set_dynamic_metadata_number("tenon", "n", 1.5);
         envoy.set_dynamic_metadata_bool("tenon", "b", true);
+        envoy.set_dynamic_metadata_struct("tenon", b"a struct");
     });
     assert_eq!(
         run.calls(),
         [
             "set_dynamic_metadata tenon n=1.5",
-            "set_dynamic_metadata tenon b=true"
+            "set_dynamic_metadata tenon b=true",
+            "set_dynamic_metadata tenon a struct"
         ]
     );
     run.envoy(|envoy| envoy.metadata.clear());

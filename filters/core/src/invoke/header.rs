@@ -109,23 +109,23 @@ pub(super) fn may_be_set_by_function(name: &str) -> bool {
 }
 
 /// Whether a header may have this value: no control characters (RFC 9110, 5.5), hence no way to split a response.
-pub(super) fn is_value(value: &[u8]) -> bool {
+pub(crate) fn is_value(value: &[u8]) -> bool {
     value
         .iter()
         .all(|byte| *byte == b'\t' || (*byte >= 0x20 && *byte != 0x7f))
 }
 
-fn is_token(byte: u8) -> bool {
+pub(crate) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// A header's value as a number.
-pub(super) fn number(value: &[u8]) -> Option<u64> {
+pub(crate) fn number(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
 /// Whether the client speaks gRPC, by its request's content type.
-pub(super) fn is_grpc(content_type: Option<&[u8]>) -> bool {
+pub(crate) fn is_grpc(content_type: Option<&[u8]>) -> bool {
     content_type
         .and_then(|value| value.strip_prefix(b"application/grpc"))
         .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tenon_core::host::{Body, Connection, Headers, Level, Side, Slot, Stream, Telemetry};
 
 use super::HeaderList;
+use super::surroundings::Surroundings;
 
 /// Envoy as one request's filters see it.
 #[derive(Debug, Default)]
@@ -26,6 +27,7 @@ pub struct FakeHost {
     pub(super) logs: Vec<(Level, String)>,
     pub(super) problems: Vec<String>,
     pub(super) this_try: Try,
+    pub(super) surroundings: Surroundings,
 }
 
 /// A try as it was counted.

@@ -316,7 +316,7 @@ fn log_format() -> Value {
     format.into()
 }
 
-fn typed(name: &str, mut config: Value) -> Value {
+pub(super) fn typed(name: &str, mut config: Value) -> Value {
     config["@type"] = format!("type.googleapis.com/{name}").into();
     config
 }

@@ -187,4 +187,9 @@ impl EnvoyHttpMetadata for MockHttpFilter {
         let value = MockMetadata::Bool(value);
         self.put_metadata(MetadataSource::Dynamic, namespace, key, value);
     }
+
+    fn set_dynamic_metadata_struct(&mut self, namespace: &str, value: &[u8]) {
+        let structs = self.metadata_structs.entry(namespace.to_owned());
+        structs.or_default().push(value.to_vec());
+    }
 }

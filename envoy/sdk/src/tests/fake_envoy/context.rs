@@ -98,6 +98,9 @@ callbacks! {
     envoy_dynamic_module_callback_http_set_dynamic_metadata_bool(namespace: Buffer, key: Buffer, value: bool) |fake| {
         fake.call(format!("set_dynamic_metadata {} {}={value}", text(namespace), text(key)));
     }
+    envoy_dynamic_module_callback_http_set_dynamic_metadata_struct(namespace: Buffer, value: Buffer) |fake| {
+        fake.call(format!("set_dynamic_metadata {} {}", text(namespace), text(value)));
+    }
     envoy_dynamic_module_callback_http_get_cluster_name(out: Out) -> bool |_fake| { give(out, Some(b"cluster")) }
     envoy_dynamic_module_callback_http_filter_get_attribute_string(id: c_int, out: Out) -> bool |fake| {
         // Kept by the fake, as Envoy keeps what it lends.
