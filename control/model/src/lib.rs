@@ -33,7 +33,7 @@ mod yaml;
 pub use action::{
     Action, Destination, DestinationSpec, PathRedirect, Redirect, WeightedDestination,
 };
-pub use aws::{AwsDestination, AwsUpstream, Endpoint, LambdaFunction, Payload};
+pub use aws::{AwsDestination, AwsUpstream, Endpoint, InvocationStyle, LambdaFunction, Payload};
 pub use document::parse;
 pub use gateway::{AccessLog, AccessLogFormat, Gateway};
 pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};

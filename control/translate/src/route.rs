@@ -1,6 +1,7 @@
 //! A route: where requests go, which function they call, what is done besides.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use envoy_types::pb::envoy::r#type::matcher::v3::RegexMatchAndSubstitute;
 use envoy_types::pb::envoy::r#type::v3::{FractionalPercent, fractional_percent::DenominatorType};
@@ -98,6 +99,7 @@ impl<U: Upstreams> Routes<'_, U> {
             self.check_function_route(path, from);
             calls.insert(CALL_KEY.to_owned(), call.to_json());
             no_upgrades(&mut action);
+            outlast(&mut action, call);
         }
         Some(self.forwarding(from, action, calls, call.is_some()))
     }
@@ -109,6 +111,7 @@ impl<U: Upstreams> Routes<'_, U> {
         destinations: &[WeightedDestination],
     ) -> Option<RouteForm> {
         let mut calls = BTreeMap::new();
+        let mut streaming = None;
         let mut clusters = Vec::new();
         for (index, to) in destinations.iter().enumerate() {
             let at = format!("{path}.routeAction.multi.destinations[{index}].destination");
@@ -132,6 +135,7 @@ impl<U: Upstreams> Routes<'_, U> {
                         .request_headers_to_add
                         .push(header(CALL_HEADER, &key, false));
                     calls.insert(key, call.to_json());
+                    streaming = streaming.or(Some(call).filter(call::streams));
                 }
                 None => weight
                     .response_headers_to_remove
@@ -149,6 +153,9 @@ impl<U: Upstreams> Routes<'_, U> {
         if !calls.is_empty() {
             self.check_function_route(path, from);
             no_upgrades(&mut action);
+        }
+        if let Some(call) = &streaming {
+            outlast(&mut action, call);
         }
         // Each weight says for itself whether the error is ours.
         Some(self.forwarding(from, action, calls, true))
@@ -340,6 +347,16 @@ fn no_upgrades(action: &mut route::RouteAction) {
         ..UpgradeConfig::default()
     }];
 }
+
+/// Envoy gives a response 15 seconds to end, unless it is told otherwise; a function may stream for longer.
+fn outlast(action: &mut route::RouteAction, call: &CallConfig) {
+    if action.timeout.is_none() && call::streams(call) {
+        action.timeout = Some(duration(LONGEST_CALL));
+    }
+}
+
+/// AWS Lambda quotas: "Function timeout: 900 seconds (15 minutes)".
+const LONGEST_CALL: Duration = Duration::from_secs(900);
 
 fn mirror(shadowing: &Shadowing) -> RequestMirrorPolicy {
     // The model has it from 0 to 100.
