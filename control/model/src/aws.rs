@@ -170,6 +170,15 @@ impl Endpoint {
         }
     }
 
+    pub(crate) fn read(node: &Node<'_>) -> Option<Self> {
+        let text = node.text()?;
+        Self::parse(text).or_else(|| {
+            node.error(format!(
+                "{text:?} is not scheme, host and port, as https://lambda.example.com:8443"
+            ))
+        })
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let (tls, rest) = match text.split_once("://")? {
             ("https", rest) => (true, rest),
@@ -247,14 +256,7 @@ pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<AwsUpstream> {
                 Some(id).filter(|id| !id.is_empty())
             }),
             disable_role_chaining: fields.flag("disableRoleChaining"),
-            endpoint: fields.field("endpointUrl", |node| {
-                let text = node.text()?;
-                Endpoint::parse(text).or_else(|| {
-                    node.error(format!(
-                        "{text:?} is not scheme, host and port, as https://lambda.example.com:8443"
-                    ))
-                })
-            }),
+            endpoint: fields.field("endpointUrl", |node| Endpoint::read(&node)),
             region: region?,
             functions,
             overrides: overrides.or(&own),

@@ -7,9 +7,9 @@ use envoy_types::pb::envoy::r#type::matcher::v3::RegexMatchAndSubstitute;
 use envoy_types::pb::envoy::r#type::v3::{FractionalPercent, fractional_percent::DenominatorType};
 use tenon_contract::{CALL_HEADER, CALL_KEY, CallConfig, ERROR_HEADER};
 use tenon_model::{
-    Action, Destination, HeaderManipulation, HeaderToAdd, HostRewrite, ObjectKey, ObjectRef,
-    PathRedirect, Problem, ProblemLevel, Redirect, RegexRewrite, RetryPolicy, Route, RouteOptions,
-    Shadowing, Upstream, UpstreamType, WeightedDestination,
+    Action, Destination, DestinationSpec, HeaderManipulation, HeaderToAdd, HostRewrite, ObjectKey,
+    ObjectRef, PathRedirect, Problem, ProblemLevel, Redirect, RegexRewrite, RetryPolicy, Route,
+    RouteOptions, Shadowing, Upstream, UpstreamType, WeightedDestination,
 };
 
 use crate::proto::route::redirect_action::{
@@ -24,7 +24,7 @@ use crate::proto::route::weighted_cluster::ClusterWeight;
 use crate::proto::{
     BUFFER_LIMIT, boolean, core, duration, header, inline_string, regex, route, uint,
 };
-use crate::{call, names};
+use crate::{call, gcp, names};
 
 /// Finds upstreams.
 pub(crate) trait Upstreams {
@@ -49,7 +49,7 @@ pub(crate) struct Routes<'a, U> {
 }
 
 /// What a function route must not have, and why.
-const SIGNED: &str = "is not possible on a route to a function: the host is signed";
+const SIGNED: &str = "is not possible on a route to a function: the host is the function's own";
 
 impl<U: Upstreams> Routes<'_, U> {
     pub(crate) fn translate(&mut self, path: &str, from: &Route) -> RouteForm {
@@ -91,8 +91,8 @@ impl<U: Upstreams> Routes<'_, U> {
 
     fn single(&mut self, path: &str, from: &Route, to: &Destination) -> Option<RouteForm> {
         let at = format!("{path}.routeAction.single");
-        let call = self.destination(&at, from, to)?;
-        let specifier = ClusterSpecifier::Cluster(names::cluster_of(&to.upstream));
+        let (cluster, call) = self.destination(&at, from, to)?;
+        let specifier = ClusterSpecifier::Cluster(cluster);
         let mut action = self.action(path, from, specifier);
         let mut calls = BTreeMap::new();
         if let Some(call) = &call {
@@ -115,11 +115,10 @@ impl<U: Upstreams> Routes<'_, U> {
         let mut clusters = Vec::new();
         for (index, to) in destinations.iter().enumerate() {
             let at = format!("{path}.routeAction.multi.destinations[{index}].destination");
-            let (call, name) = match self.destination(&at, from, &to.destination) {
-                Some(call) => (call, names::cluster_of(&to.destination.upstream)),
+            let (name, call) = self
+                .destination(&at, from, &to.destination)
                 // It keeps its weight, and answers 500 for it.
-                None => (None, names::BLACKHOLE.to_owned()),
-            };
+                .unwrap_or_else(|| (names::BLACKHOLE.to_owned(), None));
             let mut weight = ClusterWeight {
                 name,
                 weight: Some(uint(to.weight)),
@@ -162,13 +161,13 @@ impl<U: Upstreams> Routes<'_, U> {
         Some(self.forwarding(from, action, calls, true))
     }
 
-    /// The call of a destination (if it is a function), or nothing if requests cannot go there.
+    /// The cluster of a destination and the call (if it is a function), or nothing if requests cannot go there.
     fn destination(
         &mut self,
         at: &str,
         from: &Route,
         to: &Destination,
-    ) -> Option<Option<CallConfig>> {
+    ) -> Option<(String, Option<CallConfig>)> {
         let upstream = match self.upstreams.upstream(&to.upstream) {
             Ok(upstream) => upstream,
             Err(reason) => {
@@ -176,22 +175,38 @@ impl<U: Upstreams> Routes<'_, U> {
                 return None;
             }
         };
-        match (&upstream.kind, &to.aws) {
-            (UpstreamType::Aws(lambda), aws) => {
+        let resolved = match (&upstream.kind, &to.spec) {
+            (UpstreamType::Aws(lambda), None | Some(DestinationSpec::Aws(_))) => {
+                let asked = match &to.spec {
+                    Some(DestinationSpec::Aws(asked)) => Some(asked),
+                    _ => None,
+                };
                 let rewrites =
                     from.options.prefix_rewrite.is_some() || from.options.regex_rewrite.is_some();
-                match call::resolve(&to.upstream, lambda, aws.as_ref(), rewrites) {
-                    Ok(call) => Some(Some(call)),
-                    Err((field, text)) => {
-                        self.error(format!("{at}{field}"), text);
-                        None
-                    }
-                }
+                call::resolve(&to.upstream, lambda, asked, rewrites)
+                    .map(|call| (names::cluster_of(&to.upstream), call))
             }
-            (UpstreamType::Static(_), None) => Some(None),
-            (UpstreamType::Static(_), Some(_)) => {
-                let text = format!("{} is not an AWS upstream", to.upstream);
-                self.error(format!("{at}.destinationSpec.aws"), text);
+            (UpstreamType::Gcp(gcp), None) => gcp::resolve(&to.upstream, gcp, None),
+            (UpstreamType::Gcp(gcp), Some(DestinationSpec::Gcp(asked))) => {
+                gcp::resolve(&to.upstream, gcp, Some(asked))
+            }
+            (UpstreamType::Static(_), None) => {
+                return Some((names::cluster_of(&to.upstream), None));
+            }
+            (_, Some(spec)) => {
+                let kind = match spec {
+                    DestinationSpec::Aws(_) => "an AWS",
+                    DestinationSpec::Gcp(_) => "a GCP",
+                };
+                let text = format!("{} is not {kind} upstream", to.upstream);
+                self.error(format!("{at}.destinationSpec.{}", spec.field()), text);
+                return None;
+            }
+        };
+        match resolved {
+            Ok((cluster, call)) => Some((cluster, Some(call))),
+            Err((field, text)) => {
+                self.error(format!("{at}{field}"), text);
                 None
             }
         }
@@ -237,7 +252,7 @@ impl<U: Upstreams> Routes<'_, U> {
         let text = match self.upstreams.upstream(&shadowing.upstream) {
             Ok(upstream) => match upstream.kind {
                 UpstreamType::Static(_) => return Some(mirror(shadowing)),
-                UpstreamType::Aws(_) => format!(
+                UpstreamType::Aws(_) | UpstreamType::Gcp(_) => format!(
                     "upstream {} calls functions, and a copy of a request calls none: it is not sent",
                     shadowing.upstream
                 ),
