@@ -2,6 +2,7 @@
 
 use crate::aws::{self, AwsDestination};
 use crate::azure::{self, AzureDestination};
+use crate::gcp::{self, GcpDestination};
 use crate::header::{self, HeaderManipulation};
 use crate::read::{Fields, Node};
 use crate::route_options::{self, RegexRewrite};
@@ -41,6 +42,8 @@ pub enum DestinationSpec {
     Aws(AwsDestination),
     /// Of Azure Functions.
     Azure(AzureDestination),
+    /// Of Google's.
+    Gcp(GcpDestination),
 }
 
 impl DestinationSpec {
@@ -49,6 +52,7 @@ impl DestinationSpec {
         match self {
             Self::Aws(_) => "aws",
             Self::Azure(_) => "azure",
+            Self::Gcp(_) => "gcp",
         }
     }
 }
@@ -190,11 +194,13 @@ fn read_destination(node: &Node<'_>, namespace: &str) -> Option<Destination> {
         let spec = fields.field("destinationSpec", |node| {
             node.object(|fields| {
                 fields.later(&["rest", "grpc"]);
-                let which = fields.one_of(&["aws", "azure"]);
+                let which = fields.one_of(&["aws", "azure", "gcp"]);
                 let aws = fields.field("aws", |node| aws::read_destination(&node));
                 let azure = fields.field("azure", |node| azure::read_destination(&node));
+                let gcp = fields.field("gcp", |node| gcp::read_destination(&node));
                 match which {
                     Some("azure") => azure.map(DestinationSpec::Azure),
+                    Some("gcp") => gcp.map(DestinationSpec::Gcp),
                     _ => aws.map(DestinationSpec::Aws),
                 }
             })

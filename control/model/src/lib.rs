@@ -20,6 +20,7 @@ mod duration;
 mod format;
 mod function_matcher;
 mod gateway;
+mod gcp;
 mod header;
 mod matcher;
 mod read;
@@ -41,13 +42,14 @@ pub use azure::{AzureDestination, AzureFunction, AzureUpstream};
 pub use document::parse;
 pub use function_matcher::FunctionMatcher;
 pub use gateway::{AccessLog, AccessLogFormat, Gateway};
+pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
 pub use header::{HeaderManipulation, HeaderToAdd};
 pub use matcher::{HeaderMatcher, Matcher, PathMatcher, QueryMatcher, ValueMatcher};
 pub use regex::regex_size;
 pub use route_options::{
     HostRewrite, RegexRewrite, RetryBackOff, RetryPolicy, RouteOptions, Shadowing,
 };
-pub use secret::{Secret, TlsSecret};
+pub use secret::{GcpKey, Secret, TlsSecret};
 pub use ssl::{SslCertificates, SslParameters, TlsVersion, UpstreamSsl};
 pub use upstream::{
     CircuitBreakers, ConnectionConfig, Host, StaticUpstream, TcpKeepalive, Upstream, UpstreamType,

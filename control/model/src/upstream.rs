@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::read::{Fields, Node};
 use crate::ssl::{self, UpstreamSsl};
-use crate::{AwsUpstream, AzureUpstream, aws, azure};
+use crate::{AwsUpstream, AzureUpstream, GcpUpstream, aws, azure, gcp};
 
 /// A service, or a provider of functions.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +31,8 @@ pub enum UpstreamType {
     Aws(Box<AwsUpstream>),
     /// A function app of Azure's.
     Azure(Box<AzureUpstream>),
+    /// Cloud Functions or Cloud Run.
+    Gcp(Box<GcpUpstream>),
 }
 
 /// Fixed hosts.
@@ -132,7 +134,7 @@ const LATER: [&str; 20] = [
     "ai",
     "pipe",
 ];
-const LATER_TYPES: [&str; 4] = ["kube", "awsEc2", "gcp", "consul"];
+const LATER_TYPES: [&str; 3] = ["kube", "awsEc2", "consul"];
 
 pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<Upstream> {
     node.object(|fields| {
@@ -143,19 +145,22 @@ pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<Upstream> {
             .iter()
             .chain(&["ai", "pipe"])
             .any(|name| fields.has(name));
-        let kind = match fields.one_of(&["static", "aws", "azure"]) {
+        let kind = match fields.one_of(&["static", "aws", "azure", "gcp"]) {
             Some("static") => fields
                 .field("static", |node| read_static(&node))
                 .map(UpstreamType::Static),
             Some("azure") => fields
                 .field("azure", |node| azure::read(&node, namespace))
                 .map(|app| UpstreamType::Azure(Box::new(app))),
+            Some("gcp") => fields
+                .field("gcp", |node| gcp::read(&node, namespace))
+                .map(|gcp| UpstreamType::Gcp(Box::new(gcp))),
             Some(_) => fields
                 .field("aws", |node| aws::read(&node, namespace))
                 .map(|lambda| UpstreamType::Aws(Box::new(lambda))),
             None => {
                 if !others {
-                    fields.error("expected a type: static, aws or azure");
+                    fields.error("expected a type: static, aws, azure or gcp");
                 }
                 None
             }

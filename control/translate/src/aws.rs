@@ -26,7 +26,7 @@ pub(crate) fn cluster(
     cluster: &mut envoy::Cluster,
 ) -> Vec<hcm::HttpFilter> {
     let endpoint = endpoint(lambda);
-    provider::point_at(&endpoint, upstream, secret, cluster);
+    provider::point_at(&endpoint, &endpoint.host, upstream, secret, cluster);
     let asked = upstream.connection.buffer_limit.unwrap_or_default();
     cluster.per_connection_buffer_limit_bytes = Some(uint(asked.max(BUFFER_LIMIT)));
     let functions = lambda.functions.iter();
@@ -63,7 +63,7 @@ pub(crate) fn url_cluster(
     module: &Module,
     cluster: &mut envoy::Cluster,
 ) -> Vec<hcm::HttpFilter> {
-    provider::point_at(&url.endpoint, upstream, secret, cluster);
+    provider::point_at(&url.endpoint, &url.endpoint.host, upstream, secret, cluster);
     let signed = url.auth_type == UrlAuthType::AwsIam;
     if signed {
         // Bodies are held, because a signature covers them.

@@ -25,7 +25,7 @@ pub(crate) fn cluster(
     cluster: &mut envoy::Cluster,
 ) -> Vec<hcm::HttpFilter> {
     let endpoint = endpoint(app);
-    provider::point_at(&endpoint, upstream, secret, cluster);
+    provider::point_at(&endpoint, &endpoint.host, upstream, secret, cluster);
     let functions = app.functions.iter();
     let functions = functions.flat_map(|function| {
         let target = || FunctionTarget::Azure(call(function));

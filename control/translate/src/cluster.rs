@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use bytes::Bytes;
 use prost::Message;
 use tenon_model::{
     CircuitBreakers, ConnectionConfig, Host, Kind, ObjectKey, ObjectRef, Problem, Secret, Spec,
@@ -16,7 +15,7 @@ use crate::proto::cluster::cluster::{
 };
 use crate::proto::{cluster, core, duration, endpoint, hcm, socket_address, uint, upstream_http};
 use crate::wire::any;
-use crate::{aws, azure, names, tls};
+use crate::{aws, azure, gcp, names, tls};
 
 /// Gloo's default.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,10 +25,12 @@ const SOCKET_MATCH: &str = "envoy.transport_socket_match";
 /// What an upstream comes to.
 #[derive(Default)]
 pub(crate) struct ClusterForm {
-    /// The encoded clusters, by name: the upstream's own, and one for each function with a host of its own.
-    pub(crate) clusters: BTreeMap<String, Bytes>,
-    /// The generic secret that it uses, and where that comes from.
-    pub(crate) credentials: Option<(String, CredentialSource)>,
+    /// The encoded clusters, by name: the upstream's own, and those of its functions where each has one.
+    pub(crate) clusters: BTreeMap<String, Vec<u8>>,
+    /// The generic secrets that they use, by name, and where these come from.
+    pub(crate) credentials: BTreeMap<String, CredentialSource>,
+    /// Which field of the upstream these are about.
+    pub(crate) credentials_field: &'static str,
     /// The TLS secrets that it uses.
     pub(crate) tls_secrets: BTreeSet<ObjectKey>,
     /// What is worth a warning.
@@ -52,33 +53,68 @@ pub(crate) fn translate(
 ) -> ClusterForm {
     let mut form = ClusterForm::default();
     let tls = tls_secret(upstream, secrets, &mut form);
-    let mut cluster = named(names::cluster(key), upstream);
-    let mut filters = Vec::new();
     match &upstream.kind {
         UpstreamType::Static(fixed) => {
+            let mut cluster = common(names::cluster(key), upstream);
             static_hosts(fixed, upstream, tls, &mut cluster);
+            form.add(cluster, upstream, Vec::new());
         }
         UpstreamType::Aws(lambda) => {
-            filters = aws::cluster(key, lambda, upstream, tls, module, &mut cluster);
-            form.credentials = Some(aws::credentials(lambda, secrets, &mut form));
+            let mut cluster = common(names::cluster(key), upstream);
+            let filters = aws::cluster(key, lambda, upstream, tls, module, &mut cluster);
+            form.add(cluster, upstream, filters);
+            let (name, source) = aws::credentials(lambda, secrets, &mut form);
+            form.credentials.insert(name, source);
+            form.credentials_field = "spec.aws";
             for function in &lambda.functions {
                 let Some(url) = &function.url else {
                     continue;
                 };
-                let name = names::function_cluster(&cluster.name, &function.logical_name);
-                let mut cluster = named(name, upstream);
-                let filters =
-                    aws::url_cluster(key, (lambda, url), upstream, tls, module, &mut cluster);
+                let upstream_cluster = names::cluster(key);
+                let name = names::function_cluster(&upstream_cluster, &function.logical_name);
+                let mut cluster = common(name, upstream);
+                let lambda = (&**lambda, url);
+                let filters = aws::url_cluster(key, lambda, upstream, tls, module, &mut cluster);
                 form.add(cluster, upstream, filters);
             }
         }
         UpstreamType::Azure(app) => {
-            filters = azure::cluster(key, app, upstream, tls, module, &mut cluster);
-            form.credentials = azure::credentials(app, secrets, &mut form);
+            let mut cluster = common(names::cluster(key), upstream);
+            let filters = azure::cluster(key, app, upstream, tls, module, &mut cluster);
+            form.add(cluster, upstream, filters);
+            let credentials = azure::credentials(app, secrets, &mut form);
+            form.credentials.extend(credentials);
+            form.credentials_field = "spec.azure";
+        }
+        UpstreamType::Gcp(gcp) => {
+            for target in gcp::targets(key, gcp) {
+                let mut cluster = common(target.cluster.clone(), upstream);
+                let filters =
+                    gcp::cluster(key, (gcp, upstream), &target, tls, module, &mut cluster);
+                form.add(cluster, upstream, filters);
+            }
+            gcp::credentials(key, gcp, secrets, &mut form);
+            form.credentials_field = "spec.gcp";
         }
     }
-    form.add(cluster, upstream, filters);
     form
+}
+
+/// What all upstreams' clusters have.
+fn common(name: String, upstream: &Upstream) -> cluster::Cluster {
+    cluster::Cluster {
+        name,
+        connect_timeout: Some(duration(
+            upstream
+                .connection
+                .connect_timeout
+                .unwrap_or(CONNECT_TIMEOUT),
+        )),
+        per_connection_buffer_limit_bytes: upstream.connection.buffer_limit.map(uint),
+        circuit_breakers: upstream.circuit_breakers.as_ref().map(circuit_breakers),
+        upstream_connection_options: keepalive(&upstream.connection),
+        ..cluster::Cluster::default()
+    }
 }
 
 impl ClusterForm {
@@ -92,25 +128,8 @@ impl ClusterForm {
             cluster.typed_extension_protocol_options =
                 HashMap::from([(HTTP_OPTIONS.to_owned(), any(&options))]);
         }
-        self.clusters
-            .insert(cluster.name.clone(), cluster.encode_to_vec().into());
-    }
-}
-
-/// What all clusters of an upstream have.
-fn named(name: String, upstream: &Upstream) -> cluster::Cluster {
-    cluster::Cluster {
-        name,
-        connect_timeout: Some(duration(
-            upstream
-                .connection
-                .connect_timeout
-                .unwrap_or(CONNECT_TIMEOUT),
-        )),
-        per_connection_buffer_limit_bytes: upstream.connection.buffer_limit.map(uint),
-        circuit_breakers: upstream.circuit_breakers.as_ref().map(circuit_breakers),
-        upstream_connection_options: keepalive(&upstream.connection),
-        ..cluster::Cluster::default()
+        let bytes = cluster.encode_to_vec();
+        self.clusters.insert(cluster.name, bytes);
     }
 }
 

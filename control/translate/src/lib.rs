@@ -11,6 +11,7 @@ mod call;
 mod cluster;
 mod engine;
 mod filters;
+mod gcp;
 mod json;
 mod listener;
 mod matcher;

@@ -13,7 +13,7 @@ pub(crate) fn cluster_of(upstream: &ObjectRef) -> String {
     format!("{}_{}", upstream.name, upstream.namespace)
 }
 
-/// The cluster of a function that has a host of its own. No upstream's name holds a slash.
+/// The cluster of one function of an upstream, where each has its own; `upstream` is the name of the upstream's own.
 pub(crate) fn function_cluster(upstream: &str, function: &str) -> String {
     format!("{upstream}/{function}")
 }

@@ -12,9 +12,10 @@ use crate::proto::cluster::cluster::DiscoveryType;
 use crate::proto::hcm;
 use crate::{filters, tls};
 
-/// Points a cluster at a provider's endpoint, which is verified: credentials go there.
+/// Points a cluster at a provider's endpoint, which is verified as the host of this name: credentials go there.
 pub(crate) fn point_at(
     endpoint: &Endpoint,
+    name: &str,
     upstream: &Upstream,
     secret: Option<&TlsSecret>,
     cluster: &mut envoy::Cluster,
@@ -30,14 +31,15 @@ pub(crate) fn point_at(
     cluster.load_assignment = cluster::load_assignment(&cluster.name, vec![lb_endpoint]);
     if endpoint.tls {
         let context = match &upstream.ssl {
-            None => tls::verified(&endpoint.host),
+            None => tls::verified(name),
             Some(ssl) => {
                 let context = tls::configured(ssl, secret);
-                let name = ssl.sni.as_deref().unwrap_or(&endpoint.host);
+                let verified = ssl.sni.as_deref().unwrap_or(name);
                 // Unlike to other upstreams, tokens go here: never to somebody unverified.
-                let context = tls::or_verified(context, name);
-                match context.sni.is_empty() && endpoint.ip().is_none() {
-                    true => tls::with_sni(&context, &endpoint.host),
+                let context = tls::or_verified(context, verified);
+                let is_ip = name.parse::<std::net::IpAddr>().is_ok();
+                match context.sni.is_empty() && !is_ip {
+                    true => tls::with_sni(&context, name),
                     false => context,
                 }
             }

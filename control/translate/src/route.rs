@@ -24,7 +24,7 @@ use crate::proto::route::weighted_cluster::ClusterWeight;
 use crate::proto::{
     BUFFER_LIMIT, boolean, core, duration, header, inline_string, regex, route, uint,
 };
-use crate::{azure, call, names};
+use crate::{azure, call, gcp, names};
 
 /// Finds upstreams.
 pub(crate) trait Upstreams {
@@ -49,7 +49,7 @@ pub(crate) struct Routes<'a, U> {
 }
 
 /// What a function route must not have, and why.
-const SIGNED: &str = "is not possible on a route to a function: the host is signed";
+const SIGNED: &str = "is not possible on a route to a function: the host is the function's own";
 
 impl<U: Upstreams> Routes<'_, U> {
     pub(crate) fn translate(&mut self, path: &str, from: &Route) -> RouteForm {
@@ -91,8 +91,8 @@ impl<U: Upstreams> Routes<'_, U> {
 
     fn single(&mut self, path: &str, from: &Route, to: &Destination) -> Option<RouteForm> {
         let at = format!("{path}.routeAction.single");
-        let call = self.destination(&at, from, to)?;
-        let specifier = ClusterSpecifier::Cluster(cluster_name(&to.upstream, call.as_ref()));
+        let (cluster, call) = self.destination(&at, from, to)?;
+        let specifier = ClusterSpecifier::Cluster(cluster);
         let mut action = self.action(path, from, specifier);
         let mut calls = BTreeMap::new();
         if let Some(call) = &call {
@@ -115,14 +115,10 @@ impl<U: Upstreams> Routes<'_, U> {
         let mut clusters = Vec::new();
         for (index, to) in destinations.iter().enumerate() {
             let at = format!("{path}.routeAction.multi.destinations[{index}].destination");
-            let (call, name) = match self.destination(&at, from, &to.destination) {
-                Some(call) => {
-                    let name = cluster_name(&to.destination.upstream, call.as_ref());
-                    (call, name)
-                }
+            let (name, call) = self
+                .destination(&at, from, &to.destination)
                 // It keeps its weight, and answers 500 for it.
-                None => (None, names::BLACKHOLE.to_owned()),
-            };
+                .unwrap_or_else(|| (names::BLACKHOLE.to_owned(), None));
             let mut weight = ClusterWeight {
                 name,
                 weight: Some(uint(to.weight)),
@@ -165,13 +161,13 @@ impl<U: Upstreams> Routes<'_, U> {
         Some(self.forwarding(from, action, calls, true))
     }
 
-    /// The call of a destination (if it is a function), or nothing if requests cannot go there.
+    /// The cluster of a destination and the call (if it is a function), or nothing if requests cannot go there.
     fn destination(
         &mut self,
         at: &str,
         from: &Route,
         to: &Destination,
-    ) -> Option<Option<CallConfig>> {
+    ) -> Option<(String, Option<CallConfig>)> {
         let upstream = match self.upstreams.upstream(&to.upstream) {
             Ok(upstream) => upstream,
             Err(reason) => {
@@ -188,24 +184,34 @@ impl<U: Upstreams> Routes<'_, U> {
                 let rewrites =
                     from.options.prefix_rewrite.is_some() || from.options.regex_rewrite.is_some();
                 call::resolve(&to.upstream, lambda, asked, rewrites)
+                    .map(|call| (cluster_name(&to.upstream, &call), call))
             }
-            (UpstreamType::Azure(app), None) => azure::resolve(&to.upstream, app, None),
+            (UpstreamType::Azure(app), None) => azure::resolve(&to.upstream, app, None)
+                .map(|call| (names::cluster_of(&to.upstream), call)),
             (UpstreamType::Azure(app), Some(DestinationSpec::Azure(asked))) => {
                 azure::resolve(&to.upstream, app, Some(asked))
+                    .map(|call| (names::cluster_of(&to.upstream), call))
             }
-            (UpstreamType::Static(_), None) => return Some(None),
+            (UpstreamType::Gcp(gcp), None) => gcp::resolve(&to.upstream, gcp, None),
+            (UpstreamType::Gcp(gcp), Some(DestinationSpec::Gcp(asked))) => {
+                gcp::resolve(&to.upstream, gcp, Some(asked))
+            }
+            (UpstreamType::Static(_), None) => {
+                return Some((names::cluster_of(&to.upstream), None));
+            }
             (_, Some(spec)) => {
                 let kind = match spec {
-                    DestinationSpec::Aws(_) => "AWS",
-                    DestinationSpec::Azure(_) => "Azure",
+                    DestinationSpec::Aws(_) => "an AWS",
+                    DestinationSpec::Azure(_) => "an Azure",
+                    DestinationSpec::Gcp(_) => "a GCP",
                 };
-                let text = format!("{} is not an {kind} upstream", to.upstream);
+                let text = format!("{} is not {kind} upstream", to.upstream);
                 self.error(format!("{at}.destinationSpec.{}", spec.field()), text);
                 return None;
             }
         };
         match resolved {
-            Ok(call) => Some(Some(call)),
+            Ok((cluster, call)) => Some((cluster, Some(call))),
             Err((field, text)) => {
                 self.error(format!("{at}{field}"), text);
                 None
@@ -253,7 +259,7 @@ impl<U: Upstreams> Routes<'_, U> {
         let text = match self.upstreams.upstream(&shadowing.upstream) {
             Ok(upstream) => match upstream.kind {
                 UpstreamType::Static(_) => return Some(mirror(shadowing)),
-                UpstreamType::Aws(_) | UpstreamType::Azure(_) => format!(
+                UpstreamType::Aws(_) | UpstreamType::Azure(_) | UpstreamType::Gcp(_) => format!(
                     "upstream {} calls functions, and a copy of a request calls none: it is not sent",
                     shadowing.upstream
                 ),
@@ -341,14 +347,10 @@ impl<U: Upstreams> Routes<'_, U> {
 }
 
 /// Where a call goes: a function URL has a host of its own.
-fn cluster_name(upstream: &ObjectRef, call: Option<&CallConfig>) -> String {
+fn cluster_name(upstream: &ObjectRef, call: &CallConfig) -> String {
     let name = names::cluster_of(upstream);
-    match call {
-        Some(CallConfig {
-            function,
-            target: CallTarget::AwsUrl(_),
-            ..
-        }) => names::function_cluster(&name, function),
+    match call.target {
+        CallTarget::AwsUrl(_) => names::function_cluster(&name, &call.function),
         _ => name,
     }
 }

@@ -136,9 +136,10 @@ impl Translator {
             let clusters: Vec<_> = self.clusters.keys().cloned().collect();
             for key in clusters {
                 let form = self.clusters.get(&key);
-                let clusters = form.map(|form| form.clusters.clone()).unwrap_or_default();
-                for (name, bytes) in clusters {
-                    self.tell(ResourceType::Cluster, &name, Some(bytes), &key, work);
+                let told = form.map(|form| form.clusters.clone()).unwrap_or_default();
+                for (name, bytes) in told {
+                    let bytes = Some(Bytes::from(bytes));
+                    self.tell(ResourceType::Cluster, &name, bytes, &key, work);
                 }
             }
             let secrets: Vec<_> = self
