@@ -25,6 +25,7 @@ mod regex;
 mod route_options;
 mod secret;
 mod ssl;
+mod transformation;
 mod upstream;
 mod virtual_service;
 mod yaml;
@@ -41,6 +42,7 @@ pub use route_options::{
 };
 pub use secret::{Secret, TlsSecret};
 pub use ssl::{SslCertificates, SslParameters, TlsVersion, UpstreamSsl};
+pub use transformation::Transformations;
 pub use upstream::{
     CircuitBreakers, ConnectionConfig, Host, StaticUpstream, TcpKeepalive, Upstream, UpstreamType,
 };
