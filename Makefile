@@ -28,6 +28,7 @@ run: setup build ## Runs the Lambda example on 127.0.0.1:8080 (PORT=, FILTER=so|
 	@scripts/run $(ARGS)
 
 test: setup build ## Runs every test that needs no Kubernetes.
+	@scripts/setup tests
 	@scripts/test
 
 miri: ## Runs the SDK's tests under Miri (needs a nightly compiler; not part of check or test).

@@ -217,6 +217,31 @@ impl Body for WasmHost<'_> {
             message.pending = bytes.to_owned();
         }
     }
+
+    /// In pieces, because a VM's memory never shrinks: each is taken off the front, and what becomes of it put at the end.
+    fn rewrite_body(&mut self, side: Side, rewrite: &mut dyn FnMut(&[u8], &mut Vec<u8>)) {
+        const PIECE: usize = 64 * 1024;
+        let Some(body) = &mut self.stream.message_mut(side).body else {
+            return;
+        };
+        let (mut left, mut rewritten) = (body.length, 0);
+        let mut out = Vec::new();
+        while left > 0 {
+            let size = left.min(PIECE);
+            let Ok(Some(piece)) = hostcalls::get_buffer(buffer(side), 0, size) else {
+                break;
+            };
+            left -= size;
+            let _ = hostcalls::set_buffer(buffer(side), 0, size, b"");
+            rewrite(&piece, &mut out);
+            if !out.is_empty() {
+                let _ = hostcalls::set_buffer(buffer(side), left + rewritten, 0, &out);
+                rewritten += out.len();
+                out.clear();
+            }
+        }
+        body.length = rewritten;
+    }
 }
 
 impl Stream for WasmHost<'_> {

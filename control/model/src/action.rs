@@ -1,6 +1,7 @@
 //! What a route does with a request.
 
 use crate::aws::{self, AwsDestination};
+use crate::gcp::{self, GcpDestination};
 use crate::header::{self, HeaderManipulation};
 use crate::read::{Fields, Node};
 use crate::route_options::{self, RegexRewrite};
@@ -31,7 +32,26 @@ pub struct Destination {
     /// The upstream.
     pub upstream: ObjectRef,
     /// Which function of it, and how.
-    pub aws: Option<AwsDestination>,
+    pub spec: Option<DestinationSpec>,
+}
+
+/// Which function of an upstream is called, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DestinationSpec {
+    /// Of AWS Lambda.
+    Aws(AwsDestination),
+    /// Of Google's.
+    Gcp(GcpDestination),
+}
+
+impl DestinationSpec {
+    /// The name of its field below `destinationSpec`.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::Aws(_) => "aws",
+            Self::Gcp(_) => "gcp",
+        }
+    }
 }
 
 /// Where a share of the requests goes.
@@ -166,15 +186,21 @@ fn read_destination(node: &Node<'_>, namespace: &str) -> Option<Destination> {
             true => fields.field("upstream", |node| node.reference(namespace)),
             false => fields.required("upstream", |node| node.reference(namespace)),
         };
-        let aws = fields.field("destinationSpec", |node| {
+        let spec = fields.field("destinationSpec", |node| {
             node.object(|fields| {
                 fields.later(&["azure", "rest", "grpc"]);
-                fields.field("aws", |node| aws::read_destination(&node))
+                let which = fields.one_of(&["aws", "gcp"]);
+                let aws = fields.field("aws", |node| aws::read_destination(&node));
+                let gcp = fields.field("gcp", |node| gcp::read_destination(&node));
+                match which {
+                    Some("gcp") => gcp.map(DestinationSpec::Gcp),
+                    _ => aws.map(DestinationSpec::Aws),
+                }
             })
         });
         Some(Destination {
             upstream: upstream?,
-            aws,
+            spec,
         })
     })
 }

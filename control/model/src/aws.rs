@@ -54,13 +54,26 @@ pub enum Payload {
     AlbMultiValue,
 }
 
+/// How Lambda runs a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InvocationStyle {
+    /// Its answer is waited for.
+    Sync,
+    /// It is queued.
+    Async,
+    /// It is not run, only checked for whether it could be.
+    DryRun,
+    /// Its answer is sent on as it comes.
+    Streaming,
+}
+
 /// What a destination says of a call; what it leaves out is the upstream's business.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AwsDestination {
     /// Which function.
     pub logical_name: Option<String>,
-    /// Whether the answer is not waited for.
-    pub asynchronous: Option<bool>,
+    /// How Lambda runs it.
+    pub invocation_style: Option<InvocationStyle>,
     /// The shape of event and answer; where it is there, none of Gloo's four is.
     pub payload: Option<Payload>,
     /// Give the function headers, method, path and query too.
@@ -75,6 +88,8 @@ pub struct AwsDestination {
     pub function_error_status: Option<u16>,
     /// Whether the client sees the failed function's own body.
     pub expose_function_error: Option<bool>,
+    /// Whether the tail of the function's log is asked for, and logged.
+    pub log_tail: Option<bool>,
     /// Content types whose bodies are passed as text.
     pub text_content_types: Vec<String>,
     /// The JSON that takes the place of an empty body.
@@ -95,7 +110,7 @@ impl AwsDestination {
                 .logical_name
                 .clone()
                 .or_else(|| other.logical_name.clone()),
-            asynchronous: self.asynchronous.or(other.asynchronous),
+            invocation_style: self.invocation_style.or(other.invocation_style),
             // A shape of one's own takes the place of the other's, in whichever words that says it.
             payload: match self.has_gloo_shape() {
                 true => None,
@@ -108,6 +123,7 @@ impl AwsDestination {
             unwrap_as_alb: self.unwrap_as_alb || gloo.unwrap_as_alb,
             function_error_status: self.function_error_status.or(other.function_error_status),
             expose_function_error: self.expose_function_error.or(other.expose_function_error),
+            log_tail: self.log_tail.or(other.log_tail),
             text_content_types: types.clone(),
             empty_body_override: self
                 .empty_body_override
@@ -152,6 +168,15 @@ impl Endpoint {
             (true, 443) | (false, 80) => host,
             (_, port) => format!("{host}:{port}"),
         }
+    }
+
+    pub(crate) fn read(node: &Node<'_>) -> Option<Self> {
+        let text = node.text()?;
+        Self::parse(text).or_else(|| {
+            node.error(format!(
+                "{text:?} is not scheme, host and port, as https://lambda.example.com:8443"
+            ))
+        })
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -231,14 +256,7 @@ pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<AwsUpstream> {
                 Some(id).filter(|id| !id.is_empty())
             }),
             disable_role_chaining: fields.flag("disableRoleChaining"),
-            endpoint: fields.field("endpointUrl", |node| {
-                let text = node.text()?;
-                Endpoint::parse(text).or_else(|| {
-                    node.error(format!(
-                        "{text:?} is not scheme, host and port, as https://lambda.example.com:8443"
-                    ))
-                })
-            }),
+            endpoint: fields.field("endpointUrl", |node| Endpoint::read(&node)),
             region: region?,
             functions,
             overrides: overrides.or(&own),
@@ -291,6 +309,15 @@ fn read_tenon(fields: &mut Fields<'_>) -> AwsDestination {
                 ("ALB_MULTI_VALUE", Payload::AlbMultiValue),
             ])
         }),
+        invocation_style: fields.field("invocationStyle", |node| {
+            node.choice(&[
+                ("SYNC", InvocationStyle::Sync),
+                ("ASYNC", InvocationStyle::Async),
+                ("DRY_RUN", InvocationStyle::DryRun),
+                ("STREAMING", InvocationStyle::Streaming),
+            ])
+        }),
+        log_tail: fields.field("logTail", |node| node.boolean()),
         function_error_status: fields.field("functionErrorStatus", |node| {
             u16::try_from(node.number(200, 599)?).ok()
         }),
@@ -310,17 +337,10 @@ fn read_tenon(fields: &mut Fields<'_>) -> AwsDestination {
 pub(crate) fn read_destination(node: &Node<'_>) -> Option<AwsDestination> {
     node.object(|fields| {
         let tenon = read_tenon(fields);
-        let asynchronous = fields.field("invocationStyle", |node| {
-            if let Some(style @ ("STREAMING" | "DRY_RUN")) = node.value().as_str() {
-                return node.error(format!("{style} is not supported yet"));
-            }
-            node.choice(&[("SYNC", false), ("ASYNC", true)])
-        });
         // Deprecated in Gloo, where it means the same.
         let response_transformation = fields.flag("responseTransformation");
         let read = AwsDestination {
             logical_name: fields.field("logicalName", |node| node.non_empty()),
-            asynchronous,
             request_transformation: fields.flag("requestTransformation"),
             wrap_as_api_gateway: fields.flag("wrapAsApiGateway"),
             unwrap_as_api_gateway: fields.flag("unwrapAsApiGateway") || response_transformation,
@@ -407,18 +427,21 @@ mod tests {
     #[test]
     fn a_destination_wins_over_the_overrides() {
         let own = AwsDestination {
-            asynchronous: Some(false),
+            invocation_style: Some(InvocationStyle::Streaming),
+            log_tail: Some(false),
             function_error_status: Some(502),
             ..AwsDestination::default()
         };
         let overrides = AwsDestination {
-            asynchronous: Some(true),
+            invocation_style: Some(InvocationStyle::Async),
+            log_tail: Some(true),
             unwrap_as_alb: true,
             function_error_status: Some(500),
             ..AwsDestination::default()
         };
         let merged = own.or(&overrides);
-        assert_eq!(merged.asynchronous, Some(false));
+        assert_eq!(merged.invocation_style, Some(InvocationStyle::Streaming));
+        assert_eq!(merged.log_tail, Some(false));
         assert_eq!(merged.function_error_status, Some(502));
         assert!(merged.unwrap_as_alb);
     }

@@ -18,6 +18,7 @@ mod document;
 mod duration;
 mod format;
 mod gateway;
+mod gcp;
 mod header;
 mod matcher;
 mod read;
@@ -30,17 +31,20 @@ mod upstream;
 mod virtual_service;
 mod yaml;
 
-pub use action::{Action, Destination, PathRedirect, Redirect, WeightedDestination};
-pub use aws::{AwsDestination, AwsUpstream, Endpoint, LambdaFunction, Payload};
+pub use action::{
+    Action, Destination, DestinationSpec, PathRedirect, Redirect, WeightedDestination,
+};
+pub use aws::{AwsDestination, AwsUpstream, Endpoint, InvocationStyle, LambdaFunction, Payload};
 pub use document::parse;
 pub use gateway::{AccessLog, AccessLogFormat, Gateway};
+pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
 pub use header::{HeaderManipulation, HeaderToAdd};
 pub use matcher::{HeaderMatcher, Matcher, PathMatcher, QueryMatcher, ValueMatcher};
 pub use regex::regex_size;
 pub use route_options::{
     HostRewrite, RegexRewrite, RetryBackOff, RetryPolicy, RouteOptions, Shadowing,
 };
-pub use secret::{Secret, TlsSecret};
+pub use secret::{GcpKey, Secret, TlsSecret};
 pub use ssl::{SslCertificates, SslParameters, TlsVersion, UpstreamSsl};
 pub use transformation::Transformations;
 pub use upstream::{

@@ -14,8 +14,32 @@ use crate::read::{Fields, Node};
 pub enum Secret {
     /// Keys of AWS.
     Aws(AwsCredentials),
+    /// A service account's key of Google's.
+    Gcp(GcpKey),
     /// Certificates and their key.
     Tls(TlsSecret),
+}
+
+/// A service account's key, as the JSON that Google makes of it. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GcpKey(String);
+
+impl GcpKey {
+    /// Takes the JSON as it is.
+    pub fn new(json: impl Into<String>) -> Self {
+        Self(json.into())
+    }
+
+    /// The JSON.
+    pub fn as_json(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for GcpKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GcpKey([redacted])")
+    }
 }
 
 /// Certificates and their key, as PEM.
@@ -35,6 +59,7 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Aws(_) => "Aws([redacted])",
+            Self::Gcp(_) => "Gcp([redacted])",
             Self::Tls(_) => "Tls([redacted])",
         })
     }
@@ -60,6 +85,9 @@ const AWS: [&str; 3] = [
     "aws_session_token",
 ];
 
+/// As Google's own documents have it (`kubectl create secret generic … --from-file=key.json=…`).
+const GCP: &str = "key.json";
+
 pub(crate) fn read_kubernetes(root: &Node<'_>) -> Kubernetes {
     let has = |name: &str| {
         ["data", "stringData"].iter().any(|map| {
@@ -73,7 +101,8 @@ pub(crate) fn read_kubernetes(root: &Node<'_>) -> Kubernetes {
         .and_then(Value::as_str)
         .unwrap_or("Opaque");
     let aws = AWS.iter().any(|name| has(name));
-    if kind != "kubernetes.io/tls" && !aws {
+    let gcp = kind == "Opaque" && has(GCP);
+    if kind != "kubernetes.io/tls" && !aws && !gcp {
         return Kubernetes::NotOurs(format!("v1 Secret of type {kind}"));
     }
     Kubernetes::Ours(root.object(|fields| {
@@ -94,6 +123,10 @@ pub(crate) fn read_kubernetes(root: &Node<'_>) -> Kubernetes {
                 ocsp_staple: data.bytes("tls.ocsp-staple").map(<[u8]>::to_vec),
             };
             return check_tls(fields, tls).map(Secret::Tls);
+        }
+        if gcp {
+            let key = data.text(fields, GCP)?;
+            return check_gcp(key, |text| fields.error(format!("data.{GCP}{text}")));
         }
         let [id, key, token] = AWS;
         let (id_text, key_text) = (data.text(fields, id), data.text(fields, key));
@@ -158,8 +191,17 @@ pub(crate) fn read_bare(node: &Node<'_>) -> Option<Secret> {
             "apiKey",
             "extensions",
         ]);
-        match fields.one_of(&["aws", "tls"]) {
+        match fields.one_of(&["aws", "gcp", "tls"]) {
             Some("aws") => fields.field("aws", |node| node.object(read_aws)),
+            Some("gcp") => fields.field("gcp", |node| {
+                node.object(|fields| {
+                    fields.required("serviceAccountKey", |node| {
+                        check_gcp(node.non_empty()?, |text| {
+                            node.error::<()>(text.trim_start());
+                        })
+                    })
+                })
+            }),
             Some(_) => fields.field("tls", |node| {
                 node.object(|fields| {
                     let mut text = |name| fields.field(name, |node| node.non_empty());
@@ -178,7 +220,7 @@ pub(crate) fn read_bare(node: &Node<'_>) -> Option<Secret> {
                 })
             }),
             None => {
-                fields.error("expected one of aws and tls");
+                fields.error("expected one of aws, gcp and tls");
                 None
             }
         }
@@ -190,6 +232,23 @@ fn read_aws(fields: &mut Fields<'_>) -> Option<Secret> {
     let key = fields.required("secretKey", |node| node.non_empty());
     let token = fields.field("sessionToken", |node| node.string());
     check_aws(fields, id?, key?, token)
+}
+
+/// Only a service account's key: credentials of other types name files and services for the control plane to ask.
+fn check_gcp(json: String, complain: impl FnOnce(&str)) -> Option<Secret> {
+    let key: Option<Value> = serde_json::from_str(&json).ok();
+    let text = |name: &str| key.as_ref().and_then(|key| key.get(name)?.as_str());
+    let has = |name| text(name).is_some_and(|text| !text.is_empty());
+    if key.is_none() {
+        complain(" is not valid JSON");
+    } else if text("type") != Some("service_account") {
+        complain(" is not the key of a service account");
+    } else if !has("client_email") || !has("private_key") {
+        complain(" has no client_email or no private_key");
+    } else {
+        return Some(Secret::Gcp(GcpKey(json)));
+    }
+    None
 }
 
 fn check_aws(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::read::{Fields, Node};
 use crate::ssl::{self, UpstreamSsl};
-use crate::{AwsUpstream, aws};
+use crate::{AwsUpstream, GcpUpstream, aws, gcp};
 
 /// A service, or a provider of functions.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +29,8 @@ pub enum UpstreamType {
     Static(StaticUpstream),
     /// AWS Lambda in one region.
     Aws(Box<AwsUpstream>),
+    /// Cloud Functions or Cloud Run.
+    Gcp(Box<GcpUpstream>),
 }
 
 /// Fixed hosts.
@@ -130,7 +132,7 @@ const LATER: [&str; 20] = [
     "ai",
     "pipe",
 ];
-const LATER_TYPES: [&str; 5] = ["kube", "awsEc2", "gcp", "azure", "consul"];
+const LATER_TYPES: [&str; 4] = ["kube", "awsEc2", "azure", "consul"];
 
 pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<Upstream> {
     node.object(|fields| {
@@ -141,16 +143,19 @@ pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<Upstream> {
             .iter()
             .chain(&["ai", "pipe"])
             .any(|name| fields.has(name));
-        let kind = match fields.one_of(&["static", "aws"]) {
+        let kind = match fields.one_of(&["static", "aws", "gcp"]) {
             Some("static") => fields
                 .field("static", |node| read_static(&node))
                 .map(UpstreamType::Static),
+            Some("gcp") => fields
+                .field("gcp", |node| gcp::read(&node, namespace))
+                .map(|gcp| UpstreamType::Gcp(Box::new(gcp))),
             Some(_) => fields
                 .field("aws", |node| aws::read(&node, namespace))
                 .map(|lambda| UpstreamType::Aws(Box::new(lambda))),
             None => {
                 if !others {
-                    fields.error("expected a type: static or aws");
+                    fields.error("expected a type: static, aws or gcp");
                 }
                 None
             }

@@ -4,6 +4,7 @@
 //! Nothing here logs or shows a value.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -16,8 +17,10 @@ use tokio::task::JoinHandle;
 use crate::metrics::Metrics;
 
 mod aws;
+mod gcp;
 
-use aws::{Aws, Request, Resolved};
+use aws::Aws;
+use gcp::Gcp;
 
 /// Credentials are renewed at least this early, or when a tenth of their life is left, whichever is later.
 const EARLY: Duration = Duration::from_secs(300);
@@ -33,8 +36,70 @@ pub(crate) struct Credentials {
     cache: Cache,
     metrics: Metrics,
     changes: mpsc::UnboundedSender<Change>,
-    aws: Arc<Aws>,
+    providers: Arc<Providers>,
     served: HashMap<String, Served>,
+}
+
+/// What has to be resolved.
+enum Request {
+    Aws(aws::Request),
+    Gcp(gcp::Request),
+}
+
+/// Credentials, and when they end.
+struct Resolved {
+    blob: SecretBlob,
+    expiry: Option<SystemTime>,
+}
+
+/// Who resolves them.
+struct Providers {
+    aws: Aws,
+    gcp: Gcp,
+}
+
+impl Request {
+    /// What a source asks for, or (`Err`) what it already says.
+    fn from_source(source: &CredentialSource) -> Result<Self, SecretBlob> {
+        match source.clone() {
+            CredentialSource::Unavailable(reason) => Err(SecretBlob::Unavailable(reason)),
+            CredentialSource::Aws {
+                keys: Some(keys),
+                role_arn: None,
+                ..
+            } => Err(SecretBlob::Aws(keys)),
+            CredentialSource::Aws {
+                keys,
+                role_arn,
+                disable_role_chaining,
+                region,
+            } => Ok(Self::Aws(aws::Request {
+                keys,
+                role_arn,
+                straight: disable_role_chaining,
+                region,
+            })),
+            CredentialSource::Gcp {
+                audience,
+                key,
+                service_account,
+            } => Ok(Self::Gcp(gcp::Request {
+                audience,
+                key,
+                service_account,
+            })),
+        }
+    }
+}
+
+impl Providers {
+    /// Resolves credentials; the reason of a failure holds none.
+    async fn resolve(&self, request: &Request) -> Result<Resolved, String> {
+        match request {
+            Request::Aws(request) => self.aws.resolve(request).await,
+            Request::Gcp(request) => self.gcp.resolve(request).await,
+        }
+    }
 }
 
 struct Served {
@@ -54,17 +119,25 @@ impl Drop for Served {
 impl Credentials {
     /// No credentials yet, and what becomes of those that will be.
     pub(crate) fn new(cache: Cache, metrics: Metrics) -> (Self, mpsc::UnboundedReceiver<Change>) {
-        Self::with(cache, metrics, Aws::new())
+        let providers = Providers {
+            aws: Aws::new(),
+            gcp: Gcp::new(),
+        };
+        Self::with(cache, metrics, providers)
     }
 
-    fn with(cache: Cache, metrics: Metrics, aws: Aws) -> (Self, mpsc::UnboundedReceiver<Change>) {
+    fn with(
+        cache: Cache,
+        metrics: Metrics,
+        providers: Providers,
+    ) -> (Self, mpsc::UnboundedReceiver<Change>) {
         // A few changes for each secret: bounded by the resources.
         let (changes, receiver) = mpsc::unbounded_channel();
         let credentials = Self {
             cache,
             metrics,
             changes,
-            aws: Arc::new(aws),
+            providers: Arc::new(providers),
             served: HashMap::new(),
         };
         (credentials, receiver)
@@ -117,7 +190,7 @@ impl Credentials {
 
     /// An earlier source of this name may have had a problem; a tombstone of the translation is not told back to it.
     fn tell_resolved(&self, name: &str, blob: &SecretBlob) {
-        if matches!(blob, SecretBlob::Aws(_)) {
+        if !matches!(blob, SecretBlob::Unavailable(_)) {
             let change = Change::Credentials {
                 name: name.to_owned(),
                 problem: None,
@@ -133,7 +206,7 @@ impl Credentials {
             cache: self.cache.clone(),
             metrics: self.metrics.clone(),
             changes: self.changes.clone(),
-            aws: self.aws.clone(),
+            providers: self.providers.clone(),
             valid_until: None,
             // What a client may still have from an earlier run may be as good as it was; what this process resolved
             // from another source is not to be used.
@@ -152,7 +225,7 @@ struct Renewal {
     cache: Cache,
     metrics: Metrics,
     changes: mpsc::UnboundedSender<Change>,
-    aws: Arc<Aws>,
+    providers: Arc<Providers>,
     /// When what is served ends; `None` while nothing good is served.
     valid_until: Option<Validity>,
     without: Urgency,
@@ -168,7 +241,7 @@ impl Renewal {
     async fn run(mut self, request: Request) {
         let mut failures = 0;
         loop {
-            let wait = match self.aws.resolve(&request).await {
+            let wait = match self.providers.resolve(&request).await {
                 Ok(resolved) => {
                     failures = 0;
                     self.resolved(resolved)
@@ -191,7 +264,12 @@ impl Renewal {
         self.valid_until = Some(expiry.map_or(Validity::Forever, Validity::Until));
         tracing::info!(secret = self.name, "credentials resolved");
         self.tell(None);
-        expiry.map_or(LOOK_AGAIN, |expiry| renew_in(remaining(expiry)))
+        expiry.map_or(LOOK_AGAIN, |expiry| {
+            spread(
+                renew_in(remaining(expiry)),
+                RandomState::new().hash_one(&self.name),
+            )
+        })
     }
 
     /// Credentials that are still valid stay.
@@ -233,6 +311,13 @@ fn remaining(expiry: SystemTime) -> Duration {
 /// How long credentials are used that live so much longer.
 fn renew_in(life: Duration) -> Duration {
     (life - EARLY.min(life / 10)).max(AT_MOST_EVERY)
+}
+
+/// A little earlier, by chance: credentials of many secrets that were resolved together are not renewed all at once.
+fn spread(wait: Duration, chance: u64) -> Duration {
+    let most = wait / 50;
+    let share = (chance % 1_000) as u32;
+    (wait - most * share / 1_000).max(AT_MOST_EVERY)
 }
 
 fn retry_in(failures: u32) -> Duration {

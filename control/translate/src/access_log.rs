@@ -10,7 +10,7 @@ use serde_json::Value;
 use tenon_model::{AccessLog, AccessLogFormat};
 
 use crate::output::Module;
-use crate::proto::{Any, core, inline_string, route, starts_with};
+use crate::proto::{Any, core, inline_string, matches, route};
 use crate::wire::{self, Struct, any_bytes};
 
 /// The logs of a listener.
@@ -19,12 +19,19 @@ use crate::wire::{self, Struct, any_bytes};
 /// during its call: nothing tells it in time. Such a request still has its signature when it is logged, and is logged without it.
 pub(crate) fn translate(logs: &[AccessLog], module: &Module) -> Vec<EnvoyAccessLog> {
     logs.iter()
-        .flat_map(|log| match (module, without_signature(&log.format)) {
-            (Module::Wasm(_), Some(format)) => vec![
-                file(&log.path, &log.format, Some(signed(false))),
-                file(&log.path, &format, Some(signed(true))),
-            ],
-            _ => vec![file(&log.path, &log.format, None)],
+        .flat_map(|log| match module {
+            Module::So(_) => vec![file(&log.path, &log.format, None)],
+            Module::Wasm(_) => {
+                let always = without(&log.format, is_only_ours);
+                let format = without(&log.format, is_secret);
+                match format == always {
+                    true => vec![file(&log.path, &always, None)],
+                    false => vec![
+                        file(&log.path, &always, Some(signed(false))),
+                        file(&log.path, &format, Some(signed(true))),
+                    ],
+                }
+            }
         })
         .collect()
 }
@@ -37,12 +44,13 @@ fn file(path: &str, format: &AccessLogFormat, filter: Option<AccessLogFilter>) -
     }
 }
 
-/// Lets requests through that have (or have not) a signature of AWS.
+/// Lets requests through that have (or have not) a signature of AWS, or a token: a client's own cannot be told from one of
+/// Google's.
 fn signed(signed: bool) -> AccessLogFilter {
     use route::header_matcher::HeaderMatchSpecifier::StringMatch;
     let header = route::HeaderMatcher {
         name: "authorization".to_owned(),
-        header_match_specifier: Some(StringMatch(starts_with("AWS4-HMAC-SHA256"))),
+        header_match_specifier: Some(StringMatch(matches("(AWS4-HMAC-SHA256|Bearer ).*"))),
         invert_match: !signed,
         // Else a request without the header would be in neither log.
         treat_missing_header_as_empty: true,
@@ -54,37 +62,36 @@ fn signed(signed: bool) -> AccessLogFilter {
     }
 }
 
-/// The format without the headers that can carry a signature, a token or a secret; `None` if it has none of them.
-fn without_signature(format: &AccessLogFormat) -> Option<AccessLogFormat> {
-    let hidden = match format {
-        AccessLogFormat::Default => return None,
-        AccessLogFormat::Text(text) => AccessLogFormat::Text(hide(text)),
+/// The format without some headers.
+fn without(format: &AccessLogFormat, hidden: fn(&str) -> bool) -> AccessLogFormat {
+    match format {
+        AccessLogFormat::Default => AccessLogFormat::Default,
+        AccessLogFormat::Text(text) => AccessLogFormat::Text(hide(text, hidden)),
         AccessLogFormat::Json(map) => {
             let mut map = map.clone();
-            map.values_mut().for_each(hide_in);
+            map.values_mut().for_each(|value| hide_in(value, hidden));
             AccessLogFormat::Json(map)
         }
-    };
-    (hidden != *format).then_some(hidden)
+    }
 }
 
-fn hide_in(value: &mut Value) {
+fn hide_in(value: &mut Value, hidden: fn(&str) -> bool) {
     match value {
-        Value::String(text) => *text = hide(text),
-        Value::Array(values) => values.iter_mut().for_each(hide_in),
-        Value::Object(map) => map.values_mut().for_each(hide_in),
+        Value::String(text) => *text = hide(text, hidden),
+        Value::Array(values) => values.iter_mut().for_each(|value| hide_in(value, hidden)),
+        Value::Object(map) => map.values_mut().for_each(|value| hide_in(value, hidden)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
 /// Replaces each `%REQ(…)%` of such a header by what Envoy writes for a header that is not there.
-fn hide(text: &str) -> String {
+fn hide(text: &str, hidden: fn(&str) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('%') {
         out.push_str(before);
         match after.split_once('%') {
-            Some((command, after)) if is_secret(command) => {
+            Some((command, after)) if names(command).split('?').any(hidden) => {
                 out.push('-');
                 rest = after;
             }
@@ -102,16 +109,26 @@ fn hide(text: &str) -> String {
     out
 }
 
-/// `REQ(NAME)`, `REQ(NAME?OTHER):LENGTH`
-fn is_secret(command: &str) -> bool {
-    let names = command
+/// The names of a request's header in lower case: `REQ(NAME)`, `REQ(NAME?OTHER):LENGTH`
+fn names(command: &str) -> String {
+    command
         .strip_prefix("REQ(")
         .and_then(|rest| rest.split_once(')'))
         .map_or("", |(names, _)| names)
-        .to_ascii_lowercase();
-    names.split('?').any(|name| {
-        name == "authorization" || name.starts_with("x-amz-") || name.starts_with("x-tenon-")
-    })
+        .to_ascii_lowercase()
+}
+
+/// Whether a header can carry a signature, a token or a secret.
+fn is_secret(name: &str) -> bool {
+    name == "authorization"
+        || name.starts_with("x-amz-")
+        || name.starts_with("x-tenon-")
+        || is_only_ours(name)
+}
+
+/// Whether a header has a token wherever it is there, or is a client's forgery.
+fn is_only_ours(name: &str) -> bool {
+    name == "x-serverless-authorization"
 }
 
 fn file_log(path: &str, format: &AccessLogFormat) -> Any {
@@ -156,12 +173,13 @@ mod tests {
             ("%REQ(:PATH)% %REQ(Authorization)%!", "%REQ(:PATH)% -!"),
             ("%REQ(X?x-amz-security-token):9%", "-"),
             ("%REQ(x-tenon-secret)%100%%", "-100%%"),
+            ("%REQ(X-Serverless-Authorization)%", "-"),
             (
                 "%REQ(COOKIE)% %RESPONSE_CODE% 5%",
                 "%REQ(COOKIE)% %RESPONSE_CODE% 5%",
             ),
         ] {
-            assert_eq!(hide(format), hidden);
+            assert_eq!(hide(format, is_secret), hidden);
         }
     }
 }

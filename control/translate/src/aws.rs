@@ -1,18 +1,14 @@
 //! An AWS upstream: where Lambda is, and whose credentials are used.
 
-use tenon_contract::{
-    AwsProvider, FunctionConfig, LAMBDA_PAYLOAD_LIMIT, Provider, SecretRef, UpstreamConfig,
-    ads_config_source,
-};
+use tenon_contract::{AwsProvider, LAMBDA_PAYLOAD_LIMIT, Provider, UpstreamConfig};
 use tenon_model::{AwsUpstream, Endpoint, Kind, ObjectKey, Problem, Secret, TlsSecret, Upstream};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::cluster::{self, ClusterForm, Secrets};
+use crate::cluster::{ClusterForm, Secrets};
 use crate::output::{CredentialSource, Module};
 use crate::proto::cluster as envoy;
-use crate::proto::cluster::cluster::DiscoveryType;
 use crate::proto::{BUFFER_LIMIT, hcm, uint};
-use crate::{filters, names, tls};
+use crate::{names, provider};
 
 /// Completes the cluster of a Lambda upstream; gives its filters.
 pub(crate) fn cluster(
@@ -24,40 +20,13 @@ pub(crate) fn cluster(
     cluster: &mut envoy::Cluster,
 ) -> Vec<hcm::HttpFilter> {
     let endpoint = endpoint(lambda);
-    cluster::discovery(
-        cluster,
-        match endpoint.ip() {
-            Some(_) => DiscoveryType::Static,
-            None => DiscoveryType::LogicalDns,
-        },
-    );
-    let lb_endpoint = cluster::lb_endpoint(&endpoint.host, endpoint.port);
-    cluster.load_assignment = cluster::load_assignment(&cluster.name, vec![lb_endpoint]);
-    if endpoint.tls {
-        let context = match &upstream.ssl {
-            None => tls::verified(&endpoint.host),
-            Some(ssl) => {
-                let context = tls::configured(ssl, secret);
-                let name = ssl.sni.as_deref().unwrap_or(&endpoint.host);
-                // Unlike to other upstreams, tokens go here: never to somebody unverified.
-                let context = tls::or_verified(context, name);
-                match context.sni.is_empty() && endpoint.ip().is_none() {
-                    true => tls::with_sni(&context, &endpoint.host),
-                    false => context,
-                }
-            }
-        };
-        cluster.transport_socket = Some(tls::socket(&context));
-    }
+    provider::point_at(&endpoint, &endpoint.host, upstream, secret, cluster);
     let asked = upstream.connection.buffer_limit.unwrap_or_default();
     cluster.per_connection_buffer_limit_bytes = Some(uint(asked.max(BUFFER_LIMIT)));
     let secret = secret_name(lambda);
-    let config = FunctionConfig::Upstream(UpstreamConfig {
+    let config = UpstreamConfig {
         upstream: names::cluster(key),
-        secret: Some(SecretRef {
-            name: secret.clone(),
-            config_source: ads_config_source(),
-        }),
+        secret: Some(provider::secret_ref(&secret)),
         max_request_bytes: LAMBDA_PAYLOAD_LIMIT,
         max_response_bytes: LAMBDA_PAYLOAD_LIMIT,
         provider: Provider::Aws(AwsProvider {
@@ -65,8 +34,8 @@ pub(crate) fn cluster(
             host: endpoint.authority(),
             propagate_original_routing: false,
         }),
-    });
-    filters::of_function_cluster(module, &config, &secret)
+    };
+    provider::filters(module, config, &secret)
 }
 
 fn endpoint(lambda: &AwsUpstream) -> Endpoint {
@@ -130,7 +99,7 @@ pub(crate) fn credentials(
     form.reads.insert(key);
     let reason = match found {
         Some(Secret::Aws(keys)) => return (name, aws(Some(keys.clone()))),
-        Some(Secret::Tls(_)) => format!("secret {reference} holds no keys of AWS"),
+        Some(_) => format!("secret {reference} holds no keys of AWS"),
         None => format!("secret {reference} does not exist"),
     };
     form.problems

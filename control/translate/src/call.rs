@@ -3,7 +3,9 @@
 use tenon_contract::{
     AwsCall, CallConfig, CallTarget, Invocation, RequestShape, ResponseShape, VERSION,
 };
-use tenon_model::{AwsDestination, AwsUpstream, LambdaFunction, ObjectRef, Payload};
+use tenon_model::{
+    AwsDestination, AwsUpstream, InvocationStyle, LambdaFunction, ObjectRef, Payload,
+};
 
 use crate::aws::partition;
 
@@ -23,9 +25,11 @@ pub(crate) fn resolve(
     let defaults = AwsCall::new(arn_or_name(lambda, function));
     let target = CallTarget::Aws(AwsCall {
         qualifier: function.qualifier.clone(),
-        invocation: match asked.asynchronous {
-            Some(true) => Invocation::Event,
-            _ => Invocation::RequestResponse,
+        invocation: match asked.invocation_style {
+            None | Some(InvocationStyle::Sync) => Invocation::RequestResponse,
+            Some(InvocationStyle::Async) => Invocation::Event,
+            Some(InvocationStyle::DryRun) => Invocation::DryRun,
+            Some(InvocationStyle::Streaming) => Invocation::ResponseStream,
         },
         request,
         response,
@@ -35,6 +39,7 @@ pub(crate) fn resolve(
         expose_function_error: asked
             .expose_function_error
             .unwrap_or(defaults.expose_function_error),
+        log_tail: asked.log_tail.unwrap_or(defaults.log_tail),
         text_content_types: asked.text_content_types.clone(),
         empty_body_override: asked.empty_body_override.clone(),
         ..defaults
@@ -45,6 +50,11 @@ pub(crate) fn resolve(
         rewrites_path,
         target,
     })
+}
+
+/// Whether its answer is streamed.
+pub(crate) fn streams(call: &CallConfig) -> bool {
+    matches!(&call.target, CallTarget::Aws(aws) if aws.invocation == Invocation::ResponseStream)
 }
 
 /// What the function is given, and what its answer is.

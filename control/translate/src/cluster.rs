@@ -1,6 +1,6 @@
 //! An upstream as cluster.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use prost::Message;
@@ -15,7 +15,7 @@ use crate::proto::cluster::cluster::{
 };
 use crate::proto::{cluster, core, duration, endpoint, hcm, socket_address, uint, upstream_http};
 use crate::wire::any;
-use crate::{aws, names, tls};
+use crate::{aws, gcp, names, tls};
 
 /// Gloo's default.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,10 +25,12 @@ const SOCKET_MATCH: &str = "envoy.transport_socket_match";
 /// What an upstream comes to.
 #[derive(Default)]
 pub(crate) struct ClusterForm {
-    /// The encoded cluster.
-    pub(crate) cluster: Vec<u8>,
-    /// The generic secret that it uses, and where that comes from.
-    pub(crate) credentials: Option<(String, CredentialSource)>,
+    /// The encoded clusters, by name: the upstream's own, and those of its functions where each has one.
+    pub(crate) clusters: BTreeMap<String, Vec<u8>>,
+    /// The generic secrets that they use, by name, and where these come from.
+    pub(crate) credentials: BTreeMap<String, CredentialSource>,
+    /// Which field of the upstream these are about.
+    pub(crate) credentials_field: &'static str,
     /// The TLS secrets that it uses.
     pub(crate) tls_secrets: BTreeSet<ObjectKey>,
     /// What is worth a warning.
@@ -51,8 +53,38 @@ pub(crate) fn translate(
 ) -> ClusterForm {
     let mut form = ClusterForm::default();
     let tls = tls_secret(upstream, secrets, &mut form);
-    let mut cluster = cluster::Cluster {
-        name: names::cluster(key),
+    match &upstream.kind {
+        UpstreamType::Static(fixed) => {
+            let mut cluster = common(names::cluster(key), upstream);
+            static_hosts(fixed, upstream, tls, &mut cluster);
+            form.add(cluster, upstream, Vec::new());
+        }
+        UpstreamType::Aws(lambda) => {
+            let mut cluster = common(names::cluster(key), upstream);
+            let filters = aws::cluster(key, lambda, upstream, tls, module, &mut cluster);
+            form.add(cluster, upstream, filters);
+            let (name, source) = aws::credentials(lambda, secrets, &mut form);
+            form.credentials.insert(name, source);
+            form.credentials_field = "spec.aws";
+        }
+        UpstreamType::Gcp(gcp) => {
+            for target in gcp::targets(key, gcp) {
+                let mut cluster = common(target.cluster.clone(), upstream);
+                let filters =
+                    gcp::cluster(key, (gcp, upstream), &target, tls, module, &mut cluster);
+                form.add(cluster, upstream, filters);
+            }
+            gcp::credentials(key, gcp, secrets, &mut form);
+            form.credentials_field = "spec.gcp";
+        }
+    }
+    form
+}
+
+/// What all upstreams' clusters have.
+fn common(name: String, upstream: &Upstream) -> cluster::Cluster {
+    cluster::Cluster {
+        name,
         connect_timeout: Some(duration(
             upstream
                 .connection
@@ -63,23 +95,23 @@ pub(crate) fn translate(
         circuit_breakers: upstream.circuit_breakers.as_ref().map(circuit_breakers),
         upstream_connection_options: keepalive(&upstream.connection),
         ..cluster::Cluster::default()
-    };
-    let mut filters = Vec::new();
-    match &upstream.kind {
-        UpstreamType::Static(fixed) => {
-            static_hosts(fixed, upstream, tls, &mut cluster);
-        }
-        UpstreamType::Aws(lambda) => {
-            filters = aws::cluster(key, lambda, upstream, tls, module, &mut cluster);
-            form.credentials = Some(aws::credentials(lambda, secrets, &mut form));
-        }
     }
-    if let Some(options) = http_options(upstream, filters) {
-        cluster.typed_extension_protocol_options =
-            HashMap::from([(HTTP_OPTIONS.to_owned(), any(&options))]);
+}
+
+impl ClusterForm {
+    fn add(
+        &mut self,
+        mut cluster: cluster::Cluster,
+        upstream: &Upstream,
+        filters: Vec<hcm::HttpFilter>,
+    ) {
+        if let Some(options) = http_options(upstream, filters) {
+            cluster.typed_extension_protocol_options =
+                HashMap::from([(HTTP_OPTIONS.to_owned(), any(&options))]);
+        }
+        let bytes = cluster.encode_to_vec();
+        self.clusters.insert(cluster.name, bytes);
     }
-    form.cluster = cluster.encode_to_vec();
-    form
 }
 
 /// The secret that `sslConfig` names.
@@ -97,7 +129,7 @@ fn tls_secret<'a>(
     form.tls_secrets.insert(key);
     let problem = match found {
         Some(Secret::Tls(secret)) => return Some(secret),
-        Some(Secret::Aws(_)) => format!("secret {reference} holds no certificates"),
+        Some(_) => format!("secret {reference} holds no certificates"),
         None => format!("secret {reference} does not exist"),
     };
     form.problems

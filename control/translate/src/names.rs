@@ -13,6 +13,11 @@ pub(crate) fn cluster_of(upstream: &ObjectRef) -> String {
     format!("{}_{}", upstream.name, upstream.namespace)
 }
 
+/// The cluster of one function of an upstream, where each has its own; `upstream` is the name of the upstream's own.
+pub(crate) fn function_cluster(upstream: &str, function: &str) -> String {
+    format!("{upstream}/{function}")
+}
+
 pub(crate) fn virtual_host(virtual_service: &ObjectKey) -> String {
     format!("{}_{}", virtual_service.namespace, virtual_service.name)
 }

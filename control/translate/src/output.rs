@@ -65,6 +65,15 @@ pub enum CredentialSource {
         /// The region of STS.
         region: String,
     },
+    /// An ID token of Google's.
+    Gcp {
+        /// For whom it is.
+        audience: String,
+        /// A service account's key from a Secret; `None`: as the environment has it (a file, the metadata server).
+        key: Option<tenon_model::GcpKey>,
+        /// The service account that it is to be of, if not of whose credentials there are.
+        service_account: Option<String>,
+    },
 }
 
 /// A change of the resources.

@@ -1,14 +1,15 @@
 //! A route: where requests go, which function they call, what is done besides.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use envoy_types::pb::envoy::r#type::matcher::v3::RegexMatchAndSubstitute;
 use envoy_types::pb::envoy::r#type::v3::{FractionalPercent, fractional_percent::DenominatorType};
 use tenon_contract::{CALL_HEADER, CALL_KEY, CallConfig, ERROR_HEADER};
 use tenon_model::{
-    Action, Destination, HeaderManipulation, HeaderToAdd, HostRewrite, ObjectKey, ObjectRef,
-    PathRedirect, Problem, ProblemLevel, Redirect, RegexRewrite, RetryPolicy, Route, RouteOptions,
-    Shadowing, Upstream, UpstreamType, WeightedDestination,
+    Action, Destination, DestinationSpec, HeaderManipulation, HeaderToAdd, HostRewrite, ObjectKey,
+    ObjectRef, PathRedirect, Problem, ProblemLevel, Redirect, RegexRewrite, RetryPolicy, Route,
+    RouteOptions, Shadowing, Upstream, UpstreamType, WeightedDestination,
 };
 
 use crate::proto::route::redirect_action::{
@@ -23,7 +24,7 @@ use crate::proto::route::weighted_cluster::ClusterWeight;
 use crate::proto::{
     BUFFER_LIMIT, boolean, core, duration, header, inline_string, regex, route, uint,
 };
-use crate::{call, names};
+use crate::{call, gcp, names};
 
 /// Finds upstreams.
 pub(crate) trait Upstreams {
@@ -48,7 +49,7 @@ pub(crate) struct Routes<'a, U> {
 }
 
 /// What a function route must not have, and why.
-const SIGNED: &str = "is not possible on a route to a function: the host is signed";
+const SIGNED: &str = "is not possible on a route to a function: the host is the function's own";
 
 impl<U: Upstreams> Routes<'_, U> {
     pub(crate) fn translate(&mut self, path: &str, from: &Route) -> RouteForm {
@@ -90,14 +91,15 @@ impl<U: Upstreams> Routes<'_, U> {
 
     fn single(&mut self, path: &str, from: &Route, to: &Destination) -> Option<RouteForm> {
         let at = format!("{path}.routeAction.single");
-        let call = self.destination(&at, from, to)?;
-        let specifier = ClusterSpecifier::Cluster(names::cluster_of(&to.upstream));
+        let (cluster, call) = self.destination(&at, from, to)?;
+        let specifier = ClusterSpecifier::Cluster(cluster);
         let mut action = self.action(path, from, specifier);
         let mut calls = BTreeMap::new();
         if let Some(call) = &call {
             self.check_function_route(path, from);
             calls.insert(CALL_KEY.to_owned(), call.to_json());
             no_upgrades(&mut action);
+            outlast(&mut action, call);
         }
         Some(self.forwarding(from, action, calls, call.is_some()))
     }
@@ -109,14 +111,14 @@ impl<U: Upstreams> Routes<'_, U> {
         destinations: &[WeightedDestination],
     ) -> Option<RouteForm> {
         let mut calls = BTreeMap::new();
+        let mut streaming = None;
         let mut clusters = Vec::new();
         for (index, to) in destinations.iter().enumerate() {
             let at = format!("{path}.routeAction.multi.destinations[{index}].destination");
-            let (call, name) = match self.destination(&at, from, &to.destination) {
-                Some(call) => (call, names::cluster_of(&to.destination.upstream)),
+            let (name, call) = self
+                .destination(&at, from, &to.destination)
                 // It keeps its weight, and answers 500 for it.
-                None => (None, names::BLACKHOLE.to_owned()),
-            };
+                .unwrap_or_else(|| (names::BLACKHOLE.to_owned(), None));
             let mut weight = ClusterWeight {
                 name,
                 weight: Some(uint(to.weight)),
@@ -133,6 +135,7 @@ impl<U: Upstreams> Routes<'_, U> {
                         .request_headers_to_add
                         .push(header(CALL_HEADER, &key, false));
                     calls.insert(key, call.to_json());
+                    streaming = streaming.or(Some(call).filter(call::streams));
                 }
                 None => weight
                     .response_headers_to_remove
@@ -151,17 +154,20 @@ impl<U: Upstreams> Routes<'_, U> {
             self.check_function_route(path, from);
             no_upgrades(&mut action);
         }
+        if let Some(call) = &streaming {
+            outlast(&mut action, call);
+        }
         // Each weight says for itself whether the error is ours.
         Some(self.forwarding(from, action, calls, true))
     }
 
-    /// The call of a destination (if it is a function), or nothing if requests cannot go there.
+    /// The cluster of a destination and the call (if it is a function), or nothing if requests cannot go there.
     fn destination(
         &mut self,
         at: &str,
         from: &Route,
         to: &Destination,
-    ) -> Option<Option<CallConfig>> {
+    ) -> Option<(String, Option<CallConfig>)> {
         let upstream = match self.upstreams.upstream(&to.upstream) {
             Ok(upstream) => upstream,
             Err(reason) => {
@@ -169,22 +175,38 @@ impl<U: Upstreams> Routes<'_, U> {
                 return None;
             }
         };
-        match (&upstream.kind, &to.aws) {
-            (UpstreamType::Aws(lambda), aws) => {
+        let resolved = match (&upstream.kind, &to.spec) {
+            (UpstreamType::Aws(lambda), None | Some(DestinationSpec::Aws(_))) => {
+                let asked = match &to.spec {
+                    Some(DestinationSpec::Aws(asked)) => Some(asked),
+                    _ => None,
+                };
                 let rewrites =
                     from.options.prefix_rewrite.is_some() || from.options.regex_rewrite.is_some();
-                match call::resolve(&to.upstream, lambda, aws.as_ref(), rewrites) {
-                    Ok(call) => Some(Some(call)),
-                    Err((field, text)) => {
-                        self.error(format!("{at}{field}"), text);
-                        None
-                    }
-                }
+                call::resolve(&to.upstream, lambda, asked, rewrites)
+                    .map(|call| (names::cluster_of(&to.upstream), call))
             }
-            (UpstreamType::Static(_), None) => Some(None),
-            (UpstreamType::Static(_), Some(_)) => {
-                let text = format!("{} is not an AWS upstream", to.upstream);
-                self.error(format!("{at}.destinationSpec.aws"), text);
+            (UpstreamType::Gcp(gcp), None) => gcp::resolve(&to.upstream, gcp, None),
+            (UpstreamType::Gcp(gcp), Some(DestinationSpec::Gcp(asked))) => {
+                gcp::resolve(&to.upstream, gcp, Some(asked))
+            }
+            (UpstreamType::Static(_), None) => {
+                return Some((names::cluster_of(&to.upstream), None));
+            }
+            (_, Some(spec)) => {
+                let kind = match spec {
+                    DestinationSpec::Aws(_) => "an AWS",
+                    DestinationSpec::Gcp(_) => "a GCP",
+                };
+                let text = format!("{} is not {kind} upstream", to.upstream);
+                self.error(format!("{at}.destinationSpec.{}", spec.field()), text);
+                return None;
+            }
+        };
+        match resolved {
+            Ok((cluster, call)) => Some((cluster, Some(call))),
+            Err((field, text)) => {
+                self.error(format!("{at}{field}"), text);
                 None
             }
         }
@@ -230,7 +252,7 @@ impl<U: Upstreams> Routes<'_, U> {
         let text = match self.upstreams.upstream(&shadowing.upstream) {
             Ok(upstream) => match upstream.kind {
                 UpstreamType::Static(_) => return Some(mirror(shadowing)),
-                UpstreamType::Aws(_) => format!(
+                UpstreamType::Aws(_) | UpstreamType::Gcp(_) => format!(
                     "upstream {} calls functions, and a copy of a request calls none: it is not sent",
                     shadowing.upstream
                 ),
@@ -325,6 +347,16 @@ fn no_upgrades(action: &mut route::RouteAction) {
         ..UpgradeConfig::default()
     }];
 }
+
+/// Envoy gives a response 15 seconds to end, unless it is told otherwise; a function may stream for longer.
+fn outlast(action: &mut route::RouteAction, call: &CallConfig) {
+    if action.timeout.is_none() && call::streams(call) {
+        action.timeout = Some(duration(LONGEST_CALL));
+    }
+}
+
+/// AWS Lambda quotas: "Function timeout: 900 seconds (15 minutes)".
+const LONGEST_CALL: Duration = Duration::from_secs(900);
 
 fn mirror(shadowing: &Shadowing) -> RequestMirrorPolicy {
     // The model has it from 0 to 100.

@@ -121,6 +121,37 @@ impl<EHF: EnvoyHttpFilter> Body for EnvoyHost<'_, EHF> {
             self.envoy.append_body(target, bytes);
         }
     }
+
+    /// In pieces, each taken off the front and what becomes of it put at the end: Envoy may hand over megabytes at once.
+    fn rewrite_body(&mut self, side: Side, rewrite: &mut dyn FnMut(&[u8], &mut Vec<u8>)) {
+        const PIECE: usize = 512 * 1024;
+        if !matches!(self.hook, Hook::Body { .. }) {
+            return;
+        }
+        let (_, received) = bodies(side);
+        let mut left = self.envoy.get_body_size(received);
+        let mut rewritten = Vec::with_capacity(left.min(PIECE));
+        while left > 0 {
+            let mut taken = 0;
+            self.envoy.for_each_body_chunk(received, &mut |chunk| {
+                if taken < PIECE {
+                    // What was put at the end is not taken again.
+                    let chunk = chunk.get(..left - taken).unwrap_or(chunk);
+                    rewrite(chunk, &mut rewritten);
+                    taken += chunk.len();
+                }
+            });
+            if taken == 0 {
+                return;
+            }
+            self.envoy.drain_body(received, taken);
+            if !rewritten.is_empty() {
+                self.envoy.append_body(received, &rewritten);
+                rewritten.clear();
+            }
+            left -= taken;
+        }
+    }
 }
 
 impl<EHF: EnvoyHttpFilter> Stream for EnvoyHost<'_, EHF> {

@@ -39,6 +39,9 @@ pub trait Body {
     /// Puts `bytes` in place of all of them. Also in the headers hook of a message without a body, which then has one,
     /// and in the trailers hook.
     fn replace_body(&mut self, side: Side, bytes: &[u8]);
+    /// Puts in place of the bytes that came with this call of the hook what `rewrite` adds to its second argument when it
+    /// is called with them, in pieces and in order. Only where none are held.
+    fn rewrite_body(&mut self, side: Side, rewrite: &mut dyn FnMut(&[u8], &mut Vec<u8>));
 }
 
 /// A stream's surroundings.

@@ -9,6 +9,7 @@
 //! is the downstream filter that restores the client's request where no try saw a response.
 
 mod call;
+mod clock;
 mod error;
 mod gcp;
 mod guard;

@@ -13,8 +13,8 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tenon_contract::{
-    AwsCredentials, AwsProvider, CALL_KEY, CallConfig, FunctionConfig, LAMBDA_PAYLOAD_LIMIT,
-    NAMESPACE, Provider, SecretBlob, SecretRef, UpstreamConfig,
+    AwsCredentials, AwsProvider, CALL_KEY, CallConfig, FunctionConfig, GcpProvider,
+    LAMBDA_PAYLOAD_LIMIT, NAMESPACE, Provider, SecretBlob, SecretRef, UpstreamConfig,
 };
 
 pub use config::{cluster, extension, function_filters, guard, listener, router, switch_guard_on};
@@ -75,6 +75,38 @@ impl GatewayBuilder {
         secret: &SecretBlob,
         change: impl FnOnce(&mut Value),
     ) -> Result<Self> {
+        let provider = Provider::Aws(AwsProvider {
+            region: REGION.into(),
+            host: lambda.to_string(),
+            propagate_original_routing: false,
+        });
+        let mut cluster = self.cluster_of(name, lambda, secret, LAMBDA_PAYLOAD_LIMIT, provider)?;
+        change(&mut cluster);
+        self.clusters.push(cluster);
+        Ok(self)
+    }
+
+    /// Adds a cluster that calls functions of Google's; its secret has the cluster's name.
+    ///
+    /// # Errors
+    /// The filter is not built.
+    pub fn google(mut self, name: &str, address: SocketAddr, secret: &SecretBlob) -> Result<Self> {
+        let provider = Provider::Gcp(GcpProvider {
+            host: format!("{name}.a.run.app"),
+        });
+        let cluster = self.cluster_of(name, address, secret, u64::MAX, provider)?;
+        self.clusters.push(cluster);
+        Ok(self)
+    }
+
+    fn cluster_of(
+        &self,
+        name: &str,
+        address: SocketAddr,
+        secret: &SecretBlob,
+        limit: u64,
+        provider: Provider,
+    ) -> Result<Value> {
         let file = secret_file(self.folder.path(), name);
         write_secret(&file, name, secret)?;
         let source = json!({"path_config_source": {"path": file}, "resource_api_version": "V3"});
@@ -84,18 +116,12 @@ impl GatewayBuilder {
                 name: name.into(),
                 config_source: serde_json::from_value(source)?,
             }),
-            max_request_bytes: LAMBDA_PAYLOAD_LIMIT,
-            max_response_bytes: LAMBDA_PAYLOAD_LIMIT,
-            provider: Provider::Aws(AwsProvider {
-                region: REGION.into(),
-                host: lambda.to_string(),
-                propagate_original_routing: false,
-            }),
+            max_request_bytes: limit,
+            max_response_bytes: limit,
+            provider,
         });
-        let mut cluster = cluster(name, lambda, function_filters(self.filter, &config)?);
-        change(&mut cluster);
-        self.clusters.push(cluster);
-        Ok(self)
+        let filters = function_filters(self.filter, &config)?;
+        Ok(cluster(name, address, filters))
     }
 
     /// Adds a cluster that is an ordinary service.

@@ -28,6 +28,7 @@ mod admin;
 mod client;
 mod double;
 mod envoy;
+mod google;
 mod load;
 mod ministack;
 mod process;
@@ -38,6 +39,7 @@ pub use client::{BodySender, Client, RequestBody, Response, get, post, request, 
 pub use double::{Answer, Gate, LambdaCall, LambdaDouble, PlainDouble, Received};
 pub use envoy::{Envoy, EnvoyOptions};
 pub use gateway::{Gateway, GatewayBuilder};
+pub use google::{Google, GoogleFunction};
 pub use load::Load;
 pub use ministack::Ministack;
 pub use process::{Process, artefact, free_port};

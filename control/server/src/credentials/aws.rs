@@ -2,7 +2,7 @@
 
 use std::env;
 use std::error::Error;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_config::provider_config::ProviderConfig;
 use aws_config::sts::AssumeRoleProvider;
@@ -14,7 +14,8 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::date_time::{DateTime, Format};
 use aws_smithy_types::error::ErrorMetadata;
 use tenon_contract::{AwsCredentials, SecretBlob};
-use tenon_translate::CredentialSource;
+
+use super::Resolved;
 
 /// The name of our sessions, as in CloudTrail.
 const SESSION: &str = "tenon";
@@ -27,41 +28,10 @@ const TOKEN_FILE: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
 /// What has to be resolved.
 #[derive(Clone)]
 pub(super) struct Request {
-    keys: Option<AwsCredentials>,
-    role_arn: Option<String>,
-    straight: bool,
-    region: String,
-}
-
-/// Credentials, and when they end.
-pub(super) struct Resolved {
-    pub(super) blob: SecretBlob,
-    pub(super) expiry: Option<SystemTime>,
-}
-
-impl Request {
-    /// What a source asks for, or (`Err`) what it already says.
-    pub(super) fn from_source(source: &CredentialSource) -> Result<Self, SecretBlob> {
-        match source.clone() {
-            CredentialSource::Unavailable(reason) => Err(SecretBlob::Unavailable(reason)),
-            CredentialSource::Aws {
-                keys: Some(keys),
-                role_arn: None,
-                ..
-            } => Err(SecretBlob::Aws(keys)),
-            CredentialSource::Aws {
-                keys,
-                role_arn,
-                disable_role_chaining,
-                region,
-            } => Ok(Self {
-                keys,
-                role_arn,
-                straight: disable_role_chaining,
-                region,
-            }),
-        }
-    }
+    pub(super) keys: Option<AwsCredentials>,
+    pub(super) role_arn: Option<String>,
+    pub(super) straight: bool,
+    pub(super) region: String,
 }
 
 pub(super) struct Aws {

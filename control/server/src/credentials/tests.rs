@@ -76,8 +76,11 @@ impl Fixture {
         tokio::spawn(async move { axum::serve(listener, router).await });
         let (cache, _) = Cache::new();
         let metrics = Metrics::default();
-        let (credentials, changes) =
-            Credentials::with(cache.clone(), metrics.clone(), Aws::with_sts(&url));
+        let providers = Providers {
+            aws: Aws::with_sts(&url),
+            gcp: Gcp::new(),
+        };
+        let (credentials, changes) = Credentials::with(cache.clone(), metrics.clone(), providers);
         Self {
             credentials,
             changes,
@@ -232,6 +235,15 @@ fn renewal_comes_early_and_retries_back_off() {
     assert_eq!(renew_in(seconds(3600)), seconds(3300));
     assert_eq!(renew_in(seconds(900)), seconds(810));
     assert_eq!(renew_in(seconds(1)), AT_MOST_EVERY);
+    for chance in [0, 1, 999, u64::MAX] {
+        let early = spread(seconds(3300), chance);
+        assert!(
+            (seconds(3234)..=seconds(3300)).contains(&early),
+            "{early:?}"
+        );
+        assert_eq!(spread(AT_MOST_EVERY, chance), AT_MOST_EVERY);
+    }
+    assert_ne!(spread(seconds(3300), 1), spread(seconds(3300), 500));
     let retries: Vec<_> = [1, 2, 3, 7, 100].map(|n| retry_in(n).as_secs()).into();
     assert_eq!(retries, [1, 2, 4, 60, 60]);
 }

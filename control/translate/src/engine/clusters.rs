@@ -1,5 +1,7 @@
 //! Upstreams as clusters, and the secrets that clusters use.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use bytes::Bytes;
 use prost::Message;
 use tenon_model::{ObjectKey, Secret, Spec};
@@ -35,17 +37,33 @@ impl Translator {
         for form in [&old, &form].into_iter().flatten() {
             work.secrets.extend(form.tls_secrets.iter().cloned());
         }
+        let (before, now) = (
+            old.as_ref().map(|form| &form.clusters),
+            form.as_ref().map(|form| &form.clusters),
+        );
+        let names: BTreeSet<_> = [before, now]
+            .into_iter()
+            .flatten()
+            .flat_map(BTreeMap::keys)
+            .collect();
+        for name in names {
+            let bytes = now.and_then(|now| now.get(name)).cloned();
+            self.tell(
+                ResourceType::Cluster,
+                name,
+                bytes.map(Bytes::from),
+                &key,
+                work,
+            );
+        }
         self.tell_credentials(&key, old, form.as_ref(), work);
-        let bytes = form.as_ref().map(|form| Bytes::from(form.cluster.clone()));
-        let name = names::cluster(&key);
-        self.tell(ResourceType::Cluster, &name, bytes, &key, work);
         if let Some(form) = form {
             self.clusters.insert(key.clone(), form);
         }
         work.statuses.insert(key);
     }
 
-    /// Tells of the generic secret of a cluster, and of the one that it used before.
+    /// Tells of the generic secrets of an upstream's clusters, and of those that they used before.
     fn tell_credentials(
         &mut self,
         key: &ObjectKey,
@@ -53,11 +71,11 @@ impl Translator {
         form: Option<&ClusterForm>,
         work: &mut Work,
     ) {
-        let old = old.and_then(|form| form.credentials);
-        let new = form.and_then(|form| form.credentials.clone());
-        if let Some((name, _)) = old
-            && new.as_ref().is_none_or(|(new, _)| *new != name)
-        {
+        let old = old.map(|form| form.credentials).unwrap_or_default();
+        let new = form
+            .map(|form| form.credentials.clone())
+            .unwrap_or_default();
+        for name in old.into_keys().filter(|name| !new.contains_key(name)) {
             let users = self.users_of_credentials.entry(name.clone()).or_default();
             users.remove(key);
             if users.is_empty() {
@@ -67,7 +85,7 @@ impl Translator {
                 work.update.credentials.insert(name, None);
             }
         }
-        if let Some((name, source)) = new {
+        for (name, source) in new {
             self.users_of_credentials
                 .entry(name.clone())
                 .or_default()

@@ -141,17 +141,12 @@ impl Translator {
         if self.proxies.iter().any(|proxy| !old.contains(proxy)) {
             let clusters: Vec<_> = self.clusters.keys().cloned().collect();
             for key in clusters {
-                let bytes = self
-                    .clusters
-                    .get(&key)
-                    .map(|form| Bytes::from(form.cluster.clone()));
-                self.tell(
-                    ResourceType::Cluster,
-                    &names::cluster(&key),
-                    bytes,
-                    &key,
-                    work,
-                );
+                let form = self.clusters.get(&key);
+                let told = form.map(|form| form.clusters.clone()).unwrap_or_default();
+                for (name, bytes) in told {
+                    let bytes = Some(Bytes::from(bytes));
+                    self.tell(ResourceType::Cluster, &name, bytes, &key, work);
+                }
             }
             let secrets: Vec<_> = self
                 .objects

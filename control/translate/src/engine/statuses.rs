@@ -43,11 +43,10 @@ impl Translator {
         }
         if let Some(form) = self.clusters.get(key) {
             problems.extend(form.problems.iter().cloned());
-            if let Some((name, _)) = &form.credentials
-                && let Some(reason) = self.credential_problems.get(name)
-            {
+            let reasons = form.credentials.keys();
+            for reason in reasons.filter_map(|name| self.credential_problems.get(name)) {
                 problems.push(Problem::warning(
-                    "spec.aws",
+                    form.credentials_field,
                     format!("no credentials: {reason}"),
                 ));
             }

@@ -103,7 +103,7 @@ impl Try {
         let secret = host.secret().map(|text| upstream.secrets.get(&text));
         match secret
             .unwrap_or_else(|| Err("the secret has not arrived".into()))
-            .and_then(|secret| secret.at(self.began).map(|()| secret))
+            .and_then(|secret| secret.at(upstream.clock.at(self.began)).map(|()| secret))
         {
             Ok(secret) => self.secret = Some(secret),
             Err(reason) => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tenon_contract::{Provider, UpstreamConfig};
 
 use super::call::{Call, Calls};
+use super::clock::ProviderClock;
 use super::secret::Secrets;
 use crate::host::{Host, Level};
 
@@ -15,6 +16,7 @@ pub struct Upstream {
     pub(super) max_request_bytes: u64,
     pub(super) max_response_bytes: u64,
     pub(super) secrets: Secrets,
+    pub(super) clock: ProviderClock,
     calls: Calls,
 }
 
@@ -27,6 +29,7 @@ impl Upstream {
             provider: config.provider,
             max_request_bytes: config.max_request_bytes,
             max_response_bytes: config.max_response_bytes,
+            clock: ProviderClock::default(),
             calls: Calls::default(),
         }
     }

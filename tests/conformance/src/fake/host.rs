@@ -172,6 +172,18 @@ impl Body for FakeHost {
         chunks.held.clear();
         chunks.new = vec![bytes.to_vec()];
     }
+
+    fn rewrite_body(&mut self, side: Side, rewrite: &mut dyn FnMut(&[u8], &mut Vec<u8>)) {
+        if self.chunks(side).held.iter().any(|chunk| !chunk.is_empty()) {
+            self.problem("rewrote a body of which some is held");
+        }
+        let chunks = self.chunks_mut(side);
+        let mut rewritten = Vec::new();
+        for chunk in &chunks.new {
+            rewrite(chunk, &mut rewritten);
+        }
+        chunks.new = vec![rewritten];
+    }
 }
 
 impl Stream for FakeHost {

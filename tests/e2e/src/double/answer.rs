@@ -1,15 +1,16 @@
-use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::{fmt, io};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use http_body_util::channel::{Channel, Sender};
 use http_body_util::{BodyExt, Full};
 use tokio::sync::watch;
 
-use crate::client::RequestBody;
+use crate::client::{BodySender, RequestBody, streaming_body};
 use crate::deadline::within;
+use crate::eventstream;
 
 /// Holds an [`Answer`] back until the test says so.
 #[derive(Debug, Clone, Default)]
@@ -55,10 +56,22 @@ pub struct Answer {
     hang_up: Option<HangUp>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 enum Content {
     Bytes(Bytes),
     Request,
+    /// For the first request; others have none.
+    Fed(Arc<Mutex<Option<RequestBody>>>),
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bytes(_) => "Bytes",
+            Self::Request => "Request",
+            Self::Fed(_) => "Fed",
+        })
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -102,6 +115,20 @@ impl Answer {
             ..Self::status(200)
         }
         .header("content-type", "application/json")
+    }
+
+    /// 200 with what Lambda streams, fed by the test with messages of [`crate::eventstream`]. It is for one call only.
+    pub fn streamed() -> (BodySender, Self) {
+        let (sender, body) = streaming_body();
+        let body = Content::Fed(Arc::new(Mutex::new(Some(body))));
+        let answer = Self {
+            body,
+            ..Self::status(200)
+        };
+        (
+            sender,
+            answer.header("content-type", eventstream::CONTENT_TYPE),
+        )
     }
 
     /// What Lambda answers where a function failed: 200, the header, and the words of the function.
@@ -184,7 +211,17 @@ impl Answer {
         let body = match &self.body {
             Content::Bytes(bytes) => bytes.clone(),
             Content::Request => request_body.clone(),
+            Content::Fed(body) => {
+                let body = body.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let body = body.context("a streamed answer is for one call")?;
+                return Ok(self.head().body(body)?);
+            }
         };
+        let trailers = header_map(&self.trailers)?;
+        Ok(self.head().body(self.into_body(body, trailers))?)
+    }
+
+    fn head(&self) -> http::response::Builder {
         let mut response = Response::builder().status(self.status);
         for (name, value) in &self.headers {
             response = response.header(name, value);
@@ -192,8 +229,7 @@ impl Answer {
         for (name, _) in &self.trailers {
             response = response.header("trailer", name);
         }
-        let trailers = header_map(&self.trailers)?;
-        Ok(response.body(self.into_body(body, trailers))?)
+        response
     }
 
     fn into_body(self, body: Bytes, trailers: HeaderMap) -> RequestBody {

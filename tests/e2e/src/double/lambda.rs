@@ -1,10 +1,12 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use percent_encoding::percent_decode_str;
+use time::OffsetDateTime;
+use time::macros::format_description;
 use tokio::sync::watch;
 
 use super::answer::Answer;
@@ -28,7 +30,7 @@ pub struct LambdaCall {
     pub request: Received,
 }
 
-/// Lambda's Invoke API over plain HTTP/1.1 and HTTP/2, with scripted functions. It verifies signatures as AWS does: a wrong
+/// Lambda's Invoke and InvokeWithResponseStream APIs over plain HTTP/1.1 and HTTP/2, with scripted functions. It verifies signatures as AWS does: a wrong
 /// one gets 403, and the function is not called.
 #[derive(Debug)]
 pub struct LambdaDouble {
@@ -46,6 +48,8 @@ struct State {
 struct Script {
     keys: Vec<AccessKey>,
     region: String,
+    /// How much its clock is ahead.
+    ahead: Duration,
     functions: HashMap<String, VecDeque<Answer>>,
 }
 
@@ -65,6 +69,7 @@ impl LambdaDouble {
             script: Mutex::new(Script {
                 keys: vec![Self::key()],
                 region: "us-east-1".into(),
+                ahead: Duration::ZERO,
                 functions: HashMap::new(),
             }),
             calls: watch::Sender::default(),
@@ -92,6 +97,11 @@ impl LambdaDouble {
     /// The region that requests have to be signed for from now on.
     pub fn set_region(&self, region: &str) {
         self.state.script().region = region.into();
+    }
+
+    /// How much its clock is ahead of this machine's from now on.
+    pub fn set_clock_ahead(&self, by: Duration) {
+        self.state.script().ahead = by;
     }
 
     /// How a function answers from now on: one answer a call, the last one again and again.
@@ -135,13 +145,14 @@ impl State {
             );
         };
         let mut script = self.script();
+        let now = SystemTime::now() + script.ahead;
         let refusal = verify(
             &request.parts(),
             &request.body,
             &script.keys,
             &script.region,
             "lambda",
-            SystemTime::now(),
+            now,
         )
         .err();
         let call = LambdaCall {
@@ -157,7 +168,7 @@ impl State {
             id = calls.len();
             calls.push(call);
         });
-        answer.header(
+        answer.header("date", &http_date(now)).header(
             "x-amzn-requestid",
             &format!("00000000-0000-4000-8000-{id:012}"),
         )
@@ -198,12 +209,17 @@ impl Script {
     }
 }
 
-/// The function and qualifier of an Invoke request's path.
+/// The function and qualifier of the path of either request.
 fn called_function(request: &Received) -> Option<(String, Option<String>)> {
     let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
-    let name = path
-        .strip_prefix("/2015-03-31/functions/")?
-        .strip_suffix("/invocations")
+    let invoked = path
+        .strip_prefix("/2015-03-31/functions/")
+        .and_then(|rest| rest.strip_suffix("/invocations"));
+    let streamed = path
+        .strip_prefix("/2021-11-15/functions/")
+        .and_then(|rest| rest.strip_suffix("/response-streaming-invocations"));
+    let name = invoked
+        .or(streamed)
         .filter(|name| !name.contains('/') && request.method == "POST")?;
     let qualifier = query
         .split('&')
@@ -215,6 +231,14 @@ fn called_function(request: &Received) -> Option<(String, Option<String>)> {
         None => name,
     };
     Some((function, qualifier))
+}
+
+fn http_date(at: SystemTime) -> String {
+    let format = format_description!(
+        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+    );
+    let text = OffsetDateTime::from(at).format(format);
+    text.expect("a time that can be written")
 }
 
 fn decode(text: &str) -> String {

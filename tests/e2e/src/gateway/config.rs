@@ -92,6 +92,7 @@ fn log_format() -> Value {
         "x-amz-log-type",
         "x-amz-security-token",
         "x-envoy-original-path",
+        "x-serverless-authorization",
         "x-tenon-call",
         "x-tenon-secret",
     ] {

@@ -29,6 +29,7 @@ pub(crate) struct Setting {
 pub(crate) struct Resources {
     folder: TempDir,
     delta: bool,
+    environment: Vec<(String, String)>,
 }
 
 impl Resources {
@@ -38,6 +39,7 @@ impl Resources {
         let resources = Self {
             folder,
             delta: true,
+            environment: vec![("RUST_LOG".into(), "debug".into())],
         };
         let log = json!({"fileSink": {
             "path": resources.folder.path().join("access.log"),
@@ -63,6 +65,12 @@ impl Resources {
         self
     }
 
+    /// The control plane finds this in its environment.
+    pub(crate) fn with_environment(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
     pub(crate) fn put(self, file: &str, resource: &Value) -> Result<Self> {
         write(
             &self.folder.path().join("resources"),
@@ -81,7 +89,7 @@ impl Resources {
     pub(crate) async fn start(self, filter: Filter) -> Result<Setting> {
         let mut options = TenonOptions::new(&self.folder.path().join("resources"), filter);
         options.state = Some(self.folder.path().join("state"));
-        options.environment = vec![("RUST_LOG".into(), "debug".into())];
+        options.environment = self.environment;
         let tenon = Tenon::serve(options).await?;
         let bootstrap = bootstrap(&BootstrapOptions {
             node_id: "gateway".into(),
@@ -194,6 +202,7 @@ fn log_format() -> Value {
         "x-amz-date",
         "x-amz-invocation-type",
         "x-amz-security-token",
+        "x-serverless-authorization",
         "x-tenon-call",
         "x-tenon-secret",
     ] {

@@ -28,6 +28,11 @@ impl Call {
         if !(200..=599).contains(&aws.function_error_status) {
             return Err("a call has a functionErrorStatus that is none of 200 to 599");
         }
+        // Lambda has no log for who does not wait.
+        aws.log_tail &= matches!(
+            aws.invocation,
+            Invocation::RequestResponse | Invocation::ResponseStream
+        );
         for pattern in &mut aws.text_content_types {
             pattern.make_ascii_lowercase();
         }

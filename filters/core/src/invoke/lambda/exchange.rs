@@ -14,6 +14,7 @@ use super::relay;
 use super::response::{LOG_RESULT, ProviderResponse};
 use super::unwrap::{self, BASE64, Unwrapped};
 use crate::host::{Host, Level, Side, Step};
+use crate::invoke::clock::Lesson;
 use crate::invoke::error::Code;
 use crate::invoke::header;
 use crate::invoke::secret::Secret;
@@ -110,7 +111,7 @@ pub(in crate::invoke) fn send(
     };
     let authority = aws.host.as_bytes();
     let mut buffer = Vec::new();
-    let now = host.now();
+    let now = upstream.clock.at(host.now());
     let signed = sign(
         signer,
         call,
@@ -231,7 +232,6 @@ pub(in crate::invoke) fn respond(
     let streams = call.aws.invocation == Invocation::ResponseStream;
     let step = match response.verdict() {
         None if streams => {
-            one.result = Some("ok");
             relay::begin(one, host, call);
             if end { Step::Continue } else { Step::Hold }
         }
@@ -280,6 +280,9 @@ pub(in crate::invoke) fn respond(
         Some(code) => {
             if let (403, Some(date)) = (response.status, response.date) {
                 host.clock_skew(date.abs_diff(host.now()).as_secs());
+                if response.is_about_time() {
+                    learn(upstream, host, date);
+                }
             }
             let message = response.message();
             host.log(
@@ -303,6 +306,22 @@ pub(in crate::invoke) fn respond(
         },
     );
     step
+}
+
+/// Learns the provider's time, so that the next signature is made for it.
+fn learn(upstream: &Upstream, host: &mut impl Host, date: Duration) {
+    let now = host.now();
+    let message = match upstream.clock.refused(now, date) {
+        Lesson::Nothing => return,
+        Lesson::Apart(seconds) => {
+            format!("its clock is {seconds} s from this machine's; calls are signed for its time")
+        }
+        Lesson::Together => "its clock is this machine's again".to_owned(),
+    };
+    host.log(
+        Level::Warn,
+        &format!("upstream {}: {message}", upstream.name()),
+    );
 }
 
 /// Logs the last lines of the function's log, of which Lambda sends 4 KB in base64.

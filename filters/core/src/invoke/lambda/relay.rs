@@ -17,8 +17,6 @@ use tenon_contract::ResponseShape;
 /// An answer under way.
 pub(in crate::invoke) struct Relay {
     stream: Stream,
-    /// What a hook sends on; kept for its capacity.
-    body: Vec<u8>,
     /// The headers have gone.
     begun: bool,
     /// The client gets no body, whatever the function writes.
@@ -51,7 +49,6 @@ pub(super) fn begin(one: &mut Try, host: &mut impl Host, call: &Call) {
         } else {
             Expect::Either
         }),
-        body: Vec::new(),
         begun: false,
         bodyless: one.client_kind().0,
         only_chosen: !unwrap::keeps_headers(call.aws.response),
@@ -81,8 +78,12 @@ pub(in crate::invoke) fn advance(
     if let Some(head) = relay.stream.take_head() {
         relay.put(host, head);
     }
-    let body = if relay.bodyless { &[][..] } else { &relay.body };
-    host.replace_body(Side::Response, body);
+    if relay.bodyless {
+        host.replace_body(Side::Response, b"");
+    }
+    if end {
+        one.result = Some("ok");
+    }
     let step = if relay.begun {
         Step::Continue
     } else {
@@ -94,16 +95,13 @@ pub(in crate::invoke) fn advance(
 
 impl Relay {
     fn decode(&mut self, host: &mut impl Host, end: bool) -> Result<(), Failure> {
-        let Self { stream, body, .. } = self;
-        body.clear();
         let mut decoded = Ok(());
-        // Nothing is left of what came before, so this is what came with this hook.
-        host.each_chunk(Side::Response, &mut |chunk| {
+        host.rewrite_body(Side::Response, &mut |bytes, body| {
             if decoded.is_ok() {
-                decoded = stream.feed(chunk, body);
+                decoded = self.stream.feed(bytes, body);
             }
         });
-        decoded.and_then(|()| if end { stream.finish() } else { Ok(()) })
+        decoded.and_then(|()| if end { self.stream.finish() } else { Ok(()) })
     }
 
     fn put(&mut self, host: &mut impl Host, head: Head) {

@@ -74,6 +74,20 @@ impl ProviderResponse {
         }
     }
 
+    /// Whether the call may have been refused for the time of its signature: what AWS's own clients take for it.
+    pub(crate) fn is_about_time(&self) -> bool {
+        matches!(
+            self.error_type.as_deref(),
+            Some(
+                "InvalidSignatureException"
+                    | "SignatureDoesNotMatch"
+                    | "RequestExpired"
+                    | "RequestInTheFuture"
+                    | "RequestTimeTooSkewed"
+            )
+        )
+    }
+
     /// Shows the type of an error without what follows it, which may name a host of AWS's own.
     pub(crate) fn put_error_type(&self, host: &mut impl Headers) {
         match &self.error_type {

@@ -1,0 +1,64 @@
+//! What the clusters of all providers of functions have in common.
+
+use tenon_contract::{FunctionConfig, SecretRef, UpstreamConfig, ads_config_source};
+use tenon_model::{Endpoint, TlsSecret, Upstream};
+
+use crate::cluster;
+use crate::output::Module;
+use crate::proto::cluster as envoy;
+use crate::proto::cluster::cluster::DiscoveryType;
+use crate::proto::hcm;
+use crate::{filters, tls};
+
+/// Points a cluster at a provider's endpoint, which is verified as the host of this name: credentials go there.
+pub(crate) fn point_at(
+    endpoint: &Endpoint,
+    name: &str,
+    upstream: &Upstream,
+    secret: Option<&TlsSecret>,
+    cluster: &mut envoy::Cluster,
+) {
+    cluster::discovery(
+        cluster,
+        match endpoint.ip() {
+            Some(_) => DiscoveryType::Static,
+            None => DiscoveryType::LogicalDns,
+        },
+    );
+    let lb_endpoint = cluster::lb_endpoint(&endpoint.host, endpoint.port);
+    cluster.load_assignment = cluster::load_assignment(&cluster.name, vec![lb_endpoint]);
+    if endpoint.tls {
+        let context = match &upstream.ssl {
+            None => tls::verified(name),
+            Some(ssl) => {
+                let context = tls::configured(ssl, secret);
+                let verified = ssl.sni.as_deref().unwrap_or(name);
+                // Unlike to other upstreams, tokens go here: never to somebody unverified.
+                let context = tls::or_verified(context, verified);
+                let is_ip = name.parse::<std::net::IpAddr>().is_ok();
+                match context.sni.is_empty() && !is_ip {
+                    true => tls::with_sni(&context, name),
+                    false => context,
+                }
+            }
+        };
+        cluster.transport_socket = Some(tls::socket(&context));
+    }
+}
+
+/// A generic secret over ADS.
+pub(crate) fn secret_ref(name: &str) -> SecretRef {
+    SecretRef {
+        name: name.to_owned(),
+        config_source: ads_config_source(),
+    }
+}
+
+/// The filters of a cluster with this configuration and secret.
+pub(crate) fn filters(
+    module: &Module,
+    config: UpstreamConfig,
+    secret: &str,
+) -> Vec<hcm::HttpFilter> {
+    filters::of_function_cluster(module, &FunctionConfig::Upstream(config), secret)
+}
