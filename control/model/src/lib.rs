@@ -117,7 +117,7 @@ pub enum Spec {
     /// A service, or a provider of functions.
     Upstream(Box<Upstream>),
     /// Domains and their routes.
-    VirtualService(VirtualService),
+    VirtualService(Box<VirtualService>),
 }
 
 /// What became of one document of a file.
