@@ -6,6 +6,7 @@ use crate::gcp::{self, GcpDestination};
 use crate::header::{self, HeaderManipulation};
 use crate::read::{Fields, Node};
 use crate::route_options::{self, RegexRewrite};
+use crate::transformation::{self, Transformations};
 use crate::{ObjectRef, matcher};
 
 /// What a route does with a request.
@@ -66,6 +67,8 @@ pub struct WeightedDestination {
     pub weight: u32,
     /// Headers to add and remove.
     pub headers: HeaderManipulation,
+    /// What is changed of requests and responses, in the place of what the route says.
+    pub transformations: Option<Transformations>,
 }
 
 /// Where a client is sent.
@@ -150,25 +153,21 @@ fn read_multi(node: &Node<'_>, namespace: &str) -> Option<Action> {
                     let destination =
                         fields.required("destination", |node| read_destination(&node, namespace));
                     let weight = fields.field("weight", |node| node.uint());
-                    let headers = fields.field("options", |node| {
+                    let options = fields.field("options", |node| {
                         node.object(|fields| {
-                            fields.later(&[
-                                "transformations",
-                                "stagedTransformations",
-                                "extauth",
-                                "bufferPerRoute",
-                                "csrf",
-                                "extensions",
-                            ]);
-                            fields.field("headerManipulation", |node| {
+                            fields.later(&["extauth", "bufferPerRoute", "csrf", "extensions"]);
+                            let headers = fields.field("headerManipulation", |node| {
                                 header::read_manipulation(&node)
-                            })
+                            });
+                            Some((headers, transformation::read(fields)))
                         })
                     });
+                    let (headers, transformations) = options.unwrap_or_default();
                     Some(WeightedDestination {
                         destination: destination?,
                         weight: weight.unwrap_or_default(),
                         headers: headers.unwrap_or_default(),
+                        transformations,
                     })
                 })
             })

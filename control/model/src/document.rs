@@ -205,7 +205,8 @@ fn read_spec(key: &ObjectKey, node: &Node<'_>) -> Option<Spec> {
         Kind::Gateway => gateway::read(node, namespace).map(Spec::Gateway),
         Kind::Secret => secret::read_bare(node).map(Spec::Secret),
         Kind::Upstream => upstream::read(node, namespace).map(|it| Spec::Upstream(Box::new(it))),
-        Kind::VirtualService => virtual_service::read(node, namespace).map(Spec::VirtualService),
+        Kind::VirtualService => virtual_service::read(node, namespace)
+            .map(|service| Spec::VirtualService(Box::new(service))),
     }
 }
 

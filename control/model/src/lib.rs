@@ -28,6 +28,7 @@ mod regex;
 mod route_options;
 mod secret;
 mod ssl;
+mod transformation;
 mod upstream;
 mod virtual_service;
 mod yaml;
@@ -51,6 +52,7 @@ pub use route_options::{
 };
 pub use secret::{GcpKey, Secret, TlsSecret};
 pub use ssl::{SslCertificates, SslParameters, TlsVersion, UpstreamSsl};
+pub use transformation::Transformations;
 pub use upstream::{
     CircuitBreakers, ConnectionConfig, Host, StaticUpstream, TcpKeepalive, Upstream, UpstreamType,
 };
@@ -121,7 +123,7 @@ pub enum Spec {
     /// A service, or a provider of functions.
     Upstream(Box<Upstream>),
     /// Domains and their routes.
-    VirtualService(VirtualService),
+    VirtualService(Box<VirtualService>),
 }
 
 /// What became of one document of a file.

@@ -74,6 +74,12 @@ impl<'a> Node<'a> {
         None
     }
 
+    /// A fault within the value, at this path from it.
+    pub(crate) fn error_at(&self, field: &str, text: &str) {
+        self.report
+            .push(Problem::error(format!("{}.{field}", self.path), text));
+    }
+
     pub(crate) fn warn(&self, text: impl Into<String>) {
         self.report
             .push(Problem::warning(self.path.to_string(), text));

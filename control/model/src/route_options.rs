@@ -7,6 +7,7 @@ use crate::header::{self, HeaderManipulation};
 use crate::matcher;
 use crate::read::{Fields, Node};
 use crate::regex;
+use crate::transformation::{self, Transformations};
 use crate::upstream::is_host_name;
 
 /// What a route does besides forwarding.
@@ -26,6 +27,8 @@ pub struct RouteOptions {
     pub headers: HeaderManipulation,
     /// Where a copy of the request goes.
     pub shadowing: Option<Shadowing>,
+    /// What is changed of requests and responses.
+    pub transformations: Option<Transformations>,
 }
 
 /// Which failures are tried again.
@@ -78,7 +81,7 @@ pub struct Shadowing {
 }
 
 /// Gloo's other options of a route.
-const LATER: [&str; 38] = [
+const LATER: [&str; 36] = [
     "ai",
     "appendXForwardedHost",
     "bufferPerRoute",
@@ -110,10 +113,8 @@ const LATER: [&str; 38] = [
     "rbac",
     "rateLimitRegular",
     "rateLimitEarly",
-    "stagedTransformations",
     "stats",
     "tracing",
-    "transformations",
     "upgrades",
     "waf",
     "caching",
@@ -163,6 +164,7 @@ pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<RouteOptions> {
                 })
                 .unwrap_or_default(),
             shadowing: fields.field("shadowing", |node| read_shadowing(&node, namespace)),
+            transformations: transformation::read(fields),
         })
     })
 }

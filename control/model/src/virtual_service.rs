@@ -7,6 +7,7 @@ use crate::header::{self, HeaderManipulation};
 use crate::matcher::{self, Matcher};
 use crate::read::{Fields, Node};
 use crate::route_options::{self, RetryPolicy, RouteOptions};
+use crate::transformation::{self, Transformations};
 
 /// Domains and their routes.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +27,8 @@ pub struct VirtualHostOptions {
     pub retries: Option<RetryPolicy>,
     /// Headers to add and remove.
     pub headers: HeaderManipulation,
+    /// What is changed of requests and responses.
+    pub transformations: Option<Transformations>,
 }
 
 /// A route.
@@ -41,7 +44,7 @@ pub struct Route {
     pub options: RouteOptions,
 }
 
-const LATER_OPTIONS: [&str; 22] = [
+const LATER_OPTIONS: [&str; 20] = [
     "bufferPerRoute",
     "cors",
     "corsPolicyMergeSettings",
@@ -60,9 +63,7 @@ const LATER_OPTIONS: [&str; 22] = [
     "ratelimit",
     "ratelimitBasic",
     "rbac",
-    "stagedTransformations",
     "stats",
-    "transformations",
     "waf",
 ];
 
@@ -99,6 +100,7 @@ fn read_host(fields: &mut Fields<'_>, namespace: &str) -> Option<VirtualService>
                         header::read_manipulation(&node)
                     })
                     .unwrap_or_default(),
+                transformations: transformation::read(fields),
             })
         })
     });

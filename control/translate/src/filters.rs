@@ -1,5 +1,6 @@
 //! Tenon's filters, in either host.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use envoy_types::pb::envoy::config::common::mutation_rules::v3 as mutation;
@@ -22,6 +23,7 @@ use envoy_types::pb::envoy::extensions::wasm::v3::{
 };
 use envoy_types::pb::google::protobuf::StringValue;
 use serde_json::{Value, json};
+use tenon_contract::transform::{Stage, TRANSFORM_FILTER, TransformConfig};
 use tenon_contract::{FUNCTION_FILTER, FunctionConfig, SECRET_HEADER};
 
 use crate::json::to_config;
@@ -91,16 +93,34 @@ pub fn listener_filter(module: &Module) -> Option<Value> {
 ///
 /// With the `.so` it is the guard. The `.wasm` has none: it could not reach the request's headers any more, and a trap
 /// would fail the whole listener; what it has instead shows its story, which it can only leave in filter state.
-pub(crate) fn of_listener(module: &Module, logged: bool) -> Vec<hcm::HttpFilter> {
+///
+/// Transformations go first, because what they change is what all others see, and because they then see the client's
+/// request again when the response comes.
+pub(crate) fn of_listener(
+    module: &Module,
+    logged: bool,
+    stages: &BTreeSet<Stage>,
+) -> Vec<hcm::HttpFilter> {
     let own = hcm::HttpFilter {
         name: if logged { FUNCTION_FILTER } else { UNLOGGED }.to_owned(),
         ..own_of_listener(module)
     };
-    vec![
-        forged_responses(),
-        own,
-        filter("envoy.filters.http.router", any(&Router::default())),
-    ]
+    let transforms = stages.iter().map(|stage| transform(module, *stage));
+    let router = filter("envoy.filters.http.router", any(&Router::default()));
+    transforms
+        .chain([forged_responses(), own, router])
+        .collect()
+}
+
+/// Applies what routes transform in a stage.
+fn transform(module: &Module, stage: Stage) -> hcm::HttpFilter {
+    let name = match stage {
+        Stage::Early => "tenon.transform.early",
+        Stage::Regular => "tenon.transform.regular",
+        Stage::PostRouting => "tenon.transform.post_routing",
+    };
+    let config = TransformConfig::stage(stage).to_json();
+    filter(name, hosted(module, TRANSFORM_FILTER, name, config))
 }
 
 fn own_of_listener(module: &Module) -> hcm::HttpFilter {
@@ -202,10 +222,14 @@ fn filter(name: &str, config: Any) -> hcm::HttpFilter {
 }
 
 fn function(module: &Module, config: &FunctionConfig) -> hcm::HttpFilter {
-    let config = Some(any(&StringValue {
-        value: config.to_json(),
-    }));
-    let typed = match module {
+    let typed = hosted(module, FUNCTION_FILTER, FUNCTION_FILTER, config.to_json());
+    filter(FUNCTION_FILTER, typed)
+}
+
+/// A filter in its host. `name` is this instance's.
+fn hosted(module: &Module, kind: &str, name: &str, config: String) -> Any {
+    let config = Some(any(&StringValue { value: config }));
+    match module {
         Module::So(path) => any(&DynamicModuleFilter {
             dynamic_module_config: Some(DynamicModuleConfig {
                 module: local_file(path),
@@ -213,14 +237,14 @@ fn function(module: &Module, config: &FunctionConfig) -> hcm::HttpFilter {
                 do_not_close: true,
                 ..DynamicModuleConfig::default()
             }),
-            filter_name: FUNCTION_FILTER.to_owned(),
+            filter_name: kind.to_owned(),
             filter_config: config,
             terminal_filter: false,
         }),
         Module::Wasm(path) => any(&Wasm {
             config: Some(PluginConfig {
-                name: FUNCTION_FILTER.to_owned(),
-                root_id: FUNCTION_FILTER.to_owned(),
+                name: name.to_owned(),
+                root_id: kind.to_owned(),
                 configuration: config,
                 // Never open: the secret's header would go to the provider.
                 failure_policy: FailurePolicy::FailReload.into(),
@@ -242,8 +266,7 @@ fn function(module: &Module, config: &FunctionConfig) -> hcm::HttpFilter {
                 ..PluginConfig::default()
             }),
         }),
-    };
-    filter(FUNCTION_FILTER, typed)
+    }
 }
 
 /// Hands the secret to the `.wasm`, which cannot subscribe to it.

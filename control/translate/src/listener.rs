@@ -7,6 +7,7 @@ use envoy_types::pb::envoy::config::common::mutation_rules::v3 as mutation;
 use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation::v3::HeaderMutation;
 use prost::Message;
 use tenon_contract::HEADER_PREFIX;
+use tenon_contract::transform::Stage;
 use tenon_model::{Gateway, ObjectKey, Problem};
 
 use crate::output::Module;
@@ -78,7 +79,12 @@ pub(crate) fn route_tables<'a>(
     }
 }
 
-pub(crate) fn translate(name: &str, gateway: &Gateway, module: &Module) -> Vec<u8> {
+pub(crate) fn translate(
+    name: &str,
+    gateway: &Gateway,
+    module: &Module,
+    stages: &BTreeSet<Stage>,
+) -> Vec<u8> {
     let manager = hcm::HttpConnectionManager {
         stat_prefix: "http".to_owned(),
         route_specifier: Some(hcm::http_connection_manager::RouteSpecifier::Rds(
@@ -87,7 +93,7 @@ pub(crate) fn translate(name: &str, gateway: &Gateway, module: &Module) -> Vec<u
                 route_config_name: names::route_table(name),
             },
         )),
-        http_filters: filters::of_listener(module, !gateway.access_logs.is_empty()),
+        http_filters: filters::of_listener(module, !gateway.access_logs.is_empty(), stages),
         use_remote_address: boolean(true),
         normalize_path: boolean(true),
         // Gloo allows them by default.

@@ -320,7 +320,7 @@ impl<U: Upstreams> Routes<'_, U> {
     }
 
     /// Answers for a route that cannot be served.
-    fn broken(&self) -> RouteForm {
+    pub(crate) fn broken(&self) -> RouteForm {
         let body = serde_json::json!({"error": {
             "code": "invalid_route",
             "message": format!(

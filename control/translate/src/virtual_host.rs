@@ -1,13 +1,14 @@
 //! A virtual service as virtual host, encoded once and put into each route table that serves it.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
 use tenon_contract::NAMESPACE;
+use tenon_contract::transform::{RouteTransformations, Stage, Stages, TRANSFORM_KEY};
 use tenon_model::{
-    Action, HeaderManipulation, Kind, ObjectKey, ObjectRef, Problem, ProblemLevel, Route, Upstream,
-    VirtualService,
+    Action, HeaderManipulation, Kind, ObjectKey, ObjectRef, Problem, ProblemLevel, Route,
+    Transformations, Upstream, VirtualHostOptions, VirtualService,
 };
 
 use crate::proto::route;
@@ -29,6 +30,8 @@ pub(crate) struct VirtualHostForm {
     pub(crate) domains: Vec<String>,
     /// The encoded virtual host, without domains.
     body: Vec<u8>,
+    /// The stages in which some route transforms.
+    pub(crate) stages: BTreeSet<Stage>,
     /// What is wrong or worth a warning.
     pub(crate) problems: Vec<Problem>,
     /// The upstreams that were looked at.
@@ -54,7 +57,7 @@ impl VirtualHostForm {
 
     /// Whether both make the same of a route table.
     pub(crate) fn same_output(&self, other: &Self) -> bool {
-        self.body == other.body && self.domains == other.domains
+        self.body == other.body && self.domains == other.domains && self.stages == other.stages
     }
 }
 
@@ -85,6 +88,7 @@ pub(crate) fn translate(
         upstreams: &seen,
         problems: Vec::new(),
     };
+    let mut stages = BTreeSet::new();
     for (index, from) in virtual_service.routes.iter().enumerate() {
         let path = format!("spec.virtualHost.routes[{index}]");
         let mut form = routes.translate(&path, from);
@@ -94,8 +98,21 @@ pub(crate) fn translate(
                 .typed_per_filter_config
                 .extend(filters::guard_on(shown));
         }
-        let metadata = (!form.calls.is_empty())
-            .then(|| Metadata::texts(NAMESPACE, form.calls).encode_to_vec());
+        let mut texts = form.calls;
+        match transformations(&path, from, options) {
+            Ok(None) => {}
+            Ok(Some(own)) => {
+                stages.extend(used(&own));
+                texts.insert(TRANSFORM_KEY.to_owned(), own.to_json());
+            }
+            Err(problem) => {
+                routes.problems.push(problem);
+                form.route = routes.broken().route;
+                texts = BTreeMap::new();
+            }
+        }
+        let metadata =
+            (!texts.is_empty()).then(|| Metadata::texts(NAMESPACE, texts).encode_to_vec());
         let own_name = from
             .name
             .as_ref()
@@ -115,6 +132,7 @@ pub(crate) fn translate(
     VirtualHostForm {
         domains: virtual_service.domains.clone(),
         body,
+        stages,
         problems,
         reads: seen.reads.into_inner(),
         incomplete: seen.missing.into_inner(),
@@ -132,6 +150,59 @@ fn answers_with_formatters(of_host: &HeaderManipulation, route: &Route) -> bool 
         .chain(weighted.iter().map(|to| &to.headers))
         .flat_map(|headers| &headers.response_add)
         .any(|header| header.value.contains('%'))
+}
+
+/// What a route transforms, `None` where nothing is.
+fn transformations(
+    path: &str,
+    route: &Route,
+    of_host: &VirtualHostOptions,
+) -> Result<Option<RouteTransformations>, Problem> {
+    let own = route.options.transformations.as_ref();
+    let stages = Transformations::below(own, of_host.transformations.as_ref());
+    let mut clusters: BTreeMap<String, Stages> = BTreeMap::new();
+    let destinations = match &route.action {
+        Action::Multi(destinations) => &destinations[..],
+        _ => &[],
+    };
+    let is_own = destinations.iter().any(|to| to.transformations.is_some());
+    for (index, to) in destinations.iter().enumerate().filter(|_| is_own) {
+        let own = to.transformations.as_ref().map(|it| it.stages.clone());
+        let own = own.or_else(|| stages.clone()).unwrap_or_default();
+        let cluster = names::cluster_of(&to.destination.upstream);
+        if clusters
+            .insert(cluster, own.clone())
+            .is_some_and(|other| other != own)
+        {
+            // A filter learns which cluster was chosen, but not which of its weights.
+            return Err(Problem::error(
+                format!("{path}.routeAction.multi.destinations[{index}].options"),
+                format!(
+                    "destinations of the same upstream, here {}, cannot have different transformations",
+                    to.destination.upstream
+                ),
+            ));
+        }
+    }
+    let stages = stages.unwrap_or_default();
+    if stages.is_empty() && clusters.is_empty() {
+        return Ok(None);
+    }
+    let mut all = RouteTransformations::new(stages);
+    all.clusters = clusters;
+    Ok(Some(all))
+}
+
+/// The stages of a route and its clusters.
+fn used(all: &RouteTransformations) -> impl Iterator<Item = Stage> {
+    let own = Stages {
+        early: all.early.clone(),
+        regular: all.regular.clone(),
+        post_routing: all.post_routing.clone(),
+    };
+    let clusters = all.clusters.values().flat_map(Stages::used);
+    let used: BTreeSet<Stage> = own.used().chain(clusters).collect();
+    used.into_iter()
 }
 
 /// Remembers what was looked at.

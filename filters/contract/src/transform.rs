@@ -24,7 +24,7 @@ pub const TRANSFORM_NAMESPACE: &str = "io.solo.transformation";
 pub const TRANSFORM_BODY_LIMIT: u64 = 1024 * 1024;
 
 /// When a transformation happens. Each stage is a filter of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Stage {
     /// Before authentication and rate limits.
@@ -158,6 +158,18 @@ pub struct Stages {
 }
 
 impl Stages {
+    /// The stages that something is done in.
+    pub fn used(&self) -> impl Iterator<Item = Stage> {
+        let all = [
+            (Stage::Early, &self.early),
+            (Stage::Regular, &self.regular),
+            (Stage::PostRouting, &self.post_routing),
+        ];
+        let does = |rules: &Transforms| *rules != Transforms::default();
+        let used = all.map(|(stage, rules)| rules.as_ref().is_some_and(does).then_some(stage));
+        used.into_iter().flatten()
+    }
+
     /// Whether nothing is said.
     pub fn is_empty(&self) -> bool {
         self.early.is_none() && self.regular.is_none() && self.post_routing.is_none()

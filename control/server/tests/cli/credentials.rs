@@ -65,6 +65,59 @@ fn answer(stream: TcpStream) -> Option<String> {
     Some(question)
 }
 
+/// Answers as the metadata services of EC2 (IMDSv2) and of containers do; tells each request's first line, and the token
+/// that came with it.
+fn metadata() -> (String, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (asked, questions) = mpsc::channel();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let question = answer_metadata(stream.unwrap());
+            if asked.send(question.unwrap_or_default()).is_err() {
+                return;
+            }
+        }
+    });
+    (url, questions)
+}
+
+fn answer_metadata(stream: TcpStream) -> Option<String> {
+    let mut reader = BufReader::new(stream);
+    let mut question = String::new();
+    reader.read_line(&mut question).ok()?;
+    let mut line = String::new();
+    while line != "\r\n" {
+        line.clear();
+        reader.read_line(&mut line).ok()?;
+        let lower = line.to_ascii_lowercase();
+        if lower.starts_with("authorization:") || lower.starts_with("x-aws-ec2-metadata-token:") {
+            question += &line;
+        }
+    }
+    let session = format!(
+        r#"{{"Code": "Success", "Type": "AWS-HMAC", "AccessKeyId": "ASIASESSION", "Token": "t",
+            "SecretAccessKey": "{SESSION_SECRET}", "LastUpdated": "2020-01-01T00:00:00Z", "Expiration": "{EXPIRATION}"}}"#
+    );
+    let roles = "/latest/meta-data/iam/security-credentials/";
+    let mut words = question.split(' ');
+    let (status, text) = match (words.next()?, words.next()?) {
+        ("PUT", "/latest/api/token") => (200, "a-metadata-token"),
+        ("GET", path) if path == roles => (200, "of-the-node"),
+        ("GET", path) if path.strip_prefix(roles) == Some("of-the-node") => (200, &*session),
+        ("GET", "/of-the-task") => (200, &*session),
+        _ => (404, ""),
+    };
+    let length = text.len();
+    write!(
+        reader.get_mut(),
+        "HTTP/1.1 {status} ok\r\nconnection: close\r\ncontent-length: {length}\r\n\
+         x-aws-ec2-metadata-token-ttl-seconds: 21600\r\n\r\n{text}"
+    )
+    .ok()?;
+    Some(question)
+}
+
 fn upstream(more: &str) -> String {
     FUNCTIONS.replace("secretRef: {name: keys, namespace: default}", more)
 }
@@ -171,4 +224,69 @@ fn without_chaining_a_web_identity_takes_the_upstreams_role_at_once() {
     for part in ["Action=AssumeRoleWithWebIdentity&", "role%2Fsecond"] {
         assert!(only.contains(part), "{part}\n{only}");
     }
+}
+
+#[test]
+fn a_container_asks_its_own_endpoint_with_its_token() {
+    let (url, questions) = metadata();
+    let token = folder(&[("token", "a-container-token")]);
+    let file = token.path().join("token").display().to_string();
+    let endpoint = format!("{url}/of-the-task");
+    let metrics = resolve(
+        "# nothing",
+        &[
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &endpoint),
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", &file),
+        ],
+    );
+    let question = questions.recv().unwrap();
+    assert!(question.starts_with("GET /of-the-task "), "{question}");
+    assert!(question.contains("a-container-token"), "{question}");
+    assert!(
+        metrics.contains("tenon_credentials_expiry_seconds{"),
+        "{metrics}"
+    );
+}
+
+#[test]
+fn an_instance_asks_the_metadata_service_with_a_session() {
+    let (url, questions) = metadata();
+    resolve(
+        "# nothing",
+        &[
+            ("AWS_EC2_METADATA_DISABLED", "false"),
+            ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &url),
+        ],
+    );
+    let questions: Vec<_> = questions.try_iter().collect();
+    assert!(
+        questions[0].starts_with("PUT /latest/api/token "),
+        "{questions:?}"
+    );
+    let last = questions.last().unwrap();
+    assert!(
+        last.contains("/security-credentials/of-the-node "),
+        "{last}"
+    );
+    assert!(last.contains("a-metadata-token"), "{last}");
+}
+
+#[test]
+fn a_profile_of_the_shared_file_is_taken() {
+    let files = folder(&[(
+        "credentials",
+        "[gateway]\naws_access_key_id = AKIDPROFILE\naws_secret_access_key = s\n",
+    )]);
+    let file = files.path().join("credentials").display().to_string();
+    let (url, questions) = sts();
+    resolve(
+        "roleArn: arn:aws:iam::123456789012:role/mine",
+        &[
+            ("AWS_SHARED_CREDENTIALS_FILE", &*file),
+            ("AWS_PROFILE", "gateway"),
+            ("AWS_ENDPOINT_URL_STS", &url),
+        ],
+    );
+    let question = questions.recv().unwrap();
+    assert!(question.contains("Credential=AKIDPROFILE/"), "{question}");
 }

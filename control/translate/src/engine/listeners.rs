@@ -26,10 +26,16 @@ impl Translator {
         for (key, gateway) in &gateways {
             let name = names::listener(gateway);
             let selected = self.selected(key, gateway, &mut all.listeners);
+            let selected: Vec<_> = selected.collect();
+            // A filter is there only for who uses it.
+            let stages = selected
+                .iter()
+                .flat_map(|(_, form)| form.stages.iter().copied());
+            let stages = stages.collect();
             let bound = Bound {
                 key: key.as_ref(),
-                tables: listener::route_tables(&name, selected),
-                listener: listener::translate(&name, gateway, &self.options.module).into(),
+                tables: listener::route_tables(&name, selected.into_iter()),
+                listener: listener::translate(&name, gateway, &self.options.module, &stages).into(),
                 name,
             };
             for proxy in &gateway.proxy_names {
