@@ -3,6 +3,7 @@
 
 mod forged;
 mod left;
+mod providers;
 mod setting;
 
 use std::collections::BTreeMap;
