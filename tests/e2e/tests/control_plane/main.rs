@@ -4,6 +4,7 @@
 mod forged;
 mod google;
 mod left;
+mod providers;
 mod setting;
 
 use std::collections::BTreeMap;
