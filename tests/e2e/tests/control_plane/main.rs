@@ -6,6 +6,7 @@ mod google;
 mod left;
 mod providers;
 mod setting;
+mod transformations;
 
 use std::collections::BTreeMap;
 
