@@ -2,15 +2,15 @@
 
 use std::rc::Rc;
 
-use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use tenon_core::host::{Headers, Level, Side, Step, Stream};
 use tenon_core::invoke::{Code, Guard, Try, Upstream};
 
-use crate::host::{StreamState, WasmHost, log};
+use crate::host::{WasmHost, log};
 use crate::metrics::CallMetrics;
 use crate::reply;
+use crate::runner::Runner;
 
 /// What the tries of a cluster share, on one worker.
 pub(crate) struct Shared {
@@ -23,8 +23,7 @@ pub(crate) struct Shared {
 /// One try.
 pub(crate) struct FunctionContext {
     shared: Rc<Shared>,
-    call: Try,
-    stream: StreamState,
+    runner: Runner<Try>,
     /// The request went to the provider, and no answer has come.
     waiting: bool,
 }
@@ -33,43 +32,33 @@ impl FunctionContext {
     pub(crate) fn new(shared: Rc<Shared>) -> Self {
         Self {
             shared,
-            call: Try::default(),
-            stream: StreamState::default(),
+            runner: Runner::default(),
             waiting: false,
         }
     }
 
-    /// Runs a hook of the core, and carries out what only needs the one step.
     fn run(&mut self, hook: impl FnOnce(&mut Try, &Upstream, &mut WasmHost<'_>) -> Step) -> Action {
-        let mut host = WasmHost::new(&mut self.stream, Some(&self.shared));
-        match hook(&mut self.call, &self.shared.upstream, &mut host) {
-            Step::Continue => Action::Continue,
-            Step::Hold => Action::Pause,
-            Step::Abort => {
-                if hostcalls::reset_http_response().is_err() {
-                    log(Level::Error, "Envoy does not reset a response");
-                }
-                Action::Pause
-            }
-            Step::Reply(answer) => {
-                self.stream.request.pending.clear();
-                self.stream.response.pending.clear();
-                reply::send(&answer);
-                Action::Pause
-            }
-        }
+        let shared = &*self.shared;
+        self.runner.run(Some(shared), |call, host| {
+            hook(call, &shared.upstream, host)
+        })
+    }
+
+    fn host(&mut self) -> WasmHost<'_> {
+        WasmHost::new(&mut self.runner.stream, Some(&self.shared))
     }
 }
 
 impl Context for FunctionContext {
     fn on_done(&mut self) -> bool {
-        let mut host = WasmHost::new(&mut self.stream, Some(&self.shared));
+        let waiting = std::mem::take(&mut self.waiting);
+        let mut host = WasmHost::new(&mut self.runner.stream, Some(&self.shared));
         // No response hook put the client's request back, and no downstream plugin can.
-        if std::mem::take(&mut self.waiting) {
+        if waiting {
             Guard.restore(&mut host);
         }
         let now = host.now();
-        self.call.destroyed(&mut host, now);
+        self.runner.state.destroyed(&mut host, now);
         true
     }
 }
@@ -78,8 +67,8 @@ impl HttpContext for FunctionContext {
     fn on_http_request_headers(&mut self, _count: usize, end: bool) -> Action {
         #[cfg(feature = "test-trap")]
         crate::trap::if_asked("request");
-        self.stream.take_secret(self.shared.has_secret);
-        self.stream.request.headers_arrive();
+        self.runner.stream.take_secret(self.shared.has_secret);
+        self.runner.stream.request.headers_arrive();
         let mut action = self.run(|call, upstream, host| call.request_headers(upstream, host, end));
         if action == Action::Continue {
             if end {
@@ -88,22 +77,22 @@ impl HttpContext for FunctionContext {
             // Once they went on, Envoy would take the headers out of reach: they wait for the body's first part.
             action = Action::Pause;
         }
-        self.stream.request.headers_leave(action);
+        self.runner.stream.request.headers_leave(action);
         action
     }
 
     fn on_http_request_body(&mut self, length: usize, end: bool) -> Action {
-        self.stream.request.body_arrives(length);
+        self.runner.stream.request.body_arrives(length);
         let action = self.run(|call, upstream, host| call.request_body(upstream, host, end));
-        self.stream.request.body_leaves(action);
+        self.runner.stream.request.body_leaves(action);
         self.waiting |= action == Action::Continue;
         action
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
-        self.stream.request.trailers_arrive();
+        self.runner.stream.request.trailers_arrive();
         let action = self.run(|call, upstream, host| call.request_trailers(upstream, host));
-        self.stream.request.body_leaves(Action::Continue);
+        self.runner.stream.request.body_leaves(Action::Continue);
         self.waiting |= action == Action::Continue;
         action
     }
@@ -112,35 +101,35 @@ impl HttpContext for FunctionContext {
         #[cfg(feature = "test-trap")]
         crate::trap::if_asked("response");
         self.waiting = false;
-        self.stream.response.headers_arrive();
+        self.runner.stream.response.headers_arrive();
         let mut action =
             self.run(|call, upstream, host| call.response_headers(upstream, host, end));
         if action == Action::Continue {
             if end {
-                self.drop_pending();
-            } else if self.call.awaits_response_body() {
+                self.runner.drop_pending(Side::Response);
+            } else if self.runner.state.awaits_response_body() {
                 // What it is replaced by has a length, which may only go on once there is a body to replace.
                 action = Action::Pause;
             }
         }
-        self.stream.response.headers_leave(action);
+        self.runner.stream.response.headers_leave(action);
         action
     }
 
     fn on_http_response_body(&mut self, length: usize, end: bool) -> Action {
-        self.stream.response.body_arrives(length);
+        self.runner.stream.response.body_arrives(length);
         let action = self.run(|call, upstream, host| call.response_body(upstream, host, end));
-        self.stream.response.body_leaves(action);
+        self.runner.stream.response.body_leaves(action);
         action
     }
 
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
-        self.stream.response.trailers_arrive();
+        self.runner.stream.response.trailers_arrive();
         let action = self.run(|call, upstream, host| call.response_trailers(upstream, host));
         if action == Action::Continue {
-            self.drop_pending();
+            self.runner.drop_pending(Side::Response);
         }
-        self.stream.response.body_leaves(Action::Continue);
+        self.runner.stream.response.body_leaves(Action::Continue);
         action
     }
 }
@@ -153,23 +142,11 @@ impl FunctionContext {
             Level::Error,
             "a request without a body arrived: the filter that gives each request a body is missing before this one",
         );
-        self.stream.request.pending.clear();
-        let mut host = WasmHost::new(&mut self.stream, Some(&self.shared));
+        self.runner.stream.request.pending.clear();
+        let mut host = self.host();
         Guard.restore(&mut host);
         let content_type = host.header(Side::Request, "content-type");
         let grpc = content_type.is_some_and(|value| value.starts_with(b"application/grpc"));
         reply::send(&Code::Internal.reply("internal error", grpc));
-    }
-
-    /// Leaves an error without its body, which Envoy gives no way to add to a response that has none.
-    fn drop_pending(&mut self) {
-        if std::mem::take(&mut self.stream.response.pending).is_empty() {
-            return;
-        }
-        WasmHost::new(&mut self.stream, Some(&self.shared)).set_header(
-            Side::Response,
-            "content-length",
-            b"0",
-        );
     }
 }

@@ -37,6 +37,7 @@ mod guard;
 mod host;
 mod metrics;
 mod reply;
+mod runner;
 mod transform;
 #[cfg(feature = "test-trap")]
 mod trap;

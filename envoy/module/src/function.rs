@@ -1,11 +1,9 @@
 //! The upstream part of `tenon.function`.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use envoy_proxy_dynamic_modules_rust_sdk::abi::{
-    envoy_dynamic_module_type_http_filter_stream_reset_reason as StreamResetReason,
     envoy_dynamic_module_type_on_http_filter_request_body_status as RequestBodyStatus,
     envoy_dynamic_module_type_on_http_filter_request_headers_status as RequestHeadersStatus,
     envoy_dynamic_module_type_on_http_filter_request_trailers_status as RequestTrailersStatus,
@@ -18,20 +16,18 @@ use envoy_proxy_dynamic_modules_rust_sdk::{
     HttpFilterConfig, PanicReply, envoy_log_error,
 };
 use tenon_contract::UpstreamConfig;
-use tenon_core::host::{Level, Reply, Step, Telemetry};
+use tenon_core::host::{Level, Step, Telemetry};
 use tenon_core::invoke::{Try, Upstream};
 
 use crate::host::{EnvoyHost, Hook, log, now};
 use crate::metrics::CallMetrics;
+use crate::runner::Runner;
 
 /// What the tries of a cluster share.
 pub(crate) struct Shared {
     pub(crate) upstream: Upstream,
     pub(crate) secret: Option<EnvoySecretId>,
     pub(crate) metrics: CallMetrics,
-    /// How much Envoy may hold back: the largest message, and a frame more, so that the filter's own answer comes first.
-    /// `None`: what it holds by itself, so that a slow side slows the other.
-    buffer_limit: Option<u64>,
 }
 
 /// The filter configuration of a cluster.
@@ -66,12 +62,10 @@ impl Function {
                 return None;
             }
         };
-        let held = upstream.most_held();
         Some(Self(Arc::new(Shared {
             upstream,
             secret,
             metrics,
-            buffer_limit: held.map(|held| held.saturating_add(2 << 20)),
         })))
     }
 }
@@ -79,8 +73,8 @@ impl Function {
 impl<EHF: EnvoyHttpFilter> HttpFilterConfig<EHF> for Function {
     fn new_http_filter(&self, _envoy: &mut EHF) -> Box<dyn HttpFilter<EHF>> {
         Box::new(FunctionFilter {
+            runner: Runner::new(self.0.upstream.most_held()),
             shared: self.0.clone(),
-            call: RefCell::default(),
         })
     }
 
@@ -95,96 +89,27 @@ impl<EHF: EnvoyHttpFilter> HttpFilterConfig<EHF> for Function {
 
 struct FunctionFilter {
     shared: Arc<Shared>,
-    call: RefCell<Try>,
+    runner: Runner<Try>,
 }
 
 impl FunctionFilter {
-    /// Lets Envoy hold back as much as the filter does: called where it begins to.
-    fn raise_buffer_limit(&self, envoy: &mut impl EnvoyHttpFilter) {
-        if let Some(limit) = self.shared.buffer_limit
-            && envoy.get_buffer_limit() < limit
-        {
-            envoy.set_buffer_limit(limit);
-        }
-    }
-
-    /// Runs a hook of the core, and answers the client if it says so. The core is not borrowed by then: Envoy sends a
-    /// filter's own answer through that filter's response hooks before it returns.
-    fn run<EHF: EnvoyHttpFilter, S>(
+    fn run<EHF: EnvoyHttpFilter, T>(
         &self,
         envoy: &mut EHF,
         hook: Hook,
         run: impl FnOnce(&mut Try, &Upstream, &mut EnvoyHost<'_, EHF>) -> Step,
-        (go_on, hold, stop): (S, S, S),
-    ) -> S {
-        let step = match self.call.try_borrow_mut() {
-            Ok(mut call) => run(
-                &mut call,
-                &self.shared.upstream,
-                &mut EnvoyHost::new(envoy, Some(&self.shared), hook),
-            ),
-            Err(_) => Step::Continue,
-        };
-        match step {
-            Step::Continue => go_on,
-            Step::Hold => hold,
-            Step::Abort => {
-                envoy.reset_stream(StreamResetReason::LocalReset, ABORTED);
-                stop
-            }
-            Step::Reply(reply) => {
-                answer(envoy, &reply);
-                stop
-            }
-        }
+        statuses: (T, T, T),
+    ) -> T {
+        let host = EnvoyHost::new(envoy, Some(&self.shared), hook);
+        let upstream = &self.shared.upstream;
+        self.runner
+            .run(host, |call, host| run(call, upstream, host), statuses)
     }
 }
-
-/// The response code details of a response that is cut off.
-pub(crate) const ABORTED: &str = "tenon_aborted";
-
-pub(crate) fn answer(envoy: &mut impl EnvoyHttpFilter, reply: &Reply) {
-    let headers: Vec<(&str, &[u8])> = reply
-        .headers
-        .iter()
-        .map(|(name, value)| (*name, value.as_bytes()))
-        .collect();
-    if !reply.trailers_only {
-        envoy.send_response(
-            u32::from(reply.status),
-            &headers,
-            Some(&reply.body),
-            Some(reply.details),
-        );
-        return;
-    }
-    // The SDK knows the one way of a gRPC answer that Envoy takes in every hook; it writes these three itself.
-    let value = |name: &str| {
-        reply
-            .headers
-            .iter()
-            .find(|(own, _)| *own == name)
-            .map(|(_, value)| value.as_str())
-    };
-    let status = value("grpc-status")
-        .and_then(|status| status.parse().ok())
-        .unwrap_or(GRPC_UNKNOWN);
-    let message = value("grpc-message").unwrap_or_default();
-    let more: Vec<_> = headers
-        .into_iter()
-        .filter(|(name, _)| !matches!(*name, "content-type" | "grpc-status" | "grpc-message"))
-        .collect();
-    envoy.send_grpc_response(status, message, &more, Some(reply.details));
-}
-
-const GRPC_UNKNOWN: u32 = 2;
 
 impl<EHF: EnvoyHttpFilter> HttpFilter<EHF> for FunctionFilter {
     fn on_request_headers(&self, envoy: &mut EHF, end: bool) -> RequestHeadersStatus {
         use RequestHeadersStatus::{Continue, StopIteration};
-        if !end {
-            self.raise_buffer_limit(envoy);
-        }
         self.run(
             envoy,
             Hook::Headers,
@@ -219,16 +144,12 @@ impl<EHF: EnvoyHttpFilter> HttpFilter<EHF> for FunctionFilter {
 
     fn on_response_headers(&self, envoy: &mut EHF, end: bool) -> ResponseHeadersStatus {
         use ResponseHeadersStatus::{Continue, StopIteration};
-        let status = self.run(
+        self.run(
             envoy,
             Hook::Headers,
             |call, upstream, host| call.response_headers(upstream, host, end),
             (Continue, StopIteration, StopIteration),
-        );
-        if !end && status == StopIteration {
-            self.raise_buffer_limit(envoy);
-        }
-        status
+        )
     }
 
     fn on_response_body(&self, envoy: &mut EHF, end: bool) -> ResponseBodyStatus {
@@ -256,7 +177,7 @@ impl<EHF: EnvoyHttpFilter> HttpFilter<EHF> for FunctionFilter {
     }
 
     fn on_destroy(&self, metrics: &dyn EnvoyMetrics, _panicked: bool) {
-        if let Ok(mut call) = self.call.try_borrow_mut() {
+        if let Some(mut call) = self.runner.state() {
             call.destroyed(
                 &mut Afterwards {
                     shared: &self.shared,

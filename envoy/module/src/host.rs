@@ -43,6 +43,10 @@ impl<'a, EHF> EnvoyHost<'a, EHF> {
             hook,
         }
     }
+
+    pub(crate) fn hook(&self) -> Hook {
+        self.hook
+    }
 }
 
 fn map(side: Side) -> HeaderType {

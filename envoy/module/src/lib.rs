@@ -16,6 +16,7 @@ mod function;
 mod guard;
 mod host;
 mod metrics;
+mod runner;
 mod transform;
 
 use envoy_proxy_dynamic_modules_rust_sdk::{

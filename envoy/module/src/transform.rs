@@ -1,11 +1,9 @@
 //! `tenon.transform`.
 
 use std::any::Any;
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use envoy_proxy_dynamic_modules_rust_sdk::abi::{
-    envoy_dynamic_module_type_http_filter_stream_reset_reason as StreamResetReason,
     envoy_dynamic_module_type_on_http_filter_request_body_status as RequestBodyStatus,
     envoy_dynamic_module_type_on_http_filter_request_headers_status as RequestHeadersStatus,
     envoy_dynamic_module_type_on_http_filter_request_trailers_status as RequestTrailersStatus,
@@ -22,9 +20,9 @@ use tenon_contract::transform::{TRANSFORM_FILTER, TransformConfig};
 use tenon_core::host::Step;
 use tenon_core::transform::{Pass, RouteRules, Transformer};
 
-use crate::function::{ABORTED, answer};
 use crate::host::{EnvoyHost, Hook};
 use crate::metrics::Panics;
+use crate::runner::Runner;
 
 /// The filter's configuration.
 pub(crate) struct TransformFilter {
@@ -73,8 +71,8 @@ pub(crate) fn new_route_config(_name: &str, config: &[u8]) -> Option<Box<dyn Any
 impl<EHF: EnvoyHttpFilter> HttpFilterConfig<EHF> for TransformFilter {
     fn new_http_filter(&self, _envoy: &mut EHF) -> Box<dyn HttpFilter<EHF>> {
         Box::new(Transform {
+            runner: Runner::new(Some(self.transformer.max_body_bytes())),
             transformer: self.transformer.clone(),
-            pass: RefCell::default(),
         })
     }
 
@@ -89,48 +87,21 @@ impl<EHF: EnvoyHttpFilter> HttpFilterConfig<EHF> for TransformFilter {
 
 struct Transform {
     transformer: Arc<Transformer>,
-    pass: RefCell<Pass>,
+    runner: Runner<Pass>,
 }
 
-/// More than the largest body that is held, so that the filter's own answer comes before Envoy's.
-const SPARE: u64 = 2 << 20;
-
 impl Transform {
-    /// Runs a hook of the core, and answers the client if it says so. The core is not borrowed by then: Envoy sends a
-    /// filter's own answer through that filter's response hooks before it returns.
-    fn run<EHF: EnvoyHttpFilter, S>(
+    fn run<EHF: EnvoyHttpFilter, T>(
         &self,
         envoy: &mut EHF,
         hook: Hook,
         run: impl FnOnce(&mut Pass, &Transformer, &mut EnvoyHost<'_, EHF>) -> Step,
-        (go_on, hold, stop): (S, S, S),
-    ) -> S {
-        let step = match self.pass.try_borrow_mut() {
-            Ok(mut pass) => run(
-                &mut pass,
-                &self.transformer,
-                &mut EnvoyHost::new(envoy, None, hook),
-            ),
-            Err(_) => Step::Continue,
-        };
-        match step {
-            Step::Continue => go_on,
-            Step::Hold => {
-                let limit = self.transformer.max_body_bytes().saturating_add(SPARE);
-                if hook == Hook::Headers && envoy.get_buffer_limit() < limit {
-                    envoy.set_buffer_limit(limit);
-                }
-                hold
-            }
-            Step::Abort => {
-                envoy.reset_stream(StreamResetReason::LocalReset, ABORTED);
-                stop
-            }
-            Step::Reply(reply) => {
-                answer(envoy, &reply);
-                stop
-            }
-        }
+        statuses: (T, T, T),
+    ) -> T {
+        let host = EnvoyHost::new(envoy, None, hook);
+        let transformer = &self.transformer;
+        self.runner
+            .run(host, |pass, host| run(pass, transformer, host), statuses)
     }
 }
 

@@ -6,7 +6,7 @@
 //! disturbs all; a row is the median of its rounds.
 //!
 //! `tenon-bench [ROUNDS [NAME...]]`: a name selects the rows that begin with it, as `transform/so` or `lambda/`, and what
-//! they are compared with. `anatomy/`, which says where the time of a call goes, is only measured where it is named.
+//! they are compared with; `=lambda/so/0B` selects one alone. `anatomy/`, which says where the time of a call goes, is only measured where it is named.
 
 mod cpu;
 mod function;

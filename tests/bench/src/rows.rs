@@ -139,9 +139,14 @@ impl Row {
     }
 }
 
-/// The rows that names select, with those that they are compared with. A name selects what it is the beginning of; none
-/// selects all.
+/// The rows that names select, with those that they are compared with. A name selects what it is the beginning of, or, with
+/// a `=` in front, the row of this name alone, as for a profile. None selects all.
 pub(crate) fn select(names: &[String]) -> Vec<Row> {
+    let alone = |row: &Row| {
+        names
+            .iter()
+            .any(|name| name.strip_prefix('=') == Some(&*row.name()))
+    };
     let mut selected = Vec::new();
     for group in GROUPS {
         for shape in group.shapes {
@@ -158,7 +163,9 @@ pub(crate) fn select(names: &[String]) -> Vec<Row> {
                 _ => names.iter().any(|name| row.name().starts_with(&**name)),
             };
             let rows: Vec<Row> = rows.collect();
-            if rows.iter().any(is_named) {
+            if rows.iter().any(alone) {
+                selected.extend(rows.iter().filter(|row| alone(row)));
+            } else if rows.iter().any(is_named) {
                 let compared = |row: &&Row| row.is_baseline() || row.variant == BUILTIN;
                 selected.extend(rows.iter().filter(|row| is_named(row) || compared(row)));
             }
