@@ -86,6 +86,8 @@ pub struct Uses {
     /// The first names of the variables, sorted, without those that the template itself always sets. An extractor's
     /// name among them needs no body.
     pub variables: Vec<String>,
+    /// The first names of all variables, sorted: unless [`Uses::context`], nothing else of the JSON context is looked at.
+    pub names: Vec<String>,
 }
 
 impl Template {

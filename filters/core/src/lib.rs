@@ -19,4 +19,5 @@ pub mod invoke;
 pub mod matching;
 mod percent;
 pub mod sign;
+mod text_hash;
 pub mod transform;

@@ -13,6 +13,7 @@ mod extractor;
 mod header_body;
 mod headers;
 mod matcher;
+mod members;
 mod pass;
 mod pattern;
 mod query;

@@ -254,7 +254,7 @@ impl<'t> Parser<'t> {
         match (function, arguments.first().map(|first| &first.term)) {
             (Function::Body, _) => self.reads.body(),
             (Function::Context, _) => self.reads.context(),
-            (Function::Exists, Some(Term::Literal(Value::String(name)))) => {
+            (Function::Exists, Some(Term::Literal(Value::String(name)))) if !name.contains('~') => {
                 let first = name.split(['.', '/']).next().unwrap_or_default();
                 self.reads.variable_of_message(first);
             }

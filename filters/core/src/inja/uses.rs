@@ -10,6 +10,7 @@ pub(super) struct Reads {
     body: bool,
     context: bool,
     variables: BTreeSet<String>,
+    names: BTreeSet<String>,
     /// Names that are set here, and how many of them there were when each open block began.
     bound: Vec<String>,
     blocks: Vec<usize>,
@@ -25,6 +26,8 @@ impl Reads {
     }
 
     pub(super) fn variable(&mut self, name: &str) {
+        // What is set here may lack a part that the message has.
+        self.names.insert(name.to_owned());
         if !self.bound.iter().any(|bound| bound == name) {
             self.variable_of_message(name);
         }
@@ -32,6 +35,7 @@ impl Reads {
 
     /// A name that is looked up in the message only, set or not.
     pub(super) fn variable_of_message(&mut self, name: &str) {
+        self.names.insert(name.to_owned());
         self.variables.insert(name.to_owned());
     }
 
@@ -64,6 +68,7 @@ impl Reads {
             body: self.body,
             context: self.context,
             variables: self.variables.into_iter().collect(),
+            names: self.names.into_iter().collect(),
         }
     }
 }

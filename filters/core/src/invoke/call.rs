@@ -1,6 +1,7 @@
 //! Calls, compiled.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -11,6 +12,7 @@ use super::gcp;
 use super::header::{Reach, Scheme};
 use super::lambda;
 use super::table::{CallByTable, Table};
+use crate::text_hash::TextHasher;
 
 /// A call as the filter uses it.
 #[derive(Debug)]
@@ -128,7 +130,7 @@ pub(super) struct Calls {
 }
 
 /// `None`: the text is no call.
-type Compiled = HashMap<Arc<[u8]>, Option<Arc<Listed>>>;
+type Compiled = HashMap<Arc<[u8]>, Option<Arc<Listed>>, BuildHasherDefault<TextHasher>>;
 
 /// More texts than a route table would hold: beyond it the cache starts anew rather than growing with every edit.
 const MOST_CALLS: usize = 16_384;
@@ -171,7 +173,7 @@ impl Calls {
             let mut known = if known.len() < MOST_CALLS {
                 HashMap::clone(known)
             } else {
-                HashMap::new()
+                Compiled::default()
             };
             known.insert(text.into(), compiled.clone());
             known

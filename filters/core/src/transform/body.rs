@@ -2,14 +2,19 @@
 
 use serde_json::Value;
 
+use super::members::{self, Members};
 use crate::host::{Body, Headers, Side};
 
-/// Reads a body as JSON; nothing is made of no body.
-pub(super) fn parse(body: &[u8], encoding: Option<&[u8]>) -> Result<Value, String> {
+/// Reads a body as JSON, as much of it as is asked for; nothing is made of no body.
+pub(super) fn parse(
+    body: &[u8],
+    members: &Members,
+    encoding: Option<&[u8]>,
+) -> Result<Value, String> {
     if body.is_empty() {
         return Ok(Value::Null);
     }
-    serde_json::from_slice(body).map_err(|error| match encoding {
+    members::parse(body, members).map_err(|error| match encoding {
         Some(encoding) if encoding != b"identity" => format!(
             "the body is not JSON: it is encoded ({})",
             String::from_utf8_lossy(encoding)

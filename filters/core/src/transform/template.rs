@@ -10,6 +10,7 @@ use tenon_contract::transform::{
 };
 
 use super::extractor::Extractor;
+use super::members::Members;
 use super::transformation::Message;
 use super::{Place, body, headers};
 use crate::host::{Side, TransformHost};
@@ -29,6 +30,8 @@ pub(super) struct Template {
     ignores_parse_errors: bool,
     /// Some template or merge needs the values of the JSON body.
     parses: bool,
+    /// These of its members.
+    members: Members,
     needs_body: bool,
     reads_request: bool,
 }
@@ -88,6 +91,14 @@ impl Template {
         let merges = matches!(body, NewBody::Extractions | NewBody::Keys(_));
         let is_json = config.parse_body_behavior == ParseBodyBehavior::ParseAsJson;
         let parses = is_json && !passes && (merges || compiler.uses.values);
+        let mut members = compiler.uses.members;
+        if merges {
+            members = Members::All;
+        }
+        for name in config.extractors.keys() {
+            // An extraction is put where its name says: what is there must be an object.
+            members.add(name.split('.').next().unwrap_or_default());
+        }
         let needs_body = !passes
             && (parses
                 || merges
@@ -105,6 +116,7 @@ impl Template {
             span,
             ignores_parse_errors: config.ignore_error_on_parse,
             parses,
+            members,
             needs_body,
             reads_request: compiler.uses.request,
         })
@@ -195,7 +207,7 @@ impl Template {
         let mut context = Value::Null;
         if self.parses {
             let encoding = host.header(message.side, "content-encoding");
-            context = match body::parse(body, encoding.as_deref()) {
+            context = match body::parse(body, &self.members, encoding.as_deref()) {
                 Err(_) if self.ignores_parse_errors => Value::Null,
                 parsed => parsed?,
             };
@@ -374,10 +386,11 @@ struct Compiler<'a> {
     uses: Uses,
 }
 
-#[derive(Default)]
 struct Uses {
     body: bool,
     values: bool,
+    /// Of the JSON body.
+    members: Members,
     request: bool,
 }
 
@@ -389,7 +402,12 @@ impl<'a> Compiler<'a> {
                 advanced: config.advanced_templates,
                 escape_characters: config.escape_characters,
             },
-            uses: Uses::default(),
+            uses: Uses {
+                body: false,
+                values: false,
+                members: Members::none(),
+                request: false,
+            },
         }
     }
 
@@ -403,6 +421,10 @@ impl<'a> Compiler<'a> {
         let uses = compiled.uses();
         self.uses.body |= uses.body;
         self.uses.values |= uses.context || uses.variables.iter().any(|it| !self.is_extraction(it));
+        if uses.context {
+            self.uses.members = Members::All;
+        }
+        uses.names.iter().for_each(|it| self.uses.members.add(it));
         self.uses.request |= template.text.contains("request_header");
         Some(compiled)
     }

@@ -36,6 +36,8 @@ fn what_a_template_reads_is_known_before_it_is_rendered() {
         ),
         ("{{ exists(\"a.b\") }}", false, false, vec!["a"]),
         ("{{ exists(header(\"n\")) }}", false, true, vec![]),
+        // A pointer with escapes in it.
+        ("{{ exists(\"a~1b/c\") }}", false, true, vec![]),
     ] {
         let expected: Vec<String> = variables.into_iter().map(str::to_owned).collect();
         assert_eq!(reads(template), (body, context, expected), "{template}");
@@ -72,6 +74,14 @@ fn names_that_the_template_surely_sets_are_not_the_messages() {
         let expected: Vec<String> = variables.into_iter().map(str::to_owned).collect();
         assert_eq!(reads(template).2, expected, "{template}");
     }
+}
+
+#[test]
+fn what_a_template_sets_may_still_be_looked_for_in_the_message() {
+    let template = "{% set a = 1 %}{{ a.b }}{% for x in [1] %}{{ loop.is_odd }}{% endfor %}";
+    let template = Template::compile(template, &Syntax::default()).unwrap();
+    assert_eq!(template.uses().variables, [""; 0]);
+    assert_eq!(template.uses().names, ["a", "loop"]);
 }
 
 #[test]

@@ -48,13 +48,33 @@ pub(super) fn way(row: &Row, function: SocketAddr, folder: &Path) -> Result<Way>
         )),
         BUILTIN => way.cluster.push(functions::builtin(row, function)),
         "so" => {
-            let call = CallConfig::aws(row.id(), row.id()).to_json();
-            way.route["metadata"] = json!({"filter_metadata": {NAMESPACE: {CALL_KEY: call}}});
+            call(row, &mut way);
             way.cluster = function_filters(Filter::So, &functions::config(function, folder)?)?;
         }
-        _ => {}
+        // The plugin on a route that has nothing for it.
+        "wasm-idle" => way.cluster.push(transforms::tenon(Filter::Wasm)?),
+        wasm => {
+            let all = function_filters(Filter::Wasm, &functions::config(function, folder)?)?;
+            let parts = match wasm {
+                // What gives a request a body.
+                "wasm-body" => 0..1,
+                // What hands it the secret.
+                "wasm-secret" => 1..2,
+                "wasm" => 0..all.len(),
+                _ => 0..0,
+            };
+            if wasm == "wasm" {
+                call(row, &mut way);
+            }
+            way.cluster = all.get(parts).unwrap_or_default().to_vec();
+        }
     }
     Ok(way)
+}
+
+fn call(row: &Row, way: &mut Way) {
+    let call = CallConfig::aws(row.id(), row.id()).to_json();
+    way.route["metadata"] = json!({"filter_metadata": {NAMESPACE: {CALL_KEY: call}}});
 }
 
 fn identity() -> Result<String> {

@@ -78,7 +78,8 @@ fn stages(template: TransformationTemplate) -> Stages {
     }
 }
 
-fn tenon(host: Filter) -> Result<Value> {
+/// The filter without rules of its own.
+pub(super) fn tenon(host: Filter) -> Result<Value> {
     let file = host.artefact()?;
     let file = json!({"local": {"filename": file}});
     let config = json!({
