@@ -6,6 +6,7 @@ use anyhow::Result;
 use tenon_conformance::{
     Artefact, Protocol, check, differences, run_on_envoy, run_on_fake, scenarios,
 };
+use tenon_e2e::Filter;
 use tokio::sync::Mutex;
 
 #[tokio::test]
@@ -31,6 +32,14 @@ async fn all_scenarios_hold_for_the_wasm_in_envoy_over_http2() -> Result<()> {
 /// One after the other: an Envoy takes an inotify instance for each cluster whose secret is a file, of which the table has
 /// many, and by default a user may have 128.
 static TURN: Mutex<()> = Mutex::const_new(());
+
+/// Each Envoy compiles it when it loads it, and may have fetched it before.
+#[test]
+fn the_wasm_stays_below_1250_kib() -> Result<()> {
+    let size = std::fs::metadata(Filter::Wasm.artefact()?)?.len();
+    assert!(size <= 1250 * 1024, "dist/tenon.wasm has {size} bytes");
+    Ok(())
+}
 
 async fn all_hold(artefact: Artefact, protocol: Protocol) -> Result<()> {
     let _turn = TURN.lock().await;
