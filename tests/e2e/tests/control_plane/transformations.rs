@@ -219,6 +219,15 @@ on_both_hosts! {
                 share("web", 0, staged(own("web"))),
                 share("other", 1, Value::Null),
             ], staged(own("route"))),
+            to_shares("/same", &[
+                share("web", 0, staged(own("first"))),
+                share("web", 1, staged(own("second"))),
+                share("web", 0, Value::Null),
+            ], staged(own("route"))),
+            to_shares("/silent-share", &[
+                share("web", 0, staged(own("first"))),
+                share("web", 1, Value::Null),
+            ], staged(own("route"))),
             to_service("/", Value::Null),
         ];
         let mut host = virtual_service("routes", "*", &routes);
@@ -237,6 +246,8 @@ on_both_hosts! {
                 ("/inheriting", &web, " early-host regular-route postRouting-host"),
                 ("/shares", &web, " early-web regular-web postRouting-web"),
                 ("/other-share", &other, " early-route regular-route postRouting-route"),
+                ("/same", &web, " early-second regular-second postRouting-second"),
+                ("/silent-share", &web, " early-route regular-route postRouting-route"),
                 ("/old", &web, "old"),
             ] {
                 let answer = client.send(get(path)).await?;

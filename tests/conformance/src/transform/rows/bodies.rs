@@ -143,7 +143,7 @@ fn requests() -> Vec<Row> {
             .sends_body("x y"),
         Row::new("what-templates-print-is-escaped-where-asked")
             .requests(|it| {
-                it.escape_characters = true;
+                it.escape_characters = Some(true);
                 it.body = Some(r#"{"a":"{{ a }}"}"#.into());
             })
             .request(post(r#"{"a":"x\"y\nz"}"#))
