@@ -42,7 +42,12 @@ pub(crate) fn run(bytes: &[u8]) {
         replacement_text: Some(with.to_owned()),
         ..extraction.clone()
     };
-    let Some(found) = extract(&replace(replacement), from_body, text) else {
+    let own = match mode {
+        // It has no replacement, and is refused with one.
+        ExtractionMode::Extract => extraction.clone(),
+        _ => replace(replacement),
+    };
+    let Some(found) = extract(&own, from_body, text) else {
         return;
     };
     let text = match from_body {

@@ -14,6 +14,8 @@ pub(super) fn parse(
     if body.is_empty() {
         return Ok(Value::Null);
     }
+    // RFC 8259, 8.1: a reader may ignore a byte order mark, and Gloo's does.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     members::parse(body, members).map_err(|error| match encoding {
         Some(encoding) if encoding != b"identity" => format!(
             "the body is not JSON: it is encoded ({})",

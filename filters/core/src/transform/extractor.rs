@@ -93,6 +93,15 @@ fn compile_mode(config: &Extraction, place: &mut Place<'_>) -> Option<Mode> {
     };
     let mode = match config.mode {
         ExtractionMode::Extract => {
+            if config
+                .replacement_text
+                .as_ref()
+                .is_some_and(|text| !text.is_empty())
+            {
+                return place
+                    .at("replacementText")
+                    .refuse("is of the modes SINGLE_REPLACE and REPLACE_ALL");
+            }
             let pattern = place
                 .at("regex")
                 .accept(FullMatch::compile(&config.regex))?;

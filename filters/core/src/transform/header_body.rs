@@ -12,11 +12,13 @@ pub(super) fn apply(
     host: &mut (impl Headers + Body),
     message: &Message<'_>,
     add_request_metadata: bool,
-) {
+) -> Result<(), String> {
     let side = message.side;
     let mut object = Map::new();
     if let Some(bytes) = message.body.filter(|bytes| !bytes.is_empty()) {
-        object.insert("body".into(), text(bytes));
+        // No JSON has other bytes, and what is left of them would be another body.
+        let body = std::str::from_utf8(bytes).map_err(|_| "the body is not UTF-8")?;
+        object.insert("body".into(), body.into());
     }
     let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
     host.each_header(side, &mut |name, value| {
@@ -45,6 +47,7 @@ pub(super) fn apply(
     let bodiless = body::is_bodiless(host, side, message.head);
     host.set_header(side, "content-type", b"application/json");
     body::replace(host, side, bodiless, bytes.as_bytes());
+    Ok(())
 }
 
 fn text(bytes: &[u8]) -> Value {

@@ -41,6 +41,12 @@ fn removed(name: String, place: &mut Place<'_>) -> Option<String> {
     Some(name)
 }
 
+/// Whether a message of this side can have a header of this name: pseudo-headers are of requests or of responses (RFC
+/// 9113, 8.3), and an HTTP/2 client resets a response that has a request's.
+pub(super) fn is_of(side: Side, name: &str) -> bool {
+    !name.starts_with(':') || (name == ":status") == (side == Side::Response)
+}
+
 /// A rendered value as it may be sent: without white space around it, which is no part of a value (RFC 9110, 5.5), and
 /// which a template's last line break would be.
 pub(super) fn value<'a>(name: &str, rendered: &'a [u8]) -> Result<&'a [u8], String> {

@@ -94,7 +94,8 @@ impl RequestMatcher {
         let (path, query) = query::split(&whole);
         let fits = match &self.path {
             None => true,
-            Some(PathMatcher::Prefix(prefix, case)) => path
+            // Of the query too, as far as it goes: Gloo's filter, unlike Envoy's routes, does not take it off.
+            Some(PathMatcher::Prefix(prefix, case)) => whole
                 .get(..prefix.len())
                 .is_some_and(|start| same(start, prefix, *case)),
             Some(PathMatcher::Exact(exact, case)) => same(path, exact, *case),

@@ -145,7 +145,8 @@ impl Template {
                 host.set_metadata(&it.namespace, &it.key, &it.read(&value));
             }
         }
-        for (name, template) in &self.headers {
+        let headers = self.headers.iter();
+        for (name, template) in headers.filter(|(name, _)| headers::is_of(side, name)) {
             let rendered = values.render(host, template)?;
             if rendered.is_empty() && !name.starts_with(':') {
                 host.remove_header(side, name);
@@ -156,7 +157,8 @@ impl Template {
         for name in &self.remove {
             host.remove_header(side, name);
         }
-        for (name, template) in &self.append {
+        let append = self.append.iter();
+        for (name, template) in append.filter(|(name, _)| headers::is_of(side, name)) {
             let rendered = values.render(host, template)?;
             if name.starts_with(':') && !rendered.is_empty() {
                 // There is one of these only.
@@ -506,7 +508,11 @@ impl<'a> Compiler<'a> {
                 override_empty: key.override_empty,
             });
         }
-        Some(NewBody::Keys(all))
+        // As Gloo: without a key there is nothing to merge, and the body is not written anew.
+        Some(match all.is_empty() {
+            true => NewBody::Same,
+            false => NewBody::Keys(all),
+        })
     }
 
     fn metadata(&mut self, place: &mut Place<'_>) -> Vec<MetadataValue> {

@@ -101,7 +101,7 @@ impl Transformation {
             Kind::Template(template) => template.apply(host, message)?,
             Kind::HeaderBody {
                 add_request_metadata,
-            } => header_body::apply(host, message, *add_request_metadata),
+            } => header_body::apply(host, message, *add_request_metadata)?,
         }
         if self.log {
             let mut body = Vec::new();

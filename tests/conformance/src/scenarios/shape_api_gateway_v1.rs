@@ -140,11 +140,35 @@ fn answers() -> Vec<Scenario> {
             .answer(answer(
                 r#"{"statusCode":200,"headers":{"X-A":"one","x-only":"1"},"multiValueHeaders":{"x-a":["two","three"],"Set-Cookie":["a=1","b=2"],"x-n":[1,false]},"body":""}"#,
             ))
-            .header("x-a", ["two", "three"])
+            .header("x-a", ["two", "three", "one"])
             .header("x-only", ["1"])
             .header("x-n", ["1", "false"])
             .header("set-cookie", ["a=1", "b=2"])
             .body(""),
+        of("v1-answer-merges-the-same-value-once")
+            .answer(answer(
+                r#"{"statusCode":200,"headers":{"Content-Type":"text/plain","x-a":"1","X-A":"2"},"multiValueHeaders":{"content-type":["text/plain"],"x-A":["2"]},"body":""}"#,
+            ))
+            .header("content-type", ["text/plain"])
+            .header("x-a", ["2", "1"])
+            .body(""),
+        of("v1-answer-without-a-status-is-200")
+            .answer(answer(r#"{"headers":{"x-a":"1"},"body":"x"}"#))
+            .gives(200)
+            .header("x-a", ["1"])
+            .body("x"),
+        of("v1-answer-of-nothing-is-200")
+            .answer(answer("{}"))
+            .gives(200)
+            .header("content-type", ["application/json"])
+            .header("content-length", ["0"])
+            .body(""),
+        of("v1-answer-with-fields-of-other-formats")
+            .answer(answer(
+                r#"{"statusCode":200,"statusDescription":"200 OK","cookies":["a=1"],"body":"x"}"#,
+            ))
+            .lacks("set-cookie")
+            .body("x"),
         of("v1-answer-is-json-where-nothing-else-is-said")
             .answer(answer(r#"{"statusCode":200,"body":"{}"}"#))
             .header("content-type", ["application/json"])
@@ -156,7 +180,7 @@ fn answers() -> Vec<Scenario> {
             .body(b"\0\xff\n"),
         of("v1-answer-of-nulls")
             .answer(answer(
-                r#"{"statusCode":200,"headers":null,"multiValueHeaders":null,"body":null,"isBase64Encoded":null}"#,
+                r#"{"statusCode":null,"headers":null,"multiValueHeaders":null,"body":null,"isBase64Encoded":null}"#,
             ))
             .body(""),
         of("v1-answer-s-status-may-be-digits-in-a-string")
@@ -177,13 +201,12 @@ fn answers() -> Vec<Scenario> {
 }
 
 /// Name, and an answer that is none.
-const MALFORMED: [(&str, &str); 14] = [
+const MALFORMED: [(&str, &str); 13] = [
     ("v1-no-json", "nothing like it"),
     ("v1-null", "null"),
     ("v1-bare-json", r#"{"message":"hello"}"#),
     ("v1-a-string", r#""hello""#),
-    ("v1-no-status", r#"{"body":"x"}"#),
-    ("v1-status-is-null", r#"{"statusCode":null,"body":"x"}"#),
+    ("v1-no-status-and-more", r#"{"body":"x","message":"hello"}"#),
     ("v1-status-is-a-word", r#"{"statusCode":"OK"}"#),
     ("v1-status-is-no-status", r#"{"statusCode":600}"#),
     ("v1-headers-are-text", r#"{"statusCode":200,"headers":"x"}"#),

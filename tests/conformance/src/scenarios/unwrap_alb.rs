@@ -39,6 +39,20 @@ pub(super) fn all() -> Vec<Scenario> {
         of("alb-body-may-hold-nul")
             .answer(answer(r#"{"body":"a\u0000b"}"#))
             .body("a\0b"),
+        of("alb-values-that-are-null-are-none")
+            .answer(answer(
+                r#"{"headers":{"x-z":null,"x-n":7},"multiValueHeaders":{"x-m":["1",null],"x-l":null},"body":"x"}"#,
+            ))
+            .lacks("x-z")
+            .header("x-n", ["7"])
+            .header("x-m", ["1"])
+            .lacks("x-l")
+            .body("x"),
+        of("alb-keeps-the-provider-s-status-where-the-function-sets-none")
+            .answer(answer(r#"{"headers":{"x-a":"1"},"body":"x"}"#))
+            .gives(200)
+            .header("x-a", ["1"])
+            .body("x"),
         of("alb-headers-that-are-no-object-are-none")
             .answer(answer(r#"{"headers":"a","multiValueHeaders":[],"body":"x"}"#))
             .body("x"),

@@ -236,9 +236,12 @@ mod tests {
         let answer = br#"{"headers":{"x-a":" \t a b "},"multiValueHeaders":{"x-b":["\tc ", " "]}}"#;
         let of = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let expected = [of("x-a", "a b"), of("x-b", "c"), of("x-b", "")];
-        for shape in [ResponseShape::ApiGateway, ResponseShape::Alb] {
-            assert_eq!(unwrap(shape, answer, 200).headers, expected);
-        }
+        assert_eq!(unwrap(ResponseShape::Alb, answer, 200).headers, expected);
+        let joined = [of("x-a", "a b"), of("x-b", "c")];
+        assert_eq!(
+            unwrap(ResponseShape::ApiGateway, answer, 200).headers,
+            joined
+        );
     }
 
     #[test]

@@ -7,6 +7,8 @@ use tenon_contract::transform::{
 };
 use tenon_core::inja::MAX_NESTING;
 
+use tenon_core::invoke::Code;
+
 use super::super::Row;
 use crate::fake::{Request, Response};
 
@@ -48,6 +50,11 @@ fn body(name: &'static str, text: &'static str) -> Row {
 
 fn post(body: &str) -> Request {
     Request::post("/", body).header("content-type", "application/json")
+}
+
+fn nested(depth: usize) -> String {
+    let value = "[".repeat(depth) + &"]".repeat(depth);
+    value.replace("[]", "[1]")
 }
 
 fn requests() -> Vec<Row> {
@@ -140,6 +147,15 @@ fn requests() -> Vec<Row> {
             })
             .request(post(r#"{"a":"b"}"#))
             .sends("x-a", ["b"]),
+        body("a-byte-order-mark-is-no-part-of-a-json-body", "{{ a }}")
+            .request(Request::post("/", b"\xef\xbb\xbf{\"a\":\"x\"}"))
+            .sends_body("x"),
+        body("a-json-body-is-nested-so-deep", "{{ length(context()) }}")
+            .request(post(&nested(127)))
+            .sends_body("1"),
+        body("a-json-body-is-nested-no-deeper", "{{ length(context()) }}")
+            .request(post(&nested(128)))
+            .refused(Code::BadRequest, ["the body is not JSON: recursion limit"]),
         Row::new("dont-parse-takes-any-body")
             .requests(|it| {
                 it.body = Some("{{ body() }}!".into());
@@ -280,6 +296,21 @@ fn merged() -> Vec<Row> {
         )
         .request(post(r#"{"a":1}"#))
         .sends_body(r#"{"a":2,"b":2}"#),
+        keys("no-json-keys-leave-the-body-as-it-is", &[])
+            .request(post(r#"{"b": 1, "a": 1.50}"#))
+            .sends("content-type", ["application/json"]),
+        keys(
+            "an-empty-key-that-overrides-is-no-json",
+            &[("a", "{{ header(\"x-none\") }}", true)],
+        )
+        .request(post(r#"{"a":"x"}"#))
+        .refused(Code::BadRequest, ["the value for a is not JSON"]),
+        keys(
+            "json-keys-cannot-be-merged-into-a-list",
+            &[("a", "1", false)],
+        )
+        .request(post("[1]"))
+        .refused(Code::BadRequest, ["bad request: "]),
         keys("json-keys-are-merged-into-nothing", &[("a", "1", false)])
             .request(post(""))
             .sends_body(r#"{"a":1}"#)
@@ -336,6 +367,28 @@ fn wrapped() -> Vec<Row> {
             .sends_at("/multiValueQueryStringParameters", json!({"a": ["1", "2"]}))
             .sends_at("/headers/:path", "/p/q?a=1&a=%32&b=")
             .sends_at("/multiValueHeaders", json!({"x-two": ["1", "2"]})),
+        Row::new("a-body-that-is-no-text-cannot-be-in-a-json-object")
+            .rules(rules(true, false))
+            .request(Request::post("/", b"\xff\0\xfe"))
+            .refused(Code::BadRequest, ["bad request: the body is not UTF-8"]),
+        Row::new("four-values-of-a-parameter-and-a-header-without-a-body")
+            .rules(rules(true, false))
+            .request(
+                Request::get("/?foo=bar&m=1&m=2&m=3&m=4")
+                    .header("x-m", "1")
+                    .header("x-m", "2")
+                    .header("x-m", "3"),
+            )
+            .not_on_wasm(ADDS_NO_BODY)
+            .sends_at("/path", "/")
+            .sends_at("/queryStringParameters", json!({"foo": "bar", "m": "4"}))
+            .sends_at(
+                "/multiValueQueryStringParameters",
+                json!({"m": ["1", "2", "3", "4"]}),
+            )
+            .sends_at("/headers/x-m", "3")
+            .sends_at("/multiValueHeaders", json!({"x-m": ["1", "2", "3"]}))
+            .hides("/body"),
         Row::new("a-response-becomes-one-json-object")
             .rules(rules(true, true))
             .answer(

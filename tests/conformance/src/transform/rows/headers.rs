@@ -89,6 +89,7 @@ fn requests() -> Vec<Row> {
         set("the-method-is-changed", ":method", "PUT")
             .request(Request::post("/", "x"))
             .sends(":method", ["PUT"]),
+        set("a-request-has-no-status", ":status", "418").sends(":status", []),
         set("the-host-is-changed", ":authority", "other.example")
             .sends(":authority", ["other.example"]),
         set(
@@ -200,6 +201,10 @@ fn responses() -> Vec<Row> {
             .answer(Response::status(200).header("x-old", "old").body("x"))
             .header("x-old", []),
         set("the-status-is-changed", ":status", "418").gives(418),
+        set("a-response-has-no-path", ":path", "/new").header(":path", []),
+        Row::new("a-response-has-no-path-to-append-to")
+            .responses(|it| it.headers_to_append = vec![append(":path", "/new")])
+            .header(":path", []),
         set("the-status-is-read", "x-new", "{{ header(\":status\") }}")
             .answer(Response::status(404).body("gone"))
             .header("x-new", ["404"]),

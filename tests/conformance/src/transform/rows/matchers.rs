@@ -60,9 +60,9 @@ fn paths() -> Vec<Row> {
         )
         .sends("x-rule", ["1"]),
         row(
-            "a-prefix-is-of-the-path-without-the-query",
-            "/a?/b",
-            [prefix("/a?"), prefix("/a")],
+            "a-prefix-may-reach-into-the-query",
+            "/a?b=1&c",
+            [prefix("/a?c"), prefix("/a?b=1"), prefix("/a")],
         )
         .sends("x-rule", ["1"]),
         row(

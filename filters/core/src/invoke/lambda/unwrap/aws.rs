@@ -10,7 +10,7 @@
 //! An answer that AWS would not take is answered as AWS does, with a 502 and its own words. What is `null` counts as not
 //! there, which is kinder than a load balancer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use serde_json::value::RawValue;
@@ -22,20 +22,20 @@ pub(super) fn api_gateway_v1(answer: &[u8]) -> Unwrapped {
     let read = || {
         let fields: Fields<'_> = serde_json::from_slice(answer).ok()?;
         let mut unwrapped = Unwrapped {
-            status: number_or_digits(present(&fields, "statusCode")?)?,
+            status: match present(&fields, "statusCode") {
+                Some(status) => number_or_digits(status)?,
+                // Whatever else there is would be lost.
+                None => fields.keys().all(|name| is_of_v1(name)).then_some(200)?,
+            },
             ..Unwrapped::default()
         };
-        let several = object(&fields, "multiValueHeaders")?;
-        let winners: BTreeSet<String> = several
-            .keys()
-            .map(|name| name.to_ascii_lowercase())
-            .collect();
+        let mut single: BTreeMap<String, Vec<&RawValue>> = BTreeMap::new();
         for (name, value) in object(&fields, "headers")? {
-            if !winners.contains(&name.to_ascii_lowercase()) {
-                put_scalar(&mut unwrapped, &name, value)?;
-            }
+            let name = name.to_ascii_lowercase();
+            single.entry(name).or_default().push(value);
         }
-        for (name, values) in several {
+        for (name, values) in object(&fields, "multiValueHeaders")? {
+            let of_name = unwrapped.headers.len();
             match read::<Vec<&RawValue>>(values) {
                 Some(values) => {
                     for value in values {
@@ -43,6 +43,14 @@ pub(super) fn api_gateway_v1(answer: &[u8]) -> Unwrapped {
                     }
                 }
                 None => put_scalar(&mut unwrapped, &name, values)?,
+            }
+            if let Some(others) = single.remove(&name.to_ascii_lowercase()) {
+                merge(&mut unwrapped, of_name, &name, others)?;
+            }
+        }
+        for (name, values) in single {
+            for value in values {
+                put_scalar(&mut unwrapped, &name, value)?;
             }
         }
         finish(unwrapped, &fields, "application/json")
@@ -53,6 +61,35 @@ pub(super) fn api_gateway_v1(answer: &[u8]) -> Unwrapped {
             r#"{"message": "Internal server error"}"#,
         )
     })
+}
+
+/// Whether format 1.0 has such a field. API Gateway answers 200 where a status is missing, and 502 where there is any
+/// other field (recorded of a REST API in the snapshots of localstack's `test_apigateway_lambda.py`).
+fn is_of_v1(field: &str) -> bool {
+    matches!(
+        field,
+        "statusCode" | "headers" | "multiValueHeaders" | "body" | "isBase64Encoded"
+    )
+}
+
+/// Adds what `headers` has to the several values of a name, which begin at `start` and come first; the same value in both
+/// counts once.
+fn merge(
+    unwrapped: &mut Unwrapped,
+    start: usize,
+    name: &str,
+    others: Vec<&RawValue>,
+) -> Option<()> {
+    let several = unwrapped.headers.get(start..).unwrap_or_default();
+    let several: BTreeSet<String> = several.iter().map(|(_, value)| value.clone()).collect();
+    for value in others {
+        let end = unwrapped.headers.len();
+        put_scalar(unwrapped, name, value)?;
+        if matches!(unwrapped.headers.get(end), Some((_, value)) if several.contains(value)) {
+            unwrapped.headers.truncate(end);
+        }
+    }
+    Some(())
 }
 
 /// Payload format 2.0.

@@ -1,8 +1,8 @@
 //! Gloo's two forms: `unwrapAsApiGateway` (envoy-gloo, `api_gateway_transformer.cc`) and `unwrapAsAlb`
-//! (`aws_lambda_filter.cc`). What differs on purpose: values of `set-cookie` stay apart instead of being joined by
-//! commas; names and values that would split the response are dropped in both forms; bodies may hold NUL bytes.
+//! (`aws_lambda_filter.cc`). What differs on purpose is in `docs/lambda.md`.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use serde_json::value::RawValue;
@@ -48,28 +48,24 @@ fn read_api_gateway(answer: &[u8]) -> Result<Unwrapped, &'static str> {
     };
     let single = object("headers", "invalid headers object")?;
     let several = object("multiValueHeaders", "invalid multiValueHeaders object")?;
-    // On the same name the several values win (AWS: "Lambda proxy integrations", output format).
-    let winners: BTreeSet<String> = several
-        .keys()
-        .map(|name| name.to_ascii_lowercase())
-        .collect();
     for (name, value) in single {
-        if !winners.contains(&name.to_ascii_lowercase()) {
-            push(&mut unwrapped.headers, &name, &shown(value));
-        }
+        push(&mut unwrapped.headers, &name, &compact(value));
     }
+    let mut added = Vec::new();
     for (name, values) in several {
         let values: Vec<&RawValue> = match read(values) {
             Some(values) => values,
             None if values.get().starts_with('{') => {
                 return Err("invalid multi header value object");
             }
+            None if is_null(values) => Vec::new(),
             None => vec![values],
         };
         for value in values {
-            push(&mut unwrapped.headers, &name, &shown(value));
+            push(&mut added, &name, &compact(value));
         }
     }
+    append(&mut unwrapped.headers, added);
     if is_too_much(&unwrapped.headers) {
         return Err("too many headers");
     }
@@ -87,6 +83,40 @@ fn read_api_gateway(answer: &[u8]) -> Result<Unwrapped, &'static str> {
         Some(body) => shown(body).into_owned().into_bytes(),
     };
     Ok(unwrapped)
+}
+
+/// Adds more values as Gloo does, behind the first one of a name and a comma. Cookies cannot be joined (RFC 6265, 3).
+fn append(headers: &mut Vec<(String, String)>, added: Vec<(String, String)>) {
+    let mut first = BTreeMap::new();
+    for (at, (name, _)) in headers.iter().enumerate() {
+        first.entry(name.clone()).or_insert(at);
+    }
+    for (name, value) in added {
+        let place = first.get(&name).filter(|_| name != "set-cookie");
+        match place.and_then(|at| headers.get_mut(*at)) {
+            Some(_) if value.is_empty() => {}
+            Some((_, all)) => {
+                if !all.is_empty() {
+                    all.push(',');
+                }
+                all.push_str(&value);
+            }
+            None => {
+                first.entry(name.clone()).or_insert(headers.len());
+                headers.push((name, value));
+            }
+        }
+    }
+}
+
+/// A string as its text, anything else as its JSON on one line, as a header's value has to be.
+fn compact(value: &RawValue) -> Cow<'_, str> {
+    if value.get().starts_with(['{', '['])
+        && let Some(value) = read::<serde_json::Value>(value)
+    {
+        return Cow::Owned(value.to_string());
+    }
+    shown(value)
 }
 
 /// Gloo's `unwrapAsAlb`. Adds to the headers of the provider's response; `default_status` is that response's.
@@ -128,13 +158,16 @@ fn read_alb(answer: &[u8], default_status: u16) -> Option<Unwrapped> {
         .and_then(|headers| read::<Fields<'_>>(headers))
         .unwrap_or_default()
     {
-        push(&mut unwrapped.headers, &name, &shown(value));
+        if !is_null(value) {
+            push(&mut unwrapped.headers, &name, &shown(value));
+        }
     }
     let several = fields
         .get("multiValueHeaders")
         .and_then(|headers| read::<Fields<'_>>(headers));
     for (name, values) in several.unwrap_or_default() {
-        for value in read::<Vec<&RawValue>>(values).unwrap_or_default() {
+        let values = read::<Vec<&RawValue>>(values).unwrap_or_default();
+        for value in values.into_iter().filter(|value| !is_null(value)) {
             push(&mut unwrapped.headers, &name, &shown(value));
         }
     }
