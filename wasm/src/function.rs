@@ -1,4 +1,4 @@
-//! The upstream part of `tenon.function`.
+//! The part of `tenon.function` that calls.
 
 use std::rc::Rc;
 
@@ -70,7 +70,7 @@ impl HttpContext for FunctionContext {
         self.runner.stream.take_secret(self.shared.has_secret);
         self.runner.stream.request.headers_arrive();
         let mut action = self.run(|call, upstream, host| call.request_headers(upstream, host, end));
-        if action == Action::Continue {
+        if action == Action::Continue && self.runner.state.is_call() {
             if end {
                 self.refuse_bodyless();
             }

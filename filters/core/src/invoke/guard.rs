@@ -30,6 +30,7 @@ impl Guard {
             .map(|bytes| bytes.into_owned());
         let snapshot = remembered.and_then(Snapshot::read);
         if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.is_overwritten(host)) {
+            host.remove_header(Side::Request, tenon_contract::CALLED_HEADER);
             snapshot.restore_all(host);
             // Nor could such a try tell whose it was.
             annotate(host, snapshot.origin().story().into_iter());
