@@ -13,7 +13,7 @@ endif
 endif
 endif
 
-.PHONY: help setup build run test miri bench check fmt fmt-check lint deps generate generate-check docs deny golden clean
+.PHONY: help setup build run test miri bench fuzz check fmt fmt-check lint deps generate generate-check docs deny golden clean
 
 help: ## Shows this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -36,6 +36,9 @@ miri: ## Runs the SDK's tests under Miri (needs a nightly compiler; not part of 
 
 bench: setup build ## Prints side-by-side figures and writes them to target/bench/ (ROUNDS=9).
 	@scripts/bench $(ROUNDS)
+
+fuzz: ## Runs each fuzz target for SECONDS=60 or MINUTES= (TARGETS= for some of them).
+	@scripts/fuzz $(or $(SECONDS),$(if $(MINUTES),$$(($(MINUTES) * 60)),60)) $(TARGETS)
 
 check: fmt-check lint deps generate-check docs deny ## Runs every check that is no test.
 

@@ -355,8 +355,11 @@ fn function_key(sent: &Sent, key: Key, auth_level: Option<AuthLevel>) -> Result<
     }
 }
 
-/// Whether AWS would accept the signature.
-fn signature(sent: &Sent, key: Key, now: SystemTime) -> Result<(), String> {
+/// Checks a call's signature as AWS does.
+///
+/// # Errors
+/// AWS would refuse it, and with these words.
+pub fn signature(sent: &Sent, key: Key, now: SystemTime) -> Result<(), String> {
     let mut request = http::Request::builder()
         .method(&*sent.method())
         .uri(sent.path());

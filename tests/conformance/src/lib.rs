@@ -16,7 +16,7 @@ mod observed;
 mod on_envoy;
 mod on_fake;
 
-pub use check::check;
+pub use check::{check, signature};
 pub use observed::{LOGGED, Observed, Protocol, comparable, show};
 pub use on_envoy::{
     Artefact, Position, differences, run as run_on_envoy, run_transform as run_transform_on_envoy,

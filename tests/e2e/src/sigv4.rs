@@ -365,7 +365,10 @@ fn absolute_uri(uri: &str, headers: &HeaderMap) -> Result<String> {
 fn text_headers(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     headers
         .iter()
-        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+        // AWS's crate hashes the bytes of a text, ASCII or not, and signs nothing that is no text.
+        .filter_map(|(name, value)| {
+            Some((name.as_str(), std::str::from_utf8(value.as_bytes()).ok()?))
+        })
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {

@@ -66,6 +66,9 @@ pub(super) fn all() -> Vec<Scenario> {
                 Request::post("/", "x").header("content-type", "text/plain;   charset=\"utf-8\""),
             )
             .sends("content-type", "text/plain;   charset=\"utf-8\""),
+        Scenario::new("a-content-type-beyond-ascii-goes-through-unsigned")
+            .request(Request::post("/", "x").header("content-type", "text/plain; name=\u{e4}"))
+            .sends("content-type", "text/plain; name=\u{e4}"),
     ]
 }
 

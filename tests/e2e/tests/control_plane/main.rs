@@ -4,7 +4,9 @@
 mod forged;
 mod google;
 mod left;
+mod providers;
 mod setting;
+mod transformations;
 
 use std::collections::BTreeMap;
 

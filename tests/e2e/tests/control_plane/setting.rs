@@ -191,6 +191,8 @@ fn log_format() -> Value {
         "code": "%RESPONSE_CODE%",
         "details": "%RESPONSE_CODE_DETAILS%",
         "tenon": "%DYNAMIC_METADATA(tenon)%",
+        "transformation": "%DYNAMIC_METADATA(io.solo.transformation)%",
+        "transformation of the .wasm": "%FILTER_STATE(wasm.io.solo.transformation.order:PLAIN)%",
     });
     for name in [
         ":path",

@@ -93,7 +93,10 @@ pub(in crate::invoke) fn send(
         false => instead_of_nothing(one, call).map(Cow::Borrowed),
     };
     let mut hash = PayloadHash::default();
-    let mut content_type = client.content_type();
+    // Only what every verifier reads alike is signed: none says whether it hashes other bytes as they came or as the text
+    // that it made of them, and which headers are signed beside `host` and `x-amz-*` is the client's choice (AWS: "Create
+    // a signed AWS API request").
+    let mut content_type = client.content_type().filter(|value| value.is_ascii());
     let hash = if let Some(body) = body {
         if body.len() as u64 > upstream.max_request_bytes {
             return one.refuse_too_large(upstream, host);
