@@ -7,6 +7,7 @@ use tenon_conformance::scenario::Scenario;
 use tenon_conformance::{
     Artefact, Position, Protocol, check, differences, run_on_envoy, run_on_fake, scenarios,
 };
+use tenon_e2e::Filter;
 use tokio::sync::Mutex;
 
 #[tokio::test]
@@ -44,6 +45,14 @@ async fn scenarios_of_one_try_hold_for_the_wasm_among_a_listener_s_filters() -> 
 /// One after the other: an Envoy takes an inotify instance for each cluster whose secret is a file, of which the table has
 /// many, and by default a user may have 128.
 static TURN: Mutex<()> = Mutex::const_new(());
+
+/// Each Envoy compiles it when it loads it, and may have fetched it before.
+#[test]
+fn the_wasm_stays_below_1250_kib() -> Result<()> {
+    let size = std::fs::metadata(Filter::Wasm.artefact()?)?.len();
+    assert!(size <= 1250 * 1024, "dist/tenon.wasm has {size} bytes");
+    Ok(())
+}
 
 async fn all_hold(artefact: Artefact, protocol: Protocol) -> Result<()> {
     hold(artefact, Position::Cluster, protocol, |_| true).await
