@@ -55,7 +55,7 @@ impl Context for FunctionContext {
         let mut host = WasmHost::new(&mut self.runner.stream, Some(&self.shared));
         // No response hook put the client's request back, and no downstream plugin can.
         if waiting {
-            Guard.restore(&mut host);
+            Guard.leave(&mut host);
         }
         let now = host.now();
         self.runner.state.destroyed(&mut host, now);

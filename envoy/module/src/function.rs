@@ -179,7 +179,7 @@ impl<EHF: EnvoyHttpFilter> HttpFilter<EHF> for FunctionFilter {
 
     /// Only called among a listener's filters.
     fn on_stream_complete(&self, envoy: &mut EHF) {
-        Guard.restore(&mut EnvoyHost::new(envoy, None, Hook::Headers));
+        Guard.leave(&mut EnvoyHost::new(envoy, None, Hook::Headers));
     }
 
     fn on_destroy(&self, metrics: &dyn EnvoyMetrics, _panicked: bool) {

@@ -422,7 +422,7 @@ impl CallConfig {
 
 /// The configuration of `tenon.function`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", try_from = "FunctionConfigIn")]
 pub enum FunctionConfig {
     /// On a cluster: calls its functions.
     Upstream(UpstreamConfig),
@@ -440,12 +440,29 @@ struct FunctionConfigOut<'a> {
     config: &'a FunctionConfig,
 }
 
+/// As it is read. (Read as the enum that it is, `flatten` would make the .wasm larger by a second form of all within.)
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct FunctionConfigIn {
-    #[serde(rename = "version")]
-    _version: u32,
-    #[serde(flatten)]
-    config: FunctionConfig,
+    #[serde(default)]
+    upstream: Option<UpstreamConfig>,
+    #[serde(default)]
+    downstream: Option<DownstreamConfig>,
+    #[serde(default)]
+    guard: Option<transform::Empty>,
+}
+
+impl TryFrom<FunctionConfigIn> for FunctionConfig {
+    type Error = &'static str;
+
+    fn try_from(read: FunctionConfigIn) -> Result<Self, Self::Error> {
+        match (read.upstream, read.downstream, read.guard) {
+            (Some(upstream), None, None) => Ok(Self::Upstream(upstream)),
+            (None, Some(downstream), None) => Ok(Self::Downstream(downstream)),
+            (None, None, Some(_)) => Ok(Self::Guard {}),
+            _ => Err("expected one of upstream, downstream and guard"),
+        }
+    }
 }
 
 impl FunctionConfig {
@@ -454,12 +471,7 @@ impl FunctionConfig {
     /// # Errors
     /// Not JSON, not a configuration, or of another major version.
     pub fn from_json(text: &[u8]) -> Result<Read<Self>, Error> {
-        let Read { value, unknown } =
-            read::<FunctionConfigIn>("filter configuration", text, |read| read.config.to_json())?;
-        Ok(Read {
-            value: value.config,
-            unknown,
-        })
+        read("filter configuration", text, Self::to_json)
     }
 
     /// Writes the JSON text of a filter's configuration; equal configurations give equal bytes.

@@ -331,11 +331,6 @@ impl Try {
         for name in upstream.scheme().writes().iter().chain(&[CALLED_HEADER]) {
             host.remove_header(Side::Request, name);
         }
-        let path = host.header(Side::Request, ":path").unwrap_or_default();
-        if azure::may_hold_key(&path) {
-            let path = path.split(|byte| *byte == b'?').next().map(<[u8]>::to_vec);
-            host.set_header(Side::Request, ":path", &path.unwrap_or_default());
-        }
         self.refuse(
             host,
             Code::BadFunctionResponse,
