@@ -23,6 +23,9 @@
 //!   reload): after a trap `FAIL_CLOSED` never answers again, `FAIL_RELOAD` loses what is in flight in that VM.
 //! * A route's `request_body_buffer_limit` above the largest body, since a plugin cannot raise a limit. It bounds what
 //!   is held of responses as well.
+//! * Among a listener's filters, the same before it, `allow_request_without_credential` (other requests pass), and a filter
+//!   that takes [`tenon_contract::SECRET_HEADER`] off what clients send. Envoy chooses the route again when the request has
+//!   become a call.
 
 #![deny(
     clippy::unwrap_used,

@@ -168,6 +168,11 @@ async fn holds_for_envoy(file: &str) -> Result<()> {
     assert_eq!(received[0].header("x-tenon-secret"), "");
     let body: Value = serde_json::from_slice(&received[0].body)?;
     assert_eq!(body, json!({"name": "pen", "version": 1}));
+    let listed = client.send(shop(get("/v1/items"))).await?;
+    assert_eq!(listed.status, 200);
+    let received = around.service.wait_for_requests(2).await?;
+    assert_eq!((&*received[1].path, received[1].body.len()), ("/items", 0));
+    assert_eq!(received[1].header("x-api-version"), "1");
     check_secrecy(&around, &envoy).await
 }
 
