@@ -1,4 +1,4 @@
-//! The upstream part of `tenon.function`.
+//! The part of `tenon.function` that calls.
 
 use std::rc::Rc;
 
@@ -55,7 +55,7 @@ impl Context for FunctionContext {
         let mut host = WasmHost::new(&mut self.runner.stream, Some(&self.shared));
         // No response hook put the client's request back, and no downstream plugin can.
         if waiting {
-            Guard.restore(&mut host);
+            Guard.leave(&mut host);
         }
         let now = host.now();
         self.runner.state.destroyed(&mut host, now);
@@ -70,7 +70,7 @@ impl HttpContext for FunctionContext {
         self.runner.stream.take_secret(self.shared.has_secret);
         self.runner.stream.request.headers_arrive();
         let mut action = self.run(|call, upstream, host| call.request_headers(upstream, host, end));
-        if action == Action::Continue {
+        if action == Action::Continue && self.runner.state.is_call() {
             if end {
                 self.refuse_bodyless();
             }

@@ -88,11 +88,13 @@ impl StreamState {
     /// `expected` is the client's own, and dropped.
     pub(crate) fn take_secret(&mut self, expected: bool) {
         let map = MapType::HttpRequestHeaders;
-        if expected {
-            let secret = hostcalls::get_map_value_bytes(map, SECRET_HEADER);
-            self.secret = secret.ok().flatten().map(Zeroizing::new);
-        }
+        let found = hostcalls::get_map_value_bytes(map, SECRET_HEADER);
+        let Some(found) = found.ok().flatten().map(Zeroizing::new) else {
+            // Among a listener's filters, Envoy would choose the route again for any change.
+            return;
+        };
         let _ = hostcalls::remove_map_value(map, SECRET_HEADER);
+        self.secret = expected.then_some(found);
     }
 
     /// Called when the request's headers go on: they are out of reach from then on.

@@ -23,6 +23,9 @@
 //!   reload): after a trap `FAIL_CLOSED` never answers again, `FAIL_RELOAD` loses what is in flight in that VM.
 //! * A route's `request_body_buffer_limit` above the largest body, since a plugin cannot raise a limit. It bounds what
 //!   is held of responses as well.
+//! * Among a listener's filters, the same before it, `allow_request_without_credential` (other requests pass), and a filter
+//!   that takes [`tenon_contract::SECRET_HEADER`] off what clients send. Envoy chooses the route again when the request has
+//!   become a call.
 
 #![deny(
     clippy::unwrap_used,
@@ -72,7 +75,7 @@ struct Root {
 }
 
 enum Part {
-    Upstream(Rc<Shared>),
+    Caller(Rc<Shared>),
     Guard,
     Transform(Rc<transform::Transform>),
 }
@@ -115,21 +118,31 @@ impl RootContext for Root {
                 ),
             );
         }
-        self.part = Some(match value {
-            FunctionConfig::Upstream(config) => Part::Upstream(Rc::new(Shared {
-                has_secret: config.secret.is_some(),
-                upstream: match Upstream::new(config) {
-                    Ok(upstream) => upstream,
-                    Err(error) => {
-                        log(Level::Error, &format!("{FUNCTION_FILTER}: {error}"));
-                        return false;
-                    }
-                },
-                metrics: CallMetrics::default(),
-            })),
-            FunctionConfig::Guard {} => Part::Guard,
-        });
-        true
+        let (has_secret, upstream) = match value {
+            FunctionConfig::Upstream(config) => (config.secret.is_some(), Upstream::new(config)),
+            FunctionConfig::Downstream(config) => (
+                config.upstream.secret.is_some(),
+                Upstream::downstream(config),
+            ),
+            FunctionConfig::Guard {} => {
+                self.part = Some(Part::Guard);
+                return true;
+            }
+        };
+        match upstream {
+            Ok(upstream) => {
+                self.part = Some(Part::Caller(Rc::new(Shared {
+                    upstream,
+                    metrics: CallMetrics::default(),
+                    has_secret,
+                })));
+                true
+            }
+            Err(error) => {
+                log(Level::Error, &format!("{FUNCTION_FILTER}: {error}"));
+                false
+            }
+        }
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -139,7 +152,7 @@ impl RootContext for Root {
     // `None` traps, which answers 503: a plugin whose configuration was refused is given no streams.
     fn create_http_context(&self, _id: u32) -> Option<Box<dyn HttpContext>> {
         Some(match self.part.as_ref()? {
-            Part::Upstream(shared) => Box::new(FunctionContext::new(shared.clone())),
+            Part::Caller(shared) => Box::new(FunctionContext::new(shared.clone())),
             Part::Guard => Box::new(GuardContext::default()),
             Part::Transform(transform) => Box::new(TransformContext::new(transform.clone())),
         })

@@ -65,13 +65,15 @@ fn before_the_codec(
     filters
 }
 
-/// The filters of a cluster that calls functions, but for Envoy's codec, in the form of Envoy's configuration files: for
-/// an Envoy without a control plane, as in tests. The secret comes from where `config` says.
+/// The filters of a cluster that calls functions, but for Envoy's codec, or those of a listener that does, but for the
+/// router, in the form of Envoy's configuration files: for an Envoy without a control plane, as in tests. The secret comes
+/// from where `config` says.
 ///
 /// `None`: a descriptor is missing.
 pub fn function_filters(module: &Module, config: &FunctionConfig) -> Option<Vec<Value>> {
     let secret = match config {
         FunctionConfig::Upstream(upstream) => upstream.secret.as_ref(),
+        FunctionConfig::Downstream(downstream) => downstream.upstream.secret.as_ref(),
         FunctionConfig::Guard {} => None,
     };
     let filters = before_the_codec(module, config, secret.map(|it| &*it.name));

@@ -1,4 +1,4 @@
-//! The upstream part of `tenon.function`.
+//! The part of `tenon.function` that calls.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,9 +15,9 @@ use envoy_proxy_dynamic_modules_rust_sdk::{
     CaughtPanic, EnvoyHttpFilter, EnvoyHttpFilterConfig, EnvoyMetrics, EnvoySecretId, HttpFilter,
     HttpFilterConfig, PanicReply, envoy_log_error,
 };
-use tenon_contract::UpstreamConfig;
+use tenon_contract::SecretRef;
 use tenon_core::host::{Level, Step, Telemetry};
-use tenon_core::invoke::{Try, Upstream};
+use tenon_core::invoke::{Error, Guard, Try, Upstream};
 
 use crate::host::{EnvoyHost, Hook, log, now};
 use crate::metrics::CallMetrics;
@@ -30,15 +30,23 @@ pub(crate) struct Shared {
     pub(crate) metrics: CallMetrics,
 }
 
-/// The filter configuration of a cluster.
+/// The filter configuration of a cluster, or of a listener that calls functions.
 pub(crate) struct Function(Arc<Shared>);
 
 impl Function {
     pub(crate) fn new(
         envoy: &mut impl EnvoyHttpFilterConfig,
-        config: UpstreamConfig,
+        secret: Option<SecretRef>,
+        upstream: Result<Upstream, Error>,
     ) -> Option<Self> {
-        let secret = match &config.secret {
+        let upstream = match upstream {
+            Ok(upstream) => upstream,
+            Err(error) => {
+                envoy_log_error!("{}: {error}", tenon_contract::FUNCTION_FILTER);
+                return None;
+            }
+        };
+        let secret = match &secret {
             None => None,
             Some(secret) => {
                 let source = serde_json::to_string(&secret.config_source).unwrap_or_default();
@@ -46,7 +54,7 @@ impl Function {
                 if id.is_none() {
                     envoy_log_error!(
                         "upstream {}: cannot subscribe to secret {}",
-                        config.upstream,
+                        upstream.name(),
                         secret.name
                     );
                     return None;
@@ -55,13 +63,6 @@ impl Function {
             }
         };
         let metrics = CallMetrics::define(envoy)?;
-        let upstream = match Upstream::new(config) {
-            Ok(upstream) => upstream,
-            Err(error) => {
-                envoy_log_error!("{}: {error}", tenon_contract::FUNCTION_FILTER);
-                return None;
-            }
-        };
         Some(Self(Arc::new(Shared {
             upstream,
             secret,
@@ -174,6 +175,11 @@ impl<EHF: EnvoyHttpFilter> HttpFilter<EHF> for FunctionFilter {
             |call, upstream, host| call.response_trailers(upstream, host),
             (Continue, StopIteration, StopIteration),
         )
+    }
+
+    /// Only called among a listener's filters.
+    fn on_stream_complete(&self, envoy: &mut EHF) {
+        Guard.leave(&mut EnvoyHost::new(envoy, None, Hook::Headers));
     }
 
     fn on_destroy(&self, metrics: &dyn EnvoyMetrics, _panicked: bool) {

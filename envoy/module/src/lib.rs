@@ -25,7 +25,7 @@ use envoy_proxy_dynamic_modules_rust_sdk::{
 };
 use tenon_contract::transform::TRANSFORM_FILTER;
 use tenon_contract::{ERROR_HEADER, FUNCTION_FILTER, FunctionConfig, Read};
-use tenon_core::invoke::Code;
+use tenon_core::invoke::{Code, Upstream};
 
 declare_init_functions!(init, new_filter_config, transform::new_route_config);
 
@@ -61,7 +61,14 @@ fn new_filter_config<EC: EnvoyHttpFilterConfig, EHF: EnvoyHttpFilter>(
     }
     match value {
         FunctionConfig::Upstream(upstream) => {
-            Some(Box::new(function::Function::new(envoy, upstream)?))
+            let secret = upstream.secret.clone();
+            let upstream = Upstream::new(upstream);
+            Some(Box::new(function::Function::new(envoy, secret, upstream)?))
+        }
+        FunctionConfig::Downstream(config) => {
+            let secret = config.upstream.secret.clone();
+            let upstream = Upstream::downstream(config);
+            Some(Box::new(function::Function::new(envoy, secret, upstream)?))
         }
         FunctionConfig::Guard {} => Some(Box::new(guard::GuardConfig::new(envoy)?)),
     }

@@ -7,7 +7,8 @@
 //!   functions, the route holds one call per weight under the keys `call.0`, `call.1`, …, and each weighted cluster
 //!   overwrites the request header [`CALL_HEADER`] with its key. A route that has [`CALL_KEY`] never looks at the header.
 //! * The **filter configuration** ([`FunctionConfig`]) of `tenon.function`: as an upstream filter of a cluster it says
-//!   which provider, region and secret ([`UpstreamConfig`]); as a downstream filter it is the [`FunctionConfig::Guard`].
+//!   which provider, region and secret ([`UpstreamConfig`]); as a downstream filter it is the [`FunctionConfig::Guard`],
+//!   or calls functions from there ([`DownstreamConfig`]).
 //! * **Transformations** ([`transform`]): what `tenon.transform` does.
 //! * The **secret** ([`SecretBlob`]): one JSON text in a generic secret (SDS).
 //!
@@ -20,12 +21,14 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 mod azure;
+mod downstream;
 mod functions;
 mod path_template;
 mod secret;
 pub mod transform;
 
 pub use azure::{AuthLevel, AzureCall, AzureKeys, AzureProvider, KeyIn};
+pub use downstream::{CallRule, DownstreamConfig};
 pub use functions::{AwsFunction, FunctionEntry, FunctionTarget};
 pub use path_template::{PathTemplate, Segment, TemplateError, normalize_path};
 pub use secret::{AwsCredentials, GcpToken, SecretBlob};
@@ -40,6 +43,9 @@ pub const CALL_KEY: &str = "call";
 pub const CALL_HEADER: &str = "x-tenon-call";
 /// The request header in which `credential_injector` hands the secret to the `.wasm`; raw [`SecretBlob`] JSON.
 pub const SECRET_HEADER: &str = "x-tenon-secret";
+/// The request header that tells, among a listener's filters, a request that has become a call. Envoy sends it to the
+/// provider too, and to where it follows a function's redirect by itself: there, it is the sign not to go on.
+pub const CALLED_HEADER: &str = "x-tenon-called";
 /// The response header that carries an error's code.
 pub const ERROR_HEADER: &str = "x-tenon-error";
 /// The request header in which Envoy's router leaves the path that a route rewrote.
@@ -153,7 +159,8 @@ fn write<T: Serialize>(value: &T) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CallConfig {
-    /// The major version of the contract: [`VERSION`].
+    /// The major version of the contract: [`VERSION`]. May be left out within a filter's configuration, which has its own.
+    #[serde(default = "default_version")]
     pub version: u32,
     /// The function's logical name, as in metrics and dynamic metadata; empty where `by_table`.
     pub function: String,
@@ -269,6 +276,10 @@ impl AwsCall {
             empty_body_override: None,
         }
     }
+}
+
+fn default_version() -> u32 {
+    VERSION
 }
 
 fn default_function_error_status() -> u16 {
@@ -411,10 +422,12 @@ impl CallConfig {
 
 /// The configuration of `tenon.function`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", try_from = "FunctionConfigIn")]
 pub enum FunctionConfig {
     /// On a cluster: calls its functions.
     Upstream(UpstreamConfig),
+    /// On a listener: calls functions from there, which is for an Envoy whose clusters are out of reach.
+    Downstream(DownstreamConfig),
     /// On a listener: puts the client's request back for access logs where a call ended without a response of its own
     /// (timeouts, disconnects). The `.wasm` also takes [`SECRET_HEADER`] off what a client sends.
     Guard {},
@@ -427,12 +440,29 @@ struct FunctionConfigOut<'a> {
     config: &'a FunctionConfig,
 }
 
+/// As it is read. (Read as the enum that it is, `flatten` would make the .wasm larger by a second form of all within.)
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct FunctionConfigIn {
-    #[serde(rename = "version")]
-    _version: u32,
-    #[serde(flatten)]
-    config: FunctionConfig,
+    #[serde(default)]
+    upstream: Option<UpstreamConfig>,
+    #[serde(default)]
+    downstream: Option<DownstreamConfig>,
+    #[serde(default)]
+    guard: Option<transform::Empty>,
+}
+
+impl TryFrom<FunctionConfigIn> for FunctionConfig {
+    type Error = &'static str;
+
+    fn try_from(read: FunctionConfigIn) -> Result<Self, Self::Error> {
+        match (read.upstream, read.downstream, read.guard) {
+            (Some(upstream), None, None) => Ok(Self::Upstream(upstream)),
+            (None, Some(downstream), None) => Ok(Self::Downstream(downstream)),
+            (None, None, Some(_)) => Ok(Self::Guard {}),
+            _ => Err("expected one of upstream, downstream and guard"),
+        }
+    }
 }
 
 impl FunctionConfig {
@@ -441,12 +471,7 @@ impl FunctionConfig {
     /// # Errors
     /// Not JSON, not a configuration, or of another major version.
     pub fn from_json(text: &[u8]) -> Result<Read<Self>, Error> {
-        let Read { value, unknown } =
-            read::<FunctionConfigIn>("filter configuration", text, |read| read.config.to_json())?;
-        Ok(Read {
-            value: value.config,
-            unknown,
-        })
+        read("filter configuration", text, Self::to_json)
     }
 
     /// Writes the JSON text of a filter's configuration; equal configurations give equal bytes.
@@ -662,7 +687,25 @@ mod tests {
                 auth_level: AuthLevel::Function,
             })),
         ];
+        let downstream = FunctionConfig::Downstream(DownstreamConfig {
+            upstream: gcp.clone(),
+            calls: vec![
+                CallRule {
+                    matcher: Some(transform::RequestMatcher {
+                        prefix: Some("/a".into()),
+                        methods: vec!["GET".into()],
+                        ..transform::RequestMatcher::default()
+                    }),
+                    call: CallConfig::gcp("a"),
+                },
+                CallRule {
+                    matcher: None,
+                    call: CallConfig::gcp("b"),
+                },
+            ],
+        });
         for config in [
+            downstream,
             upstream(),
             FunctionConfig::Upstream(gcp),
             FunctionConfig::Upstream(azure),

@@ -5,6 +5,9 @@
 //! the body is replayed to each as the router got it. Hence the rule of this module: *snapshot on the first try,
 //! rebuild from the snapshot on every try, restore on the response*.
 //!
+//! It may also be among a listener's own filters, before the router, for who cannot reach a cluster's: there is one try
+//! then, which the router repeats as it is, and requests that call no function pass.
+//!
 //! [`Upstream`] is the compiled filter configuration, shared by all workers; [`Try`] is one try of one request; [`Guard`]
 //! is the downstream filter that restores the client's request where no try saw a response.
 

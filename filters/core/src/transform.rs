@@ -22,6 +22,7 @@ mod rules;
 mod template;
 mod transformation;
 
+pub(crate) use matcher::RequestMatcher;
 pub use pass::Pass;
 pub use route::{RouteRules, Transformer};
 pub use rules::check;

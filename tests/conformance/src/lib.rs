@@ -19,6 +19,6 @@ mod on_fake;
 pub use check::{check, signature};
 pub use observed::{LOGGED, Observed, Protocol, comparable, show};
 pub use on_envoy::{
-    Artefact, differences, run as run_on_envoy, run_transform as run_transform_on_envoy,
+    Artefact, Position, differences, run as run_on_envoy, run_transform as run_transform_on_envoy,
 };
 pub use on_fake::{fake_clock, run as run_on_fake};

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde_json::Value;
 use tempfile::TempDir;
+use tenon_contract::CALLED_HEADER;
 use tenon_e2e::deadline::until;
 use tenon_e2e::{Envoy, Gate, artefact};
 
@@ -23,7 +24,7 @@ mod transform;
 mod wire;
 
 pub use alike::differences;
-pub use config::Artefact;
+pub use config::{Artefact, Position};
 pub use transform::run as run_transform;
 
 use client::Client;
@@ -39,10 +40,11 @@ use wire::Message;
 /// There is no Envoy or no artefact, or Envoy ended.
 pub async fn run(
     artefact: Artefact,
+    position: Position,
     protocol: Protocol,
     scenarios: &[Scenario],
 ) -> Result<Vec<Observed>> {
-    let mut runner = Runner::start(artefact, protocol, scenarios).await?;
+    let mut runner = Runner::start(artefact, position, protocol, scenarios).await?;
     let mut all = Vec::new();
     for scenario in scenarios {
         let observed = runner.run(scenario).await;
@@ -54,6 +56,7 @@ pub async fn run(
 
 struct Runner {
     artefact: Artefact,
+    position: Position,
     folder: TempDir,
     clusters: Clusters,
     provider: Provider,
@@ -64,7 +67,12 @@ struct Runner {
 }
 
 impl Runner {
-    async fn start(kind: Artefact, protocol: Protocol, scenarios: &[Scenario]) -> Result<Self> {
+    async fn start(
+        kind: Artefact,
+        position: Position,
+        protocol: Protocol,
+        scenarios: &[Scenario],
+    ) -> Result<Self> {
         let file = artefact(match kind {
             Artefact::Module => "libtenon.so",
             Artefact::Wasm => "tenon.wasm",
@@ -74,6 +82,7 @@ impl Runner {
         let provider = Provider::start().await?;
         let config = Setup {
             artefact: kind,
+            position,
             file: &file,
             folder: folder.path(),
             provider: provider.address,
@@ -85,6 +94,7 @@ impl Runner {
         let listener = envoy.listener("http").await?;
         Ok(Self {
             artefact: kind,
+            position,
             folder,
             clusters,
             provider,
@@ -125,6 +135,16 @@ impl Runner {
         let counts = self.counted(scenario).await?;
         let mut script = self.provider.script();
         problems.append(&mut script.problems);
+        let mut sent = std::mem::take(&mut script.sent);
+        if self.position == Position::Listener {
+            // The mark of a call, which has to be there, and is nothing that the table is about.
+            for one in &mut sent {
+                if one.headers.get(CALLED_HEADER).is_none() {
+                    problems.push(format!("{CALLED_HEADER} is missing"));
+                }
+                one.headers.remove(CALLED_HEADER);
+            }
+        }
         let log = self.envoy.log();
         let new_log = log.get(self.log_read..).unwrap_or_default().to_owned();
         self.log_read = log.len();
@@ -137,7 +157,7 @@ impl Runner {
             body: message.body,
             trailers: message.trailers,
             cut_off: message.cut_off,
-            sent: std::mem::take(&mut script.sent),
+            sent,
             counts,
             problems,
             log: new_log,

@@ -1,6 +1,6 @@
 //! What a scenario is: a request, its surroundings, and what has to come of it on every host.
 
-use tenon_contract::{AuthLevel, AwsCall, AzureCall, CallConfig, CallTarget};
+use tenon_contract::{AuthLevel, AwsCall, AzureCall, CALL_KEY, CallConfig, CallTarget};
 use tenon_core::invoke::Code;
 
 use crate::fake::{Answer, HeaderList, Request, Response};
@@ -121,6 +121,20 @@ impl Scenario {
             .upstream(Upstream::azure())
             .signed_with([Key::Azure])
             .path("/api/f")
+    }
+
+    /// Whether it also holds for the filter among a listener's own: what it shows is one try of a request whose route says
+    /// itself what it calls, and does not change it. (Among a listener's filters, what is no call of this one passes.)
+    pub fn is_for_listeners(&self) -> bool {
+        let route = &self.route;
+        let calls = route.metadata.iter().any(|(key, _)| key == CALL_KEY);
+        let answered = |answer: &Answer| matches!(answer, Answer::Response(_));
+        calls
+            && route.weight.is_none()
+            && route.rewrite.is_none()
+            && self.expected.error != Some(Code::NoFunction)
+            && self.retry.times == 0
+            && self.answers.iter().all(answered)
     }
 
     /// Sets the route's call.

@@ -3,8 +3,9 @@
 use std::time::SystemTime;
 
 use anyhow::Result;
+use tenon_conformance::scenario::Scenario;
 use tenon_conformance::{
-    Artefact, Protocol, check, differences, run_on_envoy, run_on_fake, scenarios,
+    Artefact, Position, Protocol, check, differences, run_on_envoy, run_on_fake, scenarios,
 };
 use tenon_e2e::Filter;
 use tokio::sync::Mutex;
@@ -29,6 +30,18 @@ async fn all_scenarios_hold_for_the_wasm_in_envoy_over_http2() -> Result<()> {
     all_hold(Artefact::Wasm, Protocol::Http2).await
 }
 
+#[tokio::test]
+async fn scenarios_of_one_try_hold_for_the_module_among_a_listener_s_filters() -> Result<()> {
+    hold_in_a_listener(Artefact::Module, Protocol::Http1).await?;
+    hold_in_a_listener(Artefact::Module, Protocol::Http2).await
+}
+
+#[tokio::test]
+async fn scenarios_of_one_try_hold_for_the_wasm_among_a_listener_s_filters() -> Result<()> {
+    hold_in_a_listener(Artefact::Wasm, Protocol::Http1).await?;
+    hold_in_a_listener(Artefact::Wasm, Protocol::Http2).await
+}
+
 /// One after the other: an Envoy takes an inotify instance for each cluster whose secret is a file, of which the table has
 /// many, and by default a user may have 128.
 static TURN: Mutex<()> = Mutex::const_new(());
@@ -42,15 +55,29 @@ fn the_wasm_stays_below_1250_kib() -> Result<()> {
 }
 
 async fn all_hold(artefact: Artefact, protocol: Protocol) -> Result<()> {
+    hold(artefact, Position::Cluster, protocol, |_| true).await
+}
+
+async fn hold_in_a_listener(artefact: Artefact, protocol: Protocol) -> Result<()> {
+    let fits = Scenario::is_for_listeners;
+    hold(artefact, Position::Listener, protocol, fits).await
+}
+
+async fn hold(
+    artefact: Artefact,
+    position: Position,
+    protocol: Protocol,
+    fits: fn(&Scenario) -> bool,
+) -> Result<()> {
     let _turn = TURN.lock().await;
     // For who works on one of them: only scenarios whose names hold this.
     let only = std::env::var("TENON_SCENARIO").unwrap_or_default();
     let mut scenarios = scenarios::all();
-    scenarios.retain(|scenario| scenario.name.contains(&only));
+    scenarios.retain(|scenario| scenario.name.contains(&only) && fits(scenario));
     if artefact == Artefact::Wasm {
         scenarios.retain(|scenario| scenario.not_on_wasm.is_none());
     }
-    let observed = run_on_envoy(artefact, protocol, &scenarios).await?;
+    let observed = run_on_envoy(artefact, position, protocol, &scenarios).await?;
     let mut failed = Vec::new();
     for (scenario, observed) in scenarios.iter().zip(&observed) {
         let mut complaints = check(scenario, observed, SystemTime::now());

@@ -13,8 +13,8 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tenon_contract::{
-    AwsCredentials, AwsProvider, CALL_KEY, CallConfig, FunctionConfig, GcpProvider,
-    LAMBDA_PAYLOAD_LIMIT, NAMESPACE, Provider, SecretBlob, SecretRef, UpstreamConfig,
+    AwsCredentials, AwsProvider, CALL_KEY, CallConfig, CallRule, DownstreamConfig, FunctionConfig,
+    GcpProvider, LAMBDA_PAYLOAD_LIMIT, NAMESPACE, Provider, SecretBlob, SecretRef, UpstreamConfig,
 };
 
 pub use config::{cluster, extension, function_filters, guard, listener, router, switch_guard_on};
@@ -34,6 +34,8 @@ pub struct GatewayBuilder {
     filter: Filter,
     folder: TempDir,
     clusters: Vec<Value>,
+    /// The listener's filters that call functions.
+    callers: Vec<Value>,
     routes: Vec<Value>,
     options: EnvoyOptions,
     /// Merged into the HTTP connection manager.
@@ -50,6 +52,7 @@ impl GatewayBuilder {
             filter,
             folder: TempDir::with_prefix("tenon-gateway-")?,
             clusters: Vec::new(),
+            callers: Vec::new(),
             routes: Vec::new(),
             options: EnvoyOptions::default(),
             manager: json!({}),
@@ -86,6 +89,40 @@ impl GatewayBuilder {
         Ok(self)
     }
 
+    /// Has the listener call functions of a Lambda service, in `us-east-1`, for the requests that `calls` say; adds a cluster
+    /// for the service, whose name the secret has too. `change` is told each of the filters.
+    ///
+    /// # Errors
+    /// The filter is not built.
+    pub fn calls_in_listener(
+        mut self,
+        name: &str,
+        lambda: SocketAddr,
+        secret: &SecretBlob,
+        calls: Vec<CallRule>,
+        mut change: impl FnMut(&mut Value),
+    ) -> Result<Self> {
+        let provider = Provider::Aws(AwsProvider {
+            region: REGION.into(),
+            host: lambda.to_string(),
+            propagate_original_routing: false,
+        });
+        let upstream = self.upstream(name, secret, LAMBDA_PAYLOAD_LIMIT, provider)?;
+        let config = FunctionConfig::Downstream(DownstreamConfig { upstream, calls });
+        for mut filter in function_filters(self.filter, &config)? {
+            let own = filter["name"].as_str().unwrap_or_default().to_owned();
+            filter["name"] = format!("{own}.{name}").into();
+            if own == "envoy.filters.http.credential_injector" {
+                // Other requests do not depend on it.
+                filter["typed_config"]["allow_request_without_credential"] = true.into();
+            }
+            change(&mut filter);
+            self.callers.push(filter);
+        }
+        self.clusters.push(cluster(name, lambda, Vec::new()));
+        Ok(self)
+    }
+
     /// Adds a cluster that calls functions of Google's; its secret has the cluster's name.
     ///
     /// # Errors
@@ -107,10 +144,23 @@ impl GatewayBuilder {
         limit: u64,
         provider: Provider,
     ) -> Result<Value> {
+        let upstream = self.upstream(name, secret, limit, provider)?;
+        let filters = function_filters(self.filter, &FunctionConfig::Upstream(upstream))?;
+        Ok(cluster(name, address, filters))
+    }
+
+    /// Writes the secret's file, and says where it is.
+    fn upstream(
+        &self,
+        name: &str,
+        secret: &SecretBlob,
+        limit: u64,
+        provider: Provider,
+    ) -> Result<UpstreamConfig> {
         let file = secret_file(self.folder.path(), name);
         write_secret(&file, name, secret)?;
         let source = json!({"path_config_source": {"path": file}, "resource_api_version": "V3"});
-        let config = FunctionConfig::Upstream(UpstreamConfig {
+        Ok(UpstreamConfig {
             upstream: name.into(),
             secret: Some(SecretRef {
                 name: name.into(),
@@ -120,9 +170,7 @@ impl GatewayBuilder {
             max_request_bytes: limit,
             max_response_bytes: limit,
             provider,
-        });
-        let filters = function_filters(self.filter, &config)?;
-        Ok(cluster(name, address, filters))
+        })
     }
 
     /// Adds a cluster that is an ordinary service.
@@ -143,6 +191,12 @@ impl GatewayBuilder {
         self
     }
 
+    /// Gives the HTTP connection manager further fields.
+    pub fn manager(mut self, fields: Value) -> Self {
+        self.manager = fields;
+        self
+    }
+
     /// Starts Envoy with these options.
     pub fn options(mut self, change: impl FnOnce(&mut EnvoyOptions)) -> Self {
         change(&mut self.options);
@@ -160,7 +214,7 @@ impl GatewayBuilder {
             "stats_config": config::stats()?,
             "static_resources": {
                 "listeners": [listener(
-                    vec![guard(self.filter)?, router()],
+                    [vec![guard(self.filter)?], self.callers, vec![router()]].concat(),
                     self.routes,
                     config::manager(&access_log, self.manager),
                 )],

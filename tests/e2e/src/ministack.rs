@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::net::SocketAddr;
@@ -28,6 +29,8 @@ pub struct Ministack {
     address: SocketAddr,
     key: AccessKey,
     folder: TempDir,
+    /// The names of those that tests share.
+    functions: Mutex<BTreeSet<String>>,
     _process: Process,
 }
 
@@ -81,6 +84,7 @@ impl Ministack {
             address,
             key,
             folder,
+            functions: Mutex::default(),
             _process: process,
         })
     }
@@ -120,6 +124,19 @@ impl Ministack {
             body.to_string(),
         )
         .await?;
+        Ok(())
+    }
+
+    /// Creates a function that several tests share, unless one of them has done so.
+    ///
+    /// # Errors
+    /// As [`Ministack::create_function`].
+    pub async fn ensure_function(&self, name: &str, source: &str) -> Result<()> {
+        let mut functions = self.functions.lock().await;
+        if !functions.contains(name) {
+            self.create_function(name, source).await?;
+            functions.insert(name.to_owned());
+        }
         Ok(())
     }
 

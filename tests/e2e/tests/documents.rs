@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use tenon_contract::transform::TransformConfig;
+use tenon_contract::{FunctionConfig, SecretBlob};
+
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
@@ -22,7 +25,12 @@ fn paths(document: &str) -> Vec<&str> {
 
 #[test]
 fn every_path_that_the_documents_name_exists() {
-    for (name, least) in [("ARCHITECTURE.md", 15), ("docs/hosts.md", 3)] {
+    let documents = [
+        ("ARCHITECTURE.md", 15),
+        ("docs/filters.md", 8),
+        ("docs/hosts.md", 3),
+    ];
+    for (name, least) in documents {
         let document = fs::read_to_string(root().join(name)).unwrap();
         let paths = paths(&document);
         assert!(paths.len() > least, "{name}: {paths:?}");
@@ -47,7 +55,12 @@ fn the_architecture_names_every_crate() {
 
 #[test]
 fn relative_links_lead_somewhere() {
-    for name in ["README.md", "CONTRIBUTING.md", "examples/lambda/README.md"] {
+    for name in [
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/filters.md",
+        "examples/lambda/README.md",
+    ] {
         let document = fs::read_to_string(root().join(name)).unwrap();
         let folder = root().join(name);
         for link in document.split("](").skip(1) {
@@ -74,5 +87,30 @@ fn make_targets_that_the_documents_name_exist() {
                 "{name}: {target}"
             );
         }
+    }
+}
+
+#[test]
+fn the_configurations_and_secrets_that_the_documents_show_are_read() {
+    let document = fs::read_to_string(root().join("docs/filters.md")).unwrap();
+    let shown: Vec<_> = document
+        .split("```json\n")
+        .skip(1)
+        .filter_map(|text| text.split("```").next())
+        .collect();
+    let [function, secrets, transform] = shown[..] else {
+        panic!("{shown:?}")
+    };
+    let function = FunctionConfig::from_json(function.as_bytes()).unwrap();
+    let FunctionConfig::Downstream(config) = function.value else {
+        panic!("not for a listener")
+    };
+    assert_eq!(function.unknown, Vec::<String>::new());
+    tenon_core::invoke::Upstream::downstream(config).unwrap();
+    let transform = TransformConfig::from_json(transform.as_bytes()).unwrap();
+    assert_eq!(transform.unknown, Vec::<String>::new());
+    tenon_core::transform::Transformer::new(&transform.value).unwrap();
+    for secret in secrets.lines() {
+        SecretBlob::from_json(secret.as_bytes()).unwrap();
     }
 }

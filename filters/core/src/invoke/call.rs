@@ -59,6 +59,16 @@ impl Call {
     }
 }
 
+impl Listed {
+    /// Compiles what a route or a rule says, or tells why it cannot be.
+    pub(super) fn compile(config: CallConfig, table: &Table) -> Result<Self, &'static str> {
+        // One by table is compiled all the same, to see whether it can be.
+        let by_table = config.by_table.then(|| table.call(config.clone()));
+        let call = Call::compile(config)?;
+        Ok(by_table.map_or_else(|| Self::Call(Arc::new(call)), Self::ByTable))
+    }
+}
+
 impl Target {
     /// Whether it is a call of this provider.
     pub(super) fn is_of(&self, provider: &Provider) -> bool {
@@ -154,12 +164,7 @@ impl Calls {
                         read.unknown.join(", ")
                     ));
                 }
-                // One by table is compiled all the same, to see whether it can be.
-                let by_table = read.value.by_table.then(|| table.call(read.value.clone()));
-                Call::compile(read.value)
-                    .map(|call| {
-                        by_table.map_or_else(|| Listed::Call(Arc::new(call)), Listed::ByTable)
-                    })
+                Listed::compile(read.value, table)
                     .map(Arc::new)
                     .inspect_err(|reason| report(reason))
                     .ok()

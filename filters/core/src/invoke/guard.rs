@@ -1,5 +1,9 @@
 //! The downstream filter that keeps signatures out of what comes after a call.
 
+use std::borrow::Cow;
+
+use tenon_contract::{CALLED_HEADER, SECRET_HEADER};
+
 use super::snapshot::Snapshot;
 use super::tries::annotate;
 use super::{azure, gcp};
@@ -15,7 +19,25 @@ pub struct Guard;
 impl Guard {
     /// The hook for the request's headers, where credentials come in a header: nobody but the injector may send it.
     pub fn arrive(self, host: &mut impl Headers) {
-        host.remove_header(Side::Request, tenon_contract::SECRET_HEADER);
+        host.remove_header(Side::Request, SECRET_HEADER);
+    }
+
+    /// The end of a call that saw no response, from the filter that made it. Among a listener's filters that may be because
+    /// Envoy makes another request of it, for the redirect that the function answered: to that one, the call is only
+    /// marked.
+    pub fn leave(self, host: &mut impl Host) {
+        let is_redirected = host.header(Side::Request, ORIGINAL_URL).is_some()
+            && host.header(Side::Request, CALLED_HEADER).is_some();
+        if !is_redirected {
+            return self.restore(host);
+        }
+        // It names what was called, with the key where that is in the query.
+        host.remove_header(Side::Request, ORIGINAL_URL);
+        let remembered = host.remembered(Slot::Request).map(Cow::into_owned);
+        let snapshot = remembered.and_then(Snapshot::read);
+        for name in snapshot.iter().flat_map(Snapshot::writes) {
+            host.remove_header(Side::Request, name);
+        }
     }
 
     /// The hook for the response's headers (also those of Envoy's own answers) and for the end of the stream.
@@ -30,12 +52,16 @@ impl Guard {
             .map(|bytes| bytes.into_owned());
         let snapshot = remembered.and_then(Snapshot::read);
         if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.is_overwritten(host)) {
+            host.remove_header(Side::Request, CALLED_HEADER);
             snapshot.restore_all(host);
             // Nor could such a try tell whose it was.
             annotate(host, snapshot.origin().story().into_iter());
         }
     }
 }
+
+/// Where Envoy leaves the URL of a request that it redirects by itself.
+const ORIGINAL_URL: &str = "x-envoy-original-url";
 
 /// Whether the request's headers may be those of a call, as they are AWS's or hold a token or a key: looking costs less
 /// than reading what the client sent.

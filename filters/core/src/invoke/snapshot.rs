@@ -205,6 +205,11 @@ impl Snapshot {
         self.records().map(|(_, name, value)| (name, value))
     }
 
+    /// The headers that calls of its kind write.
+    pub(super) fn writes(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.scheme.writes().iter().copied()
+    }
+
     /// Whether the client only asked for the head of the response.
     pub(super) fn is_head(&self) -> bool {
         self.method() == b"HEAD"

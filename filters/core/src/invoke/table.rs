@@ -6,6 +6,7 @@ use tenon_contract::{CallConfig, CallTarget, FunctionEntry, FunctionTarget, Prov
 
 use super::call::Call;
 use crate::matching::{Error as Conflict, Functions, Matched, NoMatch};
+use crate::transform::Invalid;
 
 /// Why an upstream's configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +17,12 @@ pub enum Error {
     /// A function is not of the upstream's provider.
     #[error("functions[{0}]: is of another provider than the upstream")]
     Provider(usize),
+    /// A call of a filter among a listener's own is not valid.
+    #[error("calls[{0}].call: {1}")]
+    Call(usize, &'static str),
+    /// Nor is the one that is meant for other requests.
+    #[error("calls[{0}].{1}")]
+    Matcher(usize, Invalid),
 }
 
 /// A table, compiled.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tenon_contract::{CALL_HEADER, CALL_KEY};
+use tenon_contract::{CALL_HEADER, CALL_KEY, CALLED_HEADER};
 
 use super::azure;
 use super::call::{Call, Target};
@@ -15,7 +15,7 @@ use super::header;
 use super::lambda;
 use super::secret::Secret;
 use super::snapshot::{Origin, Snapshot};
-use super::upstream::{Called, NoCall, Upstream};
+use super::upstream::{Called, NoCall, Position, Rule, Upstream};
 use crate::host::{Host, Level, Side, Slot, Step, Telemetry};
 use crate::matching::Matched;
 
@@ -55,6 +55,8 @@ enum Phase {
     Sent,
     /// The filter answered itself.
     Answered,
+    /// The request calls no function.
+    Passing,
 }
 
 /// The result of a try that is lost to a timeout, a hedge or the client's own disconnect.
@@ -70,6 +72,9 @@ impl Try {
     ) -> Step {
         self.began = host.now();
         self.framed = !end;
+        if let Position::Listener(rules) = &upstream.position {
+            return self.request_of_listener(upstream, rules, host, end);
+        }
         let remembered = host
             .remembered(Slot::Request)
             .map(Cow::into_owned)
@@ -85,20 +90,64 @@ impl Try {
             }
             None => {
                 let (key, called) = find_call(upstream, host);
-                self.client = called
-                    .as_ref()
-                    .ok()
-                    .map(|called| first_try(upstream, host, &key, &called.call, self.began));
+                self.keep(upstream, host, &key, &called);
                 called
             }
         };
+        self.begin(upstream, host, called, end)
+    }
+
+    /// The same among a listener's own filters, where there is one try, and other requests pass.
+    fn request_of_listener(
+        &mut self,
+        upstream: &Upstream,
+        rules: &[Rule],
+        host: &mut impl Host,
+        end: bool,
+    ) -> Step {
+        self.phase = Phase::Passing;
+        if host.remembered(Slot::Request).is_some() {
+            // Another filter of this kind has made it a call.
+            return Step::Continue;
+        }
+        if host.header(Side::Request, CALLED_HEADER).is_some() {
+            return self.refuse_redirect(upstream, host);
+        }
+        let called = upstream.call_of_listener(rules, host);
+        if matches!(called, Err(NoCall::NoKey | NoCall::Foreign)) {
+            return Step::Continue;
+        }
+        self.phase = Phase::Gathering;
+        self.keep(upstream, host, CALL_KEY, &called);
+        self.begin(upstream, host, called, end)
+    }
+
+    /// Keeps the client's request, if it is a call.
+    fn keep(
+        &mut self,
+        upstream: &Upstream,
+        host: &mut impl Host,
+        key: &str,
+        called: &Result<Called, NoCall>,
+    ) {
+        let called = called.as_ref().ok();
+        self.client = called.map(|called| first_try(upstream, host, key, &called.call, self.began));
+    }
+
+    fn begin(
+        &mut self,
+        upstream: &Upstream,
+        host: &mut impl Host,
+        called: Result<Called, NoCall>,
+        end: bool,
+    ) -> Step {
         match called {
             Ok(Called { call, matched }) => {
                 self.call = Some(call);
                 self.matched = matched;
             }
             Err(NoCall::NoMatch { allowed }) => return self.refuse_unmatched(host, &allowed),
-            Err(NoCall::Unconfigured | NoCall::NoKey) => {}
+            Err(NoCall::Unconfigured | NoCall::Foreign | NoCall::NoKey) => {}
         }
         let (Some(call), Some(client)) = (&self.call, &self.client) else {
             return self.refuse(
@@ -184,6 +233,9 @@ impl Try {
         };
         if step == Step::Continue {
             self.phase = Phase::Sent;
+            if matches!(upstream.position, Position::Listener(_)) {
+                host.set_header(Side::Request, CALLED_HEADER, b"1");
+            }
         }
         step
     }
@@ -212,6 +264,9 @@ impl Try {
                 Target::Azure(_) => azure::written(),
             };
             client.restore(host, written);
+            if matches!(upstream.position, Position::Listener(_)) {
+                host.remove_header(Side::Request, CALLED_HEADER);
+            }
         }
         let step = match &call.target {
             Target::Lambda(call) => lambda::exchange::respond(self, upstream, host, call, end),
@@ -227,6 +282,11 @@ impl Try {
             return step;
         }
         self.advance(upstream, host, step, end)
+    }
+
+    /// Whether the request calls a function, or would have.
+    pub fn is_call(&self) -> bool {
+        self.phase != Phase::Passing
     }
 
     /// Whether the response's headers announce a body that takes the place of one that is still to come. A host that
@@ -263,6 +323,19 @@ impl Try {
         if self.call.is_some() {
             self.count(telemetry, now);
         }
+    }
+
+    /// Answers a request that Envoy made of a call and of the redirect that the function answered: it has the provider's
+    /// body, and the signature, which are not for whom the redirect names.
+    fn refuse_redirect(&mut self, upstream: &Upstream, host: &mut impl Host) -> Step {
+        for name in upstream.scheme().writes().iter().chain(&[CALLED_HEADER]) {
+            host.remove_header(Side::Request, name);
+        }
+        self.refuse(
+            host,
+            Code::BadFunctionResponse,
+            "the function's redirect cannot be followed by the gateway",
+        )
     }
 
     /// Answers a request that is larger than the provider takes.

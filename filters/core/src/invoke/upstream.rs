@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use tenon_contract::{Provider, UpstreamConfig};
+use tenon_contract::{CALL_KEY, CallRule, DownstreamConfig, Provider, UpstreamConfig};
 
 use super::call::{Call, Calls, Listed};
 use super::clock::ProviderClock;
+use super::header::Scheme;
 use super::secret::Secrets;
 use super::snapshot::Snapshot;
 use super::table::{Error, Table};
 use crate::host::{Host, Level, Side};
 use crate::matching::Matched;
+use crate::transform::{Place, RequestMatcher};
 
 /// The upstream of a cluster: compiled once, shared by all workers and tries.
 pub struct Upstream {
@@ -20,8 +22,23 @@ pub struct Upstream {
     pub(super) max_response_bytes: u64,
     pub(super) secrets: Secrets,
     pub(super) clock: ProviderClock,
+    pub(super) position: Position,
     table: Table,
     calls: Calls,
+}
+
+/// Where the filter is.
+pub(super) enum Position {
+    /// In a cluster, all of whose requests are calls.
+    Cluster,
+    /// Among a listener's own filters.
+    Listener(Vec<Rule>),
+}
+
+/// Which requests of a listener call a function.
+pub(super) struct Rule {
+    matcher: Option<RequestMatcher>,
+    listed: Listed,
 }
 
 /// The function that a request calls.
@@ -37,6 +54,8 @@ pub(super) enum NoCall {
     NoKey,
     /// What the route says is no call of this provider.
     Unconfigured,
+    /// It is of another provider than the upstream.
+    Foreign,
     /// The upstream has none for this method and path.
     NoMatch {
         /// The methods for which it has one at this path.
@@ -59,7 +78,66 @@ impl Upstream {
             max_response_bytes: config.max_response_bytes,
             clock: ProviderClock::default(),
             calls: Calls::default(),
+            position: Position::Cluster,
         })
+    }
+
+    /// Compiles the configuration of the filter among a listener's own.
+    ///
+    /// # Errors
+    /// As [`Upstream::new`]; or a call or its matcher is not valid.
+    pub fn downstream(config: DownstreamConfig) -> Result<Self, Error> {
+        let mut upstream = Self::new(config.upstream)?;
+        let rules = config.calls.into_iter().enumerate();
+        let rules = rules.map(|(index, rule)| upstream.rule(index, rule));
+        upstream.position = Position::Listener(rules.collect::<Result<_, _>>()?);
+        Ok(upstream)
+    }
+
+    fn rule(&self, index: usize, rule: CallRule) -> Result<Rule, Error> {
+        let mut invalid = Vec::new();
+        let mut root = Place::root(&mut invalid);
+        let matcher = rule.matcher.as_ref();
+        let matcher = matcher.map(|it| RequestMatcher::compile(it, &mut root.at("matcher")));
+        if let Some(invalid) = invalid.pop() {
+            return Err(Error::Matcher(index, invalid));
+        }
+        let listed = Listed::compile(rule.call, &self.table);
+        let listed = listed.map_err(|reason| Error::Call(index, reason))?;
+        if let Listed::Call(call) = &listed
+            && !call.target.is_of(&self.provider)
+        {
+            return Err(Error::Call(
+                index,
+                "is of another provider than the upstream",
+            ));
+        }
+        Ok(Rule {
+            matcher: matcher.flatten(),
+            listed,
+        })
+    }
+
+    /// Which headers its calls write.
+    pub(super) fn scheme(&self) -> Scheme {
+        match self.provider {
+            Provider::Aws(_) => Scheme::Aws,
+            Provider::Gcp(_) => Scheme::Google,
+            Provider::Azure(_) => Scheme::Azure,
+        }
+    }
+
+    /// The call of a listener's request: what the first rule says that it fits, else the route's metadata.
+    pub(super) fn call_of_listener(
+        &self,
+        rules: &[Rule],
+        host: &mut impl Host,
+    ) -> Result<Called, NoCall> {
+        let fits = |rule: &&Rule| rule.matcher.as_ref().is_none_or(|it| it.matches(host));
+        match rules.iter().find(fits) {
+            Some(rule) => self.resolve(&rule.listed, host, None),
+            None => self.call(host, CALL_KEY, None),
+        }
     }
 
     /// The upstream's name, as in metrics.
@@ -91,7 +169,17 @@ impl Upstream {
         for report in reports {
             host.log(Level::Error, &format!("upstream {}: {report}", self.name));
         }
-        let called = match listed.as_deref().ok_or(NoCall::Unconfigured)? {
+        let listed = listed.as_deref().ok_or(NoCall::Unconfigured)?;
+        self.resolve(listed, host, client)
+    }
+
+    fn resolve(
+        &self,
+        listed: &Listed,
+        host: &impl Host,
+        client: Option<&Snapshot>,
+    ) -> Result<Called, NoCall> {
+        let called = match listed {
             Listed::Call(call) => Called {
                 call: call.clone(),
                 matched: None,
@@ -114,7 +202,54 @@ impl Upstream {
         };
         match called.call.target.is_of(&self.provider) {
             true => Ok(called),
-            false => Err(NoCall::Unconfigured),
+            false => Err(NoCall::Foreign),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tenon_contract::FunctionConfig;
+
+    use super::*;
+
+    fn compiled(calls: &str) -> Result<Upstream, String> {
+        let text = format!(
+            r#"{{"version":1,"downstream":{{"calls":{calls},
+            "upstream":{{"upstream":"u","aws":{{"region":"us-east-1","host":"h"}}}}}}}}"#
+        );
+        let read = FunctionConfig::from_json(text.as_bytes()).unwrap();
+        assert_eq!(read.unknown, Vec::<String>::new());
+        let FunctionConfig::Downstream(config) = read.value else {
+            panic!("not a downstream configuration")
+        };
+        Upstream::downstream(config).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_rule_that_cannot_be_used_is_refused_with_its_place() {
+        let good = r#"{"call":{"function":"f","aws":{"name":"f"}}}"#;
+        assert!(compiled(&format!("[{good}]")).is_ok());
+        for (bad, expected) in [
+            (
+                r#"{"matcher":{"prefix":"/a","exact":"/b"},"call":{"function":"f","aws":{"name":"f"}}}"#,
+                "calls[1].matcher: prefix, exact and regex exclude each other",
+            ),
+            (
+                r#"{"matcher":{"regex":"("},"call":{"function":"f","aws":{"name":"f"}}}"#,
+                "calls[1].matcher.regex: ",
+            ),
+            (
+                r#"{"call":{"function":"f","gcp":{}}}"#,
+                "calls[1].call: is of another provider than the upstream",
+            ),
+            (
+                r#"{"call":{"function":"f","aws":{"name":"f","functionErrorStatus":1}}}"#,
+                "calls[1].call: ",
+            ),
+        ] {
+            let error = compiled(&format!("[{good},{bad}]")).err().unwrap();
+            assert!(error.starts_with(expected), "{error}");
         }
     }
 }

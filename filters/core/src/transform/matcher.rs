@@ -8,7 +8,7 @@ use crate::host::{Headers, Side};
 
 /// Which requests.
 #[derive(Debug)]
-pub(super) struct RequestMatcher {
+pub(crate) struct RequestMatcher {
     path: Option<PathMatcher>,
     headers: HeaderMatchers,
     query: Vec<(String, Value)>,
@@ -47,7 +47,7 @@ enum Value {
 }
 
 impl RequestMatcher {
-    pub(super) fn compile(config: &RequestConfig, place: &mut Place<'_>) -> Option<Self> {
+    pub(crate) fn compile(config: &RequestConfig, place: &mut Place<'_>) -> Option<Self> {
         let case = match config.case_sensitive {
             true => Case::Matters,
             false => Case::Ignored,
@@ -77,7 +77,7 @@ impl RequestMatcher {
         })
     }
 
-    pub(super) fn matches(&self, host: &impl Headers) -> bool {
+    pub(crate) fn matches(&self, host: &impl Headers) -> bool {
         (self.methods.is_empty() || self.is_method(host))
             && ((self.path.is_none() && self.query.is_empty()) || self.is_path(host))
             && self.headers.match_all(host, Side::Request)

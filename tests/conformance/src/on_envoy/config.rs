@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
-use tenon_contract::{FUNCTION_FILTER, FunctionConfig, NAMESPACE, SECRET_HEADER, SecretRef};
+use tenon_contract::{DownstreamConfig, FUNCTION_FILTER, FunctionConfig, NAMESPACE, SecretRef};
+use tenon_translate::Module;
 
 use super::rotation::write_secret;
 use crate::fake::Answer;
@@ -19,6 +20,15 @@ pub enum Artefact {
     Module,
     /// `tenon.wasm`
     Wasm,
+}
+
+/// Where the function filter is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Position {
+    /// Among the filters of a cluster.
+    Cluster,
+    /// Among the filters of a listener.
+    Listener,
 }
 
 /// Bodies of 6 MB, and what an event makes of them, pass.
@@ -71,6 +81,7 @@ pub(super) fn secret_name(cluster: &str) -> String {
 /// What a configuration is made of.
 pub(super) struct Setup<'a> {
     pub(super) artefact: Artefact,
+    pub(super) position: Position,
     pub(super) file: &'a Path,
     pub(super) folder: &'a Path,
     pub(super) provider: std::net::SocketAddr,
@@ -82,14 +93,29 @@ impl Setup<'_> {
     /// Writes the secrets, and gives the configuration.
     pub(super) fn config(&self) -> Result<String> {
         let mut clusters = Vec::new();
+        let mut filters = vec![self.guard()?];
         for (kind, name) in &self.clusters.0 {
             if let Some(secret) = &kind.upstream.secret {
                 let secret_name = secret_name(name);
                 write_secret(&self.secret_file(name), &secret_name, secret)?;
             }
-            clusters.push(self.cluster(name, kind));
+            let callers = self.callers(name, kind)?;
+            match self.position {
+                Position::Cluster => clusters.push(self.cluster(name, kind, callers)),
+                Position::Listener => {
+                    filters.extend(callers.into_iter().map(|it| of_listener(name, it)));
+                    clusters.push(self.cluster(name, kind, Vec::new()));
+                }
+            }
         }
-        let routes: Vec<_> = self.scenarios.iter().map(|it| self.route(it)).collect();
+        filters.push(json!({"name": "router", "typed_config": typed(
+            "envoy.extensions.filters.http.router.v3.Router", json!({}))}));
+        let names: Vec<_> = filters
+            .iter()
+            .filter_map(|filter| filter["name"].as_str().map(str::to_owned))
+            .collect();
+        let routes = self.scenarios.iter();
+        let routes: Vec<_> = routes.map(|it| self.route(it, &names)).collect();
         let tag = |name: &str| {
             json!({"tag_name": name,
                    "regex": format!(r"^wasmcustom\.tenon_call[^;]*(?:;[^;]*)*?(;{name}=([^;]*))")})
@@ -98,7 +124,7 @@ impl Setup<'_> {
         let config = json!({
             "node": {"id": "conformance", "cluster": "conformance"},
             "stats_config": {"stats_tags": tags},
-            "static_resources": {"listeners": [self.listener(&routes)], "clusters": clusters},
+            "static_resources": {"listeners": [self.listener(&routes, &filters)], "clusters": clusters},
         });
         Ok(config.to_string())
     }
@@ -107,7 +133,7 @@ impl Setup<'_> {
         self.folder.join(format!("{cluster}.json"))
     }
 
-    fn listener(&self, routes: &[Value]) -> Value {
+    fn listener(&self, routes: &[Value], filters: &[Value]) -> Value {
         let http1 = json!({"enable_trailers": true});
         json!({
             "name": "http",
@@ -125,11 +151,7 @@ impl Setup<'_> {
                     "route_config": {"name": "all", "virtual_hosts": [
                         {"name": "all", "domains": ["*"], "routes": routes},
                         ]},
-                    "http_filters": [
-                        {"name": FUNCTION_FILTER, "disabled": true,
-                         "typed_config": self.filter("guard", &FunctionConfig::Guard {})},
-                        {"name": "router", "typed_config": typed("envoy.extensions.filters.http.router.v3.Router", json!({}))},
-                    ],
+                    "http_filters": filters,
                 }))}]}],
         })
     }
@@ -138,7 +160,8 @@ impl Setup<'_> {
         self.folder.join("access.log")
     }
 
-    fn route(&self, scenario: &Scenario) -> Value {
+    /// `filters`: the names of those of the listener.
+    fn route(&self, scenario: &Scenario, filters: &[String]) -> Value {
         let mut weights = json!({"name": self.clusters.name(scenario), "weight": 1});
         if let Some(key) = &scenario.route.weight {
             weights["request_headers_to_add"] = json!([{
@@ -177,15 +200,21 @@ impl Setup<'_> {
             "metadata": {"filter_metadata": {NAMESPACE: metadata}},
             "request_body_buffer_limit": BUFFER,
         });
-        if scenario.guarded {
-            route["typed_per_filter_config"] = json!({FUNCTION_FILTER:
-                typed("envoy.config.route.v3.FilterConfig", json!({"config": {}}))});
+        let own = format!(".{}", self.clusters.name(scenario));
+        for name in filters {
+            if (name == FUNCTION_FILTER && scenario.guarded) || name.ends_with(&own) {
+                route["typed_per_filter_config"][name] = switched_on();
+            }
         }
         route
     }
 
-    fn cluster(&self, name: &str, kind: &Kind) -> Value {
+    fn cluster(&self, name: &str, kind: &Kind, mut filters: Vec<Value>) -> Value {
         let connections = if kind.one_connection { 1 } else { 1024 };
+        if !filters.is_empty() {
+            filters.push(json!({"name": "codec", "typed_config": typed(
+                "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec", json!({}))}));
+        }
         let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
         json!({
             "name": name,
@@ -198,12 +227,13 @@ impl Setup<'_> {
                     "address": self.provider.ip().to_string(), "port_value": self.provider.port()}}}}]}]},
             "typed_extension_protocol_options": {options: typed(options, json!({
                 "explicit_http_config": {"http_protocol_options": {"enable_trailers": true}},
-                "http_filters": self.upstream_filters(name, kind),
+                "http_filters": filters,
             }))},
         })
     }
 
-    fn upstream_filters(&self, cluster: &str, kind: &Kind) -> Vec<Value> {
+    /// The filters that call.
+    fn callers(&self, cluster: &str, kind: &Kind) -> Result<Vec<Value>> {
         let source = json!({
             "path_config_source": {
                 "path": self.secret_file(cluster),
@@ -212,21 +242,6 @@ impl Setup<'_> {
             "resource_api_version": "V3",
         });
         let has_secret = kind.upstream.secret.is_some();
-        let mut filters = Vec::new();
-        if self.artefact == Artefact::Wasm {
-            filters.push(json!({"name": "body", "typed_config": typed(
-                "envoy.extensions.filters.http.lua.v3.Lua",
-                json!({"default_source_code": {"inline_string": GIVE_A_BODY}}))}));
-            if has_secret {
-                filters.push(json!({"name": "secret", "typed_config": typed(
-                    "envoy.extensions.filters.http.credential_injector.v3.CredentialInjector", json!({
-                        "overwrite": true,
-                        "credential": {"name": "generic", "typed_config": typed(
-                            "envoy.extensions.http.injected_credentials.generic.v3.Generic", json!({
-                                "header": SECRET_HEADER,
-                                "credential": {"name": secret_name(cluster), "sds_config": source}}))}}))}));
-            }
-        }
         let secret = has_secret.then(|| SecretRef {
             name: secret_name(cluster),
             config_source: source
@@ -236,56 +251,44 @@ impl Setup<'_> {
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect(),
         });
-        let config = FunctionConfig::Upstream(kind.upstream.config(secret));
-        filters
-            .push(json!({"name": FUNCTION_FILTER, "typed_config": self.filter(cluster, &config)}));
-        filters.push(json!({"name": "codec", "typed_config": typed(
-            "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec", json!({}))}));
-        filters
+        let upstream = kind.upstream.config(secret);
+        let config = match self.position {
+            Position::Cluster => FunctionConfig::Upstream(upstream),
+            // Each route says itself what it calls.
+            Position::Listener => FunctionConfig::Downstream(DownstreamConfig {
+                upstream,
+                calls: Vec::new(),
+            }),
+        };
+        tenon_translate::function_filters(&self.module(), &config).context(NO_FORM)
     }
 
-    fn filter(&self, name: &str, config: &FunctionConfig) -> Value {
-        let text = json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": config.to_json()});
+    fn guard(&self) -> Result<Value> {
+        tenon_translate::listener_filter(&self.module()).context(NO_FORM)
+    }
+
+    fn module(&self) -> Module {
+        let file = self.file.to_string_lossy().into_owned();
         match self.artefact {
-            Artefact::Module => typed(
-                "envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter",
-                json!({
-                    "dynamic_module_config": {"module": {"local": {"filename": self.file}}},
-                    "filter_name": FUNCTION_FILTER,
-                    "filter_config": text,
-                }),
-            ),
-            Artefact::Wasm => typed(
-                "envoy.extensions.filters.http.wasm.v3.Wasm",
-                json!({"config": {
-                    "name": name,
-                    "root_id": FUNCTION_FILTER,
-                    "failure_policy": "FAIL_CLOSED",
-                    "allow_on_headers_stop_iteration": true,
-                    "configuration": text,
-                    "vm_config": {
-                        "vm_id": "tenon",
-                        "runtime": "envoy.wasm.runtime.v8",
-                        "code": {"local": {"filename": self.file}},
-                    },
-                }}),
-            ),
+            Artefact::Module => Module::So(file),
+            Artefact::Wasm => Module::Wasm(file),
         }
     }
 }
 
-/// Proxy-wasm cannot add a body to a request without one.
-const GIVE_A_BODY: &str = r#"
-function envoy_on_request(handle)
-  local headers = handle:headers()
-  local length = headers:get("content-length")
-  local streams = headers:get("transfer-encoding") ~= nil
-    or string.sub(headers:get("content-type") or "", 1, 16) == "application/grpc"
-  if length == "0" or (length == nil and not streams) then
-    handle:body(true)
-  end
-end
-"#;
+const NO_FORM: &str = "a filter that cannot be written as JSON";
+
+/// A filter of a listener as one of its own routes' needs it: under the name of who it is for, off.
+fn of_listener(cluster: &str, mut filter: Value) -> Value {
+    let name = filter["name"].as_str().unwrap_or_default();
+    filter["name"] = format!("{name}.{cluster}").into();
+    filter["disabled"] = true.into();
+    filter
+}
+
+fn switched_on() -> Value {
+    typed("envoy.config.route.v3.FilterConfig", json!({"config": {}}))
+}
 
 /// Keys of the access log besides those of [`LOGGED`].
 pub(super) const TOLD: [&str; 7] = [
