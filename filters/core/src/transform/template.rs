@@ -387,7 +387,7 @@ impl<'a> Compiler<'a> {
             config,
             syntax: Syntax {
                 advanced: config.advanced_templates,
-                escape_characters: config.escape_characters,
+                escape_characters: config.escape_characters.unwrap_or_default(),
             },
             uses: Uses::default(),
         }

@@ -41,6 +41,18 @@ pub(super) fn all() -> Vec<Row> {
         row.cluster = cluster;
         row
     };
+    let by_destination = |name: &'static str, number| {
+        let mut route = RouteTransformations::new(regular(marking("route")));
+        route.clusters = BTreeMap::from([("plain".into(), regular(marking("cluster")))]);
+        route.destinations = BTreeMap::from([
+            ("0".into(), regular(marking("first"))),
+            ("1".into(), regular(marking("second"))),
+            ("2".into(), Stages::default()),
+        ]);
+        let mut row = Row::new(name).metadata(route.to_json());
+        row.destination = number;
+        row
+    };
     let mut own_config = Row::new("a-route-s-own-configuration-goes-before-its-metadata");
     own_config.route = Route::Config(
         text(regular(marking("metadata"))),
@@ -105,6 +117,17 @@ pub(super) fn all() -> Vec<Row> {
         other_cluster("a-cluster-that-is-not-named-has-its-route-s-rules", "other")
             .sends("x-by", ["route"]),
         other_cluster("a-cluster-without-rules-has-none", "empty").sends("x-by", []),
+        by_destination("a-destination-s-rules-go-before-its-cluster-s", Some("0"))
+            .sends("x-by", ["first"]),
+        by_destination("another-destination-of-the-cluster-has-its-own", Some("1"))
+            .sends("x-by", ["second"]),
+        by_destination("a-destination-without-rules-has-none", Some("2")).sends("x-by", []),
+        by_destination(
+            "a-destination-that-is-not-named-has-its-route-s-rules",
+            Some("3"),
+        )
+        .sends("x-by", ["route"]),
+        by_destination("without-a-number-the-cluster-counts", None).sends("x-by", ["cluster"]),
         own_config
             .not_on_wasm("proxy-wasm has no configuration of a route")
             .sends("x-by", ["configuration"]),
