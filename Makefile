@@ -13,7 +13,7 @@ endif
 endif
 endif
 
-.PHONY: help setup build run test miri bench callgrind fuzz check fmt fmt-check lint deps generate generate-check docs deny golden clean
+.PHONY: help setup build run test miri bench callgrind fuzz soak check fmt fmt-check lint deps generate generate-check docs deny golden clean
 
 help: ## Shows this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -42,6 +42,10 @@ callgrind: ## Counts the instructions of a request in the core alone, beside tho
 
 fuzz: ## Runs each fuzz target for SECONDS=60 or MINUTES= (TARGETS= for some of them).
 	@scripts/fuzz $(or $(SECONDS),$(if $(MINUTES),$$(($(MINUTES) * 60)),60)) $(TARGETS)
+
+soak: setup build ## Runs mixed traffic under edits for MINUTES=10 on each host (FILTER=so|wasm for one).
+	@scripts/setup tests
+	@scripts/soak $$(($(or $(MINUTES),10) * 60)) $(FILTER)
 
 check: fmt-check lint deps generate-check docs deny ## Runs every check that is no test.
 

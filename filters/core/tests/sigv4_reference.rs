@@ -215,7 +215,13 @@ fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
         ])
         .prop_map(str::to_owned),
     ];
-    let value = prop_oneof!["[!-~]{0,9}", "[ -~]{0,20}", " {0,3}[a-c ]{0,9} {0,3}"];
+    let value = prop_oneof![
+        "[!-~]{0,9}",
+        "[ -~]{0,20}",
+        " {0,3}[a-c ]{0,9} {0,3}",
+        "[a-b \t]{0,9}",
+        "[à-üλ가-긿 ]{0,4}",
+    ];
     let host = ("[Hh]ost", "[a-z]{1,9}(:[0-9]{2,5})?");
     (proptest::collection::vec((name, value), 0..8), host).prop_map(|(mut headers, host)| {
         // One host: that of a request without one is another subject.

@@ -1,4 +1,5 @@
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -50,7 +51,22 @@ struct Script {
     region: String,
     /// How much its clock is ahead.
     ahead: Duration,
-    functions: HashMap<String, VecDeque<Answer>>,
+    functions: HashMap<String, Function>,
+}
+
+enum Function {
+    /// One answer a call, the last one again and again.
+    Listed(VecDeque<Answer>),
+    Made(Box<dyn Fn(&LambdaCall) -> Answer + Send>),
+}
+
+impl fmt::Debug for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listed(answers) => f.debug_tuple("Listed").field(answers).finish(),
+            Self::Made(_) => f.debug_tuple("Made").finish_non_exhaustive(),
+        }
+    }
 }
 
 impl State {
@@ -110,7 +126,24 @@ impl LambdaDouble {
         self.state
             .script()
             .functions
-            .insert(function.into(), answers);
+            .insert(function.into(), Function::Listed(answers));
+    }
+
+    /// How a function answers from now on: as this makes of each call.
+    pub fn answer_with(
+        &self,
+        function: &str,
+        make: impl Fn(&LambdaCall) -> Answer + Send + 'static,
+    ) {
+        self.state
+            .script()
+            .functions
+            .insert(function.into(), Function::Made(Box::new(make)));
+    }
+
+    /// Forgets the calls so far.
+    pub fn forget(&self) {
+        self.state.calls.send_modify(Vec::clear);
     }
 
     /// The calls of a function so far, refused ones included.
@@ -191,10 +224,10 @@ impl Script {
             let message = format!("Function not found: {}", call.function);
             return Answer::service_error(404, "ResourceNotFoundException", &message);
         };
-        let answer = if answers.len() > 1 {
-            answers.pop_front()
-        } else {
-            answers.front().cloned()
+        let answer = match answers {
+            Function::Listed(answers) if answers.len() > 1 => answers.pop_front(),
+            Function::Listed(answers) => answers.front().cloned(),
+            Function::Made(make) => Some(make(call)),
         };
         let version = call.qualifier.as_deref().unwrap_or("$LATEST");
         let answer = match call.request.header("x-amz-invocation-type") {

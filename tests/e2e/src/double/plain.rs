@@ -62,6 +62,11 @@ impl PlainDouble {
         self.state.requests.borrow().clone()
     }
 
+    /// Forgets the requests so far.
+    pub fn forget(&self) {
+        self.state.requests.send_modify(Vec::clear);
+    }
+
     /// Waits for so many requests.
     ///
     /// # Errors
