@@ -70,7 +70,9 @@ impl Upstream {
     /// The largest message that is held back, in bytes; `None`: requests and responses pass as they come.
     pub fn most_held(&self) -> Option<u64> {
         match self.provider {
-            Provider::Aws(_) => Some(self.max_request_bytes.max(self.max_response_bytes)),
+            Provider::Aws(_) | Provider::Rest(_) => {
+                Some(self.max_request_bytes.max(self.max_response_bytes))
+            }
             Provider::Gcp(_) | Provider::Azure(_) => None,
         }
     }
@@ -86,7 +88,9 @@ impl Upstream {
         let listed = {
             let text = host.route_metadata(key).ok_or(NoCall::NoKey)?;
             self.calls
-                .get(&text, &self.table, |report| reports.push(report.to_owned()))
+                .get(&text, (&self.table, &self.provider), |report| {
+                    reports.push(report.to_owned());
+                })
         };
         for report in reports {
             host.log(Level::Error, &format!("upstream {}: {report}", self.name));
@@ -105,7 +109,7 @@ impl Upstream {
                 let matched = matched.map_err(|none| NoCall::NoMatch {
                     allowed: none.allowed,
                 })?;
-                let call = self.table.resolve(by_table, matched.index);
+                let call = self.table.resolve(by_table, matched.index, &self.provider);
                 Called {
                     call: call.ok_or(NoCall::Unconfigured)?,
                     matched: Some(matched),
