@@ -5,6 +5,7 @@ use crate::azure::{self, AzureDestination};
 use crate::gcp::{self, GcpDestination};
 use crate::header::{self, HeaderManipulation};
 use crate::read::{Fields, Node};
+use crate::rest::{self, RestDestination};
 use crate::route_options::{self, RegexRewrite};
 use crate::transformation::{self, Transformations};
 use crate::{ObjectRef, matcher};
@@ -45,6 +46,8 @@ pub enum DestinationSpec {
     Azure(AzureDestination),
     /// Of Google's.
     Gcp(GcpDestination),
+    /// Of a service that templates make requests for.
+    Rest(Box<RestDestination>),
 }
 
 impl DestinationSpec {
@@ -54,6 +57,7 @@ impl DestinationSpec {
             Self::Aws(_) => "aws",
             Self::Azure(_) => "azure",
             Self::Gcp(_) => "gcp",
+            Self::Rest(_) => "rest",
         }
     }
 }
@@ -200,14 +204,16 @@ fn read_destination(node: &Node<'_>, namespace: &str) -> Option<Destination> {
         };
         let spec = fields.field("destinationSpec", |node| {
             node.object(|fields| {
-                fields.later(&["rest", "grpc"]);
-                let which = fields.one_of(&["aws", "azure", "gcp"]);
+                fields.later(&["grpc"]);
+                let which = fields.one_of(&["aws", "azure", "gcp", "rest"]);
                 let aws = fields.field("aws", |node| aws::read_destination(&node));
                 let azure = fields.field("azure", |node| azure::read_destination(&node));
                 let gcp = fields.field("gcp", |node| gcp::read_destination(&node));
+                let rest = fields.field("rest", |node| rest::read_destination(&node));
                 match which {
                     Some("azure") => azure.map(DestinationSpec::Azure),
                     Some("gcp") => gcp.map(DestinationSpec::Gcp),
+                    Some("rest") => rest.map(|it| DestinationSpec::Rest(Box::new(it))),
                     _ => aws.map(DestinationSpec::Aws),
                 }
             })

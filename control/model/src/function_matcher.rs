@@ -32,7 +32,12 @@ pub(crate) fn read_all(
     fields.list("matchers", |node| read(&node, taken, function))
 }
 
-fn read(node: &Node<'_>, taken: &Taken, function: Option<&str>) -> Option<FunctionMatcher> {
+/// Reads one of them.
+pub(crate) fn read(
+    node: &Node<'_>,
+    taken: &Taken,
+    function: Option<&str>,
+) -> Option<FunctionMatcher> {
     node.object(|fields| {
         let methods = fields.list("methods", |node| read_method(&node));
         let any = methods.is_empty() || methods.iter().any(|it| ANY.contains(&it.as_str()));

@@ -2,6 +2,7 @@
 
 use crate::ObjectRef;
 use crate::aws::Endpoint;
+use crate::function_matcher::{self, FunctionMatcher, Taken};
 use crate::read::{Fields, Node};
 use crate::upstream::is_host_name;
 use crate::virtual_service::first_twice;
@@ -36,6 +37,8 @@ pub struct GoogleFunction {
     pub path_prefix: Option<String>,
     /// For whom its tokens are.
     pub audience: String,
+    /// Which requests it is for, where the route names no function.
+    pub matchers: Vec<FunctionMatcher>,
 }
 
 /// What a destination says of a call; what it leaves out is the upstream's business.
@@ -60,7 +63,8 @@ pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<GcpUpstream> {
         let region = fields.field("region", |node| label(&node, "region"));
         let functions = fields.field("functions", |node| {
             let place = (project.as_deref(), region.as_deref());
-            let functions = node.list(|node| read_function(&node, place))?;
+            let taken = Taken::default();
+            let functions = node.list(|node| read_function(&node, place, &taken))?;
             match first_twice(functions.iter().map(|function| &function.logical_name)) {
                 Some(name) => node.error(format!("{name:?} is there more than once")),
                 None => Some(functions),
@@ -110,11 +114,13 @@ fn audience(node: &Node<'_>) -> Option<String> {
 fn read_function(
     node: &Node<'_>,
     (project, region): (Option<&str>, Option<&str>),
+    taken: &Taken,
 ) -> Option<GoogleFunction> {
     node.object(|fields| {
         let logical_name = fields.required("logicalName", |node| segment(&node));
         let own_region = fields.field("region", |node| label(&node, "region"));
         let own_audience = fields.field("audience", |node| audience(&node));
+        let matchers = function_matcher::read_all(fields, taken, logical_name.as_deref());
         let which = fields.one_of(&["functionName", "url"]);
         let url = fields.field("url", |node| read_url(&node));
         let name = fields.field("functionName", |node| segment(&node));
@@ -142,6 +148,7 @@ fn read_function(
             audience: own_audience.unwrap_or_else(|| format!("https://{host}{prefix}")),
             host,
             path_prefix,
+            matchers,
         })
     })
 }

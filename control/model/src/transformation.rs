@@ -191,7 +191,7 @@ fn read_transformation(node: Node<'_>) -> Option<Transformation> {
     })
 }
 
-fn read_template(fields: &mut Fields<'_>) -> Option<TransformationTemplate> {
+pub(crate) fn read_template(fields: &mut Fields<'_>) -> Option<TransformationTemplate> {
     const PARSE: [(&str, ParseBodyBehavior); 2] = [
         ("ParseAsJson", ParseBodyBehavior::ParseAsJson),
         ("DontParse", ParseBodyBehavior::DontParse),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::read::{Fields, Node};
 use crate::ssl::{self, UpstreamSsl};
-use crate::{AwsUpstream, AzureUpstream, GcpUpstream, aws, azure, gcp};
+use crate::{AwsUpstream, AzureUpstream, GcpUpstream, RestSpec, aws, azure, gcp, rest};
 
 /// A service, or a provider of functions.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +44,8 @@ pub struct StaticUpstream {
     pub use_tls: bool,
     /// Whether each host is asked for by its own name in the handshake.
     pub auto_sni_rewrite: bool,
+    /// The requests that routes may name as its functions.
+    pub rest: Option<RestSpec>,
 }
 
 /// A host.
@@ -192,7 +194,6 @@ pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<Upstream> {
 
 fn read_static(node: &Node<'_>) -> Option<StaticUpstream> {
     node.object(|fields| {
-        fields.later(&["serviceSpec"]);
         let hosts = fields.required("hosts", |node| {
             if node.value().as_array().is_some_and(Vec::is_empty) {
                 return node.error("expected at least one host");
@@ -201,10 +202,12 @@ fn read_static(node: &Node<'_>) -> Option<StaticUpstream> {
         });
         let use_tls = fields.field("useTls", |node| node.boolean());
         let auto_sni_rewrite = fields.field("autoSniRewrite", |node| node.boolean());
+        let rest = fields.field("serviceSpec", |node| rest::read_service(&node));
         let hosts = hosts?;
         Some(StaticUpstream {
             use_tls: use_tls.unwrap_or_else(|| hosts.iter().any(|host| host.port == 443)),
             auto_sni_rewrite: auto_sni_rewrite.unwrap_or(true),
+            rest,
             hosts,
         })
     })

@@ -15,7 +15,7 @@ use crate::proto::cluster::cluster::{
 };
 use crate::proto::{cluster, core, duration, endpoint, hcm, socket_address, uint, upstream_http};
 use crate::wire::any;
-use crate::{aws, azure, gcp, names, tls};
+use crate::{aws, azure, gcp, names, rest, tls};
 
 /// Gloo's default.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -59,7 +59,11 @@ pub(crate) fn translate(
         UpstreamType::Static(fixed) => {
             let mut cluster = common(names::cluster(key), upstream);
             static_hosts(fixed, upstream, tls, &mut cluster);
-            form.add(cluster, upstream, Vec::new());
+            let functions = fixed.rest.as_ref();
+            let filters = functions
+                .map(|rest| rest::cluster(key, rest, upstream, module, &mut cluster))
+                .unwrap_or_default();
+            form.add(cluster, upstream, filters);
         }
         UpstreamType::Aws(lambda) => {
             let mut cluster = common(names::cluster(key), upstream);

@@ -27,7 +27,7 @@ use envoy_types::pb::envoy::extensions::wasm::v3::{
 use envoy_types::pb::google::protobuf::StringValue;
 use serde_json::{Value, json};
 use tenon_contract::transform::{DESTINATION_STATE, Stage, TRANSFORM_FILTER, TransformConfig};
-use tenon_contract::{FUNCTION_FILTER, FunctionConfig, SECRET_HEADER};
+use tenon_contract::{FUNCTION_FILTER, FunctionConfig, SECRET_HEADER, UpstreamConfig};
 
 use crate::json::to_config;
 use crate::output::Module;
@@ -50,6 +50,25 @@ pub(crate) fn of_function_cluster(
     ));
     filters
 }
+
+/// The filters of a cluster with REST functions: all but the codec are off, until a route says [`rest_on`].
+pub(crate) fn of_rest_cluster(module: &Module, config: UpstreamConfig) -> Vec<hcm::HttpFilter> {
+    let mut filters = of_function_cluster(module, &FunctionConfig::Upstream(config), None);
+    let codec = filters.len().saturating_sub(1);
+    for filter in filters.iter_mut().take(codec) {
+        filter.name = REST.to_owned();
+        filter.disabled = true;
+    }
+    filters
+}
+
+/// What switches the filters of a cluster with REST functions on: of a route, or of a weighted cluster.
+pub(crate) fn rest_on() -> (String, Any) {
+    (REST.to_owned(), on())
+}
+
+/// The name of all filters that make requests of REST functions.
+const REST: &str = "tenon.function.rest";
 
 fn before_the_codec(
     module: &Module,
@@ -244,13 +263,16 @@ const UNLOGGED: &str = "tenon.function.unlogged";
 /// name that the listener does not have. `shown`: the route's response headers can show the request.
 pub(crate) fn guard_on(shown: bool) -> impl Iterator<Item = (String, Any)> {
     let names = [Some(FUNCTION_FILTER), shown.then_some(UNLOGGED)];
-    names.into_iter().flatten().map(|name| {
-        let on = route::FilterConfig {
-            // Envoy refuses none ("Empty route/virtual host per filter configuration"); an empty one means "on".
-            config: Some(Any::default()),
-            ..route::FilterConfig::default()
-        };
-        (name.to_owned(), any(&on))
+    let names = names.into_iter().flatten();
+    names.map(|name| (name.to_owned(), on()))
+}
+
+/// Switches a filter on.
+fn on() -> Any {
+    any(&route::FilterConfig {
+        // Envoy refuses none ("Empty route/virtual host per filter configuration"); an empty one means "on".
+        config: Some(Any::default()),
+        ..route::FilterConfig::default()
     })
 }
 
@@ -340,7 +362,7 @@ pub(crate) fn sds(name: &str) -> tls::SdsSecretConfig {
 
 #[cfg(test)]
 mod tests {
-    use tenon_contract::{AwsProvider, Provider, SecretRef, UpstreamConfig};
+    use tenon_contract::{AwsProvider, Provider, SecretRef};
 
     use super::*;
 

@@ -7,8 +7,8 @@ use tenon_contract::{
     CallConfig, CallTarget, GcpCall, GcpProvider, Provider, UpstreamConfig, VERSION,
 };
 use tenon_model::{
-    Endpoint, GcpDestination, GcpUpstream, Kind, ObjectKey, ObjectRef, Problem, Secret, TlsSecret,
-    Upstream,
+    Endpoint, FunctionMatcher, GcpDestination, GcpUpstream, Kind, ObjectKey, ObjectRef, Problem,
+    Secret, TlsSecret, Upstream,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -125,6 +125,21 @@ pub(crate) fn credentials(
         form.credentials
             .insert(secret_name(gcp, &target.audience), source);
     }
+}
+
+/// The functions that requests are for by method and path, where a route to the upstream names none.
+pub(crate) fn by_path<'a>(
+    gcp: &'a GcpUpstream,
+    destination: Option<&GcpDestination>,
+) -> Option<Vec<(&'a str, &'a FunctionMatcher)>> {
+    let named = destination.is_some_and(|it| it.logical_name.is_some());
+    let functions = gcp.functions.iter().flat_map(|function| {
+        let matchers = function.matchers.iter();
+        matchers.map(|matcher| (&*function.logical_name, matcher))
+    });
+    let functions: Vec<_> = functions.collect();
+    // Without a name, an upstream with a host is that service.
+    (!named && gcp.host.is_none() && !functions.is_empty()).then_some(functions)
 }
 
 /// The cluster and the call of a destination, or why there are none: the field below the destination, and the reason.

@@ -7,6 +7,7 @@
 mod access_log;
 mod aws;
 mod azure;
+mod by_path;
 mod call;
 mod cluster;
 mod engine;
@@ -19,6 +20,7 @@ mod names;
 mod output;
 mod proto;
 mod provider;
+mod rest;
 mod retries;
 mod route;
 mod secret;

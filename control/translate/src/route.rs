@@ -1,17 +1,19 @@
 //! A route: where requests go, which function they call, what is done besides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use envoy_types::pb::envoy::r#type::matcher::v3::RegexMatchAndSubstitute;
 use envoy_types::pb::envoy::r#type::v3::{FractionalPercent, fractional_percent::DenominatorType};
 use tenon_contract::{CALL_HEADER, CALL_KEY, CallConfig, CallTarget, ERROR_HEADER};
 use tenon_model::{
-    Action, Destination, DestinationSpec, HeaderManipulation, HeaderToAdd, HostRewrite, ObjectKey,
-    ObjectRef, PathRedirect, Problem, ProblemLevel, Redirect, RegexRewrite, Route, RouteOptions,
-    Settings, Shadowing, Upstream, UpstreamType, WeightedDestination,
+    Action, Destination, DestinationSpec, FunctionMatcher, GcpDestination, HeaderManipulation,
+    HeaderToAdd, HostRewrite, ObjectKey, ObjectRef, PathRedirect, Problem, ProblemLevel, Redirect,
+    RegexRewrite, Route, RouteOptions, Settings, Shadowing, Upstream, UpstreamType,
+    WeightedDestination,
 };
 
+use crate::by_path::{self, Answer};
 use crate::proto::route::redirect_action::{
     PathRewriteSpecifier, RedirectResponseCode, SchemeRewriteSpecifier,
 };
@@ -22,10 +24,10 @@ use crate::proto::route::route_action::{
 };
 use crate::proto::route::weighted_cluster::ClusterWeight;
 use crate::proto::{
-    BUFFER_LIMIT, boolean, core, duration, header, inline_string, regex, route, uint,
+    Any, BUFFER_LIMIT, boolean, core, duration, header, inline_string, regex, route, uint,
 };
 use crate::retries::retry_policy;
-use crate::{azure, call, gcp, names};
+use crate::{azure, call, filters, gcp, names, rest};
 
 /// Finds upstreams.
 pub(crate) trait Upstreams {
@@ -41,6 +43,10 @@ pub(crate) struct RouteForm {
     pub(crate) route: route::Route,
     /// The calls, by their keys in the metadata.
     pub(crate) calls: BTreeMap<String, String>,
+    /// What is configured of filters, by their names.
+    pub(crate) per_filter: BTreeMap<String, Any>,
+    /// Which of the requests that the route is for.
+    pub(crate) only: Vec<route::HeaderMatcher>,
 }
 
 /// Translates routes of one virtual service.
@@ -55,7 +61,94 @@ pub(crate) struct Routes<'a, U> {
 const SIGNED: &str = "is not possible on a route to a function: the host is the function's own";
 
 impl<U: Upstreams> Routes<'_, U> {
-    pub(crate) fn translate(&mut self, path: &str, from: &Route) -> RouteForm {
+    /// What a route comes to: more than one where its functions are told apart by Envoy.
+    pub(crate) fn translate(&mut self, path: &str, from: &Route) -> Vec<RouteForm> {
+        let Action::Single(to) = &from.action else {
+            return vec![self.one(path, from)];
+        };
+        let upstreams = self.upstreams;
+        let gcp = match upstreams.upstream(&to.upstream).map(|it| &it.kind) {
+            Ok(UpstreamType::Gcp(gcp)) => gcp,
+            _ => return vec![self.one(path, from)],
+        };
+        let asked = match &to.spec {
+            Some(DestinationSpec::Gcp(asked)) => Some(asked),
+            Some(_) => return vec![self.one(path, from)],
+            None => None,
+        };
+        match gcp::by_path(gcp, asked) {
+            Some(functions) => self.by_path(path, from, to, &functions),
+            None => vec![self.one(path, from)],
+        }
+    }
+
+    fn by_path(
+        &mut self,
+        path: &str,
+        from: &Route,
+        to: &Destination,
+        functions: &[(&str, &FunctionMatcher)],
+    ) -> Vec<RouteForm> {
+        let rewrites = [
+            ("prefixRewrite", from.options.prefix_rewrite.is_some()),
+            ("regexRewrite", from.options.regex_rewrite.is_some()),
+        ];
+        if let Some((field, _)) = rewrites.iter().find(|(_, is_there)| *is_there) {
+            self.error(
+                format!("{path}.options.{field}"),
+                format!(
+                    "is not possible where functions of upstream {} are found by their paths: Envoy compares those before",
+                    to.upstream
+                ),
+            );
+            return vec![self.broken()];
+        }
+        let keep_authorization = match &to.spec {
+            Some(DestinationSpec::Gcp(asked)) => asked.keep_authorization,
+            _ => None,
+        };
+        let mut forms = Vec::new();
+        for found in by_path::order(functions) {
+            let mut form = match &found.answer {
+                Answer::Function(name) => {
+                    let spec = DestinationSpec::Gcp(GcpDestination {
+                        logical_name: Some((*name).to_owned()),
+                        keep_authorization,
+                    });
+                    let from = Route {
+                        action: Action::Single(Destination {
+                            spec: Some(spec),
+                            ..to.clone()
+                        }),
+                        ..from.clone()
+                    };
+                    let errors = self.errors();
+                    let form = self.one(path, &from);
+                    if self.errors() > errors {
+                        // What is wrong with the route is wrong with each, and told once.
+                        return vec![form];
+                    }
+                    form
+                }
+                Answer::Methods(allowed) => no_match(
+                    405,
+                    "no function of this upstream is for this method of this path",
+                    Some(allowed),
+                ),
+                Answer::Nothing => {
+                    no_match(404, "no function of this upstream is for this path", None)
+                }
+            };
+            form.only = found.only;
+            forms.push(form);
+        }
+        // What is wrong with one is wrong with all.
+        let mut told = BTreeSet::new();
+        self.problems.retain(|problem| told.insert(problem.clone()));
+        forms
+    }
+
+    fn one(&mut self, path: &str, from: &Route) -> RouteForm {
         let errors_before = self.errors();
         let form = match &from.action {
             Action::Single(destination) => self.single(path, from, destination),
@@ -99,12 +192,16 @@ impl<U: Upstreams> Routes<'_, U> {
         let mut action = self.action(path, from, specifier);
         let mut calls = BTreeMap::new();
         if let Some(call) = &call {
-            self.check_function_route(path, from);
+            self.check_function_route(path, from, call);
             calls.insert(CALL_KEY.to_owned(), call.to_json());
             no_upgrades(&mut action);
             outlast(&mut action, call);
         }
-        Some(self.forwarding(from, action, calls, call.is_some()))
+        let mut form = self.forwarding(from, action, calls, call.is_some());
+        if call.as_ref().is_some_and(is_rest) {
+            form.per_filter.extend([filters::rest_on()]);
+        }
+        Some(form)
     }
 
     fn multi(
@@ -115,6 +212,7 @@ impl<U: Upstreams> Routes<'_, U> {
     ) -> Option<RouteForm> {
         let mut calls = BTreeMap::new();
         let mut streaming = None;
+        let mut signed = None;
         let mut clusters = Vec::new();
         for (index, to) in destinations.iter().enumerate() {
             let at = format!("{path}.routeAction.multi.destinations[{index}].destination");
@@ -138,6 +236,11 @@ impl<U: Upstreams> Routes<'_, U> {
                         .request_headers_to_add
                         .push(header(CALL_HEADER, &key, false));
                     calls.insert(key, call.to_json());
+                    if is_rest(&call) {
+                        weight.typed_per_filter_config.extend([filters::rest_on()]);
+                    } else {
+                        signed.get_or_insert_with(|| call.clone());
+                    }
                     streaming = streaming.or(Some(call).filter(call::streams));
                 }
                 None => weight
@@ -153,8 +256,10 @@ impl<U: Upstreams> Routes<'_, U> {
         let mut action = self.action(path, from, specifier);
         action
             .set_cluster_not_found_response_code(ClusterNotFoundResponseCode::InternalServerError);
+        if let Some(call) = &signed {
+            self.check_function_route(path, from, call);
+        }
         if !calls.is_empty() {
-            self.check_function_route(path, from);
             no_upgrades(&mut action);
         }
         if let Some(call) = &streaming {
@@ -203,11 +308,21 @@ impl<U: Upstreams> Routes<'_, U> {
             (UpstreamType::Static(_), None) => {
                 return Some((names::cluster_of(&to.upstream), None));
             }
+            (kind, Some(DestinationSpec::Rest(asked))) => {
+                let functions = match kind {
+                    UpstreamType::Static(fixed) => fixed.rest.as_ref(),
+                    _ => None,
+                };
+                rest::resolve(&to.upstream, functions, asked)
+                    .map(|call| (names::cluster_of(&to.upstream), call))
+            }
             (_, Some(spec)) => {
                 let kind = match spec {
                     DestinationSpec::Aws(_) => "an AWS",
                     DestinationSpec::Azure(_) => "an Azure",
                     DestinationSpec::Gcp(_) => "a GCP",
+                    // Above.
+                    DestinationSpec::Rest(_) => "a REST",
                 };
                 let text = format!("{} is not {kind} upstream", to.upstream);
                 self.error(format!("{at}.destinationSpec.{}", spec.field()), text);
@@ -223,7 +338,11 @@ impl<U: Upstreams> Routes<'_, U> {
         }
     }
 
-    fn check_function_route(&mut self, path: &str, from: &Route) {
+    fn check_function_route(&mut self, path: &str, from: &Route, call: &CallConfig) {
+        if is_rest(call) {
+            // Nothing is signed, and the host is the user's business.
+            return;
+        }
         let field = match from.options.host_rewrite {
             Some(HostRewrite::Literal(_)) => "hostRewrite",
             Some(HostRewrite::Auto) => "autoHostRewrite",
@@ -320,34 +439,54 @@ impl<U: Upstreams> Routes<'_, U> {
         RouteForm {
             route,
             calls: BTreeMap::new(),
+            per_filter: BTreeMap::new(),
+            only: Vec::new(),
         }
     }
 
     /// Answers for a route that cannot be served.
     pub(crate) fn broken(&self) -> RouteForm {
-        let body = serde_json::json!({"error": {
-            "code": "invalid_route",
-            "message": format!(
-                "this route is not valid; the status of {} says why", self.key
-            ),
-        }});
-        let action = route::DirectResponseAction {
-            status: 500,
-            body: inline_string(body.to_string()),
-            ..route::DirectResponseAction::default()
-        };
-        RouteForm {
-            route: route::Route {
-                action: Some(EnvoyAction::DirectResponse(action)),
-                response_headers_to_add: vec![
-                    header("content-type", "application/json", false),
-                    header(ERROR_HEADER, "invalid_route", false),
-                ],
-                ..route::Route::default()
-            },
-            calls: BTreeMap::new(),
-        }
+        let message = format!(
+            "this route is not valid; the status of {} says why",
+            self.key
+        );
+        local_error(500, "invalid_route", &message)
     }
+}
+
+/// Answers for requests that no function is for.
+fn no_match(status: u32, message: &str, allowed: Option<&str>) -> RouteForm {
+    let mut form = local_error(status, "no_match", message);
+    let allow = allowed.map(|methods| header("allow", methods, false));
+    form.route.response_headers_to_add.extend(allow);
+    form
+}
+
+/// An error of the usual form.
+fn local_error(status: u32, code: &str, message: &str) -> RouteForm {
+    let body = serde_json::json!({"error": {"code": code, "message": message}});
+    let action = route::DirectResponseAction {
+        status,
+        body: inline_string(body.to_string()),
+        ..route::DirectResponseAction::default()
+    };
+    RouteForm {
+        route: route::Route {
+            action: Some(EnvoyAction::DirectResponse(action)),
+            response_headers_to_add: vec![
+                header("content-type", "application/json", false),
+                header(ERROR_HEADER, code, false),
+            ],
+            ..route::Route::default()
+        },
+        calls: BTreeMap::new(),
+        per_filter: BTreeMap::new(),
+        only: Vec::new(),
+    }
+}
+
+fn is_rest(call: &CallConfig) -> bool {
+    matches!(call.target, CallTarget::Rest(_))
 }
 
 /// Where a call goes: a function URL has a host of its own.

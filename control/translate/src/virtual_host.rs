@@ -14,7 +14,7 @@ use tenon_model::{
 use crate::proto::route;
 use crate::retries::retry_policy;
 use crate::route::{Routes, Upstreams, to_add};
-use crate::wire::{self, Metadata};
+use crate::wire::{self, Metadata, PerFilter};
 use crate::{filters, matcher, names};
 
 /// `VirtualHost.domains`
@@ -101,37 +101,54 @@ pub(crate) fn translate(
     let mut needs = Needs::default();
     for (index, from) in virtual_service.routes.iter().enumerate() {
         let path = format!("spec.virtualHost.routes[{index}]");
-        let mut form = routes.translate(&path, from);
-        if !form.calls.is_empty() {
-            let shown = answers_with_formatters(&options.headers, from);
-            form.route
-                .typed_per_filter_config
-                .extend(filters::guard_on(shown));
-        }
-        let mut texts = form.calls;
-        if let Some(own) = transformations(from, options, seen.settings()) {
-            needs.stages.extend(used(&own));
-            if !own.destinations.is_empty() {
-                needs.destinations = true;
-                filters::tell_destinations(&mut form.route);
-            }
-            texts.insert(TRANSFORM_KEY.to_owned(), own.to_json());
-        }
-        let metadata =
-            (!texts.is_empty()).then(|| Metadata::texts(NAMESPACE, texts).encode_to_vec());
         let own_name = from
             .name
             .as_ref()
             .map(|name| format!("-{name}"))
             .unwrap_or_default();
-        for (number, matches) in from.matchers.iter().enumerate() {
-            form.route.name = format!("{name}-route-{index}{own_name}-matcher-{number}");
-            form.route.r#match = Some(matcher::translate(matches));
-            let mut bytes = form.route.encode_to_vec();
-            if let Some(metadata) = &metadata {
-                wire::append(&mut bytes, METADATA, metadata);
+        let forms = routes.translate(&path, from);
+        let own = transformations(from, options, seen.settings());
+        let tells = own.as_ref().is_some_and(|own| !own.destinations.is_empty());
+        needs.destinations |= tells;
+        needs.stages.extend(own.iter().flat_map(used));
+        let transforms = own.map(|own| own.to_json());
+        let several = forms.len() > 1;
+        for (function, mut form) in forms.into_iter().enumerate() {
+            if !form.calls.is_empty() {
+                let shown = answers_with_formatters(&options.headers, from);
+                form.per_filter.extend(filters::guard_on(shown));
             }
-            wire::append(&mut body, ROUTES, &bytes);
+            let mut texts = std::mem::take(&mut form.calls);
+            texts.extend(
+                transforms
+                    .clone()
+                    .map(|text| (TRANSFORM_KEY.to_owned(), text)),
+            );
+            if tells {
+                filters::tell_destinations(&mut form.route);
+            }
+            let per_filter = PerFilter {
+                configs: std::mem::take(&mut form.per_filter),
+            };
+            let mut behind = per_filter.encode_to_vec();
+            behind.extend(wire::take_weights(&mut form.route));
+            let metadata =
+                (!texts.is_empty()).then(|| Metadata::texts(NAMESPACE, texts).encode_to_vec());
+            let suffix = several.then(|| format!("-function-{function}"));
+            let suffix = suffix.unwrap_or_default();
+            for (number, matches) in from.matchers.iter().enumerate() {
+                form.route.name =
+                    format!("{name}-route-{index}{own_name}-matcher-{number}{suffix}");
+                let mut matches = matcher::translate(matches);
+                matches.headers.extend(form.only.iter().cloned());
+                form.route.r#match = Some(matches);
+                let mut bytes = form.route.encode_to_vec();
+                bytes.extend_from_slice(&behind);
+                if let Some(metadata) = &metadata {
+                    wire::append(&mut bytes, METADATA, metadata);
+                }
+                wire::append(&mut body, ROUTES, &bytes);
+            }
         }
     }
     let problems = routes.problems;

@@ -11,6 +11,10 @@ use envoy_types::pb::google::protobuf::Any;
 use prost::encoding::{WireType, encode_key, encode_varint};
 use prost::{Message, Name};
 
+use crate::proto::route;
+use crate::proto::route::route::Action;
+use crate::proto::route::route_action::ClusterSpecifier;
+
 /// Appends an encoded message (or text) as field `tag`.
 pub(crate) fn append(buffer: &mut Vec<u8>, tag: u32, part: &[u8]) {
     encode_key(tag, WireType::LengthDelimited, buffer);
@@ -31,6 +35,51 @@ pub(crate) fn any_bytes(type_url: String, value: Vec<u8>) -> Any {
 pub(crate) struct Metadata {
     #[prost(btree_map = "string, message", tag = "1")]
     pub(crate) filter_metadata: BTreeMap<String, Struct>,
+}
+
+/// The `typed_per_filter_config` of an `envoy.config.route.v3.Route`, to be put behind the rest of it.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct PerFilter {
+    #[prost(btree_map = "string, message", tag = "13")]
+    pub(crate) configs: BTreeMap<String, Any>,
+}
+
+/// The `typed_per_filter_config` of a `ClusterWeight`.
+#[derive(Clone, PartialEq, Message)]
+struct PerFilterOfWeight {
+    #[prost(btree_map = "string, message", tag = "10")]
+    configs: BTreeMap<String, Any>,
+}
+
+/// `WeightedCluster.clusters`
+const CLUSTERS: u32 = 1;
+/// `RouteAction.weighted_clusters`
+const WEIGHTED: u32 = 3;
+/// `Route.route`
+const ACTION: u32 = 2;
+
+/// Takes the clusters out of a weighted route: what is given is to be put behind the rest of the encoded route, where
+/// protobuf merges it with what is there.
+pub(crate) fn take_weights(route: &mut route::Route) -> Vec<u8> {
+    let Some(Action::Route(action)) = &mut route.action else {
+        return Vec::new();
+    };
+    let Some(ClusterSpecifier::WeightedClusters(weighted)) = &mut action.cluster_specifier else {
+        return Vec::new();
+    };
+    let (mut clusters, mut action, mut route) = (Vec::new(), Vec::new(), Vec::new());
+    for mut cluster in std::mem::take(&mut weighted.clusters) {
+        let configs = std::mem::take(&mut cluster.typed_per_filter_config);
+        let configs = PerFilterOfWeight {
+            configs: configs.into_iter().collect(),
+        };
+        let mut bytes = cluster.encode_to_vec();
+        bytes.extend(configs.encode_to_vec());
+        append(&mut clusters, CLUSTERS, &bytes);
+    }
+    append(&mut action, WEIGHTED, &clusters);
+    append(&mut route, ACTION, &action);
+    route
 }
 
 /// `google.protobuf.Struct`

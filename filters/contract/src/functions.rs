@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::AzureCall;
+use crate::{AzureCall, RestFunction};
 
 /// A function, and which requests are for it: an entry of the table that a call "by table" looks at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,8 @@ pub enum FunctionTarget {
     Aws(AwsFunction),
     /// Azure Functions.
     Azure(AzureCall),
+    /// A REST function.
+    Rest(RestFunction),
 }
 
 /// A Lambda function.

@@ -24,6 +24,7 @@ mod azure;
 mod downstream;
 mod functions;
 mod path_template;
+mod rest;
 mod secret;
 pub mod transform;
 
@@ -31,6 +32,7 @@ pub use azure::{AuthLevel, AzureCall, AzureKeys, AzureProvider, KeyIn};
 pub use downstream::{CallRule, DownstreamConfig};
 pub use functions::{AwsFunction, FunctionEntry, FunctionTarget};
 pub use path_template::{PathTemplate, Segment, TemplateError, normalize_path};
+pub use rest::{RestCall, RestFunction, RestProvider};
 pub use secret::{AwsCredentials, GcpToken, SecretBlob};
 
 /// The major version of the contract. A change that an older reader would misunderstand raises it.
@@ -188,6 +190,8 @@ pub enum CallTarget {
     Gcp(GcpCall),
     /// Azure Functions.
     Azure(AzureCall),
+    /// A REST function.
+    Rest(RestCall),
 }
 
 /// A request to a function of Cloud Functions or a service of Cloud Run.
@@ -401,6 +405,17 @@ impl CallConfig {
         }
     }
 
+    /// A call of a REST function.
+    pub fn rest(function: impl Into<String>, call: RestCall) -> Self {
+        Self {
+            version: VERSION,
+            function: function.into(),
+            by_table: false,
+            rewrites_path: false,
+            target: CallTarget::Rest(call),
+        }
+    }
+
     /// Reads the JSON text of route metadata.
     ///
     /// # Errors
@@ -541,6 +556,8 @@ pub enum Provider {
     Gcp(GcpProvider),
     /// A function app of Azure's.
     Azure(AzureProvider),
+    /// A service with REST functions.
+    Rest(RestProvider),
 }
 
 /// One host of Cloud Functions or Cloud Run. The secret's token is for its audience.
@@ -620,6 +637,12 @@ mod tests {
             route: route.map(str::to_owned),
             auth_level,
         };
+        let mut rest = CallConfig::rest("a", RestCall::default());
+        rest.target = CallTarget::Rest(RestCall {
+            name: "a".into(),
+            extractors: [("id".into(), transform::Extraction::default())].into(),
+            response: Some(Box::default()),
+        });
         let mut by_table = CallConfig::aws("", "");
         by_table.by_table = true;
         for call in [
@@ -631,6 +654,8 @@ mod tests {
             gcp,
             CallConfig::azure("a", azure(None, AuthLevel::Anonymous)),
             CallConfig::azure("a", azure(Some("a/{id}"), AuthLevel::Admin)),
+            CallConfig::rest("a", RestCall::default()),
+            rest,
             by_table,
         ] {
             let read = CallConfig::from_json(call.to_json().as_bytes()).unwrap();
@@ -704,11 +729,23 @@ mod tests {
                 },
             ],
         });
+        let mut rest = azure.clone();
+        let template = transform::TransformationTemplate {
+            headers: [(":path".into(), "/a/{{ id }}".into())].into(),
+            ..transform::TransformationTemplate::default()
+        };
+        rest.provider = Provider::Rest(RestProvider {
+            functions: [("a".into(), template)].into(),
+        });
+        rest.functions = vec![entry(FunctionTarget::Rest(RestFunction {
+            name: "a".into(),
+        }))];
         for config in [
             downstream,
             upstream(),
             FunctionConfig::Upstream(gcp),
             FunctionConfig::Upstream(azure),
+            FunctionConfig::Upstream(rest),
             FunctionConfig::Guard {},
         ] {
             let read = FunctionConfig::from_json(config.to_json().as_bytes()).unwrap();

@@ -19,6 +19,7 @@ mod gcp;
 mod guard;
 pub(crate) mod header;
 mod lambda;
+mod rest;
 mod secret;
 mod snapshot;
 mod table;

@@ -115,6 +115,7 @@ impl Check<'_> {
         let what = |what: &str| format!("try {number}: {what}");
         let cloud = scenario.upstream.cloud;
         let method = match cloud {
+            _ if expected.method.is_some() => expected.method.unwrap_or_default().to_owned(),
             Cloud::Lambda => "POST".to_owned(),
             _ => scenario.request.headers().text(":method"),
         };
@@ -126,7 +127,7 @@ impl Check<'_> {
         };
         self.expect(&what("path"), &*path, expected.path);
         let host = sent.headers.text(":authority");
-        self.expect(&what("host"), &*host, cloud.host());
+        self.expect(&what("host"), &*host, expected.host.unwrap_or(cloud.host()));
         self.expect(&what("complete"), sent.complete, true);
         for (name, value) in &expected.headers {
             let found: Vec<_> = sent.headers.all(name).map(show).collect();
@@ -150,11 +151,11 @@ impl Check<'_> {
                 ),
                 Cloud::Google => matches!(name, "authorization" | "x-serverless-authorization"),
                 Cloud::Azure => name == "x-functions-key",
-                Cloud::AzureQuery | Cloud::OpenFunctionUrl => false,
+                Cloud::AzureQuery | Cloud::OpenFunctionUrl | Cloud::Rest => false,
             };
             let reserved = match cloud {
                 Cloud::Lambda | Cloud::FunctionUrl => of_aws && name != "x-amzn-trace-id",
-                Cloud::Google | Cloud::OpenFunctionUrl => false,
+                Cloud::Google | Cloud::OpenFunctionUrl | Cloud::Rest => false,
                 Cloud::Azure | Cloud::AzureQuery => name.starts_with("x-functions-"),
             };
             if (reserved && !is_written) || name.starts_with(HEADER_PREFIX) {
@@ -192,7 +193,7 @@ impl Check<'_> {
         }
         let verified = match cloud {
             Cloud::Lambda | Cloud::FunctionUrl => signature(sent, key, now),
-            Cloud::OpenFunctionUrl => Ok(()),
+            Cloud::OpenFunctionUrl | Cloud::Rest => Ok(()),
             Cloud::Google => token(sent, key),
             Cloud::Azure | Cloud::AzureQuery => function_key(sent, key, expected.auth_level),
         };

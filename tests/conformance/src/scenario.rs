@@ -1,6 +1,7 @@
 //! What a scenario is: a request, its surroundings, and what has to come of it on every host.
 
-use tenon_contract::{AuthLevel, AwsCall, AzureCall, CALL_KEY, CallConfig, CallTarget};
+use tenon_contract::transform::TransformationTemplate;
+use tenon_contract::{AuthLevel, AwsCall, AzureCall, CALL_KEY, CallConfig, CallTarget, RestCall};
 use tenon_core::invoke::Code;
 
 use crate::fake::{Answer, HeaderList, Request, Response};
@@ -49,7 +50,17 @@ pub fn azure_call(auth_level: AuthLevel) -> CallConfig {
     CallConfig::azure("f", call)
 }
 
-/// The same, changed.
+/// A call of the REST function `f`, changed.
+pub fn rest_call(change: impl FnOnce(&mut RestCall)) -> CallConfig {
+    let mut call = RestCall {
+        name: "f".into(),
+        ..RestCall::default()
+    };
+    change(&mut call);
+    CallConfig::rest("f", call)
+}
+
+/// The default call of Lambda, changed.
 pub fn call_with(change: impl FnOnce(&mut AwsCall)) -> CallConfig {
     let mut call = call();
     let CallTarget::Aws(aws) = &mut call.target else {
@@ -135,6 +146,17 @@ impl Scenario {
             && self.expected.error != Some(Code::NoFunction)
             && self.retry.times == 0
             && self.answers.iter().all(answered)
+    }
+
+    /// A GET that calls the REST function `f`, whose templates these are, and is answered `{"ok":true}`, which is what the
+    /// client gets.
+    pub fn rest(name: &'static str, change: impl FnOnce(&mut TransformationTemplate)) -> Self {
+        let mut template = TransformationTemplate::default();
+        change(&mut template);
+        Self::new(name)
+            .call(&rest_call(|_| {}))
+            .upstream(Upstream::rest([("f", template)]))
+            .path("/")
     }
 
     /// Sets the route's call.
@@ -310,6 +332,18 @@ impl Scenario {
     /// Each try asks for this path.
     pub fn path(mut self, path: &'static str) -> Self {
         self.expected.each_try.path = path;
+        self
+    }
+
+    /// Each try asks with this method; with the client's, or as Lambda is asked, if nothing is said.
+    pub fn method(mut self, method: &'static str) -> Self {
+        self.expected.each_try.method = Some(method);
+        self
+    }
+
+    /// Each try asks this host; the provider's, if nothing is said.
+    pub fn host(mut self, host: &'static str) -> Self {
+        self.expected.each_try.host = Some(host);
         self
     }
 

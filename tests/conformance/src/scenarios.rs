@@ -16,6 +16,7 @@ mod headers;
 mod matching;
 mod original_routing;
 mod refusals;
+mod rest;
 mod shape_alb;
 mod shape_api_gateway_v1;
 mod shape_api_gateway_v2;
@@ -48,6 +49,7 @@ pub fn all() -> Vec<Scenario> {
         google::all(),
         azure::all(),
         matching::all(),
+        rest::all(),
         function_urls::all(),
         streaming::all(),
     ]

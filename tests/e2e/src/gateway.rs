@@ -12,9 +12,11 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tenon_contract::transform::TRANSFORM_BODY_LIMIT;
 use tenon_contract::{
     AwsCredentials, AwsProvider, CALL_KEY, CallConfig, CallRule, DownstreamConfig, FunctionConfig,
-    GcpProvider, LAMBDA_PAYLOAD_LIMIT, NAMESPACE, Provider, SecretBlob, SecretRef, UpstreamConfig,
+    GcpProvider, LAMBDA_PAYLOAD_LIMIT, NAMESPACE, Provider, RestProvider, SecretBlob, SecretRef,
+    UpstreamConfig,
 };
 
 pub use config::{cluster, extension, function_filters, guard, listener, router, switch_guard_on};
@@ -171,6 +173,24 @@ impl GatewayBuilder {
             max_response_bytes: limit,
             provider,
         })
+    }
+
+    /// Adds the cluster of a service with REST functions.
+    ///
+    /// # Errors
+    /// The filter is not built.
+    pub fn rest(mut self, name: &str, address: SocketAddr, rest: RestProvider) -> Result<Self> {
+        let config = FunctionConfig::Upstream(UpstreamConfig {
+            upstream: name.into(),
+            secret: None,
+            functions: Vec::new(),
+            max_request_bytes: TRANSFORM_BODY_LIMIT,
+            max_response_bytes: TRANSFORM_BODY_LIMIT,
+            provider: Provider::Rest(rest),
+        });
+        let filters = function_filters(self.filter, &config)?;
+        self.clusters.push(cluster(name, address, filters));
+        Ok(self)
     }
 
     /// Adds a cluster that is an ordinary service.

@@ -1,5 +1,6 @@
 //! Calls, compiled.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use super::azure;
 use super::gcp;
 use super::header::{Reach, Scheme};
 use super::lambda;
+use super::rest;
 use super::table::{CallByTable, Table};
 use crate::text_hash::TextHasher;
 
@@ -39,10 +41,16 @@ pub(super) enum Target {
     Url(lambda::UrlCall),
     Gcp(gcp::Call),
     Azure(azure::Call),
+    Rest(rest::Call),
 }
 
 impl Call {
-    pub(super) fn compile(config: CallConfig) -> Result<Self, &'static str> {
+    /// Compiles it, or says why it cannot be. `resource` is the template of the path that its function is found by.
+    pub(super) fn compile(
+        config: CallConfig,
+        provider: &Provider,
+        resource: Option<&str>,
+    ) -> Result<Self, Cow<'static, str>> {
         let target = match config.target {
             CallTarget::Aws(aws) => {
                 Target::Lambda(lambda::Call::compile(aws, config.rewrites_path)?)
@@ -50,21 +58,26 @@ impl Call {
             CallTarget::AwsUrl(url) => Target::Url(lambda::UrlCall::compile(url)),
             CallTarget::Gcp(gcp) => Target::Gcp(gcp::Call::compile(gcp)?),
             CallTarget::Azure(azure) => Target::Azure(azure::Call::compile(azure)?),
+            CallTarget::Rest(rest) => Target::Rest(rest::Call::compile(rest, provider, resource)?),
         };
         Ok(Self {
             function: config.function,
             target,
-            resource: None,
+            resource: resource.map(str::to_owned),
         })
     }
 }
 
 impl Listed {
     /// Compiles what a route or a rule says, or tells why it cannot be.
-    pub(super) fn compile(config: CallConfig, table: &Table) -> Result<Self, &'static str> {
+    pub(super) fn compile(
+        config: CallConfig,
+        table: &Table,
+        provider: &Provider,
+    ) -> Result<Self, Cow<'static, str>> {
         // One by table is compiled all the same, to see whether it can be.
         let by_table = config.by_table.then(|| table.call(config.clone()));
-        let call = Call::compile(config)?;
+        let call = Call::compile(config, provider, None)?;
         Ok(by_table.map_or_else(|| Self::Call(Arc::new(call)), Self::ByTable))
     }
 }
@@ -75,18 +88,28 @@ impl Target {
         match (self, provider) {
             (Self::Lambda(_) | Self::Url(_), Provider::Aws(_))
             | (Self::Gcp(_), Provider::Gcp(_))
-            | (Self::Azure(_), Provider::Azure(_)) => true,
-            (Self::Lambda(_) | Self::Url(_) | Self::Gcp(_) | Self::Azure(_), _) => false,
+            | (Self::Azure(_), Provider::Azure(_))
+            | (Self::Rest(_), Provider::Rest(_)) => true,
+            (Self::Lambda(_) | Self::Url(_) | Self::Gcp(_) | Self::Azure(_) | Self::Rest(_), _) => {
+                false
+            }
         }
     }
 
-    /// Whether the whole request has to be there before any of it can be sent: a signature covers all of it.
+    /// Whether the whole request has to be there before any of it can be sent: a signature covers all of it, or a template
+    /// reads it.
     pub(super) fn holds_request(&self) -> bool {
         match self {
             Self::Lambda(_) => true,
             Self::Url(call) => call.signed,
+            Self::Rest(call) => call.holds_request(),
             Self::Gcp(_) | Self::Azure(_) => false,
         }
+    }
+
+    /// Whether requests that are not held are bounded too.
+    pub(super) fn bounds_what_passes(&self) -> bool {
+        !matches!(self, Self::Rest(_))
     }
 
     /// Whether it cannot be made without credentials.
@@ -95,32 +118,25 @@ impl Target {
             Self::Lambda(_) | Self::Gcp(_) => true,
             Self::Url(call) => call.signed,
             Self::Azure(call) => call.needs_key(),
+            Self::Rest(_) => false,
         }
     }
 
     /// Which of the request's headers it reads, takes and writes.
-    pub(super) fn reach(&self) -> Reach {
-        match self {
-            Self::Lambda(call) => Reach {
-                all: lambda::event::is_built(call),
-                scheme: Scheme::Aws,
-            },
-            Self::Gcp(_) => Reach {
-                all: false,
-                scheme: Scheme::Google,
-            },
-            Self::Url(call) => Reach {
-                all: false,
-                scheme: if call.signed {
-                    Scheme::Aws
-                } else {
-                    Scheme::None
-                },
-            },
-            Self::Azure(_) => Reach {
-                all: false,
-                scheme: Scheme::Azure,
-            },
+    pub(super) fn reach(&self) -> Reach<'_> {
+        let none: &[String] = &[];
+        let (all, scheme, writes) = match self {
+            Self::Lambda(call) => (lambda::event::is_built(call), Scheme::Aws, none),
+            Self::Gcp(_) => (false, Scheme::Google, none),
+            Self::Url(call) if call.signed => (false, Scheme::Aws, none),
+            Self::Url(_) => (false, Scheme::None, none),
+            Self::Azure(_) => (false, Scheme::Azure, none),
+            Self::Rest(call) => (false, Scheme::Rest, &*call.writes),
+        };
+        Reach {
+            all,
+            scheme,
+            writes,
         }
     }
 
@@ -128,7 +144,7 @@ impl Target {
     pub(super) fn qualifier(&self) -> Option<&str> {
         match self {
             Self::Lambda(call) => call.aws.qualifier.as_deref(),
-            Self::Url(_) | Self::Gcp(_) | Self::Azure(_) => None,
+            Self::Url(_) | Self::Gcp(_) | Self::Azure(_) | Self::Rest(_) => None,
         }
     }
 }
@@ -150,7 +166,7 @@ impl Calls {
     pub(super) fn get(
         &self,
         text: &[u8],
-        table: &Table,
+        (table, provider): (&Table, &Provider),
         mut report: impl FnMut(&str),
     ) -> Option<Arc<Listed>> {
         if let Some(known) = self.compiled.load().get(text) {
@@ -164,7 +180,7 @@ impl Calls {
                         read.unknown.join(", ")
                     ));
                 }
-                Listed::compile(read.value, table)
+                Listed::compile(read.value, table, provider)
                     .map(Arc::new)
                     .inspect_err(|reason| report(reason))
                     .ok()
@@ -189,17 +205,27 @@ impl Calls {
 
 #[cfg(test)]
 mod tests {
+    use tenon_contract::AwsProvider;
+
     use super::*;
+
+    fn aws() -> Provider {
+        Provider::Aws(AwsProvider {
+            region: "us-east-1".into(),
+            host: "localhost".into(),
+            propagate_original_routing: false,
+        })
+    }
 
     #[test]
     fn a_text_is_compiled_once_and_a_bad_one_reported_once() {
         let calls = Calls::default();
         let text = CallConfig::aws("f", "f").to_json();
         let first = calls
-            .get(text.as_bytes(), &Table::default(), |_| {})
+            .get(text.as_bytes(), (&Table::default(), &aws()), |_| {})
             .unwrap();
         let second = calls
-            .get(text.as_bytes(), &Table::default(), |_| {})
+            .get(text.as_bytes(), (&Table::default(), &aws()), |_| {})
             .unwrap();
         assert!(Arc::ptr_eq(&first, &second));
 
@@ -207,7 +233,7 @@ mod tests {
         for _ in 0..2 {
             assert!(
                 calls
-                    .get(b"{}", &Table::default(), |report| reports
+                    .get(b"{}", (&Table::default(), &aws()), |report| reports
                         .push(report.to_owned()))
                     .is_none()
             );
@@ -227,7 +253,7 @@ mod tests {
             let text = format!(
                 r#"{{"version":1,"function":"f","aws":{{"name":"f","functionErrorStatus":{status}}}}}"#
             );
-            let call = Calls::default().get(text.as_bytes(), &Table::default(), |_| {});
+            let call = Calls::default().get(text.as_bytes(), (&Table::default(), &aws()), |_| {});
             assert_eq!(call.is_some(), accepted, "{status}");
         }
     }

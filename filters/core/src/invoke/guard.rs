@@ -44,11 +44,10 @@ impl Guard {
     pub fn restore(self, host: &mut impl Host) {
         unmask_grpc(host);
         // Only what a try wrote is taken back: after a redirect, what else differs from the client's is the redirect's.
-        if !may_show_a_call(host) {
-            return;
-        }
+        let may_show = may_show_a_call(host);
         let remembered = host
             .remembered(Slot::Request)
+            .filter(|bytes| may_show || Snapshot::is_of_templates(bytes))
             .map(|bytes| bytes.into_owned());
         let snapshot = remembered.and_then(Snapshot::read);
         if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.is_overwritten(host)) {

@@ -7,11 +7,13 @@ use crate::host::{Headers, Side};
 
 /// Which of the shared request headers a call reads and takes.
 #[derive(Clone, Copy)]
-pub(super) struct Reach {
+pub(super) struct Reach<'a> {
     /// It shows all of them to the function.
     pub(super) all: bool,
     /// Whose credentials it carries.
     pub(super) scheme: Scheme,
+    /// What it writes besides what credentials are in.
+    pub(super) writes: &'a [String],
 }
 
 /// Whose credentials a call carries, and so which headers are not the client's to send.
@@ -25,10 +27,12 @@ pub(super) enum Scheme {
     Azure,
     /// Nobody's: all headers are the client's to send.
     None,
+    /// Nobody's; what is written, the templates of a REST function say.
+    Rest,
 }
 
 impl Scheme {
-    const ALL: [Self; 4] = [Self::Aws, Self::Google, Self::Azure, Self::None];
+    const ALL: [Self; 5] = [Self::Aws, Self::Google, Self::Azure, Self::None, Self::Rest];
 
     /// Its number in a request's memory.
     pub(super) fn number(self) -> u8 {
@@ -45,7 +49,7 @@ impl Scheme {
         match self {
             Self::Aws => is_reserved_by_aws(name),
             Self::Azure => azure::reserves(name),
-            Self::None => false,
+            Self::None | Self::Rest => false,
             Self::Google => gcp::WRITTEN.iter().any(|own| own.as_bytes() == name),
         }
     }
@@ -56,7 +60,7 @@ impl Scheme {
             Self::Aws => lambda::exchange::WRITTEN,
             Self::Google => gcp::WRITTEN,
             Self::Azure => azure::WRITTEN,
-            Self::None => &[],
+            Self::None | Self::Rest => &[],
         }
     }
 }

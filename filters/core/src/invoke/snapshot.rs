@@ -61,10 +61,21 @@ pub(super) struct Written {
     pub(super) length: bool,
 }
 
+impl Written {
+    /// What templates wrote, as the snapshot knows by itself.
+    pub(super) const BY_TEMPLATES: Self = Self {
+        headers: &[],
+        body: false,
+        length: false,
+    };
+}
+
 /// What a record is for.
 const KEPT: u8 = 0;
-/// Removed from the request, and put back.
+/// Removed from the request or written, and put back.
 const TAKEN: u8 = 1;
+/// Written, and not there before.
+const ABSENT: u8 = 2;
 
 impl Snapshot {
     /// Takes it from the request as it is `at` this time. `ours` gets the names of
@@ -73,10 +84,16 @@ impl Snapshot {
         host: &impl Headers,
         at: Duration,
         origin: Origin<'_>,
-        reach: Reach,
+        reach: Reach<'_>,
         ours: &mut Vec<String>,
     ) -> Self {
-        let Reach { all, scheme } = reach;
+        let Reach {
+            all,
+            scheme,
+            writes,
+        } = reach;
+        let is_written = |name: &[u8]| writes.iter().any(|own| own.as_bytes() == name);
+        let mut seen = vec![false; writes.len()];
         let mut bytes = Vec::with_capacity(if all { 2048 } else { 384 });
         bytes.push(scheme.number());
         for text in [
@@ -91,7 +108,8 @@ impl Snapshot {
         bytes.extend(at.to_le_bytes());
         host.each_header(Side::Request, &mut |name, value| {
             // What the function is shown is not encoded as the client's body was.
-            let taken = scheme.reserves(name) || (all && name == b"content-encoding");
+            let taken =
+                scheme.reserves(name) || (all && name == b"content-encoding") || is_written(name);
             if header::is_ours(name) {
                 ours.extend(std::str::from_utf8(name).map(str::to_owned));
                 return;
@@ -99,10 +117,18 @@ impl Snapshot {
             if !(all || taken || is_needed(name)) {
                 return;
             }
+            for (own, seen) in writes.iter().zip(&mut seen) {
+                *seen |= own.as_bytes() == name;
+            }
             bytes.push(if taken { TAKEN } else { KEPT });
             put(&mut bytes, name);
             put(&mut bytes, value);
         });
+        for (name, _) in writes.iter().zip(seen).filter(|(_, seen)| !seen) {
+            bytes.push(ABSENT);
+            put(&mut bytes, name.as_bytes());
+            put(&mut bytes, b"");
+        }
         // Just written, so it reads.
         Self::read(bytes).unwrap_or_else(Self::empty)
     }
@@ -119,10 +145,14 @@ impl Snapshot {
         snapshot.at = Duration::from_micros(u64::from_le_bytes(time.try_into().ok()?));
         at += 8;
         snapshot.records = at;
-        while at < bytes.len() {
+        while let Some(kind) = bytes.get(at) {
+            let absent = *kind == ABSENT;
             at += 1;
             let name = next(&bytes, &mut at)?;
             let value = next(&bytes, &mut at)?;
+            if absent {
+                continue;
+            }
             match bytes.get(name)? {
                 b":method" => snapshot.method = value,
                 b":path" => snapshot.path = value,
@@ -202,7 +232,9 @@ impl Snapshot {
 
     /// All headers that were kept, in order: all of the request's if it was taken for an event.
     pub(super) fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.records().map(|(_, name, value)| (name, value))
+        self.records()
+            .filter(|(kind, ..)| *kind != ABSENT)
+            .map(|(_, name, value)| (name, value))
     }
 
     /// The headers that calls of its kind write.
@@ -251,6 +283,10 @@ impl Snapshot {
 
     /// Puts the client's request back: for access logs, internal redirects and later filters.
     pub(super) fn restore(&self, host: &mut impl Headers, written: Written) {
+        if self.scheme == Scheme::Rest {
+            // The host may have been rewritten since, as the route says, and is then not the templates' affair.
+            return self.put_back(host);
+        }
         for name in written.headers {
             host.remove_header(Side::Request, name);
         }
@@ -274,17 +310,40 @@ impl Snapshot {
                 None => host.remove_header(Side::Request, name),
             }
         }
+        self.put_back(host);
+    }
+
+    /// Puts back what was taken.
+    fn put_back(&self, host: &mut impl Headers) {
         // Twice over, because a request may have several values of one name, and a restore may happen twice.
-        for (name, _) in self.taken() {
+        for name in self.absent() {
+            host.remove_header(Side::Request, name);
+        }
+        for (name, _) in self.taken().filter(|(name, _)| !name.starts_with(':')) {
             host.remove_header(Side::Request, name);
         }
         for (name, value) in self.taken() {
-            host.add_header(Side::Request, name, value);
+            match name.starts_with(':') {
+                // There is one of these only.
+                true => host.set_header(Side::Request, name, value),
+                false => host.add_header(Side::Request, name, value),
+            }
         }
+    }
+
+    /// Whether bytes are of a call of which only the snapshot knows what it wrote.
+    pub(super) fn is_of_templates(bytes: &[u8]) -> bool {
+        bytes.first() == Some(&Scheme::Rest.number())
     }
 
     /// Whether a call's headers stand where the client's stood. What else of the request differs may be a redirect's.
     pub(super) fn is_overwritten(&self, host: &impl Headers) -> bool {
+        if self.scheme == Scheme::Rest {
+            let names = self.taken().map(|(name, _)| name).chain(self.absent());
+            let first = |name| self.taken().find(|(taken, _)| *taken == name);
+            let mut names = names.map(|name| (name, first(name).map(|(_, value)| value)));
+            return names.any(|(name, own)| host.header(Side::Request, name).as_deref() != own);
+        }
         let path = host.header(Side::Request, ":path").unwrap_or_default();
         // Azure's key may be in the query.
         let in_query =
@@ -301,6 +360,12 @@ impl Snapshot {
         self.records()
             .filter(|(kind, ..)| *kind == TAKEN)
             .filter_map(|(_, name, value)| Some((std::str::from_utf8(name).ok()?, value)))
+    }
+
+    fn absent(&self) -> impl Iterator<Item = &str> {
+        self.records()
+            .filter(|(kind, ..)| *kind == ABSENT)
+            .filter_map(|(_, name, _)| std::str::from_utf8(name).ok())
     }
 
     fn records(&self) -> impl Iterator<Item = (u8, &[u8], &[u8])> {
@@ -379,10 +444,11 @@ mod tests {
         }
     }
 
-    pub(super) fn reach(all: bool) -> Reach {
+    pub(super) fn reach(all: bool) -> Reach<'static> {
         Reach {
             all,
             scheme: Scheme::Aws,
+            writes: &[],
         }
     }
 
@@ -477,7 +543,7 @@ mod tests {
 
         #[test]
         fn the_client_s_request_comes_back_as_it_was(request in request(), scheme in scheme(), all in any::<bool>(), again in any::<bool>()) {
-            let taken = Snapshot::take(&request, AT, origin("call"), Reach { all, scheme }, &mut Vec::new());
+            let taken = Snapshot::take(&request, AT, origin("call"), Reach { all, scheme, writes: &[] }, &mut Vec::new());
             let mut changed = request.clone();
             taken.clean(&mut changed, &scheme.writes()[..1]);
             for name in scheme.writes().iter().chain(&[":method", ":path", ":authority", "content-type", "content-length"]) {
@@ -494,7 +560,7 @@ mod tests {
 
         #[test]
         fn nothing_that_is_taken_reaches_the_provider(request in request(), scheme in scheme()) {
-            let reach = Reach { all: false, scheme };
+            let reach = Reach { all: false, scheme, writes: &[] };
             let taken = Snapshot::take(&request, AT, origin("call"), reach, &mut Vec::new());
             let mut sent = request;
             let written = &scheme.writes()[..1];
@@ -503,6 +569,31 @@ mod tests {
                 let written = written.contains(&&**name);
                 prop_assert!(written || !scheme.reserves(name.as_bytes()), "{}", name);
             }
+        }
+
+        #[test]
+        fn what_templates_wrote_is_put_back(request in request(), writes in vec("[a-c]|:path|content-type|x-new", 1..5), again in any::<bool>()) {
+            let reach = Reach { all: false, scheme: Scheme::Rest, writes: &writes };
+            let taken = Snapshot::take(&request, AT, origin("call"), reach, &mut Vec::new());
+            prop_assert!(!taken.is_overwritten(&request));
+            let read = Snapshot::read(taken.as_bytes().to_vec()).unwrap();
+            prop_assert_eq!(&read, &taken);
+            prop_assert_eq!(read.path(), b"/a?b");
+            let mut changed = request.clone();
+            // It is the route's, and comes after.
+            changed.set_header(Side::Request, ":authority", b"rewritten");
+            let mut expected = changed.clone();
+            expected.0.retain(|(name, _)| !header::is_ours(name.as_bytes()));
+            for name in &writes {
+                changed.set_header(Side::Request, name, b"of the template");
+            }
+            prop_assert!(read.is_overwritten(&changed));
+            read.restore_all(&mut changed);
+            prop_assert!(!read.is_overwritten(&changed));
+            if again {
+                read.restore_all(&mut changed);
+            }
+            prop_assert_eq!(sorted(&changed), sorted(&expected));
         }
 
         #[test]

@@ -1,12 +1,14 @@
 //! The functions of an upstream that calls "by table" are for.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use tenon_contract::{CallConfig, CallTarget, FunctionEntry, FunctionTarget, Provider};
 
 use super::call::Call;
+use super::rest;
 use crate::matching::{Error as Conflict, Functions, Matched, NoMatch};
-use crate::transform::Invalid;
+use crate::transform::{Invalid, Transformation};
 
 /// Why an upstream's configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -19,10 +21,21 @@ pub enum Error {
     Provider(usize),
     /// A call of a filter among a listener's own is not valid.
     #[error("calls[{0}].call: {1}")]
-    Call(usize, &'static str),
+    Call(usize, Cow<'static, str>),
     /// Nor is the one that is meant for other requests.
     #[error("calls[{0}].{1}")]
     Matcher(usize, Invalid),
+    /// The templates of a function are none.
+    #[error("{0}")]
+    Templates(String),
+    /// A function has no templates.
+    #[error("functions[{index}]: there is no REST function {name:?}")]
+    Unknown {
+        /// Which function, from 0.
+        index: usize,
+        /// The name that it gives.
+        name: String,
+    },
 }
 
 /// A table, compiled.
@@ -53,8 +66,10 @@ impl Table {
                 (&entry.target, provider),
                 (FunctionTarget::Aws(_), Provider::Aws(_))
                     | (FunctionTarget::Azure(_), Provider::Azure(_))
+                    | (FunctionTarget::Rest(_), Provider::Rest(_))
             )
         });
+        check_templates(&entries, provider)?;
         match foreign {
             Some(index) => Err(Error::Provider(index)),
             None => Ok(Self { functions, entries }),
@@ -75,15 +90,40 @@ impl Table {
     }
 
     /// The call of the function of a number.
-    pub(super) fn resolve(&self, by_table: &CallByTable, index: usize) -> Option<Arc<Call>> {
+    pub(super) fn resolve(
+        &self,
+        by_table: &CallByTable,
+        index: usize,
+        provider: &Provider,
+    ) -> Option<Arc<Call>> {
         let (entry, call) = (self.entries.get(index)?, by_table.calls.get(index)?);
-        call.get_or_init(|| by_table.of(entry).map(Arc::new))
+        call.get_or_init(|| by_table.of(entry, provider).map(Arc::new))
             .clone()
     }
 }
 
+/// Refuses templates at load that no call could use.
+fn check_templates(entries: &[FunctionEntry], provider: &Provider) -> Result<(), Error> {
+    let Provider::Rest(rest) = provider else {
+        return Ok(());
+    };
+    for (name, template) in &rest.functions {
+        Transformation::of_template(template, &[])
+            .map_err(|invalid| Error::Templates(rest::said(name, &invalid)))?;
+    }
+    for (index, entry) in entries.iter().enumerate() {
+        if let FunctionTarget::Rest(function) = &entry.target
+            && !rest.functions.contains_key(&function.name)
+        {
+            let name = function.name.clone();
+            return Err(Error::Unknown { index, name });
+        }
+    }
+    Ok(())
+}
+
 impl CallByTable {
-    fn of(&self, entry: &FunctionEntry) -> Option<Call> {
+    fn of(&self, entry: &FunctionEntry, provider: &Provider) -> Option<Call> {
         let mut config = self.config.clone();
         config.function.clone_from(&entry.function);
         config.by_table = false;
@@ -95,10 +135,11 @@ impl CallByTable {
             (CallTarget::Azure(call), FunctionTarget::Azure(function)) => {
                 call.clone_from(function);
             }
+            (CallTarget::Rest(call), FunctionTarget::Rest(function)) => {
+                call.name.clone_from(&function.name);
+            }
             _ => return None,
         }
-        let mut call = Call::compile(config).ok()?;
-        call.resource = Some(entry.path.clone());
-        Some(call)
+        Call::compile(config, provider, Some(&entry.path)).ok()
     }
 }

@@ -13,10 +13,11 @@ use super::error::Code;
 use super::gcp;
 use super::header;
 use super::lambda;
+use super::rest;
 use super::secret::Secret;
-use super::snapshot::{Origin, Snapshot};
+use super::snapshot::{Origin, Snapshot, Written};
 use super::upstream::{Called, NoCall, Position, Rule, Upstream};
-use crate::host::{Host, Level, Side, Slot, Step, Telemetry};
+use crate::host::{Host, Level, Side, Slot, Step, Telemetry, TransformHost};
 use crate::matching::Matched;
 
 mod answer;
@@ -35,6 +36,8 @@ pub struct Try {
     pub(super) secret: Option<Arc<Secret>>,
     /// The request's headers were not all of it.
     pub(super) framed: bool,
+    /// What was sent asks for a response without its body.
+    pub(super) asked_for_head: bool,
     /// The length that the request says its body has.
     announced: Option<u64>,
     pub(super) request_bytes: u64,
@@ -67,7 +70,7 @@ impl Try {
     pub fn request_headers(
         &mut self,
         upstream: &Upstream,
-        host: &mut impl Host,
+        host: &mut impl TransformHost,
         end: bool,
     ) -> Step {
         self.began = host.now();
@@ -102,7 +105,7 @@ impl Try {
         &mut self,
         upstream: &Upstream,
         rules: &[Rule],
-        host: &mut impl Host,
+        host: &mut impl TransformHost,
         end: bool,
     ) -> Step {
         self.phase = Phase::Passing;
@@ -137,7 +140,7 @@ impl Try {
     fn begin(
         &mut self,
         upstream: &Upstream,
-        host: &mut impl Host,
+        host: &mut impl TransformHost,
         called: Result<Called, NoCall>,
         end: bool,
     ) -> Step {
@@ -159,7 +162,8 @@ impl Try {
         let holds = call.target.holds_request();
         self.announced = client.content_length().and_then(header::number);
         self.request_bytes = self.announced.unwrap_or(0);
-        if self.request_bytes > upstream.max_request_bytes {
+        let bounded = holds || call.target.bounds_what_passes();
+        if bounded && self.request_bytes > upstream.max_request_bytes {
             return self.refuse_too_large(upstream, host);
         }
         if call.target.needs_secret() {
@@ -193,7 +197,12 @@ impl Try {
     }
 
     /// The hook for a part of the request's body.
-    pub fn request_body(&mut self, upstream: &Upstream, host: &mut impl Host, end: bool) -> Step {
+    pub fn request_body(
+        &mut self,
+        upstream: &Upstream,
+        host: &mut impl TransformHost,
+        end: bool,
+    ) -> Step {
         if self.phase != Phase::Gathering {
             return Step::Continue;
         }
@@ -212,7 +221,7 @@ impl Try {
     }
 
     /// The hook for the request's trailers, which end a body that had no end of its own.
-    pub fn request_trailers(&mut self, upstream: &Upstream, host: &mut impl Host) -> Step {
+    pub fn request_trailers(&mut self, upstream: &Upstream, host: &mut impl TransformHost) -> Step {
         if self.phase == Phase::Gathering {
             self.send(upstream, host)
         } else {
@@ -221,7 +230,7 @@ impl Try {
     }
 
     /// Makes the request the provider's.
-    fn send(&mut self, upstream: &Upstream, host: &mut impl Host) -> Step {
+    fn send(&mut self, upstream: &Upstream, host: &mut impl TransformHost) -> Step {
         let Some(call) = self.call.clone() else {
             return self.refuse(host, Code::Internal, "internal error");
         };
@@ -230,6 +239,7 @@ impl Try {
             Target::Url(call) => lambda::url::send(self, upstream, host, call),
             Target::Gcp(call) => gcp::send(self, upstream, host, call),
             Target::Azure(call) => azure::send(self, upstream, host, call),
+            Target::Rest(call) => rest::send(self, host, call),
         };
         if step == Step::Continue {
             self.phase = Phase::Sent;
@@ -244,7 +254,7 @@ impl Try {
     pub fn response_headers(
         &mut self,
         upstream: &Upstream,
-        host: &mut impl Host,
+        host: &mut impl TransformHost,
         end: bool,
     ) -> Step {
         let (Phase::Sent, Some(client), Some(call)) =
@@ -262,6 +272,7 @@ impl Try {
                 Target::Url(call) => lambda::url::written(self, call, client),
                 Target::Gcp(call) => gcp::written(call),
                 Target::Azure(_) => azure::written(),
+                Target::Rest(_) => Written::BY_TEMPLATES,
             };
             client.restore(host, written);
             if matches!(upstream.position, Position::Listener(_)) {
@@ -273,6 +284,7 @@ impl Try {
             Target::Url(_) => lambda::url::respond(self, upstream, host, end),
             Target::Gcp(_) => gcp::respond(self, upstream, host, end),
             Target::Azure(call) => azure::respond(self, upstream, host, call, end),
+            Target::Rest(call) => rest::respond(self, upstream, host, call, end),
         };
         if !end
             && matches!(self.answer, Answer::Discard | Answer::Replace(_))
@@ -296,11 +308,16 @@ impl Try {
     }
 
     /// The hook for a part of the response's body.
-    pub fn response_body(&mut self, upstream: &Upstream, host: &mut impl Host, end: bool) -> Step {
+    pub fn response_body(
+        &mut self,
+        upstream: &Upstream,
+        host: &mut impl TransformHost,
+        end: bool,
+    ) -> Step {
         if self.phase != Phase::Sent {
             return Step::Continue;
         }
-        if matches!(self.answer, Answer::Gather(_)) {
+        if matches!(self.answer, Answer::Gather(_) | Answer::Render) {
             self.response_bytes += host.new_length(Side::Response);
             if self.response_bytes > upstream.max_response_bytes {
                 let step = self.too_large_a_response(host, false);
@@ -311,7 +328,11 @@ impl Try {
     }
 
     /// The hook for the response's trailers, which end a body that had no end of its own.
-    pub fn response_trailers(&mut self, upstream: &Upstream, host: &mut impl Host) -> Step {
+    pub fn response_trailers(
+        &mut self,
+        upstream: &Upstream,
+        host: &mut impl TransformHost,
+    ) -> Step {
         if self.phase != Phase::Sent {
             return Step::Continue;
         }

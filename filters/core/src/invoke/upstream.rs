@@ -102,14 +102,14 @@ impl Upstream {
         if let Some(invalid) = invalid.pop() {
             return Err(Error::Matcher(index, invalid));
         }
-        let listed = Listed::compile(rule.call, &self.table);
+        let listed = Listed::compile(rule.call, &self.table, &self.provider);
         let listed = listed.map_err(|reason| Error::Call(index, reason))?;
         if let Listed::Call(call) = &listed
             && !call.target.is_of(&self.provider)
         {
             return Err(Error::Call(
                 index,
-                "is of another provider than the upstream",
+                "is of another provider than the upstream".into(),
             ));
         }
         Ok(Rule {
@@ -124,6 +124,7 @@ impl Upstream {
             Provider::Aws(_) => Scheme::Aws,
             Provider::Gcp(_) => Scheme::Google,
             Provider::Azure(_) => Scheme::Azure,
+            Provider::Rest(_) => Scheme::Rest,
         }
     }
 
@@ -148,7 +149,9 @@ impl Upstream {
     /// The largest message that is held back, in bytes; `None`: requests and responses pass as they come.
     pub fn most_held(&self) -> Option<u64> {
         match self.provider {
-            Provider::Aws(_) => Some(self.max_request_bytes.max(self.max_response_bytes)),
+            Provider::Aws(_) | Provider::Rest(_) => {
+                Some(self.max_request_bytes.max(self.max_response_bytes))
+            }
             Provider::Gcp(_) | Provider::Azure(_) => None,
         }
     }
@@ -164,7 +167,9 @@ impl Upstream {
         let listed = {
             let text = host.route_metadata(key).ok_or(NoCall::NoKey)?;
             self.calls
-                .get(&text, &self.table, |report| reports.push(report.to_owned()))
+                .get(&text, (&self.table, &self.provider), |report| {
+                    reports.push(report.to_owned());
+                })
         };
         for report in reports {
             host.log(Level::Error, &format!("upstream {}: {report}", self.name));
@@ -193,7 +198,7 @@ impl Upstream {
                 let matched = matched.map_err(|none| NoCall::NoMatch {
                     allowed: none.allowed,
                 })?;
-                let call = self.table.resolve(by_table, matched.index);
+                let call = self.table.resolve(by_table, matched.index, &self.provider);
                 Called {
                     call: call.ok_or(NoCall::Unconfigured)?,
                     matched: Some(matched),

@@ -255,6 +255,7 @@ impl Pass {
             side,
             body: (part != Part::Headers).then_some(&*body),
             head: self.head,
+            given: &[],
         };
         if let Err(reason) = transformation.apply(host, &message) {
             let text = format!("bad request: {reason}");

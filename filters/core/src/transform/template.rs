@@ -66,9 +66,14 @@ struct MetadataValue {
 }
 
 impl Template {
-    pub(super) fn compile(config: &Config, place: &mut Place<'_>) -> Option<Self> {
+    /// `given`: names that [`Message::given`] will have.
+    pub(super) fn compile(
+        config: &Config,
+        given: &[String],
+        place: &mut Place<'_>,
+    ) -> Option<Self> {
         let faults = place.faults();
-        let mut compiler = Compiler::new(config);
+        let mut compiler = Compiler::new(config, given);
         let extractors = compile_extractors(config, &mut place.at("extractors"));
         let headers = compiler.headers(&mut place.at("headers"));
         let append = compiler.append(place);
@@ -128,6 +133,13 @@ impl Template {
 
     pub(super) fn reads_request(&self) -> bool {
         self.reads_request
+    }
+
+    /// The headers that it may write or remove, but for those that describe the body.
+    pub(super) fn writes(&self) -> Vec<String> {
+        let written = self.headers.iter().chain(&self.append);
+        let written = written.map(|(name, _)| name);
+        written.chain(&self.remove).cloned().collect()
     }
 
     /// In Gloo's order: what is rendered sees the original body, and the headers as they are by then.
@@ -215,6 +227,13 @@ impl Template {
             };
         }
         let mut extractions = BTreeMap::new();
+        for (name, value) in message.given {
+            if self.advanced {
+                extractions.insert(name.as_str(), value.clone());
+            } else {
+                nest(&mut context, name, value.clone())?;
+            }
+        }
         for (name, extractor) in &self.extractors {
             let found = extractor
                 .extract(host, message.side, body)
@@ -384,6 +403,7 @@ fn compile_extractors(config: &Config, place: &mut Place<'_>) -> Vec<(String, Ex
 /// Compiles the templates of one transformation, and remembers what they use.
 struct Compiler<'a> {
     config: &'a Config,
+    given: &'a [String],
     syntax: Syntax,
     uses: Uses,
 }
@@ -397,9 +417,10 @@ struct Uses {
 }
 
 impl<'a> Compiler<'a> {
-    fn new(config: &'a Config) -> Self {
+    fn new(config: &'a Config, given: &'a [String]) -> Self {
         Self {
             config,
+            given,
             syntax: Syntax {
                 advanced: config.advanced_templates,
                 escape_characters: config.escape_characters.unwrap_or_default(),
@@ -433,7 +454,9 @@ impl<'a> Compiler<'a> {
 
     /// Whether a variable is an extraction, whatever the body has there.
     fn is_extraction(&self, variable: &str) -> bool {
-        !self.config.advanced_templates && self.config.extractors.contains_key(variable)
+        let first = |name: &String| name.split('.').next() == Some(variable);
+        !self.config.advanced_templates
+            && (self.config.extractors.contains_key(variable) || self.given.iter().any(first))
     }
 
     fn headers(&mut self, place: &mut Place<'_>) -> Vec<(String, inja::Template)> {

@@ -1,9 +1,9 @@
 //! What is done with one message.
 
-use tenon_contract::transform::Transformation as Config;
+use tenon_contract::transform::{Transformation as Config, TransformationTemplate};
 
 use super::template::Template;
-use super::{Place, header_body};
+use super::{Invalid, Place, header_body};
 use crate::host::{Headers, Level, Side, TransformHost};
 
 /// A transformation, compiled.
@@ -29,6 +29,8 @@ pub struct Message<'a> {
     pub body: Option<&'a [u8]>,
     /// Of a response: whether only its head was asked for.
     pub head: bool,
+    /// What templates read as if it had been extracted, by name.
+    pub given: &'a [(String, String)],
 }
 
 impl Transformation {
@@ -41,7 +43,7 @@ impl Transformation {
             (None, None) => Kind::Nothing,
             (Some(template), None) => {
                 let mut place = place.at("transformationTemplate");
-                Kind::Template(Box::new(Template::compile(template, &mut place)?))
+                Kind::Template(Box::new(Template::compile(template, &[], &mut place)?))
             }
             (None, Some(transform)) => Kind::HeaderBody {
                 add_request_metadata: transform.add_request_metadata,
@@ -61,12 +63,44 @@ impl Transformation {
     ///
     /// # Errors
     /// All that is wrong with it; paths begin within the transformation.
-    pub fn new(config: &Config) -> Result<Self, Vec<super::Invalid>> {
+    pub fn new(config: &Config) -> Result<Self, Vec<Invalid>> {
         let mut found = Vec::new();
         match Self::compile(config, &mut Place::root(&mut found)) {
             Some(compiled) if found.is_empty() => Ok(compiled),
             _ => Err(found),
         }
+    }
+
+    /// Compiles templates that stand by themselves; [`Message::given`] will have these names.
+    ///
+    /// # Errors
+    /// All that is wrong with them; paths begin within the template.
+    pub fn of_template(
+        config: &TransformationTemplate,
+        given: &[String],
+    ) -> Result<Self, Vec<Invalid>> {
+        let mut found = Vec::new();
+        match Template::compile(config, given, &mut Place::root(&mut found)) {
+            Some(template) if found.is_empty() => Ok(Self {
+                kind: Kind::Template(Box::new(template)),
+                log: false,
+            }),
+            _ => Err(found),
+        }
+    }
+
+    /// The headers that it may write or remove.
+    pub fn writes(&self) -> Vec<String> {
+        let mut all = match &self.kind {
+            Kind::Nothing => return Vec::new(),
+            Kind::Template(template) => template.writes(),
+            Kind::HeaderBody { .. } => Vec::new(),
+        };
+        // Of the body.
+        all.extend(["content-type", "content-length"].map(str::to_owned));
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     /// Whether it looks at the body, which then has to be there as a whole.

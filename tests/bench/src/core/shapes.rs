@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 use tenon_contract::transform::{
-    Empty, InjaTemplate, RequestRule, RouteTransformations, Stage, Stages, TransformConfig,
-    Transformation, TransformationTemplate, Transforms,
+    Empty, Extraction, InjaTemplate, RequestRule, RouteTransformations, Stage, Stages,
+    TransformConfig, Transformation, TransformationTemplate, Transforms,
 };
 use tenon_contract::{
     AuthLevel, AwsCredentials, AwsProvider, AzureCall, AzureKeys, AzureProvider, CallConfig,
     CallTarget, GcpProvider, GcpToken, KeyIn, LAMBDA_PAYLOAD_LIMIT, Provider, RequestShape,
-    ResponseShape, SecretBlob, UpstreamConfig,
+    ResponseShape, RestCall, RestProvider, SecretBlob, UpstreamConfig,
 };
 use tenon_core::host::{Side, Step, Stream as _};
 use tenon_core::invoke::{Try, Upstream};
+use tenon_core::matching::Functions;
 use tenon_core::transform::{Pass, Transformer};
 
 use crate::host::{LightHost, List};
@@ -42,6 +43,12 @@ pub(crate) const SHAPES: &[Shape] = &[
     Shape::new("lambda/api_gateway_v2/256KiB", 10, || api_gateway_v2(LARGE)),
     Shape::new("gcp/0B", 200, gcp),
     Shape::new("azure/0B", 200, azure),
+    Shape::new("rest/parameters", 200, rest),
+    // Finding one function among so many.
+    Shape::new("functions/10", 500, || lookup(10)),
+    Shape::new("functions/100", 500, || lookup(100)),
+    Shape::new("functions/1000", 500, || lookup(1_000)),
+    Shape::new("functions/10000", 500, || lookup(10_000)),
     Shape::new("transform/idle", 500, || transform(None)),
     Shape::new("transform/headers", 200, || transform(Some((headers(), 0)))),
     Shape::new("transform/json-4KiB", 50, || {
@@ -116,6 +123,52 @@ fn azure() -> Result<Run> {
         0,
         b"{\"ok\":true}".to_vec(),
     )
+}
+
+/// A REST function whose path is made of a parameter.
+fn rest() -> Result<Run> {
+    let template = TransformationTemplate {
+        headers: BTreeMap::from([(
+            ":path".to_owned(),
+            InjaTemplate::from(r#"/api/users/{{ default(name, "") }}"#),
+        )]),
+        ..TransformationTemplate::default()
+    };
+    let name = Extraction {
+        header: Some("x-name".into()),
+        regex: "([-._%0-9A-Za-z]+)".into(),
+        subgroup: 1,
+        ..Extraction::default()
+    };
+    let config = RestCall {
+        name: "f".into(),
+        extractors: BTreeMap::from([("name".to_owned(), name)]),
+        response: None,
+    };
+    let provider = Provider::Rest(RestProvider {
+        functions: BTreeMap::from([("f".to_owned(), template)]),
+    });
+    call(
+        provider,
+        &CallConfig::rest("f", config),
+        &SecretBlob::Unavailable("none is needed".into()),
+        0,
+        b"{\"ok\":true}".to_vec(),
+    )
+}
+
+fn lookup(functions: usize) -> Result<Run> {
+    let methods = ["GET".to_owned()];
+    let paths: Vec<_> = (0..functions)
+        .map(|index| format!("/shop/f{index:05}/items/{{id}}"))
+        .collect();
+    let table = Functions::compile(paths.iter().map(|path| (&methods[..], &**path)))?;
+    let path = format!("/shop/f{:05}/items/42", functions / 2);
+    ensure!(table.find(b"GET", path.as_bytes()).is_ok(), "{path}");
+    Ok(Box::new(move || {
+        let path = std::hint::black_box(path.as_bytes());
+        std::hint::black_box(table.find(b"GET", path).is_ok());
+    }))
 }
 
 fn aws() -> Provider {

@@ -59,6 +59,10 @@ pub enum Body {
 pub struct ExpectedTry {
     /// The path with the query.
     pub path: &'static str,
+    /// The method; the client's, or as Lambda is asked, where nothing is said.
+    pub method: Option<&'static str>,
+    /// The host; the provider's where nothing is said.
+    pub host: Option<&'static str>,
     /// Headers: this value, or none.
     pub headers: Vec<(&'static str, Option<&'static str>)>,
     /// Which of Azure's keys it has; the function's own where nothing is said, the app's for [`AuthLevel::Function`].
@@ -95,6 +99,8 @@ impl Default for Expected {
             tries: None,
             each_try: ExpectedTry {
                 path: "/2015-03-31/functions/f/invocations",
+                method: None,
+                host: None,
                 headers: Vec::new(),
                 auth_level: None,
                 body: Shown::OfTheClient,

@@ -1,8 +1,11 @@
 //! What surrounds a scenario's request.
 
+use std::collections::BTreeMap;
+
+use tenon_contract::transform::{TRANSFORM_BODY_LIMIT, TransformationTemplate};
 use tenon_contract::{
     AwsCredentials, AwsProvider, AzureKeys, AzureProvider, CallConfig, FunctionEntry, GcpProvider,
-    GcpToken, KeyIn, Provider, SecretBlob, SecretRef, UpstreamConfig,
+    GcpToken, KeyIn, Provider, RestProvider, SecretBlob, SecretRef, UpstreamConfig,
 };
 
 /// The region of every upstream of AWS.
@@ -24,6 +27,8 @@ pub enum Cloud {
     Azure,
     /// Azure Functions, with keys in the query.
     AzureQuery,
+    /// A service with REST functions.
+    Rest,
 }
 
 impl Cloud {
@@ -34,10 +39,12 @@ impl Cloud {
             Self::FunctionUrl | Self::OpenFunctionUrl => "a1b2c3.lambda-url.us-east-1.on.aws",
             Self::Google => "f-4tz3dr-uc.a.run.app",
             Self::Azure | Self::AzureQuery => "shop.azurewebsites.net",
+            // Nobody changes it.
+            Self::Rest => "gateway.example",
         }
     }
 
-    fn provider(self, propagate_original_routing: bool) -> Provider {
+    fn provider(self, propagate_original_routing: bool, templates: &str) -> Provider {
         let host = self.host().into();
         match self {
             Self::Lambda | Self::FunctionUrl | Self::OpenFunctionUrl => {
@@ -48,6 +55,9 @@ impl Cloud {
                 })
             }
             Self::Google => Provider::Gcp(GcpProvider { host }),
+            Self::Rest => Provider::Rest(RestProvider {
+                functions: serde_json::from_str(templates).expect("templates by name"),
+            }),
             Self::Azure | Self::AzureQuery => Provider::Azure(AzureProvider {
                 host,
                 route_prefix: "api".into(),
@@ -129,6 +139,8 @@ pub struct Upstream {
     pub cloud: Cloud,
     /// Its table of functions, as JSON, which has an order.
     pub functions: String,
+    /// The templates of its REST functions, as JSON.
+    pub templates: String,
     /// The largest request.
     pub max_request_bytes: u64,
     /// The largest response.
@@ -146,6 +158,7 @@ impl Default for Upstream {
         Self {
             cloud: Cloud::Lambda,
             functions: "[]".into(),
+            templates: "{}".into(),
             max_request_bytes: tenon_contract::LAMBDA_PAYLOAD_LIMIT,
             max_response_bytes: tenon_contract::LAMBDA_PAYLOAD_LIMIT,
             secret: Some(Key::User.secret()),
@@ -210,6 +223,21 @@ impl Upstream {
         }
     }
 
+    /// A service with these REST functions, which holds at most 1 MiB.
+    pub fn rest<'a>(
+        functions: impl IntoIterator<Item = (&'a str, TransformationTemplate)>,
+    ) -> Self {
+        let functions: BTreeMap<_, _> = functions.into_iter().collect();
+        Self {
+            cloud: Cloud::Rest,
+            templates: serde_json::to_string(&functions).expect("templates are JSON"),
+            max_request_bytes: TRANSFORM_BODY_LIMIT,
+            max_response_bytes: TRANSFORM_BODY_LIMIT,
+            secret: None,
+            ..Self::default()
+        }
+    }
+
     /// The same, with these functions.
     pub fn with_functions(mut self, functions: &[FunctionEntry]) -> Self {
         self.functions = serde_json::to_string(functions).expect("a table is JSON");
@@ -238,7 +266,9 @@ impl Upstream {
             functions: serde_json::from_str(&self.functions).expect("a table of functions"),
             max_request_bytes: self.max_request_bytes,
             max_response_bytes: self.max_response_bytes,
-            provider: self.cloud.provider(self.propagates_routing),
+            provider: self
+                .cloud
+                .provider(self.propagates_routing, &self.templates),
         }
     }
 

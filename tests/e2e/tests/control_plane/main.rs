@@ -8,6 +8,7 @@ mod left;
 mod limits;
 mod payloads;
 mod providers;
+mod rest;
 mod setting;
 mod transformations;
 

@@ -1,10 +1,12 @@
 //! What becomes of a response, whatever the provider.
 
 use super::Try;
-use crate::host::{Headers, Host, Level, Side, Step, Telemetry};
+use crate::host::{Headers, Host, Level, Side, Step, Telemetry, TransformHost};
+use crate::invoke::call::{Call, Target};
 use crate::invoke::error::Code;
 use crate::invoke::header;
 use crate::invoke::lambda::{self, exchange::Reading, unwrap::Unwrapped};
+use crate::invoke::rest;
 use crate::invoke::snapshot::Snapshot;
 use crate::invoke::upstream::Upstream;
 use tenon_contract::ERROR_HEADER;
@@ -20,6 +22,8 @@ pub(in crate::invoke) enum Answer {
     Replace(Option<Vec<u8>>),
     /// It is held, and read once it is whole.
     Gather(Reading),
+    /// It is held, and transformed once it is whole.
+    Render,
     /// It is decoded as it comes, and sent on.
     Relay(Box<lambda::relay::Relay>),
 }
@@ -40,7 +44,7 @@ impl Try {
     pub(super) fn advance(
         &mut self,
         upstream: &Upstream,
-        host: &mut impl Host,
+        host: &mut impl TransformHost,
         step: Step,
         end: bool,
     ) -> Step {
@@ -76,7 +80,18 @@ impl Try {
                 host.replace_body(Side::Response, &body.take().unwrap_or_default());
                 Step::Continue
             }
-            Answer::Gather(_) if !end => return Step::Hold,
+            Answer::Gather(_) | Answer::Render if !end => return Step::Hold,
+            Answer::Render => {
+                let step = match self.call.clone().as_deref() {
+                    Some(Call {
+                        target: Target::Rest(call),
+                        ..
+                    }) => rest::read(self, host, call),
+                    _ => Step::Continue,
+                };
+                // It says what of it goes out.
+                return self.advance(upstream, host, step, end);
+            }
             Answer::Gather(reading) => {
                 let reading = *reading;
                 lambda::exchange::read(self, upstream, host, reading)
