@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use tenon_contract_derive::Shape;
 
 use crate::{Error, Read, VERSION, read, write};
 
@@ -24,7 +25,9 @@ pub const TRANSFORM_NAMESPACE: &str = "io.solo.transformation";
 pub const TRANSFORM_BODY_LIMIT: u64 = 1024 * 1024;
 
 /// When a transformation happens. Each stage is a filter of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, Shape,
+)]
 #[serde(rename_all = "camelCase")]
 pub enum Stage {
     /// Before authentication and rate limits.
@@ -37,7 +40,7 @@ pub enum Stage {
 }
 
 /// The configuration of `tenon.transform`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct TransformConfig {
     /// The major version of the contract: [`VERSION`].
@@ -86,7 +89,7 @@ impl TransformConfig {
     /// # Errors
     /// Not JSON, not a configuration, or of another major version.
     pub fn from_json(text: &[u8]) -> Result<Read<Self>, Error> {
-        read("filter configuration", text, Self::to_json)
+        read("filter configuration", text)
     }
 
     /// Writes the JSON text of a filter's configuration; equal configurations give equal bytes.
@@ -96,7 +99,7 @@ impl TransformConfig {
 }
 
 /// What a route says, by stage. A stage that is there takes the place of the filter's own rules, even if it is empty.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteTransformations {
     /// The major version of the contract: [`VERSION`].
@@ -133,7 +136,7 @@ impl RouteTransformations {
     /// # Errors
     /// Not JSON, not transformations, or of another major version.
     pub fn from_json(text: &[u8]) -> Result<Read<Self>, Error> {
-        read("transformations", text, Self::to_json)
+        read("transformations", text)
     }
 
     /// Writes the JSON text; equal transformations give equal bytes.
@@ -143,7 +146,7 @@ impl RouteTransformations {
 }
 
 /// Transformations by stage (Gloo's `stagedTransformations`).
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct Stages {
     /// Of [`Stage::Early`].
@@ -200,7 +203,7 @@ impl Stages {
 }
 
 /// The rules of a stage (Gloo's `RequestResponseTransformations`).
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct Transforms {
     /// The first whose matcher fits the request is applied.
@@ -212,7 +215,7 @@ pub struct Transforms {
 }
 
 /// What is done with requests of a kind, and with their responses.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestRule {
     /// Which requests; all, if it is not there.
@@ -230,7 +233,7 @@ pub struct RequestRule {
 }
 
 /// What is done with responses of a kind.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct ResponseRule {
     /// The headers: all have to fit.
@@ -245,7 +248,7 @@ pub struct ResponseRule {
 }
 
 /// Which requests: all of it has to fit (Gloo's `Matcher`).
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestMatcher {
     /// The path, without the query, starts with this.
@@ -272,7 +275,7 @@ pub struct RequestMatcher {
 }
 
 /// Which values a header or a parameter of the query has.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct ValueMatcher {
     /// Its name.
@@ -289,7 +292,7 @@ pub struct ValueMatcher {
 }
 
 /// What is done with a message. One of the two, or nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct Transformation {
     /// Templates.
@@ -304,7 +307,7 @@ pub struct Transformation {
 }
 
 /// Headers and body as one JSON object, which takes the body's place.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct HeaderBodyTransform {
     /// Method, path and query as well.
@@ -313,7 +316,7 @@ pub struct HeaderBodyTransform {
 }
 
 /// A text with an Inja template.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct InjaTemplate {
     /// The template.
@@ -328,7 +331,7 @@ impl<T: Into<String>> From<T> for InjaTemplate {
 }
 
 /// Templates for headers, body, metadata and span.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct TransformationTemplate {
     /// JSON pointers (`a/b`) instead of dots, and extractions only by `extraction("name")`.
@@ -376,11 +379,11 @@ pub struct TransformationTemplate {
 }
 
 /// `{}`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 pub struct Empty {}
 
 /// A header to add.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct HeaderToAppend {
     /// Its name.
@@ -391,7 +394,7 @@ pub struct HeaderToAppend {
 }
 
 /// Values to put into the JSON body.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct MergeJsonKeys {
     /// By the key at the top of the body, which must not have dots.
@@ -400,7 +403,7 @@ pub struct MergeJsonKeys {
 }
 
 /// A value to put into the JSON body: the template has to render JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct OverridableTemplate {
     /// The template.
@@ -412,7 +415,7 @@ pub struct OverridableTemplate {
 }
 
 /// Whether the body is JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 pub enum ParseBodyBehavior {
     /// It is.
     #[default]
@@ -422,7 +425,7 @@ pub enum ParseBodyBehavior {
 }
 
 /// Dynamic metadata to set.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct DynamicMetadataValue {
     /// The namespace; [`TRANSFORM_NAMESPACE`] if it is empty.
@@ -439,7 +442,7 @@ pub struct DynamicMetadataValue {
 }
 
 /// What is changed of the tracing span.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct SpanTransformer {
     /// Its name.
@@ -448,7 +451,7 @@ pub struct SpanTransformer {
 }
 
 /// A part of a header or of the body.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct Extraction {
     /// The header; only its first value is looked at.
@@ -472,7 +475,7 @@ pub struct Extraction {
 }
 
 /// What is done with what an extractor finds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ExtractionMode {
     /// It is the result: the group of an expression that matches all of the source.
