@@ -13,7 +13,7 @@ endif
 endif
 endif
 
-.PHONY: help setup build run test miri bench fuzz check fmt fmt-check lint deps generate generate-check docs deny golden clean
+.PHONY: help setup build run test miri bench callgrind fuzz check fmt fmt-check lint deps generate generate-check docs deny golden clean
 
 help: ## Shows this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -34,8 +34,11 @@ test: setup build ## Runs every test that needs no Kubernetes.
 miri: ## Runs the SDK's tests under Miri (needs a nightly compiler; not part of check or test).
 	@scripts/miri
 
-bench: setup build ## Prints side-by-side figures and writes them to target/bench/ (ROUNDS=9).
-	@scripts/bench $(ROUNDS)
+bench: setup build ## Prints side-by-side figures and writes them to target/bench/ (ROUNDS=25, ROWS="lambda/ transform/so").
+	@scripts/bench $(or $(ROUNDS),25) $(ROWS)
+
+callgrind: ## Counts the instructions of a request in the core alone, beside those of before (ARGS=--update).
+	@scripts/callgrind $(ARGS)
 
 fuzz: ## Runs each fuzz target for SECONDS=60 or MINUTES= (TARGETS= for some of them).
 	@scripts/fuzz $(or $(SECONDS),$(if $(MINUTES),$$(($(MINUTES) * 60)),60)) $(TARGETS)

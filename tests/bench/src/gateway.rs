@@ -1,34 +1,26 @@
-//! The Envoy that is measured.
+//! The Envoy that is measured: a listener, a route and a cluster for each row, so that no row pays for another's filters.
 
+mod anatomy;
+mod functions;
+mod transforms;
+
+use std::collections::HashMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tenon_contract::{
-    AwsCredentials, AwsProvider, CALL_KEY, CallConfig, FunctionConfig, LAMBDA_PAYLOAD_LIMIT,
-    NAMESPACE, Provider, SecretBlob, SecretRef, UpstreamConfig,
-};
-use tenon_e2e::gateway::{
-    cluster, extension, function_filters, guard, listener, router, switch_guard_on,
-};
-use tenon_e2e::{Envoy, Filter};
+use tenon_e2e::Envoy;
+use tenon_e2e::gateway::{cluster, listener, router};
 
+use crate::rows::Row;
 use crate::{cpu, function};
 
-/// The ways that a request takes. The guard is there where a listener's access logs may show the client's request.
-pub(crate) const VARIANTS: [&str; 5] = ["plain", "builtin", "so", "so+guard", "wasm"];
-
-const SECRET: &str = "bench";
-const REGION: &str = "us-east-1";
-const FUNCTION: &str = "echo";
-const ACCESS_KEY: (&str, &str) = ("AKIDBENCH", "not-a-real-key");
-
 pub(crate) struct Gateway {
-    pub(crate) address: SocketAddr,
+    addresses: HashMap<String, SocketAddr>,
     process: u32,
     _envoy: Envoy,
     _folder: TempDir,
@@ -36,22 +28,34 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     /// Starts it on core 0, and the function behind it with all else on core 1.
-    pub(crate) async fn start() -> Result<Self> {
+    pub(crate) async fn start(rows: &[Row]) -> Result<Self> {
         let folder = TempDir::with_prefix("tenon-bench-")?;
-        let function = function::start()?;
-        fs::write(folder.path().join("sds.json"), secret().to_string())?;
-        let config = gateway_config(function, folder.path())?;
+        let function = function::start(rows)?;
+        fs::write(
+            folder.path().join("sds.json"),
+            functions::secret().to_string(),
+        )?;
+        let config = gateway_config(rows, function, folder.path())?;
         let mut gateway = Envoy::start(&config.to_string()).await?;
-        let address = gateway.listener("http").await?;
+        let mut addresses = HashMap::new();
+        for row in rows {
+            addresses.insert(row.id(), gateway.listener(&row.id()).await?);
+        }
         let process = gateway.process().id();
         cpu::pin(process, 0)?;
         cpu::pin(0, 1)?;
         Ok(Self {
-            address,
+            addresses,
             process,
             _envoy: gateway,
             _folder: folder,
         })
+    }
+
+    /// Where a row's requests go.
+    pub(crate) fn address(&self, row: &Row) -> Result<SocketAddr> {
+        let address = self.addresses.get(&row.id());
+        address.copied().with_context(|| row.name())
     }
 
     /// The measured Envoy's time on the processor so far.
@@ -60,82 +64,49 @@ impl Gateway {
     }
 }
 
-fn gateway_config(function: SocketAddr, folder: &Path) -> Result<Value> {
-    let filters = vec![guard(Filter::So)?, router()];
-    let routes = VARIANTS.iter().map(|variant| route(variant)).collect();
-    let config = function_filter(function, folder)?;
-    let clusters = [
-        cluster("plain", function, vec![]),
-        cluster("builtin", function, vec![builtin_filter(function)]),
-        cluster("so", function, function_filters(Filter::So, &config)?),
-        cluster("so+guard", function, function_filters(Filter::So, &config)?),
-        cluster("wasm", function, function_filters(Filter::Wasm, &config)?),
-    ];
+/// What a row has besides a plain proxy.
+struct Way {
+    /// Filters of the listener, before the router.
+    listener: Vec<Value>,
+    route: Value,
+    /// Filters of the cluster, before its codec.
+    cluster: Vec<Value>,
+}
+
+impl Way {
+    /// A plain proxy.
+    fn plain(row: &Row) -> Self {
+        Self {
+            listener: Vec::new(),
+            route: json!({
+                "match": {"prefix": "/"},
+                "route": {"cluster": row.id(), "timeout": "30s"},
+            }),
+            cluster: Vec::new(),
+        }
+    }
+}
+
+fn gateway_config(rows: &[Row], function: SocketAddr, folder: &Path) -> Result<Value> {
+    let (mut listeners, mut clusters) = (Vec::new(), Vec::new());
+    for row in rows {
+        let way = match row.group.name {
+            "transform" => transforms::way(row)?,
+            "anatomy" => anatomy::way(row, function, folder)?,
+            _ => functions::way(row, function, folder)?,
+        };
+        let filters = way.listener.into_iter().chain([router()]);
+        let mut listener = listener(filters.collect(), vec![way.route], json!({}));
+        listener["name"] = json!(row.id());
+        listeners.push(listener);
+        let mut cluster = cluster(&row.id(), function, way.cluster);
+        if row.variant == "codec-only" {
+            anatomy::write_codec_only(&mut cluster);
+        }
+        clusters.push(cluster);
+    }
     Ok(json!({
         "node": {"id": "bench", "cluster": "bench"},
-        "static_resources": {"listeners": [listener(filters, routes, json!({}))], "clusters": clusters},
+        "static_resources": {"listeners": listeners, "clusters": clusters},
     }))
-}
-
-fn route(variant: &str) -> Value {
-    let mut route = json!({
-        "match": {"path": format!("/{variant}")},
-        "route": {"cluster": variant, "timeout": "30s"},
-    });
-    if !matches!(variant, "plain" | "builtin") {
-        let call = CallConfig::aws(FUNCTION, FUNCTION).to_json();
-        route["metadata"] = json!({"filter_metadata": {NAMESPACE: {CALL_KEY: call}}});
-    }
-    if variant == "so+guard" {
-        switch_guard_on(&mut route);
-    }
-    route
-}
-
-fn builtin_filter(function: SocketAddr) -> Value {
-    let config = json!({
-        "arn": format!("arn:aws:lambda:{REGION}:123456789012:function:{FUNCTION}"),
-        "payload_passthrough": true,
-        "host_rewrite": function.to_string(),
-        "credentials": {"access_key_id": ACCESS_KEY.0, "secret_access_key": ACCESS_KEY.1},
-    });
-    extension(
-        "envoy.filters.http.aws_lambda",
-        "envoy.extensions.filters.http.aws_lambda.v3.Config",
-        config,
-    )
-}
-
-fn function_filter(function: SocketAddr, folder: &Path) -> Result<FunctionConfig> {
-    let source = json!({"path_config_source": {"path": folder.join("sds.json")}, "resource_api_version": "V3"});
-    Ok(FunctionConfig::Upstream(UpstreamConfig {
-        upstream: "bench".into(),
-        secret: Some(SecretRef {
-            name: SECRET.into(),
-            config_source: serde_json::from_value(source)?,
-        }),
-        functions: Vec::new(),
-        max_request_bytes: LAMBDA_PAYLOAD_LIMIT,
-        max_response_bytes: LAMBDA_PAYLOAD_LIMIT,
-        provider: Provider::Aws(AwsProvider {
-            region: REGION.into(),
-            host: function.to_string(),
-            propagate_original_routing: false,
-        }),
-    }))
-}
-
-fn secret() -> Value {
-    let blob = SecretBlob::Aws(AwsCredentials {
-        access_key_id: ACCESS_KEY.0.into(),
-        secret_access_key: ACCESS_KEY.1.into(),
-        session_token: None,
-        expiration: None,
-    });
-    let secret = json!({
-        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
-        "name": SECRET,
-        "generic_secret": {"secret": {"inline_string": blob.to_json()}},
-    });
-    json!({"resources": [secret]})
 }

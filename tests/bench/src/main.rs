@@ -1,28 +1,28 @@
 //! `make bench`: side-by-side figures in one run. Ratios are what counts; machines are noisy.
 //!
-//! The data plane: one Envoy with one worker on a core of its own carries the same requests four ways, as a plain proxy,
-//! through Envoy's own `aws_lambda` filter, through `libtenon.so` and through `tenon.wasm`, all three in the upstream
-//! position with static credentials and the payload passed through. Rounds are interleaved, so that what disturbs the
-//! machine disturbs all; a row is the median of its rounds.
+//! The data plane: one Envoy with one worker on a core of its own carries the same requests as a plain proxy, through
+//! Envoy's own filters, through `libtenon.so` and through `tenon.wasm` ([`rows::GROUPS`]); those that call functions are
+//! all in the upstream position, with static credentials. Rounds are interleaved, so that what disturbs the machine
+//! disturbs all; a row is the median of its rounds.
+//!
+//! `tenon-bench [ROUNDS [NAME...]]`: a name selects the rows that begin with it, as `transform/so` or `lambda/`, and what
+//! they are compared with; `=lambda/so/0B` selects one alone. `anatomy/`, which says where the time of a call goes, is only measured where it is named.
 
 mod cpu;
 mod function;
 mod gateway;
 mod load;
+mod message;
 mod report;
+mod rows;
+mod wire;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
-use gateway::{Gateway, VARIANTS};
+use gateway::Gateway;
 use load::Load;
 use report::{Report, Samples};
 
-/// Bodies of requests: name, bytes, and requests in one round.
-const SIZES: [(&str, usize, usize); 3] = [
-    ("0B", 0, 2_000),
-    ("1KiB", 1 << 10, 2_000),
-    ("256KiB", 256 << 10, 320),
-];
 /// So many that the measured core is never idle: what it does between two requests depends on who else is at work.
 const CONNECTIONS: usize = 16;
 
@@ -30,38 +30,27 @@ const CONNECTIONS: usize = 16;
 async fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let rounds = match arguments.next() {
-        Some(text) => text.parse().context("usage: bench [ROUNDS [ROW...]]")?,
+        Some(text) => text.parse().context("usage: bench [ROUNDS [NAME...]]")?,
         None => 25,
     };
-    let rows: Vec<String> = arguments.collect();
-    let gateway = Gateway::start().await?;
+    let names: Vec<String> = arguments.collect();
+    let rows = rows::select(&names);
+    ensure!(!rows.is_empty(), "no row begins with {}", names.join(", "));
+    let gateway = Gateway::start(&rows).await?;
     let mut samples = Samples::default();
     for round in 0..=rounds {
-        for (size, bytes, requests) in SIZES {
-            for variant in VARIANTS {
-                let row = format!("{variant}/{size}");
-                if !(rows.is_empty() || rows.contains(&row)) {
-                    continue;
-                }
-                let load = Load {
-                    address: gateway.address,
-                    path: format!("/{variant}"),
-                    body: bytes,
-                    requests,
-                };
-                let before = gateway.cpu()?;
-                let done = load
-                    .run(CONNECTIONS)
-                    .with_context(|| format!("{variant} with {size}"))?;
-                let cpu = gateway.cpu()? - before;
-                // The first round warms up connections, caches and the .wasm's compiled code.
-                if round > 0 {
-                    samples.add(variant, size, &done, cpu);
-                }
+        for row in &rows {
+            let load = Load::new(row, gateway.address(row)?);
+            let before = gateway.cpu()?;
+            let done = load.run(CONNECTIONS).with_context(|| row.name())?;
+            let cpu = gateway.cpu()? - before;
+            // The first round warms up connections, caches and the .wasm's compiled code.
+            if round > 0 {
+                samples.add(row, &done, cpu);
             }
         }
     }
-    let report = Report::of_data_plane(&samples);
+    let report = Report::of_data_plane(&rows, &samples);
     report.print();
     report.write("data-plane")
 }

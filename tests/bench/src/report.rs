@@ -8,13 +8,12 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::SIZES;
-use crate::gateway::VARIANTS;
 use crate::load::Done;
+use crate::rows::{BUILTIN, Row, Target, target};
 
-/// The figures of all rounds, by variant, size and what they are of.
+/// The figures of all rounds, by row and what they are of.
 #[derive(Default)]
-pub(crate) struct Samples(BTreeMap<(&'static str, &'static str, &'static str), Vec<f64>>);
+pub(crate) struct Samples(BTreeMap<(String, &'static str), Vec<f64>>);
 
 const CPU: &str = "cpu";
 const RATE: &str = "rps";
@@ -22,13 +21,7 @@ const P50: &str = "p50";
 const P99: &str = "p99";
 
 impl Samples {
-    pub(crate) fn add(
-        &mut self,
-        variant: &'static str,
-        size: &'static str,
-        done: &Done,
-        cpu: Duration,
-    ) {
+    pub(crate) fn add(&mut self, row: &Row, done: &Done, cpu: Duration) {
         let count = done.latencies.len();
         let at = |share: usize| {
             done.latencies
@@ -43,31 +36,24 @@ impl Samples {
             (P99, micros(at(99))),
         ];
         for (figure, value) in figures {
-            self.0
-                .entry((variant, size, figure))
-                .or_default()
-                .push(value);
+            self.0.entry((row.name(), figure)).or_default().push(value);
         }
     }
 
-    /// The median, and the quartiles around it.
-    fn spread(&self, variant: &'static str, size: &'static str, figure: &'static str) -> [f64; 3] {
-        let mut values = self
-            .0
-            .get(&(variant, size, figure))
-            .cloned()
-            .unwrap_or_default();
+    /// The median, and the quartiles around it; nothing where the row was not measured.
+    fn spread(&self, row: String, figure: &'static str) -> Option<[f64; 3]> {
+        let mut values = self.0.get(&(row, figure))?.clone();
         values.sort_unstable_by(f64::total_cmp);
-        [1, 2, 3].map(|quarter| {
+        Some([1, 2, 3].map(|quarter| {
             values
                 .get((values.len().max(1) - 1) * quarter / 4)
                 .copied()
                 .unwrap_or(f64::NAN)
-        })
+        }))
     }
 
-    fn median(&self, variant: &'static str, size: &'static str, figure: &'static str) -> f64 {
-        self.spread(variant, size, figure)[1]
+    fn median(&self, row: String, figure: &'static str) -> Option<f64> {
+        Some(self.spread(row, figure)?[1])
     }
 }
 
@@ -75,9 +61,9 @@ fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
-/// A row of the result.
+/// A figure of the result.
 #[derive(Serialize)]
-struct Row {
+struct Figure {
     name: String,
     value: f64,
     unit: &'static str,
@@ -91,51 +77,55 @@ struct Row {
     spread: [f64; 3],
 }
 
-pub(crate) struct Report(Vec<Row>);
+/// The figures of a row.
+fn figures(row: &Row, samples: &Samples) -> Vec<Figure> {
+    const UNIT: &str = "us of CPU per request";
+    let name = row.name();
+    let baseline = row.of(row.group.variants[0]);
+    let (Some(spread), Some(plain)) = (
+        samples.spread(name.clone(), CPU),
+        samples.median(baseline.clone(), CPU),
+    ) else {
+        return Vec::new();
+    };
+    let (all, most_added) = match target(row) {
+        Some(Target::All(most)) => (Some(most), None),
+        Some(Target::Added(most)) => (None, Some(most)),
+        None => (None, None),
+    };
+    let mut figures = vec![Figure::new(name.clone(), UNIT, spread, plain, all)];
+    if !row.is_baseline() {
+        let added = spread.map(|value| value - plain);
+        let builtin = samples.median(row.of(BUILTIN), CPU);
+        let beside = builtin.map_or(plain, |builtin| builtin - plain);
+        figures.push(Figure::new(
+            format!("{name}/added"),
+            UNIT,
+            added,
+            beside,
+            most_added,
+        ));
+    }
+    for (figure, unit) in [(RATE, "requests/s"), (P50, "us"), (P99, "us")] {
+        if let (Some(spread), Some(plain)) = (
+            samples.spread(name.clone(), figure),
+            samples.median(baseline.clone(), figure),
+        ) {
+            let name = format!("{name}/{figure}");
+            figures.push(Figure::new(name, unit, spread, plain, None));
+        }
+    }
+    figures
+}
+
+pub(crate) struct Report(Vec<Figure>);
 
 impl Report {
-    /// `lambda/<variant>/<size>` is processor time per request, beside the plain proxy's; `…/added` is what a variant adds
-    /// to the plain proxy, beside what Envoy's own filter adds; `…/rps`, `…/p50`, `…/p99` are beside the plain proxy's.
-    pub(crate) fn of_data_plane(samples: &Samples) -> Self {
-        let mut rows = Vec::new();
-        for (size, ..) in SIZES {
-            let plain = samples.median("plain", size, CPU);
-            let builtin_adds = samples.median("builtin", size, CPU) - plain;
-            for variant in VARIANTS {
-                let spread = samples.spread(variant, size, CPU);
-                let name = format!("lambda/{variant}/{size}");
-                rows.push(Row::new(
-                    name.clone(),
-                    "us of CPU per request",
-                    spread,
-                    plain,
-                    None,
-                ));
-                if variant != "plain" {
-                    let added = spread.map(|value| value - plain);
-                    let target = (variant == "so").then_some(1.0);
-                    rows.push(Row::new(
-                        format!("{name}/added"),
-                        "us of CPU per request",
-                        added,
-                        builtin_adds,
-                        target,
-                    ));
-                }
-                for (figure, unit) in [(RATE, "requests/s"), (P50, "us"), (P99, "us")] {
-                    let baseline = samples.median("plain", size, figure);
-                    let spread = samples.spread(variant, size, figure);
-                    rows.push(Row::new(
-                        format!("{name}/{figure}"),
-                        unit,
-                        spread,
-                        baseline,
-                        None,
-                    ));
-                }
-            }
-        }
-        Self(rows)
+    /// `<row>` is processor time per request, beside the plain proxy's; `<row>/added` is what a variant adds to the plain
+    /// proxy, beside what Envoy's own filter adds, or, where it has none, beside the plain proxy; `<row>/rps`, `/p50`,
+    /// `/p99` are beside the plain proxy's.
+    pub(crate) fn of_data_plane(rows: &[Row], samples: &Samples) -> Self {
+        Self(rows.iter().flat_map(|row| figures(row, samples)).collect())
     }
 
     pub(crate) fn print(&self) {
@@ -151,7 +141,7 @@ impl Report {
         let [figure, median, quartiles, baseline, ratio, target] = heading;
         let _ = writeln!(
             out,
-            "{figure:32} {median:>10} {quartiles:>21} {baseline:>10} {ratio:>6} {target:>7}  unit"
+            "{figure:36} {median:>10} {quartiles:>21} {baseline:>10} {ratio:>6} {target:>7}  unit"
         );
         for row in &self.0 {
             let [low, _, high] = row.spread;
@@ -163,7 +153,7 @@ impl Report {
             };
             let _ = writeln!(
                 out,
-                "{:32} {:>10.1} {:>21} {:>10.1} {:>6.2} {:>7}  {}",
+                "{:36} {:>10.1} {:>21} {:>10.1} {:>6.2} {:>7}  {}",
                 row.name,
                 row.value,
                 format!("{low:.1}..{high:.1}"),
@@ -187,7 +177,7 @@ impl Report {
     }
 }
 
-impl Row {
+impl Figure {
     fn new(
         name: String,
         unit: &'static str,

@@ -1,0 +1,159 @@
+//! Rows that change requests by templates: the same change by each filter.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use tenon_contract::NAMESPACE;
+use tenon_contract::transform::{
+    Empty, InjaTemplate, RequestRule, RouteTransformations, Stage, Stages, TRANSFORM_FILTER,
+    TRANSFORM_KEY, TransformConfig, Transformation, TransformationTemplate, Transforms,
+};
+use tenon_e2e::Filter;
+use tenon_e2e::gateway::extension;
+
+use super::Way;
+use crate::rows::{BUILTIN, HEADERS, JSON, PLAIN, Row};
+
+pub(super) fn way(row: &Row) -> Result<Way> {
+    let mut way = Way::plain(row);
+    match row.variant {
+        PLAIN => {}
+        BUILTIN => way.listener.push(builtin(row)),
+        "lua" => way.listener.push(lua(row)),
+        host => {
+            let host = if host == "wasm" {
+                Filter::Wasm
+            } else {
+                Filter::So
+            };
+            way.listener.push(tenon(host)?);
+            if let Some(template) = template(row) {
+                let route = RouteTransformations::new(stages(template)).to_json();
+                way.route["metadata"] =
+                    json!({"filter_metadata": {NAMESPACE: {TRANSFORM_KEY: route}}});
+            }
+        }
+    }
+    Ok(way)
+}
+
+/// What a route says; nothing where there is nothing to do.
+fn template(row: &Row) -> Option<TransformationTemplate> {
+    let template = match row.shape.name {
+        HEADERS => TransformationTemplate {
+            headers: BTreeMap::from([(
+                "x-user".to_owned(),
+                InjaTemplate::from(r#"user-{{ header("x-name") }}"#),
+            )]),
+            headers_to_remove: vec!["x-internal".into()],
+            passthrough: Some(Empty {}),
+            ..TransformationTemplate::default()
+        },
+        JSON => TransformationTemplate {
+            body: Some(InjaTemplate::from(
+                r#"{"user":"{{ user.id }}","name":"{{ user.name }}","order":{{ order.id }}}"#,
+            )),
+            ..TransformationTemplate::default()
+        },
+        _ => return None,
+    };
+    Some(template)
+}
+
+fn stages(template: TransformationTemplate) -> Stages {
+    let rule = RequestRule {
+        request_transformation: Some(Transformation {
+            transformation_template: Some(template),
+            ..Transformation::default()
+        }),
+        ..RequestRule::default()
+    };
+    Stages {
+        regular: Some(Transforms {
+            request_transforms: vec![rule],
+            ..Transforms::default()
+        }),
+        ..Stages::default()
+    }
+}
+
+fn tenon(host: Filter) -> Result<Value> {
+    let file = host.artefact()?;
+    let file = json!({"local": {"filename": file}});
+    let config = json!({
+        "@type": "type.googleapis.com/google.protobuf.StringValue",
+        "value": TransformConfig::stage(Stage::Regular).to_json(),
+    });
+    Ok(match host {
+        Filter::So => extension(
+            TRANSFORM_FILTER,
+            "envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter",
+            json!({
+                "dynamic_module_config": {"module": file, "do_not_close": true},
+                "filter_name": TRANSFORM_FILTER,
+                "filter_config": config,
+            }),
+        ),
+        Filter::Wasm => extension(
+            TRANSFORM_FILTER,
+            "envoy.extensions.filters.http.wasm.v3.Wasm",
+            json!({"config": {
+                "name": TRANSFORM_FILTER,
+                "root_id": TRANSFORM_FILTER,
+                "configuration": config,
+                "allow_on_headers_stop_iteration": true,
+                "vm_config": {"vm_id": "tenon", "runtime": "envoy.wasm.runtime.v8", "code": file},
+            }}),
+        ),
+    })
+}
+
+fn builtin(row: &Row) -> Value {
+    if row.shape.name == HEADERS {
+        let set = json!({"append": {
+            "header": {"key": "x-user", "value": "user-%REQ(x-name)%"},
+            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+        }});
+        let mutations = json!([set, {"remove": "x-internal"}]);
+        return header_mutation(&mutations);
+    }
+    let config = match row.shape.name {
+        JSON => {
+            let values = json!({
+                "user": "%REQUEST_BODY(user:id)%",
+                "name": "%REQUEST_BODY(user:name)%",
+                "order": "%REQUEST_BODY(order:id)%",
+            });
+            let body = json!({"body_format": {"json_format": values}, "action": "REPLACE"});
+            json!({"request_transformation": {"body_transformation": body}})
+        }
+        _ => json!({}),
+    };
+    extension(
+        "envoy.filters.http.transform",
+        "envoy.extensions.filters.http.transform.v3.TransformConfig",
+        config,
+    )
+}
+
+/// Envoy's filter of header mutations, for requests.
+pub(super) fn header_mutation(mutations: &Value) -> Value {
+    extension(
+        "envoy.filters.http.header_mutation",
+        "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+        json!({"mutations": {"request_mutations": mutations}}),
+    )
+}
+
+fn lua(row: &Row) -> Value {
+    let code = match row.shape.name {
+        JSON => include_str!("transform_json.lua"),
+        _ => include_str!("transform_headers.lua"),
+    };
+    extension(
+        "envoy.filters.http.lua",
+        "envoy.extensions.filters.http.lua.v3.Lua",
+        json!({"default_source_code": {"inline_string": code}}),
+    )
+}
