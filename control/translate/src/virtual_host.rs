@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
-use tenon_contract::NAMESPACE;
 use tenon_contract::transform::{RouteTransformations, Stage, Stages, TRANSFORM_KEY};
+use tenon_contract::{NAMESPACE, Sorted};
 use tenon_model::{
     Action, HeaderManipulation, Kind, ObjectKey, ObjectRef, Problem, ProblemLevel, Route,
     Transformations, Upstream, VirtualHostOptions, VirtualService,
@@ -160,7 +160,7 @@ fn transformations(
 ) -> Result<Option<RouteTransformations>, Problem> {
     let own = route.options.transformations.as_ref();
     let stages = Transformations::below(own, of_host.transformations.as_ref());
-    let mut clusters: BTreeMap<String, Stages> = BTreeMap::new();
+    let mut clusters: Sorted<String, Stages> = Sorted::new();
     let destinations = match &route.action {
         Action::Multi(destinations) => &destinations[..],
         _ => &[],

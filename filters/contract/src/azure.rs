@@ -1,10 +1,11 @@
 //! Azure Functions.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 use tenon_contract_derive::Shape;
+
+use crate::Sorted;
 
 /// A call of a function of a function app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Shape)]
@@ -69,7 +70,7 @@ pub enum KeyIn {
 #[serde(rename_all = "camelCase")]
 pub struct AzureKeys {
     /// By function's name; `default` and `_master` are the app's own.
-    pub function_keys: BTreeMap<String, String>,
+    pub function_keys: Sorted<String, String>,
 }
 
 impl AzureKeys {

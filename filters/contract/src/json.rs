@@ -106,8 +106,8 @@ pub(crate) trait List {
 
 /// Values by name.
 pub(crate) trait Table {
-    /// Adds a blank one, in the place of what has the name already.
-    fn add(&mut self, name: String) -> &mut dyn Shape;
+    /// Adds a blank one; of several with one name the last counts.
+    fn add(&mut self, name: String) -> Option<&mut dyn Shape>;
 }
 
 /// The record without fields.

@@ -25,12 +25,14 @@ mod functions;
 pub mod json;
 mod path_template;
 mod secret;
+mod sorted;
 pub mod transform;
 
 pub use azure::{AuthLevel, AzureCall, AzureKeys, AzureProvider, KeyIn};
 pub use functions::{AwsFunction, FunctionEntry, FunctionTarget};
 pub use path_template::{PathTemplate, Segment, TemplateError, normalize_path};
 pub use secret::{AwsCredentials, GcpToken, SecretBlob};
+pub use sorted::{Sorted, sort_by};
 
 use json::Reader;
 

@@ -7,12 +7,10 @@
 //!   [`crate::NAMESPACE`], key [`TRANSFORM_KEY`]; or, for the `.so`, its per-route configuration, which goes first and is
 //!   how the clusters of a weighted route that share a cluster can differ.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use tenon_contract_derive::Shape;
 
-use crate::{Error, Read, VERSION, read, write};
+use crate::{Error, Read, Sorted, VERSION, read, write};
 
 /// The name of the transformation filter: `filter_name` of a dynamic module, `root_id` of a proxy-wasm plugin.
 pub const TRANSFORM_FILTER: &str = "tenon.transform";
@@ -115,8 +113,8 @@ pub struct RouteTransformations {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub post_routing: Option<Transforms>,
     /// What takes its place for requests that a weighted route sends to one of its clusters, by the cluster's name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub clusters: BTreeMap<String, Stages>,
+    #[serde(default, skip_serializing_if = "Sorted::is_empty")]
+    pub clusters: Sorted<String, Stages>,
 }
 
 impl RouteTransformations {
@@ -127,7 +125,7 @@ impl RouteTransformations {
             early: stages.early,
             regular: stages.regular,
             post_routing: stages.post_routing,
-            clusters: BTreeMap::new(),
+            clusters: Sorted::new(),
         }
     }
 
@@ -338,11 +336,11 @@ pub struct TransformationTemplate {
     #[serde(default, skip_serializing_if = "is_false")]
     pub advanced_templates: bool,
     /// Parts of headers and body, by name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub extractors: BTreeMap<String, Extraction>,
+    #[serde(default, skip_serializing_if = "Sorted::is_empty")]
+    pub extractors: Sorted<String, Extraction>,
     /// Headers to set; one that comes out empty is removed.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub headers: BTreeMap<String, InjaTemplate>,
+    #[serde(default, skip_serializing_if = "Sorted::is_empty")]
+    pub headers: Sorted<String, InjaTemplate>,
     /// Headers to add to those that are there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers_to_append: Vec<HeaderToAppend>,
@@ -399,7 +397,7 @@ pub struct HeaderToAppend {
 pub struct MergeJsonKeys {
     /// By the key at the top of the body, which must not have dots.
     #[serde(default)]
-    pub json_keys: BTreeMap<String, OverridableTemplate>,
+    pub json_keys: Sorted<String, OverridableTemplate>,
 }
 
 /// A value to put into the JSON body: the template has to render JSON.
@@ -513,7 +511,7 @@ mod tests {
 
     fn rule(header: &str) -> Transforms {
         let template = TransformationTemplate {
-            headers: BTreeMap::from([(header.into(), "x".into())]),
+            headers: Sorted::from([(header.into(), "x".into())]),
             ..TransformationTemplate::default()
         };
         Transforms {
@@ -567,7 +565,7 @@ mod tests {
             post_routing: Some(Transforms::default()),
         };
         let mut route = RouteTransformations::new(stages.clone());
-        route.clusters = BTreeMap::from([("c".into(), stages)]);
+        route.clusters = Sorted::from([("c".into(), stages)]);
         let read = RouteTransformations::from_json(route.to_json().as_bytes()).unwrap();
         assert_eq!(
             read,

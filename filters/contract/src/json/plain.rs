@@ -126,7 +126,8 @@ impl<T: Shape> List for Vec<T> {
     }
 }
 
-impl<T: Shape> Shape for BTreeMap<String, T> {
+/// An object of any JSON.
+impl Shape for BTreeMap<String, Value> {
     fn blank() -> Self {
         Self::new()
     }
@@ -137,10 +138,8 @@ impl<T: Shape> Shape for BTreeMap<String, T> {
     }
 }
 
-impl<T: Shape> Table for BTreeMap<String, T> {
-    fn add(&mut self, name: String) -> &mut dyn Shape {
-        let value = self.entry(name).or_insert_with(T::blank);
-        *value = T::blank();
-        value
+impl Table for BTreeMap<String, Value> {
+    fn add(&mut self, name: String) -> Option<&mut dyn Shape> {
+        Some(self.entry(name).or_insert(Value::Null))
     }
 }

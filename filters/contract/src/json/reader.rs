@@ -42,7 +42,7 @@ impl<'t> Reader<'t> {
                 "Syntax",
             )
         })?;
-        if let Err(error) = serde_json::from_str::<IgnoredAny>(plain) {
+        if let Err(error) = serde_json::from_slice::<IgnoredAny>(text) {
             let message = error.to_string();
             let place = format!(" at line {} column {}", error.line(), error.column());
             return Err(Wrong {
@@ -205,7 +205,9 @@ impl<'t> Reader<'t> {
         while self.cursor.more() {
             let name = self.key()?;
             self.path.push(Step::Name(name.clone()));
-            table.add(name).read(self)?;
+            if let Some(value) = table.add(name) {
+                value.read(self)?;
+            }
             self.path.pop();
         }
         Ok(())

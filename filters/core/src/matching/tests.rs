@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use std::time::{Duration, Instant};
 
 use proptest::collection::vec;

@@ -1,10 +1,11 @@
 //! Which rules are in force: those of the route, or those of the filter.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tenon_contract::Sorted;
 use tenon_contract::transform::{RouteTransformations, Stage, TRANSFORM_KEY, TransformConfig};
 
 use super::rules::{Rules, StageRules};
@@ -24,7 +25,7 @@ pub struct Transformer {
 #[derive(Debug, Default)]
 pub struct RouteRules {
     stages: StageRules,
-    clusters: BTreeMap<String, StageRules>,
+    clusters: Sorted<String, StageRules>,
 }
 
 impl Transformer {
@@ -121,7 +122,7 @@ impl RouteRules {
             [&config.early, &config.regular, &config.post_routing],
             &mut place,
         );
-        let mut clusters = BTreeMap::new();
+        let mut clusters = Sorted::new();
         for (name, stages) in &config.clusters {
             let mut place = place.at("clusters");
             let compiled = StageRules::compile(

@@ -102,7 +102,7 @@ fn azure() -> Result<Run> {
         key_in: KeyIn::Header,
     });
     let secret = SecretBlob::Azure(AzureKeys {
-        function_keys: BTreeMap::from([("default".into(), "x".repeat(56))]),
+        function_keys: [("default".into(), "x".repeat(56))].into(),
     });
     let config = AzureCall {
         name: "f".into(),

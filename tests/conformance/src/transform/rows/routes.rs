@@ -33,7 +33,7 @@ pub(super) fn all() -> Vec<Row> {
         let mut route = RouteTransformations::new(regular(marking("route")));
         let other = regular(marking("cluster"));
         route.clusters =
-            BTreeMap::from([("plain".into(), other), ("empty".into(), Stages::default())]);
+            [("plain".into(), other), ("empty".into(), Stages::default())].into();
         route.to_json()
     };
     let other_cluster = |name: &'static str, cluster: &'static str| {
