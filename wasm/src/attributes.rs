@@ -5,6 +5,7 @@ use std::cell::Cell;
 
 use proxy_wasm::hostcalls;
 use serde_json::Value;
+use tenon_contract::transform::DESTINATION_STATE;
 use tenon_core::host::{Attributes, Effects, Stream};
 use tenon_core::inja::Metadata;
 
@@ -41,6 +42,10 @@ impl Attributes for WasmHost<'_> {
 
     fn cluster_name(&self) -> Option<Cow<'_, [u8]>> {
         property(vec!["xds", "cluster_name"]).map(Cow::Owned)
+    }
+
+    fn destination(&self) -> Option<Cow<'_, [u8]>> {
+        property(vec!["filter_state", DESTINATION_STATE]).map(Cow::Owned)
     }
 
     fn response_details(&self) -> Option<Cow<'_, [u8]>> {

@@ -145,6 +145,10 @@ fn read_route(node: &Node<'_>, namespace: &str) -> Option<Action> {
     })
 }
 
+const INHERIT: &str = "stagedTransformations.inheritTransformation";
+/// Gloo merges rules of routes and virtual hosts only (`converter.go`).
+const NO_PARENT: &str = "has no effect on a destination, as with Gloo: its transformations take the place of the route's";
+
 fn read_multi(node: &Node<'_>, namespace: &str) -> Option<Action> {
     let destinations = node.object(|fields| {
         fields.required("destinations", |node| {
@@ -154,13 +158,17 @@ fn read_multi(node: &Node<'_>, namespace: &str) -> Option<Action> {
                         fields.required("destination", |node| read_destination(&node, namespace));
                     let weight = fields.field("weight", |node| node.uint());
                     let options = fields.field("options", |node| {
-                        node.object(|fields| {
+                        let read = node.object(|fields| {
                             fields.later(&["extauth", "bufferPerRoute", "csrf", "extensions"]);
                             let headers = fields.field("headerManipulation", |node| {
                                 header::read_manipulation(&node)
                             });
                             Some((headers, transformation::read(fields)))
-                        })
+                        })?;
+                        if read.1.as_ref().is_some_and(|it| it.inherit) {
+                            node.warn_at(INHERIT, NO_PARENT);
+                        }
+                        Some(read)
                     });
                     let (headers, transformations) = options.unwrap_or_default();
                     Some(WeightedDestination {

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use crate::read::{Node, Path, Report};
 use crate::{
-    Kind, Object, ObjectKey, Parsed, Problem, ProblemLevel, Spec, gateway, secret, upstream,
-    virtual_service, yaml,
+    Kind, Object, ObjectKey, Parsed, Problem, ProblemLevel, Spec, gateway, secret, settings,
+    upstream, virtual_service, yaml,
 };
 
 /// What Kubernetes and Gloo keep beside a resource's own fields.
@@ -18,7 +18,7 @@ const BESIDE: [&str; 5] = [
 ];
 
 /// Gloo's other folders and kinds: known, not read.
-const OTHER_FOLDERS: [&str; 11] = [
+const OTHER_FOLDERS: [&str; 10] = [
     "artifacts",
     "authconfigs",
     "httpgateways",
@@ -26,7 +26,6 @@ const OTHER_FOLDERS: [&str; 11] = [
     "ratelimitconfigs",
     "routeoptions",
     "routetables",
-    "settings",
     "tcpgateways",
     "upstreamgroups",
     "virtualhostoptions",
@@ -120,6 +119,7 @@ fn identify(path: &str, document: &Value) -> Result<Identity, String> {
     let kind = match folder {
         "gateways" => Kind::Gateway,
         "secrets" => Kind::Secret,
+        "settings" => Kind::Settings,
         "upstreams" => Kind::Upstream,
         "virtualservices" => Kind::VirtualService,
         other => return Ok(Identity::Other(other.into())),
@@ -142,6 +142,7 @@ fn kubernetes_kind(version: &str, kind: &str) -> Option<(Kind, Form)> {
     Some(match (version, kind) {
         ("v1", "Secret") => (Kind::Secret, Form::KubernetesSecret),
         ("gloo.solo.io/v1", "Secret") => (Kind::Secret, Form::Bare),
+        ("gloo.solo.io/v1", "Settings") => (Kind::Settings, Form::Spec),
         ("gloo.solo.io/v1", "Upstream") => (Kind::Upstream, Form::Spec),
         ("gateway.solo.io/v1", "VirtualService") => (Kind::VirtualService, Form::Spec),
         ("gateway.solo.io/v1", "Gateway") => (Kind::Gateway, Form::Spec),
@@ -156,7 +157,13 @@ fn gloo_path(path: &str) -> Option<(&str, &str, &str)> {
         .iter()
         .find_map(|end| file.strip_suffix(end))?;
     let (namespace, folder) = (parts.next()?, parts.next()?);
-    let known = ["gateways", "secrets", "upstreams", "virtualservices"];
+    let known = [
+        "gateways",
+        "secrets",
+        "settings",
+        "upstreams",
+        "virtualservices",
+    ];
     (known.contains(&folder) || OTHER_FOLDERS.contains(&folder))
         .then_some((folder, namespace, name))
 }
@@ -204,6 +211,7 @@ fn read_spec(key: &ObjectKey, node: &Node<'_>) -> Option<Spec> {
     match key.kind {
         Kind::Gateway => gateway::read(node, namespace).map(Spec::Gateway),
         Kind::Secret => secret::read_bare(node).map(Spec::Secret),
+        Kind::Settings => settings::read(node).map(Spec::Settings),
         Kind::Upstream => upstream::read(node, namespace).map(|it| Spec::Upstream(Box::new(it))),
         Kind::VirtualService => virtual_service::read(node, namespace)
             .map(|service| Spec::VirtualService(Box::new(service))),

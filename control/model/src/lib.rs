@@ -25,8 +25,10 @@ mod header;
 mod matcher;
 mod read;
 mod regex;
+mod retries;
 mod route_options;
 mod secret;
+mod settings;
 mod ssl;
 mod transformation;
 mod upstream;
@@ -47,10 +49,10 @@ pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
 pub use header::{HeaderManipulation, HeaderToAdd};
 pub use matcher::{HeaderMatcher, Matcher, PathMatcher, QueryMatcher, ValueMatcher};
 pub use regex::regex_size;
-pub use route_options::{
-    HostRewrite, RegexRewrite, RetryBackOff, RetryPolicy, RouteOptions, Shadowing,
-};
+pub use retries::{RateLimitedBackOff, ResetFormat, ResetHeader, RetryBackOff, RetryPolicy};
+pub use route_options::{HostRewrite, RegexRewrite, RouteOptions, Shadowing};
 pub use secret::{GcpKey, Secret, TlsSecret};
+pub use settings::{AwsSettings, Settings, TransformationSettings};
 pub use ssl::{SslCertificates, SslParameters, TlsVersion, UpstreamSsl};
 pub use transformation::Transformations;
 pub use upstream::{
@@ -65,6 +67,8 @@ pub enum Kind {
     Gateway,
     /// Kubernetes' `v1` or Gloo's own.
     Secret,
+    /// `gloo.solo.io/v1`
+    Settings,
     /// `gloo.solo.io/v1`
     Upstream,
     /// `gateway.solo.io/v1`
@@ -120,6 +124,8 @@ pub enum Spec {
     Gateway(Gateway),
     /// What must not be shown.
     Secret(Secret),
+    /// What holds where nothing else is said.
+    Settings(Settings),
     /// A service, or a provider of functions.
     Upstream(Box<Upstream>),
     /// Domains and their routes.

@@ -80,6 +80,12 @@ impl<'a> Node<'a> {
             .push(Problem::error(format!("{}.{field}", self.path), text));
     }
 
+    /// Something worth a warning within the value, at this path from it.
+    pub(crate) fn warn_at(&self, field: &str, text: &str) {
+        self.report
+            .push(Problem::warning(format!("{}.{field}", self.path), text));
+    }
+
     pub(crate) fn warn(&self, text: impl Into<String>) {
         self.report
             .push(Problem::warning(self.path.to_string(), text));
@@ -334,6 +340,18 @@ impl<'a> Fields<'a> {
             self.field(name, |node| match is_default(node.value()) {
                 true => None,
                 false => node.error::<()>("is not supported yet"),
+            });
+        }
+    }
+
+    /// Fields that Gloo has and that would change something, of a resource that is worth having without them.
+    pub(crate) fn without_effect(&mut self, names: &[&'static str]) {
+        for name in names {
+            self.field(name, |node| {
+                if !is_default(node.value()) {
+                    node.warn("is not supported yet and has no effect");
+                }
+                None::<()>
             });
         }
     }

@@ -7,6 +7,7 @@ use crate::header::{self, HeaderManipulation};
 use crate::matcher;
 use crate::read::{Fields, Node};
 use crate::regex;
+use crate::retries::{self, RetryPolicy};
 use crate::transformation::{self, Transformations};
 use crate::upstream::is_host_name;
 
@@ -29,28 +30,6 @@ pub struct RouteOptions {
     pub shadowing: Option<Shadowing>,
     /// What is changed of requests and responses.
     pub transformations: Option<Transformations>,
-}
-
-/// Which failures are tried again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RetryPolicy {
-    /// Envoy's conditions, with commas.
-    pub retry_on: String,
-    /// How often, after the first try.
-    pub retries: Option<u32>,
-    /// How long a try may take.
-    pub per_try_timeout: Option<Duration>,
-    /// How long to wait between tries.
-    pub back_off: Option<RetryBackOff>,
-}
-
-/// How long to wait between tries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RetryBackOff {
-    /// The first wait.
-    pub base: Duration,
-    /// The longest wait.
-    pub most: Option<Duration>,
 }
 
 /// What takes the place of what an expression matches.
@@ -120,30 +99,6 @@ const LATER: [&str; 36] = [
     "caching",
 ];
 
-/// Conditions that Envoy knows.
-const RETRY_ON: [&str; 20] = [
-    "5xx",
-    "gateway-error",
-    "reset",
-    "reset-before-request",
-    "connect-failure",
-    "envoy-ratelimited",
-    "retriable-4xx",
-    "refused-stream",
-    "retriable-status-codes",
-    "retriable-headers",
-    "http3-post-connect-failure",
-    "cancelled",
-    "deadline-exceeded",
-    "internal",
-    "resource-exhausted",
-    "unavailable",
-    "aborted",
-    "unknown",
-    "unimplemented",
-    "data-loss",
-];
-
 pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<RouteOptions> {
     node.object(|fields| {
         fields.later(&LATER);
@@ -151,7 +106,7 @@ pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<RouteOptions> {
         fields.one_of(&["hostRewrite", "autoHostRewrite"]);
         Some(RouteOptions {
             timeout: fields.field("timeout", |node| node.duration()),
-            retries: fields.field("retries", |node| read_retries(&node)),
+            retries: fields.field("retries", |node| retries::read(&node)),
             prefix_rewrite: fields.field("prefixRewrite", |node| match node.text()? {
                 "" => None,
                 _ => matcher::path(&node),
@@ -183,44 +138,6 @@ fn read_host_rewrite(fields: &mut Fields<'_>) -> Option<HostRewrite> {
         Some(host) => Some(HostRewrite::Literal(host)),
         None => auto.then_some(HostRewrite::Auto),
     }
-}
-
-pub(crate) fn read_retries(node: &Node<'_>) -> Option<RetryPolicy> {
-    node.object(|fields| {
-        fields.later(&[
-            "previousPriorities",
-            "retriableStatusCodes",
-            "rateLimitedRetryBackOff",
-        ]);
-        let retry_on = fields.field("retryOn", |node| {
-            let text = header::value(&node)?;
-            for condition in text.split(',').map(str::trim).filter(|it| !it.is_empty()) {
-                if !RETRY_ON.contains(&condition) {
-                    node.warn(format!(
-                        "Envoy does not know the condition {condition:?} and ignores it"
-                    ));
-                }
-            }
-            Some(text)
-        });
-        Some(RetryPolicy {
-            retry_on: retry_on.unwrap_or_default(),
-            retries: fields.field("numRetries", |node| node.uint()),
-            per_try_timeout: fields.field("perTryTimeout", |node| node.duration()),
-            back_off: fields.field("retryBackOff", |node| node.object(read_back_off)),
-        })
-    })
-}
-
-fn read_back_off(fields: &mut Fields<'_>) -> Option<RetryBackOff> {
-    let base = fields.required("baseInterval", |node| node.positive_duration());
-    let most = fields.field("maxInterval", |node| node.positive_duration());
-    if let (Some(base), Some(most)) = (base, most)
-        && most < base
-    {
-        fields.error("maxInterval is shorter than baseInterval");
-    }
-    Some(RetryBackOff { base: base?, most })
 }
 
 pub(crate) fn read_regex_rewrite(fields: &mut Fields<'_>) -> Option<RegexRewrite> {

@@ -12,6 +12,7 @@ use tenon_contract::transform::{
 use tenon_core::transform::check;
 
 use crate::read::{Fields, Node};
+use crate::settings::TransformationSettings;
 
 /// What is transformed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -20,17 +21,46 @@ pub struct Transformations {
     pub stages: Stages,
     /// The parent's come after these (Gloo's `inheritTransformation`).
     pub inherit: bool,
+    /// What holds for templates that do not say it themselves.
+    pub escape_characters: Option<bool>,
+    /// Whether all of them are logged.
+    pub log: Option<bool>,
 }
 
 impl Transformations {
     /// What is in force below a parent: a child that says something hides it, unless it inherits.
-    pub fn below(child: Option<&Self>, parent: Option<&Self>) -> Option<Stages> {
-        match (child, parent) {
-            (Some(child), Some(parent)) if child.inherit => {
-                Some(child.stages.clone().inheriting(&parent.stages))
+    pub fn below(
+        child: Option<&Self>,
+        parent: Option<&Self>,
+        settings: TransformationSettings,
+    ) -> Option<Stages> {
+        let own = child.or(parent)?;
+        let stages = own.stages.clone();
+        let stages = match (child, parent) {
+            (Some(child), Some(parent)) if child.inherit => stages.inheriting(&parent.stages),
+            _ => stages,
+        };
+        // As Gloo: what comes from the parent is under what the child says.
+        Some(own.complete(stages, settings))
+    }
+
+    /// Says in each transformation what only its surroundings say.
+    fn complete(&self, mut stages: Stages, settings: TransformationSettings) -> Stages {
+        let default = settings.escape_characters.then_some(true);
+        let escape = self.escape_characters.or(default);
+        let log = self.log.unwrap_or(settings.log);
+        let all = [
+            &mut stages.early,
+            &mut stages.regular,
+            &mut stages.post_routing,
+        ];
+        for transformation in all.into_iter().flatten().flat_map(every_transformation) {
+            transformation.log_request_response_info |= log;
+            if let Some(template) = &mut transformation.transformation_template {
+                template.escape_characters = template.escape_characters.or(escape);
             }
-            (child, parent) => child.or(parent).map(|it| it.stages.clone()),
         }
+        stages
     }
 }
 
@@ -66,7 +96,7 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Option<Transformations> {
     }
     staged.or(old.map(|stages| Transformations {
         stages,
-        inherit: false,
+        ..Transformations::default()
     }))
 }
 
@@ -80,27 +110,15 @@ fn read_old(fields: &mut Fields<'_>) -> Option<RequestRule> {
 }
 
 fn read_staged(fields: &mut Fields<'_>) -> Option<Transformations> {
-    let mut stages = Stages {
-        early: fields.field("early", read_stage),
-        regular: fields.field("regular", read_stage),
-        post_routing: fields.field("postRouting", read_stage),
-    };
-    let escape = fields.field("escapeCharacters", |node| node.boolean());
-    let log = fields.flag("logRequestResponseInfo");
-    let all = [
-        &mut stages.early,
-        &mut stages.regular,
-        &mut stages.post_routing,
-    ];
-    for transformation in all.into_iter().flatten().flat_map(every_transformation) {
-        transformation.log_request_response_info |= log;
-        if let Some(template) = &mut transformation.transformation_template {
-            template.escape_characters |= escape.unwrap_or_default();
-        }
-    }
     Some(Transformations {
-        stages,
+        stages: Stages {
+            early: fields.field("early", read_stage),
+            regular: fields.field("regular", read_stage),
+            post_routing: fields.field("postRouting", read_stage),
+        },
         inherit: fields.flag("inheritTransformation"),
+        escape_characters: fields.field("escapeCharacters", |node| node.boolean()),
+        log: fields.field("logRequestResponseInfo", |node| node.boolean()),
     })
 }
 
@@ -196,7 +214,7 @@ fn read_template(fields: &mut Fields<'_>) -> Option<TransformationTemplate> {
         parse_body_behavior: parse.unwrap_or_default(),
         ignore_error_on_parse: fields.flag("ignoreErrorOnParse"),
         dynamic_metadata_values: fields.list("dynamicMetadataValues", read_as),
-        escape_characters: fields.flag("escapeCharacters"),
+        escape_characters: fields.field("escapeCharacters", |node| node.boolean()),
         span_transformer: fields.field("spanTransformer", read_as::<SpanTransformer>),
     })
 }

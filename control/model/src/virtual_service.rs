@@ -6,7 +6,8 @@ use crate::action::{self, Action};
 use crate::header::{self, HeaderManipulation};
 use crate::matcher::{self, Matcher};
 use crate::read::{Fields, Node};
-use crate::route_options::{self, RetryPolicy, RouteOptions};
+use crate::retries::{self, RetryPolicy};
+use crate::route_options::{self, RouteOptions};
 use crate::transformation::{self, Transformations};
 
 /// Domains and their routes.
@@ -94,7 +95,7 @@ fn read_host(fields: &mut Fields<'_>, namespace: &str) -> Option<VirtualService>
         node.object(|fields| {
             fields.later(&LATER_OPTIONS);
             Some(VirtualHostOptions {
-                retries: fields.field("retries", |node| route_options::read_retries(&node)),
+                retries: fields.field("retries", |node| retries::read(&node)),
                 headers: fields
                     .field("headerManipulation", |node| {
                         header::read_manipulation(&node)

@@ -5,8 +5,8 @@ use tenon_contract::{
     UrlAuthType,
 };
 use tenon_model::{
-    AwsUpstream, Endpoint, FunctionUrl, Kind, LambdaFunction, ObjectKey, Problem, Secret,
-    TlsSecret, Upstream,
+    AwsSettings, AwsUpstream, Endpoint, FunctionUrl, Kind, LambdaFunction, ObjectKey, Problem,
+    Secret, TlsSecret, Upstream,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -19,7 +19,7 @@ use crate::{names, provider};
 /// Completes the cluster of a Lambda upstream; gives its filters.
 pub(crate) fn cluster(
     key: &ObjectKey,
-    lambda: &AwsUpstream,
+    (lambda, settings): (&AwsUpstream, AwsSettings),
     upstream: &Upstream,
     secret: Option<&TlsSecret>,
     module: &Module,
@@ -48,7 +48,7 @@ pub(crate) fn cluster(
         provider: Provider::Aws(AwsProvider {
             region: lambda.region.clone(),
             host: endpoint.authority(),
-            propagate_original_routing: false,
+            propagate_original_routing: settings.propagate_original_routing,
         }),
     };
     provider::filters(module, config)

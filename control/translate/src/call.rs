@@ -4,7 +4,7 @@ use tenon_contract::{
     AwsCall, CallConfig, CallTarget, Invocation, RequestShape, ResponseShape, VERSION,
 };
 use tenon_model::{
-    AwsDestination, AwsUpstream, InvocationStyle, LambdaFunction, ObjectRef, Payload,
+    AwsDestination, AwsSettings, AwsUpstream, InvocationStyle, LambdaFunction, ObjectRef, Payload,
 };
 
 use crate::aws::arn_or_name;
@@ -14,13 +14,14 @@ pub(crate) fn resolve(
     reference: &ObjectRef,
     lambda: &AwsUpstream,
     destination: Option<&AwsDestination>,
-    rewrites_path: bool,
+    (rewrites_path, settings): (bool, AwsSettings),
 ) -> Result<CallConfig, (&'static str, String)> {
     let asked = destination
         .cloned()
         .unwrap_or_default()
         .or(&lambda.overrides);
-    let function = function(reference, lambda, &asked)?;
+    let fallback = settings.fallback_to_first_function;
+    let function = function(reference, lambda, &asked, fallback)?;
     if let Some((function, url)) = function.and_then(|it| Some((it, it.url.as_ref()?))) {
         let plain = AwsDestination {
             logical_name: destination.and_then(|it| it.logical_name.clone()),
@@ -119,13 +120,14 @@ fn function<'a>(
     reference: &ObjectRef,
     lambda: &'a AwsUpstream,
     asked: &AwsDestination,
+    falls_back: bool,
 ) -> Result<Option<&'a LambdaFunction>, (&'static str, String)> {
-    if lambda.functions.is_empty() {
+    let Some(first) = lambda.functions.first() else {
         return Err((
             ".upstream",
             format!("lambda points to upstream {reference} with no functions"),
         ));
-    }
+    };
     let names: Vec<_> = lambda
         .functions
         .iter()
@@ -136,12 +138,16 @@ fn function<'a>(
         if lambda.functions.iter().any(|it| !it.matchers.is_empty()) {
             return Ok(None);
         }
+        if falls_back {
+            return Ok(Some(first));
+        }
         return Err((
             ".destinationSpec.aws.logicalName",
             format!("is required, because upstream {reference} calls functions; known: {known}"),
         ));
     };
     let found = lambda.functions.iter().find(|it| it.logical_name == *name);
+    let found = found.or(falls_back.then_some(first));
     found.map(Some).ok_or_else(|| {
         (
             ".destinationSpec.aws.logicalName",

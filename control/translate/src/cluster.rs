@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use prost::Message;
 use tenon_model::{
-    CircuitBreakers, ConnectionConfig, Host, Kind, ObjectKey, ObjectRef, Problem, Secret, Spec,
-    SslCertificates, StaticUpstream, TlsSecret, Upstream, UpstreamType,
+    CircuitBreakers, ConnectionConfig, Host, Kind, ObjectKey, ObjectRef, Problem, Secret, Settings,
+    Spec, SslCertificates, StaticUpstream, TlsSecret, Upstream, UpstreamType,
 };
 
 use crate::output::{CredentialSource, Module};
@@ -43,6 +43,8 @@ pub(crate) struct ClusterForm {
 pub(crate) trait Secrets {
     /// The secret, in its last good form.
     fn secret(&self, key: &ObjectKey) -> Option<&Secret>;
+    /// What holds where nothing else is said.
+    fn settings(&self) -> Settings;
 }
 
 pub(crate) fn translate(
@@ -61,7 +63,8 @@ pub(crate) fn translate(
         }
         UpstreamType::Aws(lambda) => {
             let mut cluster = common(names::cluster(key), upstream);
-            let filters = aws::cluster(key, lambda, upstream, tls, module, &mut cluster);
+            let settings = (&**lambda, secrets.settings().aws);
+            let filters = aws::cluster(key, settings, upstream, tls, module, &mut cluster);
             form.add(cluster, upstream, filters);
             let (name, source) = aws::credentials(lambda, secrets, &mut form);
             form.credentials.insert(name, source);

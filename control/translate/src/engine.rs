@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tenon_model::{Kind, Object, ObjectKey, ObjectRef, Problem, Secret, Spec, Upstream};
+use tenon_model::{Kind, Object, ObjectKey, ObjectRef, Problem, Secret, Settings, Spec, Upstream};
 
 use crate::cluster::{ClusterForm, Secrets, secret_of};
 use crate::output::{
@@ -194,6 +194,12 @@ impl Translator {
     fn mark(&self, key: ObjectKey, work: &mut Work) {
         match key.kind {
             Kind::Gateway => work.listeners = true,
+            Kind::Settings if key == settings_key() => {
+                let keys = |kind| self.objects.of_kind(kind).map(|(key, _)| key.clone());
+                work.clusters.extend(keys(Kind::Upstream));
+                work.hosts.extend(keys(Kind::VirtualService));
+            }
+            Kind::Settings => {}
             Kind::Secret => {
                 if let Some(readers) = self.readers_of_secrets.get(&key) {
                     work.clusters.extend(readers.iter().cloned());
@@ -225,6 +231,10 @@ impl Upstreams for Translator {
             _ => Err(format!("upstream {reference} does not exist")),
         }
     }
+
+    fn settings(&self) -> Settings {
+        Secrets::settings(&self.objects)
+    }
 }
 
 impl Objects {
@@ -241,6 +251,13 @@ impl Secrets for Objects {
     fn secret(&self, key: &ObjectKey) -> Option<&Secret> {
         self.spec(key).and_then(secret_of)
     }
+
+    fn settings(&self) -> Settings {
+        match self.spec(&settings_key()) {
+            Some(Spec::Settings(settings)) => settings.clone(),
+            _ => Settings::default(),
+        }
+    }
 }
 
 impl Listeners {
@@ -249,6 +266,15 @@ impl Listeners {
             .entry(key.clone())
             .or_default()
             .insert(problem);
+    }
+}
+
+/// The only Settings that count, as with Gloo.
+fn settings_key() -> ObjectKey {
+    ObjectKey {
+        kind: Kind::Settings,
+        namespace: "gloo-system".to_owned(),
+        name: "default".to_owned(),
     }
 }
 

@@ -1,6 +1,5 @@
 //! Tenon's filters, in either host.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use envoy_types::pb::envoy::config::common::mutation_rules::v3 as mutation;
@@ -8,6 +7,9 @@ use envoy_types::pb::envoy::config::common::mutation_rules::v3::header_mutation:
     Action, RemoveOnMatch,
 };
 use envoy_types::pb::envoy::extensions::dynamic_modules::v3::DynamicModuleConfig;
+use envoy_types::pb::envoy::extensions::filters::common::set_filter_state::v3::{
+    FilterStateValue, filter_state_value,
+};
 use envoy_types::pb::envoy::extensions::filters::http::credential_injector::v3::CredentialInjector;
 use envoy_types::pb::envoy::extensions::filters::http::dynamic_modules::v3::DynamicModuleFilter;
 use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::{
@@ -15,6 +17,7 @@ use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::{
 };
 use envoy_types::pb::envoy::extensions::filters::http::lua::v3::Lua;
 use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
+use envoy_types::pb::envoy::extensions::filters::http::set_filter_state::v3::Config as SetFilterState;
 use envoy_types::pb::envoy::extensions::filters::http::upstream_codec::v3::UpstreamCodec;
 use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
 use envoy_types::pb::envoy::extensions::http::injected_credentials::generic::v3::Generic;
@@ -23,7 +26,7 @@ use envoy_types::pb::envoy::extensions::wasm::v3::{
 };
 use envoy_types::pb::google::protobuf::StringValue;
 use serde_json::{Value, json};
-use tenon_contract::transform::{Stage, TRANSFORM_FILTER, TransformConfig};
+use tenon_contract::transform::{DESTINATION_STATE, Stage, TRANSFORM_FILTER, TransformConfig};
 use tenon_contract::{FUNCTION_FILTER, FunctionConfig, SECRET_HEADER};
 
 use crate::json::to_config;
@@ -31,6 +34,7 @@ use crate::output::Module;
 use crate::proto::{
     Any, ads, boolean, core, duration, hcm, inline_string, local_file, matches, route, tls,
 };
+use crate::virtual_host::Needs;
 use crate::wire::any;
 
 /// The filters of a cluster that calls functions.
@@ -96,20 +100,55 @@ pub fn listener_filter(module: &Module) -> Option<Value> {
 ///
 /// Transformations go first, because what they change is what all others see, and because they then see the client's
 /// request again when the response comes.
-pub(crate) fn of_listener(
-    module: &Module,
-    logged: bool,
-    stages: &BTreeSet<Stage>,
-) -> Vec<hcm::HttpFilter> {
+pub(crate) fn of_listener(module: &Module, logged: bool, needs: &Needs) -> Vec<hcm::HttpFilter> {
     let own = hcm::HttpFilter {
         name: if logged { FUNCTION_FILTER } else { UNLOGGED }.to_owned(),
         ..own_of_listener(module)
     };
-    let transforms = stages.iter().map(|stage| transform(module, *stage));
+    let destinations = needs
+        .destinations
+        .then(|| filter(DESTINATION_STATE, any(&SetFilterState::default())));
+    let transforms = needs.stages.iter().map(|stage| transform(module, *stage));
     let router = filter("envoy.filters.http.router", any(&Router::default()));
-    transforms
+    destinations
+        .into_iter()
+        .chain(transforms)
         .chain([forged_responses(), own, router])
         .collect()
+}
+
+/// Has a weighted route tell which destination it chose, for transformations of destinations.
+pub(crate) fn tell_destinations(of: &mut route::Route) {
+    use route::route::Action;
+    use route::route_action::ClusterSpecifier;
+    let Some(Action::Route(action)) = &mut of.action else {
+        return;
+    };
+    let Some(ClusterSpecifier::WeightedClusters(weighted)) = &mut action.cluster_specifier else {
+        return;
+    };
+    for (number, cluster) in weighted.clusters.iter_mut().enumerate() {
+        let config = SetFilterState {
+            on_request_headers: vec![FilterStateValue {
+                key: Some(filter_state_value::Key::ObjectKey(
+                    DESTINATION_STATE.to_owned(),
+                )),
+                factory_key: "envoy.string".to_owned(),
+                value: Some(filter_state_value::Value::FormatString(
+                    core::SubstitutionFormatString {
+                        format: inline_string(number.to_string())
+                            .map(core::substitution_format_string::Format::TextFormatSource),
+                        ..core::SubstitutionFormatString::default()
+                    },
+                )),
+                ..FilterStateValue::default()
+            }],
+            ..SetFilterState::default()
+        };
+        cluster
+            .typed_per_filter_config
+            .insert(DESTINATION_STATE.to_owned(), any(&config));
+    }
 }
 
 /// Applies what routes transform in a stage.

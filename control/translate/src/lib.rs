@@ -19,6 +19,7 @@ mod names;
 mod output;
 mod proto;
 mod provider;
+mod retries;
 mod route;
 mod secret;
 mod status;

@@ -7,14 +7,13 @@ use envoy_types::pb::envoy::config::common::mutation_rules::v3 as mutation;
 use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation::v3::HeaderMutation;
 use prost::Message;
 use tenon_contract::HEADER_PREFIX;
-use tenon_contract::transform::Stage;
 use tenon_model::{Gateway, ObjectKey, Problem};
 
 use crate::output::Module;
 use crate::proto::{
     BUFFER_LIMIT, ads, boolean, core, hcm, listener, route, socket_address, starts_with, uint,
 };
-use crate::virtual_host::VirtualHostForm;
+use crate::virtual_host::{Needs, VirtualHostForm};
 use crate::wire::{self, any};
 use crate::{access_log, filters, names};
 
@@ -79,12 +78,7 @@ pub(crate) fn route_tables<'a>(
     }
 }
 
-pub(crate) fn translate(
-    name: &str,
-    gateway: &Gateway,
-    module: &Module,
-    stages: &BTreeSet<Stage>,
-) -> Vec<u8> {
+pub(crate) fn translate(name: &str, gateway: &Gateway, module: &Module, needs: &Needs) -> Vec<u8> {
     let manager = hcm::HttpConnectionManager {
         stat_prefix: "http".to_owned(),
         route_specifier: Some(hcm::http_connection_manager::RouteSpecifier::Rds(
@@ -93,7 +87,7 @@ pub(crate) fn translate(
                 route_config_name: names::route_table(name),
             },
         )),
-        http_filters: filters::of_listener(module, !gateway.access_logs.is_empty(), stages),
+        http_filters: filters::of_listener(module, !gateway.access_logs.is_empty(), needs),
         use_remote_address: boolean(true),
         normalize_path: boolean(true),
         // Gloo allows them by default.

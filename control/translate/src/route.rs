@@ -8,8 +8,8 @@ use envoy_types::pb::envoy::r#type::v3::{FractionalPercent, fractional_percent::
 use tenon_contract::{CALL_HEADER, CALL_KEY, CallConfig, CallTarget, ERROR_HEADER};
 use tenon_model::{
     Action, Destination, DestinationSpec, HeaderManipulation, HeaderToAdd, HostRewrite, ObjectKey,
-    ObjectRef, PathRedirect, Problem, ProblemLevel, Redirect, RegexRewrite, RetryPolicy, Route,
-    RouteOptions, Shadowing, Upstream, UpstreamType, WeightedDestination,
+    ObjectRef, PathRedirect, Problem, ProblemLevel, Redirect, RegexRewrite, Route, RouteOptions,
+    Settings, Shadowing, Upstream, UpstreamType, WeightedDestination,
 };
 
 use crate::proto::route::redirect_action::{
@@ -24,12 +24,15 @@ use crate::proto::route::weighted_cluster::ClusterWeight;
 use crate::proto::{
     BUFFER_LIMIT, boolean, core, duration, header, inline_string, regex, route, uint,
 };
+use crate::retries::retry_policy;
 use crate::{azure, call, gcp, names};
 
 /// Finds upstreams.
 pub(crate) trait Upstreams {
     /// The upstream, in its last good form, or why there is none.
     fn upstream(&self, reference: &ObjectRef) -> Result<&Upstream, String>;
+    /// What holds where nothing else is said.
+    fn settings(&self) -> Settings;
 }
 
 /// A route without its matcher and name.
@@ -168,6 +171,7 @@ impl<U: Upstreams> Routes<'_, U> {
         from: &Route,
         to: &Destination,
     ) -> Option<(String, Option<CallConfig>)> {
+        let settings = self.upstreams.settings();
         let upstream = match self.upstreams.upstream(&to.upstream) {
             Ok(upstream) => upstream,
             Err(reason) => {
@@ -183,7 +187,7 @@ impl<U: Upstreams> Routes<'_, U> {
                 };
                 let rewrites =
                     from.options.prefix_rewrite.is_some() || from.options.regex_rewrite.is_some();
-                call::resolve(&to.upstream, lambda, asked, rewrites)
+                call::resolve(&to.upstream, lambda, asked, (rewrites, settings.aws))
                     .map(|call| (cluster_name(&to.upstream, &call), call))
             }
             (UpstreamType::Azure(app), None) => azure::resolve(&to.upstream, app, None)
@@ -397,21 +401,6 @@ pub(crate) fn to_add(headers: &[HeaderToAdd]) -> Vec<core::HeaderValueOption> {
     headers
         .map(|it| header(&it.name, &it.value, it.append))
         .collect()
-}
-
-pub(crate) fn retry_policy(retries: &RetryPolicy) -> route::RetryPolicy {
-    route::RetryPolicy {
-        retry_on: retries.retry_on.clone(),
-        num_retries: retries.retries.map(uint),
-        per_try_timeout: retries.per_try_timeout.map(duration),
-        retry_back_off: retries
-            .back_off
-            .map(|it| route::retry_policy::RetryBackOff {
-                base_interval: Some(duration(it.base)),
-                max_interval: it.most.map(duration),
-            }),
-        ..route::RetryPolicy::default()
-    }
 }
 
 fn regex_rewrite(rewrite: &RegexRewrite) -> RegexMatchAndSubstitute {

@@ -1,18 +1,19 @@
 //! A virtual service as virtual host, encoded once and put into each route table that serves it.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use prost::Message;
 use tenon_contract::transform::{RouteTransformations, Stage, Stages, TRANSFORM_KEY};
 use tenon_contract::{NAMESPACE, Sorted};
 use tenon_model::{
-    Action, HeaderManipulation, Kind, ObjectKey, ObjectRef, Problem, ProblemLevel, Route,
-    Transformations, Upstream, VirtualHostOptions, VirtualService,
+    Action, HeaderManipulation, Kind, ObjectKey, ObjectRef, Problem, ProblemLevel, Route, Settings,
+    Transformations, Upstream, VirtualHostOptions, VirtualService, WeightedDestination,
 };
 
 use crate::proto::route;
-use crate::route::{Routes, Upstreams, retry_policy, to_add};
+use crate::retries::retry_policy;
+use crate::route::{Routes, Upstreams, to_add};
 use crate::wire::{self, Metadata};
 use crate::{filters, matcher, names};
 
@@ -23,6 +24,15 @@ const ROUTES: u32 = 3;
 /// `Route.metadata`
 const METADATA: u32 = 4;
 
+/// The filters of a listener that some route needs: others do not pay for them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Needs {
+    /// The stages in which a route transforms.
+    pub(crate) stages: BTreeSet<Stage>,
+    /// A route transforms by destination.
+    pub(crate) destinations: bool,
+}
+
 /// What a virtual service comes to.
 #[derive(Clone, PartialEq, Default)]
 pub(crate) struct VirtualHostForm {
@@ -30,8 +40,8 @@ pub(crate) struct VirtualHostForm {
     pub(crate) domains: Vec<String>,
     /// The encoded virtual host, without domains.
     body: Vec<u8>,
-    /// The stages in which some route transforms.
-    pub(crate) stages: BTreeSet<Stage>,
+    /// The filters that some route needs.
+    pub(crate) needs: Needs,
     /// What is wrong or worth a warning.
     pub(crate) problems: Vec<Problem>,
     /// The upstreams that were looked at.
@@ -57,7 +67,7 @@ impl VirtualHostForm {
 
     /// Whether both make the same of a route table.
     pub(crate) fn same_output(&self, other: &Self) -> bool {
-        self.body == other.body && self.domains == other.domains && self.stages == other.stages
+        self.body == other.body && self.domains == other.domains && self.needs == other.needs
     }
 }
 
@@ -88,7 +98,7 @@ pub(crate) fn translate(
         upstreams: &seen,
         problems: Vec::new(),
     };
-    let mut stages = BTreeSet::new();
+    let mut needs = Needs::default();
     for (index, from) in virtual_service.routes.iter().enumerate() {
         let path = format!("spec.virtualHost.routes[{index}]");
         let mut form = routes.translate(&path, from);
@@ -99,17 +109,13 @@ pub(crate) fn translate(
                 .extend(filters::guard_on(shown));
         }
         let mut texts = form.calls;
-        match transformations(&path, from, options) {
-            Ok(None) => {}
-            Ok(Some(own)) => {
-                stages.extend(used(&own));
-                texts.insert(TRANSFORM_KEY.to_owned(), own.to_json());
+        if let Some(own) = transformations(from, options, seen.settings()) {
+            needs.stages.extend(used(&own));
+            if !own.destinations.is_empty() {
+                needs.destinations = true;
+                filters::tell_destinations(&mut form.route);
             }
-            Err(problem) => {
-                routes.problems.push(problem);
-                form.route = routes.broken().route;
-                texts = BTreeMap::new();
-            }
+            texts.insert(TRANSFORM_KEY.to_owned(), own.to_json());
         }
         let metadata =
             (!texts.is_empty()).then(|| Metadata::texts(NAMESPACE, texts).encode_to_vec());
@@ -132,7 +138,7 @@ pub(crate) fn translate(
     VirtualHostForm {
         domains: virtual_service.domains.clone(),
         body,
-        stages,
+        needs,
         problems,
         reads: seen.reads.into_inner(),
         incomplete: seen.missing.into_inner(),
@@ -154,54 +160,44 @@ fn answers_with_formatters(of_host: &HeaderManipulation, route: &Route) -> bool 
 
 /// What a route transforms, `None` where nothing is.
 fn transformations(
-    path: &str,
     route: &Route,
     of_host: &VirtualHostOptions,
-) -> Result<Option<RouteTransformations>, Problem> {
+    settings: Settings,
+) -> Option<RouteTransformations> {
+    let settings = settings.transformations;
     let own = route.options.transformations.as_ref();
-    let stages = Transformations::below(own, of_host.transformations.as_ref());
-    let mut clusters: Sorted<String, Stages> = Sorted::new();
+    let stages = Transformations::below(own, of_host.transformations.as_ref(), settings);
     let destinations = match &route.action {
         Action::Multi(destinations) => &destinations[..],
         _ => &[],
     };
-    let is_own = destinations.iter().any(|to| to.transformations.is_some());
-    for (index, to) in destinations.iter().enumerate().filter(|_| is_own) {
-        let own = to.transformations.as_ref().map(|it| it.stages.clone());
-        let own = own.or_else(|| stages.clone()).unwrap_or_default();
-        let cluster = names::cluster_of(&to.destination.upstream);
-        if clusters
-            .insert(cluster, own.clone())
-            .is_some_and(|other| other != own)
-        {
-            // A filter learns which cluster was chosen, but not which of its weights.
-            return Err(Problem::error(
-                format!("{path}.routeAction.multi.destinations[{index}].options"),
-                format!(
-                    "destinations of the same upstream, here {}, cannot have different transformations",
-                    to.destination.upstream
-                ),
-            ));
-        }
-    }
+    // As Gloo: a destination's take the place of the route's, whatever it says of inheritance.
+    let own = |to: &WeightedDestination| {
+        Transformations::below(to.transformations.as_ref(), None, settings)
+    };
+    let own: Sorted<_, _> = destinations
+        .iter()
+        .enumerate()
+        .filter_map(|(number, to)| Some((number.to_string(), own(to)?)))
+        .collect();
     let stages = stages.unwrap_or_default();
-    if stages.is_empty() && clusters.is_empty() {
-        return Ok(None);
+    if stages.is_empty() && own.is_empty() {
+        return None;
     }
     let mut all = RouteTransformations::new(stages);
-    all.clusters = clusters;
-    Ok(Some(all))
+    all.destinations = own;
+    Some(all)
 }
 
-/// The stages of a route and its clusters.
+/// The stages of a route and its destinations.
 fn used(all: &RouteTransformations) -> impl Iterator<Item = Stage> {
     let own = Stages {
         early: all.early.clone(),
         regular: all.regular.clone(),
         post_routing: all.post_routing.clone(),
     };
-    let clusters = all.clusters.values().flat_map(Stages::used);
-    let used: BTreeSet<Stage> = own.used().chain(clusters).collect();
+    let destinations = all.destinations.values().flat_map(Stages::used);
+    let used: BTreeSet<Stage> = own.used().chain(destinations).collect();
     used.into_iter()
 }
 
@@ -222,5 +218,9 @@ impl<U: Upstreams> Upstreams for Seen<'_, U> {
             self.missing.replace(true);
         }
         found
+    }
+
+    fn settings(&self) -> Settings {
+        self.upstreams.settings()
     }
 }

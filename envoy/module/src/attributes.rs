@@ -11,6 +11,7 @@ use envoy_proxy_dynamic_modules_rust_sdk::abi::{
     envoy_dynamic_module_type_metadata_source as MetadataSource,
 };
 use serde_json::{Map, Value};
+use tenon_contract::transform::DESTINATION_STATE;
 use tenon_core::host::{Attributes, Effects};
 use tenon_core::inja::Metadata;
 
@@ -70,6 +71,13 @@ impl<EHF: EnvoyHttpFilter> Attributes for EnvoyHost<'_, EHF> {
     fn cluster_name(&self) -> Option<Cow<'_, [u8]>> {
         let name = self.envoy.get_cluster_name()?;
         Some(Cow::Borrowed(name.as_slice()))
+    }
+
+    fn destination(&self) -> Option<Cow<'_, [u8]>> {
+        let number = self
+            .envoy
+            .get_filter_state_bytes(DESTINATION_STATE.as_bytes())?;
+        Some(Cow::Borrowed(number.as_slice()))
     }
 
     fn response_details(&self) -> Option<Cow<'_, [u8]>> {

@@ -18,6 +18,9 @@ pub const TRANSFORM_FILTER: &str = "tenon.transform";
 pub const TRANSFORM_KEY: &str = "transform";
 /// The namespace of dynamic metadata that a template writes and reads if it names none: Gloo's.
 pub const TRANSFORM_NAMESPACE: &str = "io.solo.transformation";
+/// The text in filter state that says which destination of a weighted route was chosen, by its number: Envoy tells a
+/// filter the cluster, but not which of its weights. Envoy's filter `set_filter_state` writes it, before this one.
+pub const DESTINATION_STATE: &str = "tenon.destination";
 /// The largest body that a transformation looks at, in bytes, where nothing else is said: what Gloo's filter takes from
 /// Envoy's default limit of a connection's buffer.
 pub const TRANSFORM_BODY_LIMIT: u64 = 1024 * 1024;
@@ -115,6 +118,10 @@ pub struct RouteTransformations {
     /// What takes its place for requests that a weighted route sends to one of its clusters, by the cluster's name.
     #[serde(default, skip_serializing_if = "Sorted::is_empty")]
     pub clusters: Sorted<String, Stages>,
+    /// The same by the number of the destination (`0` is the first), where several are of one cluster: see
+    /// [`DESTINATION_STATE`].
+    #[serde(default, skip_serializing_if = "Sorted::is_empty")]
+    pub destinations: Sorted<String, Stages>,
 }
 
 impl RouteTransformations {
@@ -126,6 +133,7 @@ impl RouteTransformations {
             regular: stages.regular,
             post_routing: stages.post_routing,
             clusters: Sorted::new(),
+            destinations: Sorted::new(),
         }
     }
 
@@ -368,9 +376,9 @@ pub struct TransformationTemplate {
     /// Dynamic metadata to set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dynamic_metadata_values: Vec<DynamicMetadataValue>,
-    /// Escape what templates print as in a JSON string.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub escape_characters: bool,
+    /// Escape what templates print as in a JSON string; not so, where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escape_characters: Option<bool>,
     /// What is changed of the tracing span.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub span_transformer: Option<SpanTransformer>,
@@ -565,7 +573,8 @@ mod tests {
             post_routing: Some(Transforms::default()),
         };
         let mut route = RouteTransformations::new(stages.clone());
-        route.clusters = Sorted::from([("c".into(), stages)]);
+        route.clusters = Sorted::from([("c".into(), stages.clone())]);
+        route.destinations = Sorted::from([("0".into(), stages)]);
         let read = RouteTransformations::from_json(route.to_json().as_bytes()).unwrap();
         assert_eq!(
             read,

@@ -135,6 +135,9 @@ pub trait Attributes {
     fn random(&self) -> u128;
     /// The name of the cluster that the route chose.
     fn cluster_name(&self) -> Option<Cow<'_, [u8]>>;
+    /// The number of the destination that a weighted route chose, where Envoy was told to tell it
+    /// ([`tenon_contract::transform::DESTINATION_STATE`]).
+    fn destination(&self) -> Option<Cow<'_, [u8]>>;
     /// The response code details, once there is a response.
     fn response_details(&self) -> Option<Cow<'_, [u8]>>;
 }

@@ -222,6 +222,13 @@ impl Exchange {
         self
     }
 
+    /// Sets the number of the destination that a weighted route chooses, as Envoy tells it.
+    #[must_use]
+    pub fn destination(mut self, number: Option<&'static str>) -> Self {
+        self.host.surroundings.destination = number;
+        self
+    }
+
     /// Sets the response code details that the filter sees.
     #[must_use]
     pub fn details(mut self, details: &'static str) -> Self {

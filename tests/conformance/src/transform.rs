@@ -28,6 +28,8 @@ pub struct Row {
     pub route: Route,
     /// The cluster that the route chooses.
     pub cluster: &'static str,
+    /// The number of the destination that the route chooses, where Envoy is to tell it.
+    pub destination: Option<&'static str>,
     /// What the client sends.
     pub request: Request,
     /// What it is answered.
@@ -140,6 +142,7 @@ impl Row {
             filter: TransformConfig::stage(Stage::Regular),
             route: Route::Nothing,
             cluster: "plain",
+            destination: None,
             request: Request::get("/a/b?q=1&r=2"),
             answer: Answered::ByUpstream(
                 Response::status(200)

@@ -1,16 +1,20 @@
 //! The wire contract: what can be read is read the same when it is written again, and no error quotes a secret.
 
+use tenon_contract::transform::{RouteTransformations, TransformConfig};
 use tenon_contract::{CallConfig, FunctionConfig, SecretBlob};
 use tenon_core::invoke::Upstream;
+use tenon_core::transform::{RouteRules, Transformer};
 
 use crate::input::Input;
 
 pub(crate) fn run(bytes: &[u8]) {
     let mut input = Input(bytes);
-    match input.choice(3) {
+    match input.choice(5) {
         0 => call(input.0),
         1 => config(input.0),
-        _ => secret(input.0),
+        2 => secret(input.0),
+        3 => transform(input.0),
+        _ => transformations(input.0),
     }
 }
 
@@ -35,6 +39,31 @@ fn config(text: &[u8]) {
         if let Ok(compiled) = Upstream::new(upstream) {
             assert_eq!(compiled.name(), name);
         }
+    }
+}
+
+fn transform(text: &[u8]) {
+    let Ok(read) = TransformConfig::from_json(text) else {
+        return;
+    };
+    let again = TransformConfig::from_json(read.value.to_json().as_bytes()).expect("its own text");
+    assert_eq!(again.value, read.value);
+    assert_eq!(again.unknown, [""; 0]);
+    if let Err(faults) = Transformer::new(&read.value) {
+        assert!(faults.iter().all(|fault| !fault.field.is_empty()));
+    }
+}
+
+fn transformations(text: &[u8]) {
+    let Ok(read) = RouteTransformations::from_json(text) else {
+        return;
+    };
+    let again = read.value.to_json();
+    let again = RouteTransformations::from_json(again.as_bytes()).expect("its own text");
+    assert_eq!(again.value, read.value);
+    assert_eq!(again.unknown, [""; 0]);
+    if let Err(faults) = RouteRules::new(&read.value) {
+        assert!(faults.iter().all(|fault| !fault.field.is_empty()));
     }
 }
 

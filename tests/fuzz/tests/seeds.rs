@@ -14,7 +14,7 @@ fn every_target_holds_on_its_seeds_and_on_their_beginnings() {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
             let seed = fs::read(&path).unwrap();
-            let step = 1 + seed.len() / 64;
+            let step = 1 + seed.len() / 24;
             let ends = (0..seed.len()).step_by(step).chain([seed.len()]);
             for end in ends {
                 let held = catch_unwind(|| run(&seed[..end]));

@@ -11,7 +11,7 @@ use super::{DEFAULT_PROXY, HostUnit, Listeners, Translator, Work};
 use crate::listener::{self, RouteTables};
 use crate::names;
 use crate::output::{ProxyName, ResourceId, ResourceType};
-use crate::virtual_host::VirtualHostForm;
+use crate::virtual_host::{Needs, VirtualHostForm};
 
 impl Translator {
     pub(super) fn derive_listeners(&mut self, work: &mut Work) {
@@ -28,14 +28,15 @@ impl Translator {
             let selected = self.selected(key, gateway, &mut all.listeners);
             let selected: Vec<_> = selected.collect();
             // A filter is there only for who uses it.
-            let stages = selected
-                .iter()
-                .flat_map(|(_, form)| form.stages.iter().copied());
-            let stages = stages.collect();
+            let mut needs = Needs::default();
+            for (_, form) in &selected {
+                needs.stages.extend(&form.needs.stages);
+                needs.destinations |= form.needs.destinations;
+            }
             let bound = Bound {
                 key: key.as_ref(),
                 tables: listener::route_tables(&name, selected.into_iter()),
-                listener: listener::translate(&name, gateway, &self.options.module, &stages).into(),
+                listener: listener::translate(&name, gateway, &self.options.module, &needs).into(),
                 name,
             };
             for proxy in &gateway.proxy_names {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tenon_model::{Kind, ObjectKey, Problem};
 
-use super::{Entry, Translator, Work};
+use super::{Entry, Translator, Work, settings_key};
 use crate::output::{ProxyName, ResourceId, Status};
 use crate::{names, status};
 
@@ -40,6 +40,10 @@ impl Translator {
             {
                 problems.push(Problem::warning("", "no Gateway serves it"));
             }
+        }
+        if key.kind == Kind::Settings && *key != settings_key() {
+            let text = format!("only {} is taken", settings_key());
+            problems.push(Problem::warning("", text));
         }
         if let Some(form) = self.clusters.get(key) {
             problems.extend(form.problems.iter().cloned());
@@ -79,7 +83,7 @@ impl Translator {
             Kind::Gateway => self.listeners.bound.get(key).cloned().unwrap_or_default(),
             Kind::VirtualService => self.listeners.served.get(key).cloned().unwrap_or_default(),
             Kind::Upstream if self.clusters.contains_key(key) => self.proxies.clone(),
-            Kind::Upstream | Kind::Secret => BTreeSet::new(),
+            Kind::Upstream | Kind::Secret | Kind::Settings => BTreeSet::new(),
         }
     }
 

@@ -95,9 +95,11 @@ impl<'t> Parser<'t> {
         let token = self.token;
         let term = match (token.kind, token.text) {
             (Kind::Number, text) => self.literal(place, number(text), "a number")?,
-            (Kind::String, text) => {
-                self.literal(place, serde_json::from_slice(text.as_bytes()).ok(), "a string")?
-            }
+            (Kind::String, text) => self.literal(
+                place,
+                serde_json::from_slice(text.as_bytes()).ok(),
+                "a string",
+            )?,
             (Kind::Name, "true") => self.literal(place, Some(true.into()), "")?,
             (Kind::Name, "false") => self.literal(place, Some(false.into()), "")?,
             (Kind::Name, "null") => self.literal(place, Some(Value::Null), "")?,
@@ -279,5 +281,7 @@ fn number(text: &str) -> Option<Value> {
     if text == "-0" {
         return Some(0.into());
     }
-    serde_json::from_slice::<Number>(text.as_bytes()).ok().map(Value::Number)
+    serde_json::from_slice::<Number>(text.as_bytes())
+        .ok()
+        .map(Value::Number)
 }

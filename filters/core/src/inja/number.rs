@@ -112,7 +112,9 @@ pub(super) fn parse_float(text: &str) -> Result<Number> {
     }
     let number = as_json(text.get(..end).unwrap_or_default());
     // All that is wrong with it now is that it is too large.
-    from_float(serde_json::from_slice::<Number>(number.as_bytes()).map_or(f64::NAN, |it| float(&it)))
+    from_float(
+        serde_json::from_slice::<Number>(number.as_bytes()).map_or(f64::NAN, |it| float(&it)),
+    )
 }
 
 /// A decimal number as JSON has it, so that one reader of floats is enough: digits on both sides of the point, and neither

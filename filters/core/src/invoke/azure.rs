@@ -10,6 +10,7 @@ use tenon_contract::{
 use zeroize::Zeroize;
 
 use super::error::Code;
+use super::header;
 use super::secret::Secret;
 use super::snapshot::{Snapshot, Written};
 use super::tries::Try;
@@ -180,6 +181,33 @@ fn push_query(client: &Snapshot, key: Option<&str>, path: &mut String) {
 fn is_key(pair: &str) -> bool {
     let name = pair.split('=').next().unwrap_or_default();
     percent::decode(name).trim().eq_ignore_ascii_case("code")
+}
+
+/// Lets the function's response go on, and makes a refusal of Azure's an error.
+pub(super) fn respond(
+    one: &mut Try,
+    upstream: &Upstream,
+    host: &mut impl Host,
+    call: &Call,
+    end: bool,
+) -> Step {
+    match refuses_key(host, call, end) {
+        true => one.refused(upstream, host, 401, end),
+        false => one.pass_on(host, None),
+    }
+}
+
+/// Whether Azure refused the key: 401 and nothing else. Its other answers have no mark that those of functions have not,
+/// so that they are taken for the function's.
+fn refuses_key(host: &impl Host, call: &Call, end: bool) -> bool {
+    let is_empty = || {
+        let length = host.header(Side::Response, "content-length");
+        end || length.as_deref() == Some(b"0")
+    };
+    call.needs_key()
+        && header::status(host) == Some(401)
+        && is_empty()
+        && host.header(Side::Response, "www-authenticate").is_none()
 }
 
 /// What a try may write.

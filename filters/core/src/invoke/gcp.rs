@@ -11,6 +11,7 @@ use tenon_contract::{GcpCall, GcpToken, Provider};
 use zeroize::Zeroizing;
 
 use super::error::Code;
+use super::header;
 use super::secret::Secret;
 use super::snapshot::Written;
 use super::tries::Try;
@@ -150,10 +151,28 @@ pub(super) fn written(call: &Call) -> Written {
     }
 }
 
-/// Lets the response go on. An answer of Google's front end in the function's place (401, 403, 404, 429) has no mark that
-/// a function could not set as well, so it goes on as if it were the function's.
-pub(super) fn respond(one: &mut Try, host: &mut impl Host) -> Step {
-    one.pass_on(host, Some(b"function-execution-id"))
+/// Lets the function's response go on, and makes a refusal of Google's an error.
+pub(super) fn respond(one: &mut Try, upstream: &Upstream, host: &mut impl Host, end: bool) -> Step {
+    match refusal(host) {
+        Some(status) => one.refused(upstream, host, status, end),
+        None => one.pass_on(host, Some(EXECUTION_ID.as_bytes())),
+    }
+}
+
+const EXECUTION_ID: &str = "function-execution-id";
+/// What Google's front end calls itself in all that passes it.
+const FRONT_END: &[u8] = b"Google Frontend";
+
+/// The status of an answer that Google's front end gave in the function's place: no such service, no permission, too
+/// many requests, no instance. Its headers have the front end's name, as all have, but no trace of a request that reached
+/// a function: neither `x-cloud-trace-context` nor an execution.
+fn refusal(host: &impl Host) -> Option<u16> {
+    let status = header::status(host)?;
+    let has = |name| host.header(Side::Response, name).is_some();
+    let of_google = || host.header(Side::Response, "server").as_deref() == Some(FRONT_END);
+    let is_error = matches!(status, 401 | 403 | 404 | 429 | 500 | 502..=504);
+    (is_error && of_google() && !has(EXECUTION_ID) && !has("x-cloud-trace-context"))
+        .then_some(status)
 }
 
 #[cfg(test)]

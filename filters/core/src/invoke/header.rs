@@ -3,6 +3,7 @@
 use tenon_contract::{HEADER_PREFIX, ORIGINAL_METHOD, ORIGINAL_PATH};
 
 use super::{azure, gcp, lambda};
+use crate::host::{Headers, Side};
 
 /// Which of the shared request headers a call reads and takes.
 #[derive(Clone, Copy)]
@@ -70,6 +71,12 @@ fn is_reserved_by_aws(name: &[u8]) -> bool {
         || name == ORIGINAL_METHOD.as_bytes()
         || name.starts_with(b"x-amz-")
         || (name.starts_with(b"x-amzn-") && name != b"x-amzn-trace-id")
+}
+
+/// The response's status.
+pub(super) fn status(host: &impl Headers) -> Option<u16> {
+    let status = host.header(Side::Response, ":status")?;
+    u16::try_from(number(&status)?).ok()
 }
 
 /// Whether it is one of Tenon's own.

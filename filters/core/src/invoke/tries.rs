@@ -216,8 +216,8 @@ impl Try {
         let step = match &call.target {
             Target::Lambda(call) => lambda::exchange::respond(self, upstream, host, call, end),
             Target::Url(_) => lambda::url::respond(self, upstream, host, end),
-            Target::Gcp(_) => gcp::respond(self, host),
-            Target::Azure(_) => self.pass_on(host, None),
+            Target::Gcp(_) => gcp::respond(self, upstream, host, end),
+            Target::Azure(call) => azure::respond(self, upstream, host, call, end),
         };
         if !end
             && matches!(self.answer, Answer::Discard | Answer::Replace(_))

@@ -7,6 +7,8 @@ use tenon_contract::transform::{Extraction, ExtractionMode};
 use super::pattern::{FullMatch, Replacement, Search};
 use super::{Place, headers};
 use crate::host::{Headers, Side};
+#[cfg(doc)]
+use crate::inja::MAX_OUTPUT;
 
 /// An extractor, compiled.
 #[derive(Debug)]
@@ -48,17 +50,18 @@ impl Extractor {
         matches!(self.source, Source::Body)
     }
 
-    /// What it makes of a message. Nothing is an empty text, as is a header that is not there.
-    pub(super) fn extract(&self, host: &impl Headers, side: Side, body: &[u8]) -> String {
+    /// What it makes of a message. Nothing is an empty text, as is a header that is not there. `None` where it would be
+    /// longer than [`MAX_OUTPUT`].
+    pub(super) fn extract(&self, host: &impl Headers, side: Side, body: &[u8]) -> Option<String> {
         let source = match &self.source {
             Source::Body => Cow::Borrowed(body),
             Source::Header(name) => match host.header(side, name) {
                 Some(value) => value,
-                None => return String::new(),
+                None => return Some(String::new()),
             },
         };
         let text = String::from_utf8_lossy(&source);
-        match &self.mode {
+        let found = match &self.mode {
             Mode::Extract(pattern, group) => {
                 pattern.group(&text, *group).unwrap_or_default().to_owned()
             }
@@ -72,8 +75,11 @@ impl Extractor {
                     None => text.into_owned(),
                 }
             }
-            Mode::ReplaceAll(pattern, replacement) => pattern.replace_all(&text, replacement),
-        }
+            Mode::ReplaceAll(pattern, replacement) => {
+                return pattern.replace_all(&text, replacement);
+            }
+        };
+        Some(found)
     }
 }
 
@@ -119,4 +125,33 @@ fn check_group(group: usize, groups: usize, place: &mut Place<'_>) -> Option<()>
         ));
     }
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tenon_contract::transform::{Empty, Transformation as Config, TransformationTemplate};
+
+    use super::*;
+    use crate::inja::MAX_NESTING;
+    use crate::transform::Transformation;
+
+    #[test]
+    fn a_name_of_many_parts_is_refused_rather_than_nested() {
+        for (parts, faults) in [(MAX_NESTING, 0), (MAX_NESTING + 1, 1)] {
+            let extraction = Extraction {
+                body: Some(Empty {}),
+                ..Extraction::default()
+            };
+            let template = TransformationTemplate {
+                extractors: [(vec!["a"; parts].join("."), extraction)].into(),
+                ..TransformationTemplate::default()
+            };
+            let config = Config {
+                transformation_template: Some(template),
+                ..Config::default()
+            };
+            let found = Transformation::new(&config).err().unwrap_or_default();
+            assert_eq!(found.len(), faults, "{found:?}");
+        }
+    }
 }

@@ -8,6 +8,8 @@ use std::ops::Range;
 
 use regex_lite::{Regex, RegexBuilder};
 
+use crate::inja::MAX_OUTPUT;
+
 /// How much memory a compiled expression may take, in bytes.
 const LARGEST: usize = 1 << 20;
 
@@ -63,8 +65,9 @@ impl Search {
         Some(captures.get(group)?.range())
     }
 
-    /// Replaces everything that is matched, but for what is empty (`std::regex_constants::match_not_null`).
-    pub(super) fn replace_all(&self, text: &str, replacement: &Replacement) -> String {
+    /// Replaces everything that is matched, but for what is empty (`std::regex_constants::match_not_null`). `None` where
+    /// that becomes longer than a template may render: `` $` `` and `$'` for each character of a body make its square.
+    pub(super) fn replace_all(&self, text: &str, replacement: &Replacement) -> Option<String> {
         let mut out = String::with_capacity(text.len());
         let mut end = 0;
         for captures in self.0.captures_iter(text) {
@@ -74,9 +77,12 @@ impl Search {
             out.push_str(text.get(end..whole.start()).unwrap_or_default());
             replacement.write(text, &captures, &mut out);
             end = whole.end();
+            if out.len() > MAX_OUTPUT {
+                return None;
+            }
         }
         out.push_str(text.get(end..).unwrap_or_default());
-        out
+        (out.len() <= MAX_OUTPUT).then_some(out)
     }
 }
 
@@ -221,7 +227,23 @@ mod tests {
         ] {
             let search = Search::compile(pattern).unwrap();
             let replaced = search.replace_all(text, &Replacement::compile(replacement));
-            assert_eq!(replaced, expected, "{pattern} {replacement}");
+            assert_eq!(
+                replaced.as_deref(),
+                Some(expected),
+                "{pattern} {replacement}"
+            );
+        }
+    }
+
+    #[test]
+    fn replacements_have_an_end() {
+        let text = "a".repeat(10_000);
+        for replacement in ["$`", "$'", "$`$'"] {
+            let all = Search::compile("a").unwrap();
+            assert_eq!(
+                all.replace_all(&text, &Replacement::compile(replacement)),
+                None
+            );
         }
     }
 }

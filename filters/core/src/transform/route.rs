@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tenon_contract::Sorted;
-use tenon_contract::transform::{RouteTransformations, Stage, TRANSFORM_KEY, TransformConfig};
+use tenon_contract::transform::{
+    RouteTransformations, Stage, Stages, TRANSFORM_KEY, TransformConfig,
+};
 
 use super::rules::{Rules, StageRules};
 use super::{Invalid, Place};
@@ -26,6 +28,7 @@ pub struct Transformer {
 pub struct RouteRules {
     stages: StageRules,
     clusters: Sorted<String, StageRules>,
+    destinations: Sorted<String, StageRules>,
 }
 
 impl Transformer {
@@ -87,13 +90,7 @@ impl Transformer {
     }
 
     fn choose(&self, route: &RouteRules, host: &impl TransformHost) -> Option<Arc<Rules>> {
-        let mut stages = &route.stages;
-        if !route.clusters.is_empty()
-            && let Some(name) = host.cluster_name()
-            && let Ok(name) = std::str::from_utf8(&name)
-        {
-            stages = route.clusters.get(name).unwrap_or(stages);
-        }
+        let stages = route.of_destination(host).unwrap_or(&route.stages);
         let rules = match self.stage {
             Stage::Early => &stages.early,
             Stage::Regular => &stages.regular,
@@ -111,6 +108,21 @@ impl Transformer {
 pub(super) struct Unreadable;
 
 impl RouteRules {
+    /// The rules of the destination that Envoy has chosen, where it has some of its own.
+    fn of_destination(&self, host: &impl TransformHost) -> Option<&StageRules> {
+        if !self.destinations.is_empty()
+            && let Some(number) = host.destination()
+            && let Ok(number) = std::str::from_utf8(&number)
+        {
+            return self.destinations.get(number);
+        }
+        if self.clusters.is_empty() {
+            return None;
+        }
+        let name = host.cluster_name()?;
+        self.clusters.get(std::str::from_utf8(&name).ok()?)
+    }
+
     /// Compiles what a route says.
     ///
     /// # Errors
@@ -122,17 +134,25 @@ impl RouteRules {
             [&config.early, &config.regular, &config.post_routing],
             &mut place,
         );
-        let mut clusters = Sorted::new();
-        for (name, stages) in &config.clusters {
-            let mut place = place.at("clusters");
-            let compiled = StageRules::compile(
-                [&stages.early, &stages.regular, &stages.post_routing],
-                &mut place.at(name),
-            );
-            clusters.insert(name.clone(), compiled);
-        }
+        let mut named = |field: &str, all: &Sorted<String, Stages>| {
+            let mut compiled = Sorted::new();
+            for (name, stages) in all {
+                let rules = StageRules::compile(
+                    [&stages.early, &stages.regular, &stages.post_routing],
+                    &mut place.at(field).at(name),
+                );
+                compiled.insert(name.clone(), rules);
+            }
+            compiled
+        };
+        let clusters = named("clusters", &config.clusters);
+        let destinations = named("destinations", &config.destinations);
         match found.is_empty() {
-            true => Ok(Self { stages, clusters }),
+            true => Ok(Self {
+                stages,
+                clusters,
+                destinations,
+            }),
             false => Err(found),
         }
     }

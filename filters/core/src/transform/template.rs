@@ -13,7 +13,7 @@ use super::extractor::Extractor;
 use super::transformation::Message;
 use super::{Place, body, headers};
 use crate::host::{Side, TransformHost};
-use crate::inja::{self, Lookup, Scope, Syntax};
+use crate::inja::{self, Lookup, MAX_NESTING, MAX_OUTPUT, Scope, Syntax};
 
 /// A `transformationTemplate`, compiled.
 #[derive(Debug)]
@@ -202,7 +202,9 @@ impl Template {
         }
         let mut extractions = Sorted::new();
         for (name, extractor) in &self.extractors {
-            let found = extractor.extract(host, message.side, body);
+            let found = extractor
+                .extract(host, message.side, body)
+                .ok_or_else(|| format!("extractor {name:?} makes more than {MAX_OUTPUT} bytes"))?;
             if self.advanced {
                 extractions.insert(name.as_str(), found);
             } else {
@@ -354,6 +356,11 @@ impl<H: TransformHost> Scope for View<'_, H> {
 fn compile_extractors(config: &Config, place: &mut Place<'_>) -> Vec<(String, Extractor)> {
     let all = config.extractors.iter();
     all.filter_map(|(name, extraction)| {
+        if name.split('.').count() > MAX_NESTING {
+            return place.refuse(format!(
+                "an extractor has a name of more than {MAX_NESTING} parts"
+            ));
+        }
         let compiled = Extractor::compile(extraction, &mut place.at(name))?;
         Some((name.clone(), compiled))
     })
@@ -380,7 +387,7 @@ impl<'a> Compiler<'a> {
             config,
             syntax: Syntax {
                 advanced: config.advanced_templates,
-                escape_characters: config.escape_characters,
+                escape_characters: config.escape_characters.unwrap_or_default(),
             },
             uses: Uses::default(),
         }

@@ -157,6 +157,10 @@ impl Attributes for LightHost {
         None
     }
 
+    fn destination(&self) -> Option<Cow<'_, [u8]>> {
+        None
+    }
+
     fn response_details(&self) -> Option<Cow<'_, [u8]>> {
         None
     }

@@ -1,6 +1,6 @@
 //! The requests whose instructions are counted.
 
-use std::collections::BTreeMap;
+use tenon_contract::Sorted;
 
 use anyhow::{Result, ensure};
 use tenon_contract::transform::{
@@ -193,7 +193,7 @@ fn call(
 
 fn headers() -> TransformationTemplate {
     TransformationTemplate {
-        headers: BTreeMap::from([(
+        headers: Sorted::from([(
             "x-user".to_owned(),
             InjaTemplate::from(r#"user-{{ header("x-name") }}"#),
         )]),

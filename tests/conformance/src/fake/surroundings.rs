@@ -12,6 +12,7 @@ use super::FakeHost;
 #[derive(Debug, Default)]
 pub(super) struct Surroundings {
     pub(super) cluster: Option<&'static str>,
+    pub(super) destination: Option<&'static str>,
     pub(super) details: Option<&'static str>,
     /// Dynamic metadata, by namespace.
     pub(super) metadata: Map<String, Value>,
@@ -42,6 +43,12 @@ impl Attributes for FakeHost {
         self.surroundings
             .cluster
             .map(|name| Cow::Borrowed(name.as_bytes()))
+    }
+
+    fn destination(&self) -> Option<Cow<'_, [u8]>> {
+        self.surroundings
+            .destination
+            .map(|number| Cow::Borrowed(number.as_bytes()))
     }
 
     fn response_details(&self) -> Option<Cow<'_, [u8]>> {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use tenon_contract::NAMESPACE;
-use tenon_contract::transform::{TRANSFORM_FILTER, TRANSFORM_KEY};
+use tenon_contract::transform::{DESTINATION_STATE, TRANSFORM_FILTER, TRANSFORM_KEY};
 use tenon_e2e::deadline::until;
 use tenon_e2e::{Envoy, Gate, artefact};
 
@@ -21,6 +21,9 @@ use super::wire::Message;
 use crate::fake::Answer;
 use crate::observed::Protocol;
 use crate::transform::{Answered, Observed, Route, Row};
+
+/// The configuration of Envoy's filter that tells the destination.
+const TELLS: &str = "envoy.extensions.filters.http.set_filter_state.v3.Config";
 
 /// Runs rows in one Envoy, one after the other.
 ///
@@ -128,6 +131,10 @@ impl Setup<'_> {
                 json!({"name": name, "disabled": true, "typed_config": self.filter(name, config)})
             })
             .collect();
+        filters.insert(
+            0,
+            json!({"name": DESTINATION_STATE, "typed_config": typed(TELLS, json!({}))}),
+        );
         filters.push(json!({"name": "router", "typed_config": typed(
             "envoy.extensions.filters.http.router.v3.Router", json!({}))}));
         let routes: Vec<_> = self
@@ -192,8 +199,17 @@ impl Setup<'_> {
         match &row.answer {
             Answered::ByUpstream(_) => {
                 // As a weighted route chooses it.
-                route["route"] = json!({"weighted_clusters": {
-                    "clusters": [{"name": row.cluster, "weight": 1}]}});
+                let mut chosen = json!({"name": row.cluster, "weight": 1});
+                if let Some(number) = row.destination {
+                    let value = json!({
+                        "object_key": DESTINATION_STATE,
+                        "factory_key": "envoy.string",
+                        "format_string": {"text_format_source": {"inline_string": number}},
+                    });
+                    let tells = typed(TELLS, json!({"on_request_headers": [value]}));
+                    chosen["typed_per_filter_config"] = json!({DESTINATION_STATE: tells});
+                }
+                route["route"] = json!({"weighted_clusters": {"clusters": [chosen]}});
             }
             Answered::ByRoute(status, body) => {
                 route["direct_response"] =

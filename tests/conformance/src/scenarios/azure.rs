@@ -161,7 +161,7 @@ fn in_the_query() -> Vec<Scenario> {
             .answer(Response::status(200).body("fine"))
             .retry(&[401], 1)
             .signed_with([Key::Azure, Key::AzureRotated])
-            .counted(["ok", "ok"]),
+            .counted(["ok", "provider_error"]),
         in_query("a-key-is-gone-from-the-query-of-a-request-whose-try-is-lost")
             .request(Request::post("/x?a=1", "body"))
             .path("/api/f?a=1")
@@ -220,11 +220,32 @@ fn responses() -> Vec<Scenario> {
     };
     let head = |name| Scenario::azure(name).request(Request::new("HEAD", "/"));
     vec![
-        passing("azure-s-401-is-passed-on", 401),
-        passing("azure-s-404-is-passed-on", 404),
-        passing("azure-s-429-is-passed-on", 429),
-        passing("azure-s-500-is-passed-on", 500),
-        passing("azure-s-503-is-passed-on", 503),
+        passing("an-azure-function-s-401-is-its-own", 401),
+        passing("an-azure-function-s-404-is-its-own", 404),
+        passing("an-azure-function-s-429-is-its-own", 429),
+        passing("an-azure-function-s-500-is-its-own", 500),
+        passing("an-azure-function-s-503-is-its-own", 503),
+        Scenario::azure("azure-refuses-a-key")
+            .body_added()
+            .answer(Response::status(401))
+            .error(Code::ProviderError, 401, "the provider answered 401")
+            .tells("error", "provider_error"),
+        Scenario::azure("azure-refuses-a-key-and-says-that-there-is-no-body")
+            .body_added()
+            .answer(Response::status(401).header("content-length", "0"))
+            .error(Code::ProviderError, 401, "the provider answered 401"),
+        Scenario::azure("a-function-that-asks-for-credentials-answers-itself")
+            .answer(Response::status(401).header("www-authenticate", "Basic"))
+            .gives(401)
+            .lacks("x-tenon-error")
+            .counted(["ok"]),
+        Scenario::azure("a-function-that-needs-no-key-refuses-none")
+            .call(&azure_call(AuthLevel::Anonymous))
+            .opened_with(AuthLevel::Anonymous)
+            .answer(Response::status(401))
+            .gives(401)
+            .lacks("x-tenon-error")
+            .counted(["ok"]),
         Scenario::azure("a-redirect-of-azure-s-is-passed-on")
             .answer(Response::status(302).header("location", "https://elsewhere.example/"))
             .gives(302)

@@ -162,6 +162,18 @@ fn authorizations() -> Vec<Scenario> {
     ]
 }
 
+const FRONT_END: &str = "Google Frontend";
+
+/// What Google's front end answers in the place of a function.
+fn of_google(status: u16) -> Response {
+    Response::status(status)
+        .header("content-type", "text/html")
+        .header("server", FRONT_END)
+        .header("retry-after", "7")
+        .header("x-tenon-error", "forged")
+        .body("Your client does not have permission to get URL / from this server.")
+}
+
 fn responses() -> Vec<Scenario> {
     let passing = |name, status| {
         let response = Response::status(status)
@@ -178,14 +190,66 @@ fn responses() -> Vec<Scenario> {
             .tells_nothing_of("error")
             .counted(["ok"])
     };
+    const PROVIDER: Code = Code::ProviderError;
+    const THROTTLED: Code = Code::Throttled;
+    let refused = |name, status: u16, code| {
+        let text = match code {
+            Code::Throttled => "the provider throttled the call".to_owned(),
+            _ => format!("the provider answered {status}"),
+        };
+        Scenario::google(name)
+            .answer(of_google(status))
+            .error(code, status, &text)
+            .header("retry-after", ["7"])
+            .tells("error", code.name())
+            .never_shows("permission to get URL")
+    };
+    let traced = |name, mark| {
+        Scenario::google(name)
+            .answer(of_google(403).header(mark, "4zfw2ckyhozb"))
+            .gives(403)
+            .header("content-type", ["text/html"])
+            .lacks("x-tenon-error")
+            .counted(["ok"])
+    };
     let head = |name| Scenario::google(name).request(Request::new("HEAD", "/"));
     vec![
-        passing("google-s-401-is-passed-on", 401),
-        passing("google-s-403-is-passed-on", 403),
-        passing("google-s-404-is-passed-on", 404),
-        passing("google-s-429-is-passed-on", 429),
-        passing("google-s-500-is-passed-on", 500),
-        passing("google-s-503-is-passed-on", 503),
+        passing("a-google-function-s-401-is-its-own", 401),
+        passing("a-google-function-s-403-is-its-own", 403),
+        passing("a-google-function-s-404-is-its-own", 404),
+        passing("a-google-function-s-429-is-its-own", 429),
+        passing("a-google-function-s-500-is-its-own", 500),
+        passing("a-google-function-s-503-is-its-own", 503),
+        refused("google-s-own-401-is-an-error", 401, PROVIDER),
+        refused("google-s-own-403-is-an-error", 403, PROVIDER),
+        refused("google-s-own-404-is-an-error", 404, PROVIDER),
+        refused("google-s-own-429-is-throttling", 429, THROTTLED),
+        refused("google-s-own-500-is-an-error", 500, PROVIDER),
+        refused("google-s-own-503-is-an-error", 503, PROVIDER),
+        Scenario::google("google-s-own-answer-without-a-body-is-an-error")
+            .body_added()
+            .answer(Response::status(403).header("server", FRONT_END))
+            .error(Code::ProviderError, 403, "the provider answered 403"),
+        Scenario::google("google-s-own-answer-is-seen-by-retries")
+            .answer(of_google(503))
+            .answer(Response::status(200).body("x"))
+            .retry(&[503], 1)
+            .counted(["ok", "provider_error"]),
+        Scenario::google("google-s-own-answer-to-a-head")
+            .request(Request::new("HEAD", "/"))
+            .answer(Response::status(403).header("server", FRONT_END))
+            .error_kept(Code::ProviderError, 403)
+            .body(""),
+        traced(
+            "an-answer-that-was-traced-is-the-function-s",
+            "x-cloud-trace-context",
+        ),
+        traced(
+            "an-answer-that-was-executed-is-the-function-s",
+            "function-execution-id",
+        ),
+        Scenario::google("an-answer-of-google-s-that-is-no-error-is-passed-on")
+            .answer(Response::status(200).header("server", FRONT_END).body("x")),
         Scenario::google("a-redirect-of-google-s-is-passed-on")
             .answer(Response::status(302).header("location", "https://elsewhere.example/"))
             .gives(302)

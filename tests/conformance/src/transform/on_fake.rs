@@ -16,7 +16,9 @@ use crate::observed::Protocol;
 pub fn run(row: &Row, protocol: Protocol, is_module: bool) -> Result<Observed, String> {
     let transformer = Transformer::new(&row.filter).map_err(|it| format!("{it:?}"))?;
     let mut own = None;
-    let mut exchange = Exchange::new(row.request.clone()).cluster(row.cluster);
+    let mut exchange = Exchange::new(row.request.clone())
+        .cluster(row.cluster)
+        .destination(row.destination);
     if protocol == Protocol::Http2 {
         exchange = exchange.over_http2();
     }

@@ -1,9 +1,12 @@
 //! The control plane and the filters together, on a real Envoy: what an edit does to the requests that flow meanwhile, and
 //! what becomes of them when the control plane is gone.
 
+mod defaults;
 mod forged;
 mod google;
 mod left;
+mod limits;
+mod payloads;
 mod providers;
 mod setting;
 mod transformations;

@@ -3,10 +3,13 @@
 use anyhow::Result;
 use http::{HeaderName, HeaderValue, Request};
 use serde_json::{Value, json};
+use tenon_e2e::deadline::within;
 use tenon_e2e::{
     Answer, Client, Filter, LambdaDouble, PlainDouble, RequestBody, Response, deadline, gateway,
     get, on_both_hosts, post,
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::setting::{Resources, Setting, secret, service, to_function, upstream, virtual_service};
 
@@ -219,6 +222,15 @@ on_both_hosts! {
                 share("web", 0, staged(own("web"))),
                 share("other", 1, Value::Null),
             ], staged(own("route"))),
+            to_shares("/same", &[
+                share("web", 0, staged(own("first"))),
+                share("web", 1, staged(own("second"))),
+                share("web", 0, Value::Null),
+            ], staged(own("route"))),
+            to_shares("/silent-share", &[
+                share("web", 0, staged(own("first"))),
+                share("web", 1, Value::Null),
+            ], staged(own("route"))),
             to_service("/", Value::Null),
         ];
         let mut host = virtual_service("routes", "*", &routes);
@@ -237,6 +249,8 @@ on_both_hosts! {
                 ("/inheriting", &web, " early-host regular-route postRouting-host"),
                 ("/shares", &web, " early-web regular-web postRouting-web"),
                 ("/other-share", &other, " early-route regular-route postRouting-route"),
+                ("/same", &web, " early-second regular-second postRouting-second"),
+                ("/silent-share", &web, " early-route regular-route postRouting-route"),
                 ("/old", &web, "old"),
             ] {
                 let answer = client.send(get(path)).await?;
@@ -341,6 +355,78 @@ on_both_hosts! {
         assert_eq!(setting.status("VirtualService", "routes").await?.0, ACCEPTED);
         Ok(())
     }
+
+    /// Nothing of a stream of another protocol is held, whatever looks at bodies; its headers are transformed.
+    async fn a_websocket_passes_with_its_headers_transformed(filter: Filter) -> Result<()> {
+        let upstream = TcpListener::bind("127.0.0.1:0").await?;
+        let rules = json!({"regular": {"requestTransforms": [{
+            "requestTransformation": template(json!({"headers": {"x-of": {"text": "{{ header(\":path\") }}"}}, "body": {"text": "never"}})),
+            "responseTransformation": template(json!({"headers": {"x-back": {"text": "yes"}}, "body": {"text": "never"}})),
+        }]}});
+        let setting = Resources::new()?
+            .put("web", &service("web", upstream.local_addr()?))?
+            .put("routes", &virtual_service("routes", "*", &[to_service("/", staged(rules))]))?
+            .start(filter)
+            .await?;
+        let mut client = TcpStream::connect(setting.address).await?;
+        let asked = "GET /chat HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+        client.write_all(asked.as_bytes()).await?;
+        let (mut service, _) = within("the service to be asked", upstream.accept()).await??;
+        let head = head(&mut service).await?;
+        assert!(head.contains("\r\nx-of: /chat\r\n"), "{head}");
+        let switched = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+        service.write_all(switched.as_bytes()).await?;
+        let head = self::head(&mut client).await?;
+        assert!(head.starts_with("HTTP/1.1 101") && head.contains("\r\nx-back: yes\r\n"), "{head}");
+        for word in ["ping", "pong"] {
+            client.write_all(word.as_bytes()).await?;
+            let mut heard = [0; 4];
+            within("what the client says", service.read_exact(&mut heard)).await??;
+            assert_eq!(&heard, word.as_bytes());
+            service.write_all(b"echo").await?;
+            within("what the service says", client.read_exact(&mut heard)).await??;
+            assert_eq!(&heard, b"echo");
+        }
+        Ok(())
+    }
+
+    async fn what_is_logged_shows_messages_before_and_after(filter: Filter) -> Result<()> {
+        let web = web().await?;
+        let rules = |log: bool| staged(json!({"logRequestResponseInfo": log, "regular": {"requestTransforms": [{
+            "requestTransformation": template(json!({"body": {"text": "{{ name }}"}, "headers": {"x-new": {"text": "new"}}})),
+        }]}}));
+        let setting = Resources::new()?
+            .put("web", &service("web", web.address()))?
+            .put("routes", &virtual_service("routes", "*", &[
+                to_service("/logged", rules(true)),
+                to_service("/", rules(false)),
+            ]))?
+            .start(filter)
+            .await?;
+        let lines = |which: &str| {
+            let log = setting.envoy.log();
+            let lines = log.lines().filter(|line| line.contains(which)).map(str::to_owned);
+            lines.collect::<Vec<_>>()
+        };
+        setting.ask("/silent").await?;
+        assert_eq!(lines("before transformation").len(), 0);
+        let mut client = Client::http1(setting.address).await?;
+        client.send(post("/logged", r#"{"name":"ada"}"#)).await?;
+        let (before, after) = (lines("request before transformation"), lines("request after transformation"));
+        assert_eq!((before.len(), after.len()), (1, 1));
+        assert!(before[0].contains(r#"{\"name\":\"ada\"}"#) && !before[0].contains("x-new"), "{before:?}");
+        assert!(after[0].contains(r#"x-new: "new""#) && after[0].contains(r#"body "ada""#), "{after:?}");
+        Ok(())
+    }
+}
+
+/// The head of a message, to its empty line.
+async fn head(stream: &mut TcpStream) -> Result<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(within("the head of a message", stream.read_u8()).await??);
+    }
+    Ok(String::from_utf8(head)?)
 }
 
 async fn ask(setting: &Setting) -> Result<Response> {

@@ -376,11 +376,7 @@ pub(in crate::invoke) fn read(
 
 fn unwrap(one: &mut Try, upstream: &Upstream, host: &mut impl Host, shape: ResponseShape) -> Step {
     let answer = one.whole_body(host);
-    let status = host
-        .header(Side::Response, ":status")
-        .and_then(|status| header::number(&status))
-        .and_then(|status| u16::try_from(status).ok())
-        .unwrap_or(200);
+    let status = header::status(host).unwrap_or(200);
     if !unwrap::keeps_headers(shape) {
         clear(host);
     }

@@ -1,7 +1,7 @@
 //! What becomes of a response, whatever the provider.
 
 use super::Try;
-use crate::host::{Headers, Host, Side, Step, Telemetry};
+use crate::host::{Headers, Host, Level, Side, Step, Telemetry};
 use crate::invoke::error::Code;
 use crate::invoke::header;
 use crate::invoke::lambda::{self, exchange::Reading, unwrap::Unwrapped};
@@ -86,6 +86,41 @@ impl Try {
             let now = host.now();
             self.count(host, now);
         }
+        step
+    }
+
+    /// Makes an answer that the provider gave in the function's place an error with its status, without its page, which
+    /// is for people.
+    pub(in crate::invoke) fn refused(
+        &mut self,
+        upstream: &Upstream,
+        host: &mut impl Host,
+        status: u16,
+        end: bool,
+    ) -> Step {
+        let mut ours = Vec::new();
+        host.each_header(Side::Response, &mut |name, _| {
+            if header::is_ours(name) {
+                ours.extend(std::str::from_utf8(name).map(str::to_owned));
+            }
+        });
+        for name in &ours {
+            host.remove_header(Side::Response, name);
+        }
+        let message = format!("the provider answered {status}");
+        let step = if status == Code::Throttled.status() {
+            let message = "the provider throttled the call";
+            self.fail(host, end, Code::Throttled, status, message)
+        } else {
+            let function = self.function();
+            let line = format!(
+                "upstream {}: function {function}: {message}",
+                upstream.name()
+            );
+            host.log(Level::Warn, &line);
+            self.fail(host, end, Code::ProviderError, status, &message)
+        };
+        self.tell(host, &Provenance::default());
         step
     }
 

@@ -5,9 +5,32 @@ use tenon_contract::transform::{
     Empty, HeaderBodyTransform, MergeJsonKeys, OverridableTemplate, ParseBodyBehavior, RequestRule,
     Transformation, Transforms,
 };
+use tenon_core::inja::MAX_NESTING;
 
 use super::super::Row;
 use crate::fake::{Request, Response};
+
+/// As deep as templates can be, in blocks and in brackets.
+fn deepest() -> String {
+    let (blocks, brackets) = (MAX_NESTING / 2, MAX_NESTING - 1);
+    let parts: [&str; 9] = [
+        &"{% if true %}".repeat(blocks),
+        &"{% for a in [1] %}".repeat(blocks),
+        "{{ ",
+        &"max(sort([2]) in [1] or ".repeat(brackets),
+        "deep",
+        &")".repeat(brackets),
+        " }}{{ deep }}{% set b.c = deep %}{{ b == b }}",
+        &"{% endfor %}".repeat(blocks),
+        &"{% endif %}".repeat(blocks),
+    ];
+    parts.concat()
+}
+
+/// A number in so many arrays.
+fn nested(depth: usize) -> String {
+    format!("{}1{}", "[".repeat(depth), "]".repeat(depth))
+}
 
 pub(super) fn all() -> Vec<Row> {
     let mut all = requests();
@@ -29,6 +52,10 @@ fn post(body: &str) -> Request {
 
 fn requests() -> Vec<Row> {
     vec![
+        Row::new("the-deepest-template-has-stack-enough")
+            .requests(|it| it.body = Some(deepest().into()))
+            .request(Request::post("/", format!("{{\"deep\":{}}}", nested(100))))
+            .sends_body(format!("true{}true", nested(100))),
         body("a-body-is-replaced", "new")
             .request(post("{}"))
             .sends_body("new")
@@ -143,7 +170,7 @@ fn requests() -> Vec<Row> {
             .sends_body("x y"),
         Row::new("what-templates-print-is-escaped-where-asked")
             .requests(|it| {
-                it.escape_characters = true;
+                it.escape_characters = Some(true);
                 it.body = Some(r#"{"a":"{{ a }}"}"#.into());
             })
             .request(post(r#"{"a":"x\"y\nz"}"#))

@@ -1,7 +1,6 @@
 //! Whose rules are in force: the filter's, the route's, a cluster's; and which stage's.
 
-use std::collections::BTreeMap;
-
+use tenon_contract::Sorted;
 use tenon_contract::transform::{RequestRule, RouteTransformations, Stage, Stages, Transforms};
 
 use super::super::{Route, Row, by, regular};
@@ -32,13 +31,24 @@ pub(super) fn all() -> Vec<Row> {
     let by_cluster = || {
         let mut route = RouteTransformations::new(regular(marking("route")));
         let other = regular(marking("cluster"));
-        route.clusters =
-            [("plain".into(), other), ("empty".into(), Stages::default())].into();
+        route.clusters = [("plain".into(), other), ("empty".into(), Stages::default())].into();
         route.to_json()
     };
     let other_cluster = |name: &'static str, cluster: &'static str| {
         let mut row = Row::new(name).metadata(by_cluster());
         row.cluster = cluster;
+        row
+    };
+    let by_destination = |name: &'static str, number| {
+        let mut route = RouteTransformations::new(regular(marking("route")));
+        route.clusters = Sorted::from([("plain".into(), regular(marking("cluster")))]);
+        route.destinations = Sorted::from([
+            ("0".into(), regular(marking("first"))),
+            ("1".into(), regular(marking("second"))),
+            ("2".into(), Stages::default()),
+        ]);
+        let mut row = Row::new(name).metadata(route.to_json());
+        row.destination = number;
         row
     };
     let mut own_config = Row::new("a-route-s-own-configuration-goes-before-its-metadata");
@@ -105,6 +115,17 @@ pub(super) fn all() -> Vec<Row> {
         other_cluster("a-cluster-that-is-not-named-has-its-route-s-rules", "other")
             .sends("x-by", ["route"]),
         other_cluster("a-cluster-without-rules-has-none", "empty").sends("x-by", []),
+        by_destination("a-destination-s-rules-go-before-its-cluster-s", Some("0"))
+            .sends("x-by", ["first"]),
+        by_destination("another-destination-of-the-cluster-has-its-own", Some("1"))
+            .sends("x-by", ["second"]),
+        by_destination("a-destination-without-rules-has-none", Some("2")).sends("x-by", []),
+        by_destination(
+            "a-destination-that-is-not-named-has-its-route-s-rules",
+            Some("3"),
+        )
+        .sends("x-by", ["route"]),
+        by_destination("without-a-number-the-cluster-counts", None).sends("x-by", ["cluster"]),
         own_config
             .not_on_wasm("proxy-wasm has no configuration of a route")
             .sends("x-by", ["configuration"]),

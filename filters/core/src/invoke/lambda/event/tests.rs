@@ -2,7 +2,6 @@
 //! runtime, which knows nothing of this crate.
 
 use std::collections::BTreeMap;
-
 use std::time::Duration;
 
 use aws_lambda_events::alb::AlbTargetGroupRequest;

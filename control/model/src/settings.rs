@@ -1,0 +1,127 @@
+//! Settings (Gloo's, the one that is called `default` in `gloo-system`): what holds where nothing else is said.
+//!
+//! Most of it says how Gloo itself runs, which is no business of ours: it is let pass. What would change an answer and
+//! is not taken over gets a warning.
+
+use crate::read::{Fields, Node};
+
+/// What holds where nothing else is said.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// What holds for calls of AWS.
+    pub aws: AwsSettings,
+    /// What holds for transformations.
+    pub transformations: TransformationSettings,
+}
+
+/// What holds for calls of AWS (Gloo's `gloo.awsOptions`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AwsSettings {
+    /// Tell functions the client's path and method in `x-envoy-original-path` and `x-envoy-original-method`.
+    pub propagate_original_routing: bool,
+    /// A destination that names no function, or none that there is, calls the upstream's first.
+    pub fallback_to_first_function: bool,
+}
+
+/// What holds for transformations that do not say it themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TransformationSettings {
+    /// Escape what templates print as in a JSON string.
+    pub escape_characters: bool,
+    /// Log headers and bodies before and after.
+    pub log: bool,
+}
+
+/// How Gloo runs: where it listens, what it watches, what else it talks to.
+const OPERATION: [&str; 38] = [
+    "artifactSource",
+    "cachingServer",
+    "configSource",
+    "consoleOptions",
+    "consul",
+    "consulDiscovery",
+    "consulKvArtifactSource",
+    "consulKvSource",
+    "devMode",
+    "directoryArtifactSource",
+    "directoryConfigSource",
+    "directorySecretSource",
+    "discovery",
+    "discoveryNamespace",
+    "extProc",
+    "extProcEarly",
+    "extProcLate",
+    "extauth",
+    "extensions",
+    "gateway",
+    "graphqlOptions",
+    "knative",
+    "kubernetes",
+    "kubernetesArtifactSource",
+    "kubernetesConfigSource",
+    "kubernetesSecretSource",
+    "linkerd",
+    "namedExtauth",
+    "observabilityOptions",
+    "ratelimit",
+    "ratelimitServer",
+    "rbac",
+    "refreshRate",
+    "secretOptions",
+    "vaultSecretSource",
+    "watchNamespaceSelectors",
+    "watchNamespaces",
+    "ipV4Only",
+];
+
+/// The same in `gloo`. A body is never held for a websocket, whatever is said of that.
+const GLOO_OPERATION: [&str; 13] = [
+    "disableGrpcWeb",
+    "disableKubernetesDestinations",
+    "disableProxyGarbageCollection",
+    "enableAutoWebsocketTransformationPassthrough",
+    "enableRestEds",
+    "endpointsWarmingTimeout",
+    "failoverUpstreamDnsPollingInterval",
+    "proxyDebugBindAddr",
+    "regexMaxProgramSize",
+    "removeUnusedFilters",
+    "restXdsBindAddr",
+    "validationBindAddr",
+    "xdsBindAddr",
+];
+
+pub(crate) fn read(node: &Node<'_>) -> Option<Settings> {
+    node.object(|fields| {
+        fields.ignored(&OPERATION);
+        fields.without_effect(&["upstreamOptions"]);
+        let gloo = fields.field("gloo", |node| node.object(read_gloo));
+        Some(gloo.unwrap_or_default())
+    })
+}
+
+fn read_gloo(fields: &mut Fields<'_>) -> Option<Settings> {
+    fields.ignored(&GLOO_OPERATION);
+    fields.without_effect(&["circuitBreakers", "invalidConfigPolicy", "istioOptions"]);
+    let aws = fields.field("awsOptions", |node| {
+        node.object(|fields| {
+            // Credentials are looked for in all of these places, and renewed before they end.
+            fields.ignored(&[
+                "credentialRefreshDelay",
+                "enableCredentialsDiscovey",
+                "serviceAccountCredentials",
+            ]);
+            Some(AwsSettings {
+                propagate_original_routing: fields.flag("propagateOriginalRouting"),
+                fallback_to_first_function: fields.flag("fallbackToFirstFunction"),
+            })
+        })
+    });
+    Some(Settings {
+        aws: aws.unwrap_or_default(),
+        transformations: TransformationSettings {
+            escape_characters: fields.flag("transformationEscapeCharacters"),
+            log: fields.flag("logTransformationRequestResponseInfo"),
+        },
+    })
+}
