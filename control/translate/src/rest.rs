@@ -43,7 +43,7 @@ pub(crate) fn cluster(
         max_request_bytes: most,
         max_response_bytes: most,
         provider: Provider::Rest(RestProvider {
-            functions: rest.functions.clone(),
+            functions: rest.functions.clone().into(),
         }),
     };
     filters::of_rest_cluster(module, config)
@@ -69,7 +69,7 @@ pub(crate) fn resolve(
     let known = names.join(", ");
     let call = RestCall {
         name: asked.function_name.clone().unwrap_or_default(),
-        extractors: asked.extractors.clone(),
+        extractors: asked.extractors.clone().into(),
         response: asked.response.clone().map(Box::new),
     };
     let Some(name) = &asked.function_name else {

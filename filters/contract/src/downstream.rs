@@ -1,13 +1,14 @@
 //! `tenon.function` among a listener's own filters.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use tenon_contract_derive::Shape;
 
 use crate::transform::RequestMatcher;
 use crate::{CallConfig, UpstreamConfig};
 
 /// What calls functions for the requests of a listener. It says itself which requests those are, because who configures it
 /// may have no say in the routes (Istio's `WasmPlugin`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct DownstreamConfig {
     /// Whose functions.
@@ -19,7 +20,7 @@ pub struct DownstreamConfig {
 }
 
 /// Which requests call a function.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct CallRule {
     /// The requests; all, if it is not there. As the client sent them: no route has rewritten them yet.

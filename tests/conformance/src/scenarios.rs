@@ -15,6 +15,7 @@ mod head;
 mod headers;
 mod matching;
 mod original_routing;
+mod passing;
 mod refusals;
 mod rest;
 mod shape_alb;
@@ -46,6 +47,7 @@ pub fn all() -> Vec<Scenario> {
         grpc::all(),
         refusals::all(),
         tries::all(),
+        passing::all(),
         google::all(),
         azure::all(),
         matching::all(),

@@ -1,6 +1,6 @@
 //! What of a message a template reads, found out while it is parsed.
 
-use std::collections::BTreeSet;
+use tenon_contract::Sorted;
 
 use super::Uses;
 
@@ -9,8 +9,8 @@ use super::Uses;
 pub(super) struct Reads {
     body: bool,
     context: bool,
-    variables: BTreeSet<String>,
-    names: BTreeSet<String>,
+    variables: Sorted<String, ()>,
+    names: Sorted<String, ()>,
     /// Names that are set here, and how many of them there were when each open block began.
     bound: Vec<String>,
     blocks: Vec<usize>,
@@ -27,7 +27,7 @@ impl Reads {
 
     pub(super) fn variable(&mut self, name: &str) {
         // What is set here may lack a part that the message has.
-        self.names.insert(name.to_owned());
+        self.names.insert(name.to_owned(), ());
         if !self.bound.iter().any(|bound| bound == name) {
             self.variable_of_message(name);
         }
@@ -35,8 +35,8 @@ impl Reads {
 
     /// A name that is looked up in the message only, set or not.
     pub(super) fn variable_of_message(&mut self, name: &str) {
-        self.names.insert(name.to_owned());
-        self.variables.insert(name.to_owned());
+        self.names.insert(name.to_owned(), ());
+        self.variables.insert(name.to_owned(), ());
     }
 
     pub(super) fn bind(&mut self, name: String) {
@@ -67,8 +67,8 @@ impl Reads {
         Uses {
             body: self.body,
             context: self.context,
-            variables: self.variables.into_iter().collect(),
-            names: self.names.into_iter().collect(),
+            variables: self.variables.into_iter().map(|(name, ())| name).collect(),
+            names: self.names.into_iter().map(|(name, ())| name).collect(),
         }
     }
 }

@@ -54,6 +54,18 @@ impl Scheme {
         }
     }
 
+    /// Whether the request's headers may be those of a call, because they have what each call has.
+    pub(super) fn marks(self, host: &impl Headers) -> bool {
+        match self {
+            Self::Aws => host.header(Side::Request, "x-amz-date").is_some(),
+            Self::Google => gcp::marks(host),
+            Self::Azure => azure::marks(host),
+            Self::None => false,
+            // Only its snapshot knows what it wrote.
+            Self::Rest => true,
+        }
+    }
+
     /// The headers that a call may write, all of them reserved.
     pub(super) fn writes(self) -> &'static [&'static str] {
         match self {

@@ -43,7 +43,8 @@ impl Call {
                 format!("a call is of REST function {name:?}, which the upstream does not have")
             })?,
         };
-        template.extractors.extend(call.extractors);
+        let extractors = std::mem::take(&mut template.extractors).into_iter();
+        template.extractors = extractors.chain(call.extractors).collect();
         let given = resource.map(names).unwrap_or_default();
         let compile = |template: &TransformationTemplate, given: &[String]| {
             Transformation::of_template(template, given)

@@ -133,10 +133,15 @@ impl Snapshot {
         Self::read(bytes).unwrap_or_else(Self::empty)
     }
 
+    /// Whose credentials the call carries that [`Snapshot::as_bytes`] was kept for.
+    pub(super) fn scheme_of(bytes: &[u8]) -> Option<Scheme> {
+        Scheme::from_number(*bytes.first()?)
+    }
+
     /// Reads what [`Snapshot::as_bytes`] gave. `None` if it is anything else.
     pub(super) fn read(bytes: Vec<u8>) -> Option<Self> {
         let mut snapshot = Self::empty();
-        snapshot.scheme = Scheme::from_number(*bytes.first()?)?;
+        snapshot.scheme = Self::scheme_of(&bytes)?;
         let mut at = 1;
         for range in &mut snapshot.origin {
             *range = next(&bytes, &mut at)?;
@@ -329,11 +334,6 @@ impl Snapshot {
                 false => host.add_header(Side::Request, name, value),
             }
         }
-    }
-
-    /// Whether bytes are of a call of which only the snapshot knows what it wrote.
-    pub(super) fn is_of_templates(bytes: &[u8]) -> bool {
-        bytes.first() == Some(&Scheme::Rest.number())
     }
 
     /// Whether a call's headers stand where the client's stood. What else of the request differs may be a redirect's.

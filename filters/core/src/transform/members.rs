@@ -1,11 +1,11 @@
 //! Reads of a JSON document what is asked for. All of it is checked as if it were kept; but most of what a value costs is
 //! the memory that it takes.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
+use tenon_contract::Sorted;
 
 /// Which members of the document's object somebody reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,18 +13,18 @@ pub(super) enum Members {
     /// All of them, or it is not known which.
     All,
     /// These.
-    Named(BTreeSet<String>),
+    Named(Sorted<String, ()>),
 }
 
 impl Members {
     /// None yet.
     pub(super) fn none() -> Self {
-        Self::Named(BTreeSet::new())
+        Self::Named(Sorted::new())
     }
 
     pub(super) fn add(&mut self, name: &str) {
         if let Self::Named(names) = self {
-            names.insert(name.to_owned());
+            names.insert(name.to_owned(), ());
         }
     }
 }
@@ -45,7 +45,7 @@ pub(super) fn parse(document: &[u8], members: &Members) -> Result<Value, serde_j
 }
 
 /// An object's members of these names.
-struct Chosen<'a>(&'a BTreeSet<String>);
+struct Chosen<'a>(&'a Sorted<String, ()>);
 
 impl<'de> DeserializeSeed<'de> for Chosen<'_> {
     type Value = Value;
@@ -77,7 +77,7 @@ impl<'de> Visitor<'de> for Chosen<'_> {
 }
 
 /// A member's name, if it is one of these.
-struct Name<'a>(&'a BTreeSet<String>);
+struct Name<'a>(&'a Sorted<String, ()>);
 
 impl<'de, 'a> DeserializeSeed<'de> for Name<'a> {
     type Value = Option<&'a str>;
@@ -95,7 +95,7 @@ impl<'a> Visitor<'_> for Name<'a> {
     }
 
     fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(self.0.get(name).map(String::as_str))
+        Ok(self.0.key(name).map(String::as_str))
     }
 }
 

@@ -1,7 +1,5 @@
 //! The requests whose instructions are counted.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Result, ensure};
 use tenon_contract::transform::{
     Empty, Extraction, InjaTemplate, RequestRule, RouteTransformations, Stage, Stages,
@@ -10,7 +8,7 @@ use tenon_contract::transform::{
 use tenon_contract::{
     AuthLevel, AwsCredentials, AwsProvider, AzureCall, AzureKeys, AzureProvider, CallConfig,
     CallTarget, GcpProvider, GcpToken, KeyIn, LAMBDA_PAYLOAD_LIMIT, Provider, RequestShape,
-    ResponseShape, RestCall, RestProvider, SecretBlob, UpstreamConfig,
+    ResponseShape, RestCall, RestProvider, SecretBlob, Sorted, UpstreamConfig,
 };
 use tenon_core::host::{Side, Step, Stream as _};
 use tenon_core::invoke::{Try, Upstream};
@@ -109,7 +107,7 @@ fn azure() -> Result<Run> {
         key_in: KeyIn::Header,
     });
     let secret = SecretBlob::Azure(AzureKeys {
-        function_keys: BTreeMap::from([("default".into(), "x".repeat(56))]),
+        function_keys: [("default".into(), "x".repeat(56))].into(),
     });
     let config = AzureCall {
         name: "f".into(),
@@ -128,7 +126,7 @@ fn azure() -> Result<Run> {
 /// A REST function whose path is made of a parameter.
 fn rest() -> Result<Run> {
     let template = TransformationTemplate {
-        headers: BTreeMap::from([(
+        headers: Sorted::from([(
             ":path".to_owned(),
             InjaTemplate::from(r#"/api/users/{{ default(name, "") }}"#),
         )]),
@@ -142,11 +140,11 @@ fn rest() -> Result<Run> {
     };
     let config = RestCall {
         name: "f".into(),
-        extractors: BTreeMap::from([("name".to_owned(), name)]),
+        extractors: Sorted::from([("name".to_owned(), name)]),
         response: None,
     };
     let provider = Provider::Rest(RestProvider {
-        functions: BTreeMap::from([("f".to_owned(), template)]),
+        functions: Sorted::from([("f".to_owned(), template)]),
     });
     call(
         provider,
@@ -246,7 +244,7 @@ fn call(
 
 fn headers() -> TransformationTemplate {
     TransformationTemplate {
-        headers: BTreeMap::from([(
+        headers: Sorted::from([(
             "x-user".to_owned(),
             InjaTemplate::from(r#"user-{{ header("x-name") }}"#),
         )]),

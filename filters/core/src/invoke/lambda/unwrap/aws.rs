@@ -10,10 +10,9 @@
 //! An answer that AWS would not take is answered as AWS does, with a 502 and its own words. What is `null` counts as not
 //! there, which is kinder than a load balancer.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use base64::Engine as _;
 use serde_json::value::RawValue;
+use tenon_contract::Sorted;
 
 use super::{BASE64, Fields, Unwrapped, is_final_status, is_null, is_too_much, push, read, string};
 
@@ -29,11 +28,9 @@ pub(super) fn api_gateway_v1(answer: &[u8]) -> Unwrapped {
             },
             ..Unwrapped::default()
         };
-        let mut single: BTreeMap<String, Vec<&RawValue>> = BTreeMap::new();
-        for (name, value) in object(&fields, "headers")? {
-            let name = name.to_ascii_lowercase();
-            single.entry(name).or_default().push(value);
-        }
+        let single = object(&fields, "headers")?.into_iter();
+        let mut single =
+            Sorted::group(single.map(|(name, value)| (name.to_ascii_lowercase(), value)));
         for (name, values) in object(&fields, "multiValueHeaders")? {
             let of_name = unwrapped.headers.len();
             match read::<Vec<&RawValue>>(values) {
@@ -81,11 +78,14 @@ fn merge(
     others: Vec<&RawValue>,
 ) -> Option<()> {
     let several = unwrapped.headers.get(start..).unwrap_or_default();
-    let several: BTreeSet<String> = several.iter().map(|(_, value)| value.clone()).collect();
+    let several: Sorted<String, ()> = several
+        .iter()
+        .map(|(_, value)| (value.clone(), ()))
+        .collect();
     for value in others {
         let end = unwrapped.headers.len();
         put_scalar(unwrapped, name, value)?;
-        if matches!(unwrapped.headers.get(end), Some((_, value)) if several.contains(value)) {
+        if matches!(unwrapped.headers.get(end), Some((_, value)) if several.contains_key(value)) {
             unwrapped.headers.truncate(end);
         }
     }

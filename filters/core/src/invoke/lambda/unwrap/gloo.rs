@@ -2,10 +2,11 @@
 //! (`aws_lambda_filter.cc`). What differs on purpose is in `docs/lambda.md`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use base64::Engine as _;
+use serde_json::Number;
 use serde_json::value::RawValue;
+use tenon_contract::Sorted;
 
 use super::{
     BASE64, Fields, Unwrapped, is_final_status, is_null, is_too_much, push, read, shown, string,
@@ -87,10 +88,9 @@ fn read_api_gateway(answer: &[u8]) -> Result<Unwrapped, &'static str> {
 
 /// Adds more values as Gloo does, behind the first one of a name and a comma. Cookies cannot be joined (RFC 6265, 3).
 fn append(headers: &mut Vec<(String, String)>, added: Vec<(String, String)>) {
-    let mut first = BTreeMap::new();
-    for (at, (name, _)) in headers.iter().enumerate() {
-        first.entry(name.clone()).or_insert(at);
-    }
+    let places = headers.iter().enumerate();
+    let places = places.rev().map(|(at, (name, _))| (name.clone(), at));
+    let mut first: Sorted<String, usize> = places.collect();
     for (name, value) in added {
         let place = first.get(&name).filter(|_| name != "set-cookie");
         match place.and_then(|at| headers.get_mut(*at)) {
@@ -102,7 +102,9 @@ fn append(headers: &mut Vec<(String, String)>, added: Vec<(String, String)>) {
                 all.push_str(&value);
             }
             None => {
-                first.entry(name.clone()).or_insert(headers.len());
+                if !first.contains_key(&name) {
+                    first.insert(name.clone(), headers.len());
+                }
                 headers.push((name, value));
             }
         }
@@ -135,12 +137,9 @@ fn read_alb(answer: &[u8], default_status: u16) -> Option<Unwrapped> {
         ..Unwrapped::default()
     };
     if let Some(status) = fields.get("statusCode") {
-        let status: f64 = read(status)?;
+        let status = read::<Number>(status)?.as_f64()?;
         // A whole number of three digits, however it is written.
-        unwrapped.status = format!("{}", status.trunc())
-            .parse()
-            .ok()
-            .filter(is_final_status)?;
+        unwrapped.status = Some(status as u16).filter(is_final_status)?;
     }
     let encoded = match fields.get("isBase64Encoded") {
         None => false,
