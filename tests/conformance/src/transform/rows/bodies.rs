@@ -52,11 +52,6 @@ fn post(body: &str) -> Request {
     Request::post("/", body).header("content-type", "application/json")
 }
 
-fn nested(depth: usize) -> String {
-    let value = "[".repeat(depth) + &"]".repeat(depth);
-    value.replace("[]", "[1]")
-}
-
 fn requests() -> Vec<Row> {
     vec![
         Row::new("the-deepest-template-has-stack-enough")
