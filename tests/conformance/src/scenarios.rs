@@ -15,6 +15,7 @@ mod head;
 mod headers;
 mod matching;
 mod original_routing;
+mod passing;
 mod refusals;
 mod shape_alb;
 mod shape_api_gateway_v1;
@@ -45,6 +46,7 @@ pub fn all() -> Vec<Scenario> {
         grpc::all(),
         refusals::all(),
         tries::all(),
+        passing::all(),
         google::all(),
         azure::all(),
         matching::all(),

@@ -15,7 +15,7 @@ use super::secret::Secret;
 use super::snapshot::{Snapshot, Written};
 use super::tries::Try;
 use super::upstream::Upstream;
-use crate::host::{Host, Level, Side, Step};
+use crate::host::{Headers, Host, Level, Side, Step};
 use crate::matching::Matched;
 use crate::percent;
 
@@ -27,6 +27,14 @@ pub(super) const WRITTEN: &[&str] = &[KEY];
 /// Whether a client's header would be taken for a key, or for the name of one.
 pub(super) fn reserves(name: &[u8]) -> bool {
     matches!(name, b"x-functions-key" | b"x-functions-clientid")
+}
+
+/// Whether the request's headers may hold a key of a call's.
+pub(super) fn marks(host: &impl Headers) -> bool {
+    host.header(Side::Request, KEY).is_some()
+        || host
+            .header(Side::Request, ":path")
+            .is_some_and(|path| may_hold_key(&path))
 }
 
 /// Whether a path may be one with a key in its query.

@@ -16,13 +16,22 @@ use super::secret::Secret;
 use super::snapshot::Written;
 use super::tries::Try;
 use super::upstream::Upstream;
-use crate::host::{Host, Side, Step};
+use crate::host::{Headers, Host, Side, Step};
 use crate::sign::from_rfc3339;
 
 pub(super) const AUTHORIZATION: &str = "authorization";
 pub(super) const SERVERLESS_AUTHORIZATION: &str = "x-serverless-authorization";
 /// The headers that calls write, and that clients may not send in their place.
 pub(super) const WRITTEN: &[&str] = &[AUTHORIZATION, SERVERLESS_AUTHORIZATION];
+
+/// Whether the request's headers may hold a token of a call's.
+pub(super) fn marks(host: &impl Headers) -> bool {
+    let own = host.header(Side::Request, AUTHORIZATION);
+    own.is_some_and(|value| value.starts_with(b"Bearer "))
+        || host
+            .header(Side::Request, SERVERLESS_AUTHORIZATION)
+            .is_some()
+}
 
 /// A request to a function, as the filter makes it.
 #[derive(Debug)]

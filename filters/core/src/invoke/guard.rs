@@ -6,7 +6,6 @@ use tenon_contract::{CALLED_HEADER, SECRET_HEADER};
 
 use super::snapshot::Snapshot;
 use super::tries::annotate;
-use super::{azure, gcp};
 use crate::host::{Headers, Host, Side, Slot};
 
 /// Puts the client's request back where no try could: a try that times out, loses a hedge or is given up by the client
@@ -44,13 +43,14 @@ impl Guard {
     pub fn restore(self, host: &mut impl Host) {
         unmask_grpc(host);
         // Only what a try wrote is taken back: after a redirect, what else differs from the client's is the redirect's.
-        if !may_show_a_call(host) {
+        let Some(remembered) = host.remembered(Slot::Request) else {
+            return;
+        };
+        // Looking for a mark costs less than reading what the client sent.
+        if !Snapshot::scheme_of(&remembered).is_some_and(|scheme| scheme.marks(host)) {
             return;
         }
-        let remembered = host
-            .remembered(Slot::Request)
-            .map(|bytes| bytes.into_owned());
-        let snapshot = remembered.and_then(Snapshot::read);
+        let snapshot = Snapshot::read(remembered.into_owned());
         if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.is_overwritten(host)) {
             host.remove_header(Side::Request, CALLED_HEADER);
             snapshot.restore_all(host);
@@ -62,22 +62,6 @@ impl Guard {
 
 /// Where Envoy leaves the URL of a request that it redirects by itself.
 const ORIGINAL_URL: &str = "x-envoy-original-url";
-
-/// Whether the request's headers may be those of a call, as they are AWS's or hold a token or a key: looking costs less
-/// than reading what the client sent.
-fn may_show_a_call(host: &impl Headers) -> bool {
-    host.header(Side::Request, "x-amz-date").is_some()
-        || host
-            .header(Side::Request, gcp::AUTHORIZATION)
-            .is_some_and(|value| value.starts_with(b"Bearer "))
-        || host
-            .header(Side::Request, gcp::SERVERLESS_AUTHORIZATION)
-            .is_some()
-        || host.header(Side::Request, azure::KEY).is_some()
-        || host
-            .header(Side::Request, ":path")
-            .is_some_and(|path| azure::may_hold_key(&path))
-}
 
 /// A host may have to mask a gRPC client's request to answer it, as the dynamic module does: Envoy would turn the answer
 /// into a success.

@@ -50,6 +50,16 @@ impl Scheme {
         }
     }
 
+    /// Whether the request's headers may be those of a call, because they have what each call has.
+    pub(super) fn marks(self, host: &impl Headers) -> bool {
+        match self {
+            Self::Aws => host.header(Side::Request, "x-amz-date").is_some(),
+            Self::Google => gcp::marks(host),
+            Self::Azure => azure::marks(host),
+            Self::None => false,
+        }
+    }
+
     /// The headers that a call may write, all of them reserved.
     pub(super) fn writes(self) -> &'static [&'static str] {
         match self {

@@ -107,10 +107,15 @@ impl Snapshot {
         Self::read(bytes).unwrap_or_else(Self::empty)
     }
 
+    /// Whose credentials the call carries that [`Snapshot::as_bytes`] was kept for.
+    pub(super) fn scheme_of(bytes: &[u8]) -> Option<Scheme> {
+        Scheme::from_number(*bytes.first()?)
+    }
+
     /// Reads what [`Snapshot::as_bytes`] gave. `None` if it is anything else.
     pub(super) fn read(bytes: Vec<u8>) -> Option<Self> {
         let mut snapshot = Self::empty();
-        snapshot.scheme = Scheme::from_number(*bytes.first()?)?;
+        snapshot.scheme = Self::scheme_of(&bytes)?;
         let mut at = 1;
         for range in &mut snapshot.origin {
             *range = next(&bytes, &mut at)?;

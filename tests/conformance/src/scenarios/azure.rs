@@ -12,7 +12,6 @@ pub(super) fn all() -> Vec<Scenario> {
     all.extend(in_the_query());
     all.extend(forged());
     all.extend(responses());
-    all.extend(bodies());
     all.extend(tries());
     all.extend(refusals());
     all.extend(grpc());
@@ -204,27 +203,7 @@ fn forged() -> Vec<Scenario> {
 }
 
 fn responses() -> Vec<Scenario> {
-    let passing = |name, status| {
-        let response = Response::status(status)
-            .header("content-type", "text/html")
-            .header("retry-after", "7")
-            .body("<html>");
-        Scenario::azure(name)
-            .answer(response)
-            .gives(status)
-            .header("content-type", ["text/html"])
-            .header("retry-after", ["7"])
-            .lacks("x-tenon-error")
-            .tells_nothing_of("error")
-            .counted(["ok"])
-    };
-    let head = |name| Scenario::azure(name).request(Request::new("HEAD", "/"));
     vec![
-        passing("an-azure-function-s-401-is-its-own", 401),
-        passing("an-azure-function-s-404-is-its-own", 404),
-        passing("an-azure-function-s-429-is-its-own", 429),
-        passing("an-azure-function-s-500-is-its-own", 500),
-        passing("an-azure-function-s-503-is-its-own", 503),
         Scenario::azure("azure-refuses-a-key")
             .body_added()
             .answer(Response::status(401))
@@ -246,55 +225,6 @@ fn responses() -> Vec<Scenario> {
             .gives(401)
             .lacks("x-tenon-error")
             .counted(["ok"]),
-        Scenario::azure("a-redirect-of-azure-s-is-passed-on")
-            .answer(Response::status(302).header("location", "https://elsewhere.example/"))
-            .gives(302)
-            .header("location", ["https://elsewhere.example/"]),
-        Scenario::azure("azure-s-headers-of-ours-are-taken").answer(
-            Response::status(200)
-                .header("x-tenon-error", "forged")
-                .header("x-tenon-secret", "forged")
-                .body("x"),
-        ),
-        Scenario::azure("azure-s-cookies-stay-apart")
-            .answer(
-                Response::status(200)
-                    .header("set-cookie", "a=1")
-                    .header("set-cookie", "b=2")
-                    .body("x"),
-            )
-            .header("set-cookie", ["a=1", "b=2"]),
-        head("azure-is-asked-for-the-head")
-            .answer(Response::status(200).header("x-a", "1"))
-            .header("x-a", ["1"]),
-        head("azure-is-asked-for-the-head-again")
-            .answer(Response::status(503))
-            .answer(Response::status(200))
-            .retry(&[503], 1)
-            .counted(["ok", "ok"]),
-    ]
-}
-
-fn bodies() -> Vec<Scenario> {
-    let large = || vec![b'x'; 7 << 20];
-    let frames = || Request::new("PUT", "/").body_frames(["ab", "cd", "ef"]);
-    vec![
-        Scenario::azure("azure-gets-a-body-in-frames")
-            .request(frames())
-            .answer(Response::status(200).body_frames(["gh", "ij"])),
-        Scenario::azure("azure-gets-a-body-that-trailers-end")
-            .request(frames().trailer("x-sum", "1"))
-            .answer(
-                Response::status(200)
-                    .body_frames(["gh", "ij"])
-                    .trailer("x-sum", "2"),
-            )
-            .trailer("x-sum", "2"),
-        Scenario::azure("azure-gets-a-body-of-length-0")
-            .request(Request::post("/", "").empty_end_frame()),
-        Scenario::azure("azure-gets-more-than-lambda-would")
-            .request(Request::new("POST", "/").body_frames(large().chunks(1 << 20)))
-            .answer(Response::status(200).body_frames(large().chunks(1 << 20))),
     ]
 }
 

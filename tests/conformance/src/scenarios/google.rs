@@ -11,7 +11,6 @@ pub(super) fn all() -> Vec<Scenario> {
     all.extend(paths());
     all.extend(authorizations());
     all.extend(responses());
-    all.extend(bodies());
     all.extend(tries());
     all.extend(refusals());
     all.extend(grpc());
@@ -175,21 +174,6 @@ fn of_google(status: u16) -> Response {
 }
 
 fn responses() -> Vec<Scenario> {
-    let passing = |name, status| {
-        let response = Response::status(status)
-            .header("content-type", "text/html")
-            .header("www-authenticate", r#"Bearer error="invalid_token""#)
-            .header("retry-after", "7")
-            .body("<html>");
-        Scenario::google(name)
-            .answer(response)
-            .gives(status)
-            .header("content-type", ["text/html"])
-            .header("retry-after", ["7"])
-            .lacks("x-tenon-error")
-            .tells_nothing_of("error")
-            .counted(["ok"])
-    };
     const PROVIDER: Code = Code::ProviderError;
     const THROTTLED: Code = Code::Throttled;
     let refused = |name, status: u16, code| {
@@ -212,14 +196,7 @@ fn responses() -> Vec<Scenario> {
             .lacks("x-tenon-error")
             .counted(["ok"])
     };
-    let head = |name| Scenario::google(name).request(Request::new("HEAD", "/"));
     vec![
-        passing("a-google-function-s-401-is-its-own", 401),
-        passing("a-google-function-s-403-is-its-own", 403),
-        passing("a-google-function-s-404-is-its-own", 404),
-        passing("a-google-function-s-429-is-its-own", 429),
-        passing("a-google-function-s-500-is-its-own", 500),
-        passing("a-google-function-s-503-is-its-own", 503),
         refused("google-s-own-401-is-an-error", 401, PROVIDER),
         refused("google-s-own-403-is-an-error", 403, PROVIDER),
         refused("google-s-own-404-is-an-error", 404, PROVIDER),
@@ -250,34 +227,6 @@ fn responses() -> Vec<Scenario> {
         ),
         Scenario::google("an-answer-of-google-s-that-is-no-error-is-passed-on")
             .answer(Response::status(200).header("server", FRONT_END).body("x")),
-        Scenario::google("a-redirect-of-google-s-is-passed-on")
-            .answer(Response::status(302).header("location", "https://elsewhere.example/"))
-            .gives(302)
-            .header("location", ["https://elsewhere.example/"]),
-        Scenario::google("an-answer-of-nothing-is-passed-on")
-            .answer(Response::status(204))
-            .gives(204),
-        Scenario::google("several-cookies-stay-apart")
-            .answer(
-                Response::status(200)
-                    .header("set-cookie", "a=1")
-                    .header("set-cookie", "b=2")
-                    .body("x"),
-            )
-            .header("set-cookie", ["a=1", "b=2"]),
-        Scenario::google("google-s-headers-of-ours-are-taken").answer(
-            Response::status(200)
-                .header("x-tenon-error", "forged")
-                .header("x-tenon-secret", "forged")
-                .body("x"),
-        ),
-        Scenario::google("a-function-s-error-of-aws-means-nothing")
-            .answer(
-                Response::status(200)
-                    .header("x-amz-function-error", "Unhandled")
-                    .body("x"),
-            )
-            .header("x-amz-function-error", ["Unhandled"]),
         Scenario::google("the-number-of-an-execution-is-told")
             .answer(
                 Response::status(200)
@@ -285,55 +234,6 @@ fn responses() -> Vec<Scenario> {
                     .body("x"),
             )
             .tells("request_id", "4zfw2ckyhozb"),
-        head("google-is-asked-for-the-head")
-            .answer(Response::status(200).header("x-a", "1"))
-            .header("x-a", ["1"]),
-        head("google-is-asked-for-the-head-again")
-            .answer(Response::status(503))
-            .answer(Response::status(200))
-            .retry(&[503], 1)
-            .counted(["ok", "ok"]),
-    ]
-}
-
-fn bodies() -> Vec<Scenario> {
-    let large = || vec![b'x'; 7 << 20];
-    let frames = || Request::new("PUT", "/").body_frames(["ab", "cd", "ef"]);
-    vec![
-        Scenario::google("google-gets-a-body-in-frames")
-            .request(frames())
-            .answer(Response::status(200).body_frames(["gh", "ij"])),
-        Scenario::google("google-gets-a-body-that-an-empty-frame-ends")
-            .request(frames().empty_end_frame())
-            .answer(Response::status(200).body_frames(["gh"]).empty_end_frame()),
-        Scenario::google("google-gets-a-body-that-trailers-end")
-            .request(frames().trailer("x-sum", "1"))
-            .answer(
-                Response::status(200)
-                    .body_frames(["gh", "ij"])
-                    .trailer("x-sum", "2"),
-            )
-            .trailer("x-sum", "2"),
-        Scenario::google("google-gets-a-body-of-length-0")
-            .request(Request::post("/", "").empty_end_frame()),
-        Scenario::google("google-gets-more-than-lambda-would")
-            .request(Request::post("/", large()))
-            .answer(Response::status(200).body(large())),
-        Scenario::google("google-gets-more-than-lambda-would-without-a-length")
-            .request(Request::new("POST", "/").body_frames(large().chunks(1 << 20)))
-            .answer(Response::status(200).body_frames(large().chunks(1 << 20))),
-        Scenario::google("a-limit-that-is-set-holds-for-what-is-announced")
-            .upstream(Upstream {
-                max_request_bytes: 3,
-                ..Upstream::google()
-            })
-            .request(Request::post("/", "four"))
-            .error(
-                Code::RequestTooLarge,
-                413,
-                "the request is larger than 3 bytes",
-            )
-            .unasked(),
     ]
 }
 
