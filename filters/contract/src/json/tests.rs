@@ -25,7 +25,7 @@ fn errors_say_where_they_are() {
         ),
         (
             r#"{"version":1,"function":"f"}"#,
-            "missing one of `aws` `awsUrl` `gcp` `azure` at line 1 column 28",
+            "missing one of `aws` `awsUrl` `gcp` `azure` `rest` at line 1 column 28",
         ),
         (
             r#"{"version":1,"function":"f","function":"g","aws":{"name":"n"}}"#,
