@@ -16,8 +16,13 @@
 //! assert!(decoder.is_between_messages());
 //! ```
 
+#[cfg(target_arch = "wasm32")]
+use crc::Hasher;
+#[cfg(not(target_arch = "wasm32"))]
 use crc32fast::Hasher;
 
+#[cfg(any(test, target_arch = "wasm32"))]
+mod crc;
 mod headers;
 #[cfg(test)]
 mod tests;
