@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use tenon_contract::{CALLED_HEADER, SECRET_HEADER};
 
+use super::header::ORIGINAL_URL;
 use super::snapshot::Snapshot;
 use super::tries::annotate;
 use crate::host::{Headers, Host, Side, Slot};
@@ -59,9 +60,6 @@ impl Guard {
         }
     }
 }
-
-/// Where Envoy leaves the URL of a request that it redirects by itself.
-const ORIGINAL_URL: &str = "x-envoy-original-url";
 
 /// A host may have to mask a gRPC client's request to answer it, as the dynamic module does: Envoy would turn the answer
 /// into a success.

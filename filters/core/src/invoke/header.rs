@@ -5,6 +5,9 @@ use tenon_contract::{HEADER_PREFIX, ORIGINAL_METHOD, ORIGINAL_PATH};
 use super::{azure, gcp, lambda};
 use crate::host::{Headers, Side};
 
+/// Where Envoy leaves the URL of a request that it redirects by itself.
+pub(super) const ORIGINAL_URL: &str = "x-envoy-original-url";
+
 /// Which of the shared request headers a call reads and takes.
 #[derive(Clone, Copy)]
 pub(super) struct Reach<'a> {
@@ -61,8 +64,8 @@ impl Scheme {
             Self::Google => gcp::marks(host),
             Self::Azure => azure::marks(host),
             Self::None => false,
-            // Only its snapshot knows what it wrote.
-            Self::Rest => true,
+            // Only its snapshot knows what it wrote. What Envoy redirects is not the call's any more.
+            Self::Rest => host.header(Side::Request, ORIGINAL_URL).is_none(),
         }
     }
 

@@ -107,8 +107,6 @@ on_both_hosts! {
             assert_eq!(asked(&web), is("GET", "/api/pets/a%2Fb", "hello", ""));
             assert_eq!(client.send(post("/share", r#"{"name":"rex"}"#)).await?.status, 200);
             assert_eq!(asked(&web), is("POST", "/api/pets", "", r#"{"name":"rex"}"#));
-            let wrong = client.send(post("/share", "name=rex")).await?;
-            assert_eq!((wrong.status, wrong.header("x-tenon-error")), (400, "bad_request"));
             assert_eq!(client.send(get("/toys/a%20b?x")).await?.status, 200);
             assert_eq!(asked(&web), is("GET", "/api/a%20b/toys", "", ""));
             let none = client.send(post("/toys/1", "")).await?;
@@ -122,6 +120,9 @@ on_both_hosts! {
                 assert_eq!(client.send(post(path, "body")).await?.text(), "body");
                 assert_eq!(asked(&web), is("POST", path, "", "body"));
             }
+            // The last: Envoy closes a connection of HTTP/1.1 after an answer of 400 that is its own.
+            let wrong = client.send(post("/share", "name=rex")).await?;
+            assert_eq!((wrong.status, wrong.header("x-tenon-error")), (400, "bad_request"));
         }
         assert_eq!(web.requests().len(), 16);
 
