@@ -1,11 +1,11 @@
 //! A virtual service as virtual host, encoded once and put into each route table that serves it.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use prost::Message;
-use tenon_contract::NAMESPACE;
 use tenon_contract::transform::{RouteTransformations, Stage, Stages, TRANSFORM_KEY};
+use tenon_contract::{NAMESPACE, Sorted};
 use tenon_model::{
     Action, HeaderManipulation, Kind, ObjectKey, ObjectRef, Problem, ProblemLevel, Route, Settings,
     Transformations, Upstream, VirtualHostOptions, VirtualService, WeightedDestination,
@@ -175,7 +175,7 @@ fn transformations(
     let own = |to: &WeightedDestination| {
         Transformations::below(to.transformations.as_ref(), None, settings)
     };
-    let own: BTreeMap<_, _> = destinations
+    let own: Sorted<_, _> = destinations
         .iter()
         .enumerate()
         .filter_map(|(number, to)| Some((number.to_string(), own(to)?)))

@@ -1,12 +1,14 @@
 //! Azure Functions.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use tenon_contract_derive::Shape;
+
+use crate::Sorted;
 
 /// A call of a function of a function app.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct AzureCall {
     /// The function's name at Azure, by which the secret knows its own key.
@@ -21,7 +23,7 @@ pub struct AzureCall {
 }
 
 /// Which keys let a caller in (`authLevel` of the HTTP trigger).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub enum AuthLevel {
     /// None is needed, and none is sent.
@@ -34,7 +36,7 @@ pub enum AuthLevel {
 }
 
 /// A function app.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct AzureProvider {
     /// The value of `host`, with a port where it is not the scheme's own.
@@ -53,7 +55,7 @@ pub(crate) fn default_route_prefix() -> String {
 }
 
 /// Where a function's key goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub enum KeyIn {
     /// The header `x-functions-key`.
@@ -64,11 +66,11 @@ pub enum KeyIn {
 }
 
 /// The keys of a function app. Neither `Debug` nor any error shows them.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct AzureKeys {
     /// By function's name; `default` and `_master` are the app's own.
-    pub function_keys: BTreeMap<String, String>,
+    pub function_keys: Sorted<String, String>,
 }
 
 impl AzureKeys {

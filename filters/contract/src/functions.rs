@@ -1,11 +1,12 @@
 //! The functions of an upstream, told apart by method and path.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use tenon_contract_derive::Shape;
 
 use crate::AzureCall;
 
 /// A function, and which requests are for it: an entry of the table that a call "by table" looks at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct FunctionEntry {
     /// The methods that it serves; none: any. `GET` serves `HEAD` too where nothing else does.
@@ -21,7 +22,7 @@ pub struct FunctionEntry {
 }
 
 /// Which of the provider's functions it is; how it is called is the call's business.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub enum FunctionTarget {
     /// AWS Lambda.
@@ -31,7 +32,7 @@ pub enum FunctionTarget {
 }
 
 /// A Lambda function.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct AwsFunction {
     /// The function's name, or its ARN where it belongs to another account; not percent-encoded.

@@ -16,19 +16,25 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use serde_json::Value;
+use tenon_contract_derive::Shape;
 
 mod azure;
 mod functions;
+pub mod json;
 mod path_template;
 mod secret;
+mod sorted;
 pub mod transform;
 
 pub use azure::{AuthLevel, AzureCall, AzureKeys, AzureProvider, KeyIn};
 pub use functions::{AwsFunction, FunctionEntry, FunctionTarget};
 pub use path_template::{PathTemplate, Segment, TemplateError, normalize_path};
 pub use secret::{AwsCredentials, GcpToken, SecretBlob};
+pub use sorted::{Sorted, sort_by};
+
+use json::Reader;
 
 /// The major version of the contract. A change that an older reader would misunderstand raises it.
 pub const VERSION: u32 = 1;
@@ -84,64 +90,29 @@ pub struct Read<T> {
     pub unknown: Vec<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Shape)]
 struct Versioned {
     version: u32,
 }
 
-fn read<T: DeserializeOwned>(
-    what: &'static str,
-    text: &[u8],
-    write: impl Fn(&T) -> String,
-) -> Result<Read<T>, Error> {
-    let shape = |error: serde_json::Error| Error::Shape {
+fn read<T: json::Shape>(what: &'static str, text: &[u8]) -> Result<Read<T>, Error> {
+    let shape = |wrong: json::Wrong| Error::Shape {
         what,
-        reason: error.to_string(),
+        reason: wrong.to_string(),
     };
-    let Versioned { version } = serde_json::from_slice(text).map_err(shape)?;
+    let mut reader = Reader::new(text).map_err(shape)?;
+    let Versioned { version } = reader.clone().whole().map_err(shape)?;
     if version != VERSION {
         return Err(Error::Version {
             what,
             found: version,
         });
     }
-    let value = serde_json::from_slice(text).map_err(shape)?;
-    // What is read but not written again is not known. (`deny_unknown_fields` and its like do not see through `flatten`.)
-    let given = serde_json::from_slice(text).map_err(shape)?;
-    let known = serde_json::from_str(&write(&value)).map_err(shape)?;
-    let mut unknown = Vec::new();
-    find_unknown(&given, &known, "", &mut unknown);
-    Ok(Read { value, unknown })
-}
-
-fn find_unknown(given: &Value, known: &Value, path: &str, unknown: &mut Vec<String>) {
-    let (Value::Object(given), Value::Object(known)) = (given, known) else {
-        return;
-    };
-    for (name, value) in given {
-        let path = if path.is_empty() {
-            name.clone()
-        } else {
-            format!("{path}.{name}")
-        };
-        match known.get(name) {
-            Some(known) => find_unknown(value, known, &path, unknown),
-            None if is_nothing(value) => {}
-            None => unknown.push(path),
-        }
-    }
-}
-
-/// Absent and empty mean the same where a field may be left out.
-fn is_nothing(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Bool(true) => false,
-        Value::Number(number) => number.as_u64() == Some(0),
-        Value::String(text) => text.is_empty(),
-        Value::Array(list) => list.is_empty(),
-        Value::Object(fields) => fields.is_empty(),
-    }
+    let value = reader.whole().map_err(shape)?;
+    Ok(Read {
+        value,
+        unknown: reader.unknown(),
+    })
 }
 
 fn write<T: Serialize>(value: &T) -> String {
@@ -150,7 +121,7 @@ fn write<T: Serialize>(value: &T) -> String {
 }
 
 /// Which function a route calls, and how.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct CallConfig {
     /// The major version of the contract: [`VERSION`].
@@ -170,7 +141,7 @@ pub struct CallConfig {
 }
 
 /// The provider's part of a call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub enum CallTarget {
     /// AWS Lambda.
@@ -184,7 +155,7 @@ pub enum CallTarget {
 }
 
 /// A request to a function of Cloud Functions or a service of Cloud Run.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct GcpCall {
     /// What stands before the request's own path, as `/hello`: functions of the host `<region>-<project>.cloudfunctions.net`
@@ -198,7 +169,7 @@ pub struct GcpCall {
 }
 
 /// A request to a function URL: as it is, with a signature.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct AwsUrlCall {
     /// Who may call it.
@@ -207,7 +178,7 @@ pub struct AwsUrlCall {
 }
 
 /// Who may call a function URL (`AuthType` of Lambda's `CreateFunctionUrlConfig`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub enum UrlAuthType {
     /// Who signs with credentials that IAM lets in.
@@ -218,7 +189,7 @@ pub enum UrlAuthType {
 }
 
 /// A call of a Lambda function.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct AwsCall {
     /// The function's name, or its ARN where it belongs to another account; not percent-encoded.
@@ -288,7 +259,7 @@ fn is_false(value: &bool) -> bool {
 }
 
 /// `x-amz-invocation-type`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub enum Invocation {
     /// Wait for the answer (Gloo's `SYNC`).
@@ -304,7 +275,7 @@ pub enum Invocation {
 }
 
 /// What the function is given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub enum RequestShape {
     /// The client's body as it is.
@@ -325,7 +296,7 @@ pub enum RequestShape {
 }
 
 /// What the function's answer is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub enum ResponseShape {
     /// The body of the answer as it is.
@@ -395,7 +366,7 @@ impl CallConfig {
     /// # Errors
     /// Not JSON, not a call, or of another major version.
     pub fn from_json(text: &[u8]) -> Result<Read<Self>, Error> {
-        read("call", text, Self::to_json)
+        read("call", text)
     }
 
     /// Writes the JSON text of route metadata; equal calls give equal bytes.
@@ -410,7 +381,7 @@ impl CallConfig {
 }
 
 /// The configuration of `tenon.function`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub enum FunctionConfig {
     /// On a cluster: calls its functions.
@@ -427,7 +398,7 @@ struct FunctionConfigOut<'a> {
     config: &'a FunctionConfig,
 }
 
-#[derive(Deserialize)]
+#[derive(Shape)]
 struct FunctionConfigIn {
     #[serde(rename = "version")]
     _version: u32,
@@ -441,8 +412,7 @@ impl FunctionConfig {
     /// # Errors
     /// Not JSON, not a configuration, or of another major version.
     pub fn from_json(text: &[u8]) -> Result<Read<Self>, Error> {
-        let Read { value, unknown } =
-            read::<FunctionConfigIn>("filter configuration", text, |read| read.config.to_json())?;
+        let Read { value, unknown } = read::<FunctionConfigIn>("filter configuration", text)?;
         Ok(Read {
             value: value.config,
             unknown,
@@ -459,7 +429,7 @@ impl FunctionConfig {
 }
 
 /// Which provider a cluster is, where, and whose credentials it uses.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct UpstreamConfig {
     /// The upstream's name as in metrics and dynamic metadata: `<name>_<namespace>`.
@@ -488,7 +458,7 @@ fn default_payload_limit() -> u64 {
 
 /// A generic secret that the `.so` subscribes to. The `.wasm` gets it in [`SECRET_HEADER`]; to it, this says that the
 /// header is not a client's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretRef {
     /// The secret's name in SDS.
@@ -507,7 +477,7 @@ pub fn ads_config_source() -> BTreeMap<String, Value> {
 }
 
 /// The provider's part of an upstream.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub enum Provider {
     /// AWS Lambda in one region.
@@ -519,7 +489,7 @@ pub enum Provider {
 }
 
 /// One host of Cloud Functions or Cloud Run. The secret's token is for its audience.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct GcpProvider {
     /// The value of `host`, with a port where it is not the scheme's own.
@@ -527,7 +497,7 @@ pub struct GcpProvider {
 }
 
 /// AWS Lambda in one region.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct AwsProvider {
     /// The region that requests are signed for.

@@ -2,12 +2,14 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use tenon_contract_derive::Shape;
 
+use crate::json::{Reader, Wrong};
 use crate::{AzureKeys, Error};
 
 /// The content of a generic secret, as JSON.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub enum SecretBlob {
     /// Credentials of AWS.
@@ -21,7 +23,7 @@ pub enum SecretBlob {
 }
 
 /// Credentials of AWS. Neither `Debug` nor any error shows them.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct AwsCredentials {
     /// The id of the access key.
@@ -37,7 +39,7 @@ pub struct AwsCredentials {
 }
 
 /// An ID token of Google's, for one audience. Neither `Debug` nor any error shows it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct GcpToken {
     /// The token: a JWT.
@@ -53,15 +55,10 @@ impl SecretBlob {
     /// # Errors
     /// Not a secret. The error never holds a part of the text.
     pub fn from_json(text: &[u8]) -> Result<Self, Error> {
-        serde_json::from_slice(text).map_err(|error| Error::Shape {
+        let read = |text| Reader::new(text)?.whole();
+        read(text).map_err(|wrong: Wrong| Error::Shape {
             what: "secret",
-            // Serde's own text may quote the value that it did not expect.
-            reason: format!(
-                "{:?} error at line {} column {}",
-                error.classify(),
-                error.line(),
-                error.column()
-            ),
+            reason: wrong.redacted(),
         })
     }
 

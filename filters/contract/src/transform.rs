@@ -7,11 +7,10 @@
 //!   [`crate::NAMESPACE`], key [`TRANSFORM_KEY`]; or, for the `.so`, its per-route configuration, which goes first and is
 //!   how the clusters of a weighted route that share a cluster can differ.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
+use tenon_contract_derive::Shape;
 
-use crate::{Error, Read, VERSION, read, write};
+use crate::{Error, Read, Sorted, VERSION, read, write};
 
 /// The name of the transformation filter: `filter_name` of a dynamic module, `root_id` of a proxy-wasm plugin.
 pub const TRANSFORM_FILTER: &str = "tenon.transform";
@@ -27,7 +26,9 @@ pub const DESTINATION_STATE: &str = "tenon.destination";
 pub const TRANSFORM_BODY_LIMIT: u64 = 1024 * 1024;
 
 /// When a transformation happens. Each stage is a filter of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, Shape,
+)]
 #[serde(rename_all = "camelCase")]
 pub enum Stage {
     /// Before authentication and rate limits.
@@ -40,7 +41,7 @@ pub enum Stage {
 }
 
 /// The configuration of `tenon.transform`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct TransformConfig {
     /// The major version of the contract: [`VERSION`].
@@ -89,7 +90,7 @@ impl TransformConfig {
     /// # Errors
     /// Not JSON, not a configuration, or of another major version.
     pub fn from_json(text: &[u8]) -> Result<Read<Self>, Error> {
-        read("filter configuration", text, Self::to_json)
+        read("filter configuration", text)
     }
 
     /// Writes the JSON text of a filter's configuration; equal configurations give equal bytes.
@@ -99,7 +100,7 @@ impl TransformConfig {
 }
 
 /// What a route says, by stage. A stage that is there takes the place of the filter's own rules, even if it is empty.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteTransformations {
     /// The major version of the contract: [`VERSION`].
@@ -115,12 +116,12 @@ pub struct RouteTransformations {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub post_routing: Option<Transforms>,
     /// What takes its place for requests that a weighted route sends to one of its clusters, by the cluster's name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub clusters: BTreeMap<String, Stages>,
+    #[serde(default, skip_serializing_if = "Sorted::is_empty")]
+    pub clusters: Sorted<String, Stages>,
     /// The same by the number of the destination (`0` is the first), where several are of one cluster: see
     /// [`DESTINATION_STATE`].
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub destinations: BTreeMap<String, Stages>,
+    #[serde(default, skip_serializing_if = "Sorted::is_empty")]
+    pub destinations: Sorted<String, Stages>,
 }
 
 impl RouteTransformations {
@@ -131,8 +132,8 @@ impl RouteTransformations {
             early: stages.early,
             regular: stages.regular,
             post_routing: stages.post_routing,
-            clusters: BTreeMap::new(),
-            destinations: BTreeMap::new(),
+            clusters: Sorted::new(),
+            destinations: Sorted::new(),
         }
     }
 
@@ -141,7 +142,7 @@ impl RouteTransformations {
     /// # Errors
     /// Not JSON, not transformations, or of another major version.
     pub fn from_json(text: &[u8]) -> Result<Read<Self>, Error> {
-        read("transformations", text, Self::to_json)
+        read("transformations", text)
     }
 
     /// Writes the JSON text; equal transformations give equal bytes.
@@ -151,7 +152,7 @@ impl RouteTransformations {
 }
 
 /// Transformations by stage (Gloo's `stagedTransformations`).
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct Stages {
     /// Of [`Stage::Early`].
@@ -208,7 +209,7 @@ impl Stages {
 }
 
 /// The rules of a stage (Gloo's `RequestResponseTransformations`).
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct Transforms {
     /// The first whose matcher fits the request is applied.
@@ -220,7 +221,7 @@ pub struct Transforms {
 }
 
 /// What is done with requests of a kind, and with their responses.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestRule {
     /// Which requests; all, if it is not there.
@@ -238,7 +239,7 @@ pub struct RequestRule {
 }
 
 /// What is done with responses of a kind.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct ResponseRule {
     /// The headers: all have to fit.
@@ -253,7 +254,7 @@ pub struct ResponseRule {
 }
 
 /// Which requests: all of it has to fit (Gloo's `Matcher`).
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestMatcher {
     /// The path, without the query, starts with this.
@@ -280,7 +281,7 @@ pub struct RequestMatcher {
 }
 
 /// Which values a header or a parameter of the query has.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct ValueMatcher {
     /// Its name.
@@ -297,7 +298,7 @@ pub struct ValueMatcher {
 }
 
 /// What is done with a message. One of the two, or nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct Transformation {
     /// Templates.
@@ -312,7 +313,7 @@ pub struct Transformation {
 }
 
 /// Headers and body as one JSON object, which takes the body's place.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct HeaderBodyTransform {
     /// Method, path and query as well.
@@ -321,7 +322,7 @@ pub struct HeaderBodyTransform {
 }
 
 /// A text with an Inja template.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct InjaTemplate {
     /// The template.
@@ -336,18 +337,18 @@ impl<T: Into<String>> From<T> for InjaTemplate {
 }
 
 /// Templates for headers, body, metadata and span.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct TransformationTemplate {
     /// JSON pointers (`a/b`) instead of dots, and extractions only by `extraction("name")`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub advanced_templates: bool,
     /// Parts of headers and body, by name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub extractors: BTreeMap<String, Extraction>,
+    #[serde(default, skip_serializing_if = "Sorted::is_empty")]
+    pub extractors: Sorted<String, Extraction>,
     /// Headers to set; one that comes out empty is removed.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub headers: BTreeMap<String, InjaTemplate>,
+    #[serde(default, skip_serializing_if = "Sorted::is_empty")]
+    pub headers: Sorted<String, InjaTemplate>,
     /// Headers to add to those that are there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers_to_append: Vec<HeaderToAppend>,
@@ -384,11 +385,11 @@ pub struct TransformationTemplate {
 }
 
 /// `{}`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 pub struct Empty {}
 
 /// A header to add.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct HeaderToAppend {
     /// Its name.
@@ -399,16 +400,16 @@ pub struct HeaderToAppend {
 }
 
 /// Values to put into the JSON body.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct MergeJsonKeys {
     /// By the key at the top of the body, which must not have dots.
     #[serde(default)]
-    pub json_keys: BTreeMap<String, OverridableTemplate>,
+    pub json_keys: Sorted<String, OverridableTemplate>,
 }
 
 /// A value to put into the JSON body: the template has to render JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct OverridableTemplate {
     /// The template.
@@ -420,7 +421,7 @@ pub struct OverridableTemplate {
 }
 
 /// Whether the body is JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 pub enum ParseBodyBehavior {
     /// It is.
     #[default]
@@ -430,7 +431,7 @@ pub enum ParseBodyBehavior {
 }
 
 /// Dynamic metadata to set.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct DynamicMetadataValue {
     /// The namespace; [`TRANSFORM_NAMESPACE`] if it is empty.
@@ -447,7 +448,7 @@ pub struct DynamicMetadataValue {
 }
 
 /// What is changed of the tracing span.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct SpanTransformer {
     /// Its name.
@@ -456,7 +457,7 @@ pub struct SpanTransformer {
 }
 
 /// A part of a header or of the body.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "camelCase")]
 pub struct Extraction {
     /// The header; only its first value is looked at.
@@ -480,7 +481,7 @@ pub struct Extraction {
 }
 
 /// What is done with what an extractor finds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Shape)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ExtractionMode {
     /// It is the result: the group of an expression that matches all of the source.
@@ -518,7 +519,7 @@ mod tests {
 
     fn rule(header: &str) -> Transforms {
         let template = TransformationTemplate {
-            headers: BTreeMap::from([(header.into(), "x".into())]),
+            headers: Sorted::from([(header.into(), "x".into())]),
             ..TransformationTemplate::default()
         };
         Transforms {
@@ -572,8 +573,8 @@ mod tests {
             post_routing: Some(Transforms::default()),
         };
         let mut route = RouteTransformations::new(stages.clone());
-        route.clusters = BTreeMap::from([("c".into(), stages.clone())]);
-        route.destinations = BTreeMap::from([("0".into(), stages)]);
+        route.clusters = Sorted::from([("c".into(), stages.clone())]);
+        route.destinations = Sorted::from([("0".into(), stages)]);
         let read = RouteTransformations::from_json(route.to_json().as_bytes()).unwrap();
         assert_eq!(
             read,

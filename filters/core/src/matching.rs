@@ -11,9 +11,9 @@
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 
-use tenon_contract::{PathTemplate, Segment, TemplateError, normalize_path};
+use tenon_contract::{PathTemplate, Segment, Sorted, TemplateError, normalize_path};
 
 use crate::percent;
 
@@ -62,7 +62,7 @@ pub enum Error {
 #[derive(Debug, Clone, Default)]
 pub struct Functions {
     /// By each method that a function names; each has the functions of any method too.
-    by_method: BTreeMap<String, Routes>,
+    by_method: Sorted<String, Routes>,
     /// The functions of any method.
     any: Routes,
 }
@@ -72,7 +72,7 @@ struct Routes {
     full: matchit::Router<usize>,
     /// Those with a catch-all, by how many segments stand before it, most first: the router takes no catch-all beside a
     /// parameter.
-    greedy: BTreeMap<Reverse<usize>, matchit::Router<usize>>,
+    greedy: Sorted<Reverse<usize>, matchit::Router<usize>>,
 }
 
 /// The function that a request is for.
@@ -117,13 +117,13 @@ impl Functions {
     ) -> Result<Self, Error> {
         let mut templates = Vec::new();
         // By shape, then method ("" for any).
-        let mut taken: HashMap<String, BTreeMap<String, usize>> = HashMap::new();
-        let mut named = BTreeSet::new();
+        let mut taken: HashMap<String, Sorted<String, usize>> = HashMap::new();
+        let mut named = Sorted::new();
         for (index, (methods, path)) in functions.into_iter().enumerate() {
             let template =
                 PathTemplate::parse(path).map_err(|source| Error::Template { index, source })?;
             let at_path = taken.entry(template.shape()).or_default();
-            for method in tokens(index, methods)? {
+            for (method, ()) in tokens(index, methods)? {
                 if let Some(other) = at_path.insert(method.clone(), index) {
                     return Err(Error::Conflict {
                         index,
@@ -136,18 +136,18 @@ impl Functions {
                         path: path.to_owned(),
                     });
                 }
-                named.insert(method);
+                named.insert(method, ());
             }
             templates.push(template);
         }
-        if named.contains("GET") {
-            named.insert("HEAD".into());
+        if named.contains_key("GET") {
+            named.insert("HEAD".into(), ());
         }
         let mut table = Self::default();
-        for method in &named {
+        for method in named.keys() {
             let routes = match method.as_str() {
                 "" => &mut table.any,
-                _ => table.by_method.entry(method.clone()).or_default(),
+                _ => table.by_method.or_default(method.clone()),
             };
             let stand_in = if method == "HEAD" { "GET" } else { "" };
             for at_path in taken.values() {
@@ -202,10 +202,7 @@ impl Routes {
             }
         }
         let routes = match template.is_greedy() {
-            true => self
-                .greedy
-                .entry(Reverse(template.segments().len()))
-                .or_default(),
+            true => self.greedy.or_default(Reverse(template.segments().len())),
             false => &mut self.full,
         };
         routes.insert(route, index).map_err(|error| Error::Router {
@@ -245,9 +242,9 @@ fn may_be_taken(part: &str) -> bool {
 const ANY: &str = "ANY";
 
 /// The methods as they are looked up; "" for any.
-fn tokens(index: usize, methods: &[String]) -> Result<BTreeSet<String>, Error> {
+fn tokens(index: usize, methods: &[String]) -> Result<Sorted<String, ()>, Error> {
     if methods.is_empty() {
-        return Ok(BTreeSet::from([String::new()]));
+        return Ok([(String::new(), ())].into());
     }
     let token = |method: &String| match method.as_str() {
         "*" | ANY => Ok(String::new()),
@@ -259,7 +256,8 @@ fn tokens(index: usize, methods: &[String]) -> Result<BTreeSet<String>, Error> {
             method: method.clone(),
         }),
     };
-    methods.iter().map(token).collect()
+    let named = methods.iter().map(|method| Ok((token(method)?, ())));
+    named.collect()
 }
 
 #[cfg(test)]

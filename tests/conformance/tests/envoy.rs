@@ -35,9 +35,9 @@ static TURN: Mutex<()> = Mutex::const_new(());
 
 /// Each Envoy compiles it when it loads it, and may have fetched it before.
 #[test]
-fn the_wasm_stays_below_1250_kib() -> Result<()> {
+fn the_wasm_stays_below_740_kib() -> Result<()> {
     let size = std::fs::metadata(Filter::Wasm.artefact()?)?.len();
-    assert!(size <= 1250 * 1024, "dist/tenon.wasm has {size} bytes");
+    assert!(size <= 740 * 1024, "dist/tenon.wasm has {size} bytes");
     Ok(())
 }
 

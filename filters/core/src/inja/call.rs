@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tenon_contract::sort_by;
 
 use super::evaluate::{Evaluator, Result, number, unexpected};
 use super::function::Function;
@@ -299,7 +300,7 @@ impl<'e, 'a: 'e> Call<'e, 'a> {
             self.with.spend_on(&of, self.place)?;
         }
         let mut items = items.clone();
-        items.sort_by(order);
+        sort_by(&mut items, order);
         Ok(Datum::New(Value::Array(items)))
     }
 

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
 use serde_json::{Number, Value};
+use tenon_contract::Sorted;
 
 use super::function::Function;
 use super::local::{Local, Loop};
@@ -23,7 +23,7 @@ pub(super) const LOOP: &str = "loop";
 /// What expressions are evaluated with: the message and the variables that the template has set.
 pub(super) struct Evaluator<'a> {
     pub(super) scope: &'a dyn Scope,
-    pub(super) locals: BTreeMap<&'a str, Local<'a>>,
+    pub(super) locals: Sorted<&'a str, Local<'a>>,
     /// The innermost is the last.
     pub(super) loops: Vec<Loop>,
     /// Steps that are left.
@@ -44,7 +44,7 @@ impl<'a> Evaluator<'a> {
     pub(super) fn new(scope: &'a dyn Scope) -> Self {
         Self {
             scope,
-            locals: BTreeMap::new(),
+            locals: Sorted::new(),
             loops: Vec::new(),
             steps: Cell::new(MAX_STEPS),
         }

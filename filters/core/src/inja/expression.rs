@@ -95,9 +95,11 @@ impl<'t> Parser<'t> {
         let token = self.token;
         let term = match (token.kind, token.text) {
             (Kind::Number, text) => self.literal(place, number(text), "a number")?,
-            (Kind::String, text) => {
-                self.literal(place, serde_json::from_str(text).ok(), "a string")?
-            }
+            (Kind::String, text) => self.literal(
+                place,
+                serde_json::from_slice(text.as_bytes()).ok(),
+                "a string",
+            )?,
             (Kind::Name, "true") => self.literal(place, Some(true.into()), "")?,
             (Kind::Name, "false") => self.literal(place, Some(false.into()), "")?,
             (Kind::Name, "null") => self.literal(place, Some(Value::Null), "")?,
@@ -192,7 +194,7 @@ impl<'t> Parser<'t> {
             self.next();
         }
         let text = self.lexer.slice(start, self.token.end());
-        let value = serde_json::from_str(text).map_err(|error| {
+        let value = serde_json::from_slice(text.as_bytes()).map_err(|error| {
             place.compile_error(format!("not an array or object as in JSON: {error}"))
         })?;
         self.next();
@@ -279,5 +281,7 @@ fn number(text: &str) -> Option<Value> {
     if text == "-0" {
         return Some(0.into());
     }
-    serde_json::from_str::<Number>(text).ok().map(Value::Number)
+    serde_json::from_slice::<Number>(text.as_bytes())
+        .ok()
+        .map(Value::Number)
 }

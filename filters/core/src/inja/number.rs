@@ -110,8 +110,30 @@ pub(super) fn parse_float(text: &str) -> Result<Number> {
             end += 1 + sign + exponent;
         }
     }
-    let number = text.get(..end).and_then(|number| number.parse().ok());
-    from_float(number.ok_or_else(|| format!("'{text}' is not a decimal number"))?)
+    let number = as_json(text.get(..end).unwrap_or_default());
+    // All that is wrong with it now is that it is too large.
+    from_float(
+        serde_json::from_slice::<Number>(number.as_bytes()).map_or(f64::NAN, |it| float(&it)),
+    )
+}
+
+/// A decimal number as JSON has it, so that one reader of floats is enough: digits on both sides of the point, and neither
+/// a plus nor zeros in front.
+fn as_json(number: &str) -> String {
+    let (sign, number) = match number.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", number.trim_start_matches('+')),
+    };
+    let at = number.find(['.', 'e', 'E']).unwrap_or(number.len());
+    let (whole, rest) = number.split_at_checked(at).unwrap_or((number, ""));
+    let whole = whole.trim_start_matches('0');
+    let whole = if whole.is_empty() { "0" } else { whole };
+    match rest.strip_prefix('.') {
+        Some(fraction) if !fraction.starts_with(|c: char| c.is_ascii_digit()) => {
+            format!("{sign}{whole}.0{fraction}")
+        }
+        _ => format!("{sign}{whole}{rest}"),
+    }
 }
 
 const TOO_LARGE: &str = "the result is an integer that is too large";

@@ -1,6 +1,6 @@
 //! From tokens to statements.
 
-use std::collections::BTreeSet;
+use tenon_contract::Sorted;
 
 use super::evaluate::LOOP;
 use super::lexer::{Kind, Lexer, Piece, Token};
@@ -39,7 +39,7 @@ pub(super) struct Parser<'t> {
     /// Of the innermost open block, or of the template.
     nodes: Vec<Node>,
     open: Vec<Open>,
-    block_names: BTreeSet<&'t str>,
+    block_names: Sorted<&'t str, ()>,
 }
 
 /// A statement that waits for its end.
@@ -97,7 +97,7 @@ impl<'t> Parser<'t> {
             reads: Reads::default(),
             nodes: Vec::new(),
             open: Vec::new(),
-            block_names: BTreeSet::new(),
+            block_names: Sorted::new(),
         }
     }
 
@@ -240,7 +240,7 @@ impl<'t> Parser<'t> {
             return self.expected("a block's name");
         }
         let name = self.token.text;
-        if !self.block_names.insert(name) {
+        if self.block_names.insert(name, ()).is_some() {
             return self.error(format!("there already is a block '{name}'"));
         }
         self.next();

@@ -210,8 +210,10 @@ impl<'a> Renderer<'a> {
         }
         // Inja empties the variables, which then hide the message's of the same name.
         for name in key.into_iter().chain([name]) {
-            let local = self.evaluator.locals.entry(name);
-            local.or_insert(Local::Value(Value::Null)).clear();
+            let local = self.evaluator.locals.remove(name);
+            let mut local = local.unwrap_or(Local::Value(Value::Null));
+            local.clear();
+            self.evaluator.locals.insert(name, local);
         }
         self.leave_loop();
         Ok(())

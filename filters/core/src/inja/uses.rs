@@ -1,6 +1,6 @@
 //! What of a message a template reads, found out while it is parsed.
 
-use std::collections::BTreeSet;
+use tenon_contract::Sorted;
 
 use super::Uses;
 
@@ -9,7 +9,7 @@ use super::Uses;
 pub(super) struct Reads {
     body: bool,
     context: bool,
-    variables: BTreeSet<String>,
+    variables: Sorted<String, ()>,
     /// Names that are set here, and how many of them there were when each open block began.
     bound: Vec<String>,
     blocks: Vec<usize>,
@@ -32,7 +32,7 @@ impl Reads {
 
     /// A name that is looked up in the message only, set or not.
     pub(super) fn variable_of_message(&mut self, name: &str) {
-        self.variables.insert(name.to_owned());
+        self.variables.insert(name.to_owned(), ());
     }
 
     pub(super) fn bind(&mut self, name: String) {
@@ -63,7 +63,7 @@ impl Reads {
         Uses {
             body: self.body,
             context: self.context,
-            variables: self.variables.into_iter().collect(),
+            variables: self.variables.into_iter().map(|(name, ())| name).collect(),
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
+use tenon_contract::sort_by;
+
 use super::HexDigest;
 
 pub(super) const SECURITY_TOKEN: &str = "x-amz-security-token";
@@ -96,7 +98,7 @@ pub(super) fn write(
     if !given.is_sorted_by(|(a, _), (b, _)| compare(a, b).is_le()) {
         sorted = given.to_vec();
         // Stable: the values of one name stay in order.
-        sorted.sort_by(|(a, _), (b, _)| compare(a, b));
+        sort_by(&mut sorted, |(a, _), (b, _)| compare(a, b));
         given = &sorted;
     }
     let headers = Merged { given, own }.filter(|(name, _)| is_signed(name, settings));
@@ -259,7 +261,9 @@ fn write_query(out: &mut Vec<u8>, query: &[u8]) {
         parameters.push((part(), part()));
     }
     let text = |range: &Range<usize>| encoded.get(range.clone()).unwrap_or_default();
-    parameters.sort_by(|a, b| (text(&a.0), text(&a.1)).cmp(&(text(&b.0), text(&b.1))));
+    sort_by(&mut parameters, |a, b| {
+        (text(&a.0), text(&a.1)).cmp(&(text(&b.0), text(&b.1)))
+    });
     for (index, (name, value)) in parameters.iter().enumerate() {
         if index > 0 {
             out.push(b'&');

@@ -129,8 +129,6 @@ fn check_group(group: usize, groups: usize, place: &mut Place<'_>) -> Option<()>
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use tenon_contract::transform::{Empty, Transformation as Config, TransformationTemplate};
 
     use super::*;
@@ -145,7 +143,7 @@ mod tests {
                 ..Extraction::default()
             };
             let template = TransformationTemplate {
-                extractors: BTreeMap::from([(vec!["a"; parts].join("."), extraction)]),
+                extractors: [(vec!["a"; parts].join("."), extraction)].into(),
                 ..TransformationTemplate::default()
             };
             let config = Config {

@@ -1,8 +1,7 @@
 //! Headers and body as one JSON object (Gloo's `headerBodyTransform`; `body_header_transformer.cc` of envoy-gloo).
 
-use std::collections::BTreeMap;
-
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+use tenon_contract::Sorted;
 
 use super::transformation::Message;
 use super::{body, query};
@@ -18,29 +17,30 @@ pub(super) fn apply(
     if let Some(bytes) = message.body.filter(|bytes| !bytes.is_empty()) {
         object.insert("body".into(), text(bytes));
     }
-    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut all = Vec::new();
     host.each_header(side, &mut |name, value| {
         let value = String::from_utf8_lossy(value).into_owned();
         let name = String::from_utf8_lossy(name).into_owned();
-        all.entry(name).or_default().push(value);
+        all.push((name, value));
     });
+    let all = Sorted::group(all);
     if add_request_metadata && side == Side::Request {
         let path = host.header(side, ":path").unwrap_or_default();
         let path = String::from_utf8_lossy(&path);
         let (path, query) = query::split(&path);
         let parameters = query::decoded(query);
-        object.insert("multiValueHeaders".into(), json!(several(&all)));
-        object.insert("queryString".into(), json!(query));
+        object.insert("multiValueHeaders".into(), several(&all));
+        object.insert("queryString".into(), query.into());
         let method = host.header(side, ":method").unwrap_or_default();
         object.insert("httpMethod".into(), text(&method));
-        object.insert("path".into(), json!(path));
-        object.insert("queryStringParameters".into(), json!(last(&parameters)));
+        object.insert("path".into(), path.into());
+        object.insert("queryStringParameters".into(), last(&parameters));
         object.insert(
             "multiValueQueryStringParameters".into(),
-            json!(several(&parameters)),
+            several(&parameters),
         );
     }
-    object.insert("headers".into(), json!(last(&all)));
+    object.insert("headers".into(), last(&all));
     let bytes = Value::Object(object).to_string();
     let bodiless = body::is_bodiless(host, side, message.head);
     host.set_header(side, "content-type", b"application/json");
@@ -51,15 +51,23 @@ fn text(bytes: &[u8]) -> Value {
     Value::String(String::from_utf8_lossy(bytes).into_owned())
 }
 
-fn last<K: AsRef<str>, V: AsRef<str>>(all: &BTreeMap<K, Vec<V>>) -> BTreeMap<&str, &str> {
-    all.iter()
-        .filter_map(|(name, values)| Some((name.as_ref(), values.last()?.as_ref())))
-        .collect()
+fn last(all: &Sorted<String, Vec<String>>) -> Value {
+    let mut object = Map::new();
+    for (name, values) in all {
+        if let Some(value) = values.last() {
+            object.insert(name.clone(), value.as_str().into());
+        }
+    }
+    Value::Object(object)
 }
 
-fn several<K: AsRef<str>, V: AsRef<str>>(all: &BTreeMap<K, Vec<V>>) -> BTreeMap<&str, Vec<&str>> {
-    all.iter()
-        .filter(|(_, values)| values.len() > 1)
-        .map(|(name, values)| (name.as_ref(), values.iter().map(AsRef::as_ref).collect()))
-        .collect()
+fn several(all: &Sorted<String, Vec<String>>) -> Value {
+    let mut object = Map::new();
+    for (name, values) in all {
+        if values.len() > 1 {
+            let values = values.iter().map(|value| value.as_str().into());
+            object.insert(name.clone(), Value::Array(values.collect()));
+        }
+    }
+    Value::Object(object)
 }

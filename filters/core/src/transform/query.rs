@@ -1,6 +1,6 @@
 //! The query of a path.
 
-use std::collections::BTreeMap;
+use tenon_contract::Sorted;
 
 /// Path and query of a `:path`, without fragment.
 pub(super) fn split(path: &str) -> (&str, &str) {
@@ -15,12 +15,8 @@ pub(super) fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// All values by name, decoded.
-pub(super) fn decoded(query: &str) -> BTreeMap<String, Vec<String>> {
-    let mut all: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for (name, value) in pairs(query) {
-        all.entry(decode(name)).or_default().push(decode(value));
-    }
-    all
+pub(super) fn decoded(query: &str) -> Sorted<String, Vec<String>> {
+    Sorted::group(pairs(query).map(|(name, value)| (decode(name), decode(value))))
 }
 
 /// Decodes `%XX`; what is no encoding stays as it is, and what is no UTF-8 then becomes U+FFFD.

@@ -1,10 +1,11 @@
 //! Which rules are in force: those of the route, or those of the filter.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tenon_contract::Sorted;
 use tenon_contract::transform::{
     RouteTransformations, Stage, Stages, TRANSFORM_KEY, TransformConfig,
 };
@@ -26,8 +27,8 @@ pub struct Transformer {
 #[derive(Debug, Default)]
 pub struct RouteRules {
     stages: StageRules,
-    clusters: BTreeMap<String, StageRules>,
-    destinations: BTreeMap<String, StageRules>,
+    clusters: Sorted<String, StageRules>,
+    destinations: Sorted<String, StageRules>,
 }
 
 impl Transformer {
@@ -133,8 +134,8 @@ impl RouteRules {
             [&config.early, &config.regular, &config.post_routing],
             &mut place,
         );
-        let mut named = |field: &str, all: &BTreeMap<String, Stages>| {
-            let mut compiled = BTreeMap::new();
+        let mut named = |field: &str, all: &Sorted<String, Stages>| {
+            let mut compiled = Sorted::new();
             for (name, stages) in all {
                 let rules = StageRules::compile(
                     [&stages.early, &stages.regular, &stages.post_routing],

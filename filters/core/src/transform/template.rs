@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
+use tenon_contract::Sorted;
 use tenon_contract::transform::{
     InjaTemplate, ParseBodyBehavior, TRANSFORM_NAMESPACE, TransformationTemplate as Config,
 };
@@ -200,7 +200,7 @@ impl Template {
                 parsed => parsed?,
             };
         }
-        let mut extractions = BTreeMap::new();
+        let mut extractions = Sorted::new();
         for (name, extractor) in &self.extractors {
             let found = extractor
                 .extract(host, message.side, body)
@@ -298,7 +298,7 @@ struct Values<'a> {
     side: Side,
     context: Value,
     body: &'a [u8],
-    extractions: BTreeMap<&'a str, String>,
+    extractions: Sorted<&'a str, String>,
     random: OnceCell<u128>,
 }
 

@@ -1,6 +1,6 @@
 //! The requests whose instructions are counted.
 
-use std::collections::BTreeMap;
+use tenon_contract::Sorted;
 
 use anyhow::{Result, ensure};
 use tenon_contract::transform::{
@@ -102,7 +102,7 @@ fn azure() -> Result<Run> {
         key_in: KeyIn::Header,
     });
     let secret = SecretBlob::Azure(AzureKeys {
-        function_keys: BTreeMap::from([("default".into(), "x".repeat(56))]),
+        function_keys: [("default".into(), "x".repeat(56))].into(),
     });
     let config = AzureCall {
         name: "f".into(),
@@ -193,7 +193,7 @@ fn call(
 
 fn headers() -> TransformationTemplate {
     TransformationTemplate {
-        headers: BTreeMap::from([(
+        headers: Sorted::from([(
             "x-user".to_owned(),
             InjaTemplate::from(r#"user-{{ header("x-name") }}"#),
         )]),

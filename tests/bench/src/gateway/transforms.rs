@@ -1,7 +1,5 @@
 //! Rows that change requests by templates: the same change by each filter.
 
-use std::collections::BTreeMap;
-
 use anyhow::Result;
 use serde_json::{Value, json};
 use tenon_contract::NAMESPACE;
@@ -42,10 +40,11 @@ pub(super) fn way(row: &Row) -> Result<Way> {
 fn template(row: &Row) -> Option<TransformationTemplate> {
     let template = match row.shape.name {
         HEADERS => TransformationTemplate {
-            headers: BTreeMap::from([(
+            headers: [(
                 "x-user".to_owned(),
                 InjaTemplate::from(r#"user-{{ header("x-name") }}"#),
-            )]),
+            )]
+            .into(),
             headers_to_remove: vec!["x-internal".into()],
             passthrough: Some(Empty {}),
             ..TransformationTemplate::default()

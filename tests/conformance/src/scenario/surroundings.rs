@@ -235,7 +235,9 @@ impl Upstream {
         UpstreamConfig {
             upstream: UPSTREAM.into(),
             secret,
-            functions: serde_json::from_str(&self.functions).expect("a table of functions"),
+            functions: tenon_contract::json::Reader::new(self.functions.as_bytes())
+                .and_then(|mut reader| reader.whole())
+                .expect("a table of functions"),
             max_request_bytes: self.max_request_bytes,
             max_response_bytes: self.max_response_bytes,
             provider: self.cloud.provider(self.propagates_routing),

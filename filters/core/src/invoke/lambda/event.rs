@@ -5,13 +5,12 @@
 //! it, of the time of that, and of what does not change between tries.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use super::super::header;
 use super::super::snapshot::Snapshot;
 use super::Call;
 use crate::percent;
-use tenon_contract::{ORIGINAL_PATH, RequestShape};
+use tenon_contract::{ORIGINAL_PATH, RequestShape, Sorted};
 
 mod alb;
 mod api_gateway_v1;
@@ -86,8 +85,8 @@ fn client_path<'a>(call: &Call, client: &'a Snapshot) -> (Cow<'a, str>, Cow<'a, 
     )
 }
 
-type Last<'a> = BTreeMap<Cow<'a, str>, Cow<'a, str>>;
-type Multi<'a> = BTreeMap<Cow<'a, str>, Vec<Cow<'a, str>>>;
+type Last<'a> = Sorted<Cow<'a, str>, Cow<'a, str>>;
+type Multi<'a> = Sorted<Cow<'a, str>, Vec<Cow<'a, str>>>;
 
 fn last<'a>(all: &Multi<'a>) -> Last<'a> {
     all.iter()
@@ -98,11 +97,7 @@ fn last<'a>(all: &Multi<'a>) -> Last<'a> {
 /// A query's parameters as Gloo shows them.
 fn decoded<'a>(query: &str) -> Multi<'a> {
     let own = |text: &str| Cow::Owned(percent::decode(text).into_owned());
-    let mut all = Multi::new();
-    for (name, value) in query::pairs(query) {
-        all.entry(own(name)).or_default().push(own(value));
-    }
-    all
+    Sorted::group(query::pairs(query).map(|(name, value)| (own(name), own(value))))
 }
 
 fn text(bytes: &[u8]) -> Cow<'_, str> {
@@ -111,14 +106,14 @@ fn text(bytes: &[u8]) -> Cow<'_, str> {
 
 /// Headers as an event shows them. Where the route rewrites, `:path` is still the client's.
 fn headers<'a>(client: &'a Snapshot, pseudo: impl Fn(&str) -> Option<Cow<'a, str>>) -> Multi<'a> {
-    let mut all = Multi::new();
+    let mut all = Vec::new();
     for (name, value) in client.headers() {
         if header::is_hidden_from_events(name) {
             continue;
         }
         let name = text(name);
         match name.strip_prefix(':') {
-            None => all.entry(name).or_default().push(text(value)),
+            None => all.push((name, text(value))),
             Some(plain) => {
                 if let Some(shown) = pseudo(plain) {
                     let value = if plain == "path" {
@@ -127,12 +122,12 @@ fn headers<'a>(client: &'a Snapshot, pseudo: impl Fn(&str) -> Option<Cow<'a, str
                         text(value)
                     };
                     let name = if plain == "path" { name } else { shown };
-                    all.entry(name).or_default().push(value);
+                    all.push((name, value));
                 }
             }
         }
     }
-    all
+    Sorted::group(all)
 }
 
 #[cfg(test)]

@@ -3,11 +3,10 @@
 //! In all of them, names and values that would split the response are dropped, and headers that are the gateway's to set.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::value::RawValue;
-use tenon_contract::ResponseShape;
+use tenon_contract::{ResponseShape, Sorted};
 
 use super::super::header;
 
@@ -25,7 +24,7 @@ pub(crate) struct Unwrapped {
     pub(crate) malformed: bool,
 }
 
-pub(super) type Fields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+pub(super) type Fields<'a> = Sorted<Cow<'a, str>, &'a RawValue>;
 
 pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
@@ -72,7 +71,7 @@ pub(super) fn is_null(value: &RawValue) -> bool {
 }
 
 pub(super) fn read<'a, T: serde::Deserialize<'a>>(value: &'a RawValue) -> Option<T> {
-    serde_json::from_str(value.get()).ok()
+    serde_json::from_slice(value.get().as_bytes()).ok()
 }
 
 fn string(value: &RawValue) -> Option<Cow<'_, str>> {

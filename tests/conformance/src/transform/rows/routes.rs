@@ -1,7 +1,6 @@
 //! Whose rules are in force: the filter's, the route's, a cluster's; and which stage's.
 
-use std::collections::BTreeMap;
-
+use tenon_contract::Sorted;
 use tenon_contract::transform::{RequestRule, RouteTransformations, Stage, Stages, Transforms};
 
 use super::super::{Route, Row, by, regular};
@@ -32,8 +31,7 @@ pub(super) fn all() -> Vec<Row> {
     let by_cluster = || {
         let mut route = RouteTransformations::new(regular(marking("route")));
         let other = regular(marking("cluster"));
-        route.clusters =
-            BTreeMap::from([("plain".into(), other), ("empty".into(), Stages::default())]);
+        route.clusters = [("plain".into(), other), ("empty".into(), Stages::default())].into();
         route.to_json()
     };
     let other_cluster = |name: &'static str, cluster: &'static str| {
@@ -43,8 +41,8 @@ pub(super) fn all() -> Vec<Row> {
     };
     let by_destination = |name: &'static str, number| {
         let mut route = RouteTransformations::new(regular(marking("route")));
-        route.clusters = BTreeMap::from([("plain".into(), regular(marking("cluster")))]);
-        route.destinations = BTreeMap::from([
+        route.clusters = Sorted::from([("plain".into(), regular(marking("cluster")))]);
+        route.destinations = Sorted::from([
             ("0".into(), regular(marking("first"))),
             ("1".into(), regular(marking("second"))),
             ("2".into(), Stages::default()),

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
+use tenon_contract::Sorted;
 
 use super::query::pairs;
 use super::request::Request;
@@ -101,11 +102,6 @@ fn encode<'a>(request: &Request<'_>, body: &'a [u8]) -> (Cow<'a, str>, bool) {
 }
 
 fn parameters(query: &str) -> Multi<'_> {
-    let mut all = Multi::new();
-    for (name, value) in pairs(query) {
-        all.entry(Cow::Borrowed(name))
-            .or_default()
-            .push(Cow::Borrowed(value));
-    }
-    all
+    let own = |(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value));
+    Sorted::group(pairs(query).map(own))
 }

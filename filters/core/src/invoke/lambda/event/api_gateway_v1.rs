@@ -5,10 +5,10 @@
 //! of headers it has. The path stays encoded; parameters of the query are decoded.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::Serialize;
+use tenon_contract::Sorted;
 
 use super::query::{form_decode, pairs};
 use super::request::Request;
@@ -26,7 +26,7 @@ pub(super) struct Event<'a> {
     query_string_parameters: Option<Last<'a>>,
     multi_value_query_string_parameters: Option<Multi<'a>>,
     request_context: RequestContext<'a>,
-    path_parameters: Option<BTreeMap<&'a str, &'a str>>,
+    path_parameters: Option<Sorted<&'a str, &'a str>>,
     stage_variables: Option<()>,
     body: Option<Cow<'a, str>>,
     is_base64_encoded: bool,
@@ -129,10 +129,5 @@ impl<'a> Event<'a> {
 }
 
 fn parameters(query: &str) -> Multi<'_> {
-    let mut all = Multi::new();
-    for (name, value) in pairs(query) {
-        let values: &mut Vec<_> = all.entry(form_decode(name)).or_default();
-        values.push(form_decode(value));
-    }
-    all
+    Sorted::group(pairs(query).map(|(name, value)| (form_decode(name), form_decode(value))))
 }

@@ -5,11 +5,10 @@
 //! client sent it. It is left here, so that an encoded slash or question mark stays one.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::net::IpAddr;
 
 use serde::Serialize;
+use tenon_contract::Sorted;
 
 use super::query::{form_decode, pairs};
 use super::request::Request;
@@ -28,11 +27,11 @@ pub(super) struct Event<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     cookies: Vec<Cow<'a, str>>,
     headers: Last<'a>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "Sorted::is_empty")]
     query_string_parameters: Last<'a>,
     request_context: RequestContext<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    path_parameters: Option<BTreeMap<&'a str, &'a str>>,
+    path_parameters: Option<Sorted<&'a str, &'a str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<Cow<'a, str>>,
     is_base64_encoded: bool,
@@ -136,19 +135,6 @@ fn split_cookies<'a>(header: &Cow<'a, str>) -> Vec<Cow<'a, str>> {
 
 /// Decoded; several values of one name are joined by commas.
 fn parameters(query: &str) -> Last<'_> {
-    let mut all = Last::new();
-    for (name, value) in pairs(query) {
-        let value = form_decode(value);
-        match all.entry(form_decode(name)) {
-            Entry::Vacant(entry) => {
-                entry.insert(value);
-            }
-            Entry::Occupied(mut entry) => {
-                let joined = entry.get_mut().to_mut();
-                joined.push(',');
-                joined.push_str(&value);
-            }
-        }
-    }
-    all
+    let all = pairs(query).map(|(name, value)| (form_decode(name), form_decode(value)));
+    Sorted::group(all).into_iter().map(join).collect()
 }

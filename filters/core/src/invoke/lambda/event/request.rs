@@ -1,7 +1,6 @@
 //! The client's request in the terms of AWS's shapes.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use super::super::super::snapshot::Snapshot;
@@ -9,6 +8,7 @@ use super::super::Call;
 use super::{Multi, client_path, headers, text};
 use crate::host::Connection;
 use crate::sign::{PayloadHash, common_log};
+use tenon_contract::Sorted;
 
 /// What of an event is neither in the client's request nor in the call.
 #[derive(Debug, Default)]
@@ -202,7 +202,7 @@ impl<'a> Request<'a> {
         self.origin.resource
     }
 
-    pub(super) fn path_parameters(&self) -> Option<BTreeMap<&'a str, &'a str>> {
+    pub(super) fn path_parameters(&self) -> Option<Sorted<&'a str, &'a str>> {
         let all = self.origin.path_parameters;
         (!all.is_empty()).then(|| all.iter().copied().collect())
     }

@@ -1,6 +1,7 @@
 //! What holds for events of all shapes, and what a function in Rust reads of AWS's: the types are those of AWS's own
 //! runtime, which knows nothing of this crate.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_lambda_events::alb::AlbTargetGroupRequest;

@@ -1,8 +1,7 @@
 //! Status and headers that a function chose for an answer that it streams.
 
-use std::collections::BTreeSet;
-
 use serde_json::value::RawValue;
+use tenon_contract::Sorted;
 
 use crate::invoke::lambda::unwrap::{self, Fields, Unwrapped};
 
@@ -26,12 +25,12 @@ pub(super) fn read(text: &[u8]) -> Option<Unwrapped> {
     let single = object("headers")?;
     let several = object("multiValueHeaders")?;
     // On the same name the several values win, as in an answer that is not streamed.
-    let winners: BTreeSet<String> = several
+    let winners: Sorted<String, ()> = several
         .keys()
-        .map(|name| name.to_ascii_lowercase())
+        .map(|name| (name.to_ascii_lowercase(), ()))
         .collect();
     for (name, value) in single {
-        if !winners.contains(&name.to_ascii_lowercase()) {
+        if !winners.contains_key(&name.to_ascii_lowercase()) {
             unwrap::push(&mut chosen.headers, &name, &unwrap::shown(value));
         }
     }

@@ -10,10 +10,9 @@
 //! An answer that AWS would not take is answered as AWS does, with a 502 and its own words. What is `null` counts as not
 //! there, which is kinder than a load balancer.
 
-use std::collections::BTreeSet;
-
 use base64::Engine as _;
 use serde_json::value::RawValue;
+use tenon_contract::Sorted;
 
 use super::{BASE64, Fields, Unwrapped, is_final_status, is_null, is_too_much, push, read, string};
 
@@ -26,12 +25,12 @@ pub(super) fn api_gateway_v1(answer: &[u8]) -> Unwrapped {
             ..Unwrapped::default()
         };
         let several = object(&fields, "multiValueHeaders")?;
-        let winners: BTreeSet<String> = several
+        let winners: Sorted<String, ()> = several
             .keys()
-            .map(|name| name.to_ascii_lowercase())
+            .map(|name| (name.to_ascii_lowercase(), ()))
             .collect();
         for (name, value) in object(&fields, "headers")? {
-            if !winners.contains(&name.to_ascii_lowercase()) {
+            if !winners.contains_key(&name.to_ascii_lowercase()) {
                 put_scalar(&mut unwrapped, &name, value)?;
             }
         }

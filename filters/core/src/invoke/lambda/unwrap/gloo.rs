@@ -2,10 +2,10 @@
 //! (`aws_lambda_filter.cc`). What differs on purpose: values of `set-cookie` stay apart instead of being joined by
 //! commas; names and values that would split the response are dropped in both forms; bodies may hold NUL bytes.
 
-use std::collections::BTreeSet;
-
 use base64::Engine as _;
+use serde_json::Number;
 use serde_json::value::RawValue;
+use tenon_contract::Sorted;
 
 use super::{
     BASE64, Fields, Unwrapped, is_final_status, is_null, is_too_much, push, read, shown, string,
@@ -49,12 +49,12 @@ fn read_api_gateway(answer: &[u8]) -> Result<Unwrapped, &'static str> {
     let single = object("headers", "invalid headers object")?;
     let several = object("multiValueHeaders", "invalid multiValueHeaders object")?;
     // On the same name the several values win (AWS: "Lambda proxy integrations", output format).
-    let winners: BTreeSet<String> = several
+    let winners: Sorted<String, ()> = several
         .keys()
-        .map(|name| name.to_ascii_lowercase())
+        .map(|name| (name.to_ascii_lowercase(), ()))
         .collect();
     for (name, value) in single {
-        if !winners.contains(&name.to_ascii_lowercase()) {
+        if !winners.contains_key(&name.to_ascii_lowercase()) {
             push(&mut unwrapped.headers, &name, &shown(value));
         }
     }
@@ -105,12 +105,9 @@ fn read_alb(answer: &[u8], default_status: u16) -> Option<Unwrapped> {
         ..Unwrapped::default()
     };
     if let Some(status) = fields.get("statusCode") {
-        let status: f64 = read(status)?;
+        let status = read::<Number>(status)?.as_f64()?;
         // A whole number of three digits, however it is written.
-        unwrapped.status = format!("{}", status.trunc())
-            .parse()
-            .ok()
-            .filter(is_final_status)?;
+        unwrapped.status = Some(status as u16).filter(is_final_status)?;
     }
     let encoded = match fields.get("isBase64Encoded") {
         None => false,
