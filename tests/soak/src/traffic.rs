@@ -284,9 +284,9 @@ async fn ask(client: &mut Client, kind: Kind, id: u64) -> Result<()> {
     }
 }
 
-/// A request for what is edited.
+/// A request for what is edited. Without a body: an answer that comes before the end of one costs the connection.
 pub(crate) fn churned(path: &str) -> Request<RequestBody> {
-    let mut request = post(path, "{}");
+    let mut request = get(path);
     let host = HeaderValue::from_static(CHURNED);
     request.headers_mut().insert("host", host);
     request
