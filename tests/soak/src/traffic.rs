@@ -245,11 +245,7 @@ async fn ask(client: &mut Client, kind: Kind, id: u64) -> Result<()> {
             "function_error",
         ),
         Kind::Throttled => is(&client.send(post("/busy", text)).await?, 429, "throttled"),
-        Kind::NoCredentials => is(
-            &client.send(post("/locked", text)).await?,
-            503,
-            "no_credentials",
-        ),
+        Kind::NoCredentials => is(&client.send(get("/locked")).await?, 503, "no_credentials"),
         Kind::Transformed => {
             let answer = client.send(post("/transformed/a/last", text)).await?;
             is(&answer, 200, "")?;
