@@ -49,12 +49,16 @@ pub(crate) fn gateway() -> Value {
 
 pub(crate) fn lambda(name: &str, secret: &str, address: SocketAddr) -> Value {
     let functions = FUNCTIONS.map(|name| json!({"logicalName": name, "lambdaFunctionName": name}));
-    let spec = json!({"aws": {
-        "region": "us-east-1",
-        "endpointUrl": format!("http://{address}"),
-        "secretRef": {"name": secret, "namespace": "default"},
-        "lambdaFunctions": functions,
-    }});
+    let spec = json!({
+        // Envoy's default is three at a time.
+        "circuitBreakers": {"maxRetries": 1024},
+        "aws": {
+            "region": "us-east-1",
+            "endpointUrl": format!("http://{address}"),
+            "secretRef": {"name": secret, "namespace": "default"},
+            "lambdaFunctions": functions,
+        },
+    });
     object("Upstream", name, &spec)
 }
 

@@ -245,11 +245,7 @@ async fn ask(client: &mut Client, kind: Kind, id: u64) -> Result<()> {
             "function_error",
         ),
         Kind::Throttled => is(&client.send(post("/busy", text)).await?, 429, "throttled"),
-        Kind::NoCredentials => is(
-            &client.send(post("/locked", text)).await?,
-            503,
-            "no_credentials",
-        ),
+        Kind::NoCredentials => is(&client.send(get("/locked")).await?, 503, "no_credentials"),
         Kind::Transformed => {
             let answer = client.send(post("/transformed/a/last", text)).await?;
             is(&answer, 200, "")?;
@@ -284,9 +280,9 @@ async fn ask(client: &mut Client, kind: Kind, id: u64) -> Result<()> {
     }
 }
 
-/// A request for what is edited.
+/// A request for what is edited. Without a body: an answer that comes before the end of one costs the connection.
 pub(crate) fn churned(path: &str) -> Request<RequestBody> {
-    let mut request = post(path, "{}");
+    let mut request = get(path);
     let host = HeaderValue::from_static(CHURNED);
     request.headers_mut().insert("host", host);
     request
