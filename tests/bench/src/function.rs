@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use tenon_e2e::eventstream;
 
 use crate::message;
-use crate::rows::{HEADERS, JSON, PLAIN, Row};
+use crate::rows::{HEADERS, JSON, PLAIN, REST, Row};
 use crate::wire::Messages;
 
 /// The size of what is streamed.
@@ -60,9 +60,10 @@ fn expect(row: &Row) -> Expected {
         body.len()
     );
     let transformed = row.group.name == "transform" && !plain;
+    let named = transformed && row.shape.name == HEADERS || row.group.name == REST && !plain;
     Expected {
         answer: [head.as_bytes(), &body].concat(),
-        header: (transformed && row.shape.name == HEADERS).then_some("x-user: user-ann"),
+        header: named.then_some("x-user: user-ann"),
         body: (transformed && row.shape.name == JSON).then_some((&message::TRANSFORMED[..], 256)),
     }
 }

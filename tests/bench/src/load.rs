@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow, ensure};
 
 use crate::message;
-use crate::rows::Row;
+use crate::rows::{REST, Row};
 use crate::wire::Messages;
 
 /// Requests of one kind.
@@ -69,7 +69,7 @@ fn request(row: &Row) -> Vec<u8> {
         "{method} /{} HTTP/1.1\r\nhost: bench.test\r\naccept: */*\r\n",
         row.id()
     );
-    if row.group.name == "transform" {
+    if matches!(row.group.name, "transform" | REST) {
         request += "x-name: ann\r\nx-internal: 1\r\n";
     }
     if row.shape.body > 0 {

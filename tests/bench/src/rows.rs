@@ -79,6 +79,13 @@ pub(crate) const GROUPS: &[Group] = &[
         ],
         on_request: false,
     },
+    // A REST function: a path and a header are made of two parameters.
+    Group {
+        name: REST,
+        variants: &[PLAIN, "so", "wasm"],
+        shapes: &[Shape::new("parameters", 0, 1_500)],
+        on_request: false,
+    },
     // Where the time of a call goes: each variant is a part of it.
     Group {
         name: "anatomy",
@@ -101,6 +108,8 @@ pub(crate) const GROUPS: &[Group] = &[
     },
 ];
 
+/// Functions that are requests made by templates.
+pub(crate) const REST: &str = "rest";
 /// Proxying, and no more.
 pub(crate) const PLAIN: &str = "plain";
 /// Envoy's own filter.
