@@ -155,6 +155,10 @@ impl Translator {
                 let key = object.key.clone();
                 self.mark_appearance(&key, true, work);
                 let entry = self.objects.0.entry(key.clone()).or_default();
+                let labels = entry.object.as_ref().map(|object| &object.labels);
+                // Gateways select by labels.
+                work.listeners |=
+                    key.kind == Kind::VirtualService && labels != Some(&object.labels);
                 entry.object = Some(object);
                 entry.rejected.clear();
                 self.mark(key, work);

@@ -7,7 +7,7 @@ use envoy_types::pb::envoy::config::common::mutation_rules::v3 as mutation;
 use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation::v3::HeaderMutation;
 use prost::Message;
 use tenon_contract::HEADER_PREFIX;
-use tenon_model::{Gateway, ObjectKey, Problem};
+use tenon_model::{Gateway, ObjectKey, Problem, RouteConfigurationOptions};
 
 use crate::output::Module;
 use crate::proto::{
@@ -19,6 +19,9 @@ use crate::{access_log, filters, names};
 
 /// `RouteConfiguration.virtual_hosts`
 const VIRTUAL_HOSTS: u32 = 2;
+
+/// The largest body that a route may answer with by itself, if a gateway does not say more: Envoy's own limit.
+const MOST_BODY: u32 = 4_096;
 
 /// The route tables of a gateway, by name. One for now; a large one can be cut in pieces here.
 pub(crate) struct RouteTables {
@@ -33,11 +36,17 @@ pub(crate) struct RouteTables {
 /// first gets it, because Envoy would refuse the whole table.
 pub(crate) fn route_tables<'a>(
     listener: &str,
+    options: RouteConfigurationOptions,
     hosts: impl Iterator<Item = (&'a ObjectKey, &'a VirtualHostForm)>,
 ) -> RouteTables {
     let name = names::route_table(listener);
     let mut bytes = route::RouteConfiguration {
         name: name.clone(),
+        most_specific_header_mutations_wins: options.most_specific_header_mutations_wins,
+        // The model knows no larger one; a smaller limit would have Envoy refuse the whole table.
+        max_direct_response_body_size_bytes: options
+            .max_direct_response_body_size_bytes
+            .map(|most| uint(most.max(MOST_BODY))),
         ..route::RouteConfiguration::default()
     }
     .encode_to_vec();
@@ -79,6 +88,7 @@ pub(crate) fn route_tables<'a>(
 }
 
 pub(crate) fn translate(name: &str, gateway: &Gateway, module: &Module, needs: &Needs) -> Vec<u8> {
+    let logs = &gateway.options.access_logging_service.access_log;
     let manager = hcm::HttpConnectionManager {
         stat_prefix: "http".to_owned(),
         route_specifier: Some(hcm::http_connection_manager::RouteSpecifier::Rds(
@@ -87,7 +97,7 @@ pub(crate) fn translate(name: &str, gateway: &Gateway, module: &Module, needs: &
                 route_config_name: names::route_table(name),
             },
         )),
-        http_filters: filters::of_listener(module, !gateway.access_logs.is_empty(), needs),
+        http_filters: filters::of_listener(module, !logs.is_empty(), needs),
         use_remote_address: boolean(true),
         normalize_path: boolean(true),
         // Gloo allows them by default.
@@ -96,7 +106,7 @@ pub(crate) fn translate(name: &str, gateway: &Gateway, module: &Module, needs: &
             ..hcm::http_connection_manager::UpgradeConfig::default()
         }],
         early_header_mutation_extensions: vec![forged_headers()],
-        access_log: access_log::translate(&gateway.access_logs, module),
+        access_log: access_log::translate(logs, module),
         ..hcm::HttpConnectionManager::default()
     };
     let filter = listener::Filter {

@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tenon_model::{Gateway, Kind, ObjectKey, Problem, Spec};
+use tenon_model::{
+    Gateway, HttpGateway, Kind, ListenerOptions, ObjectKey, Problem, RouteConfigurationOptions,
+    Spec, VirtualServices,
+};
 
-use super::{DEFAULT_PROXY, HostUnit, Listeners, Translator, Work};
+use super::{DEFAULT_PROXY, Listeners, Translator, Work};
 use crate::listener::{self, RouteTables};
 use crate::names;
 use crate::output::{ProxyName, ResourceId, ResourceType};
@@ -35,7 +38,7 @@ impl Translator {
             }
             let bound = Bound {
                 key: key.as_ref(),
-                tables: listener::route_tables(&name, selected.into_iter()),
+                tables: listener::route_tables(&name, gateway.route_options, selected.into_iter()),
                 listener: listener::translate(&name, gateway, &self.options.module, &needs).into(),
                 name,
             };
@@ -47,7 +50,7 @@ impl Translator {
     }
 
     /// The gateways, or the default one in a folder without any. A broken one is one too: no other takes its place.
-    fn gateways(&self) -> Vec<(Option<ObjectKey>, Gateway)> {
+    fn gateways(&self) -> Vec<(Option<ObjectKey>, Box<Gateway>)> {
         let entries = self.objects.of_kind(Kind::Gateway);
         let mut any = false;
         let gateways = entries
@@ -67,32 +70,29 @@ impl Translator {
     fn selected<'a>(
         &'a self,
         key: &Option<ObjectKey>,
-        gateway: &Gateway,
+        gateway: &'a Gateway,
         listeners: &mut Listeners,
-    ) -> Box<dyn Iterator<Item = (&'a ObjectKey, &'a VirtualHostForm)> + 'a> {
-        let with_domains = |(key, unit): (&'a ObjectKey, &'a HostUnit)| {
-            (!unit.form.domains.is_empty()).then_some((key, &unit.form))
-        };
-        if gateway.virtual_services.is_empty() {
-            return Box::new(self.hosts.iter().filter_map(with_domains));
-        }
-        let mut chosen = BTreeSet::new();
-        for (index, reference) in gateway.virtual_services.iter().enumerate() {
-            let host = reference.key(Kind::VirtualService);
-            if !self.objects.0.contains_key(&host)
-                && let Some(key) = key
-            {
-                let field = format!("spec.httpGateway.virtualServices[{index}]");
-                let text = format!("virtual service {reference} does not exist");
-                listeners.problem(key, Problem::warning(field, text));
+    ) -> impl Iterator<Item = (&'a ObjectKey, &'a VirtualHostForm)> {
+        let meant = gateway.http_gateway.virtual_services();
+        if let (VirtualServices::Named(names), Some(key)) = (&meant, key) {
+            for (index, reference) in names.iter().enumerate() {
+                if !self
+                    .objects
+                    .0
+                    .contains_key(&reference.key(Kind::VirtualService))
+                {
+                    let field = format!("spec.httpGateway.virtualServices[{index}]");
+                    let text = format!("virtual service {reference} does not exist");
+                    listeners.problem(key, Problem::warning(field, text));
+                }
             }
-            chosen.insert(host);
         }
-        let units = self
-            .hosts
-            .iter()
-            .filter(move |(key, _)| chosen.contains(*key));
-        Box::new(units.filter_map(with_domains))
+        let units = self.hosts.iter().filter(move |(key, unit)| {
+            let labels = || Some(&self.objects.0.get(key)?.object.as_ref()?.labels);
+            !unit.form.domains.is_empty()
+                && labels().is_some_and(|labels| meant.contains(key, labels))
+        });
+        units.map(|(key, unit)| (key, &unit.form))
     }
 
     /// Tells of the listeners and route tables, and drops those that are no more.
@@ -223,14 +223,15 @@ impl Assembly {
     }
 }
 
-fn default_gateway(bind: SocketAddr) -> Gateway {
-    Gateway {
+fn default_gateway(bind: SocketAddr) -> Box<Gateway> {
+    Box::new(Gateway {
         bind_address: bind.ip(),
         bind_port: bind.port(),
         proxy_names: vec![DEFAULT_PROXY.to_owned()],
-        virtual_services: Vec::new(),
-        access_logs: Vec::new(),
-    }
+        http_gateway: HttpGateway::default(),
+        options: ListenerOptions::default(),
+        route_options: RouteConfigurationOptions::default(),
+    })
 }
 
 /// The keys whose values differ.
