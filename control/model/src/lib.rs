@@ -28,6 +28,7 @@ mod regex;
 mod rest;
 mod retries;
 mod route_options;
+mod schema;
 mod secret;
 mod settings;
 mod ssl;
@@ -55,10 +56,11 @@ pub use retries::{RateLimitedBackOff, ResetFormat, ResetHeader, RetryBackOff, Re
 pub use route_options::{HostRewrite, RegexRewrite, RouteOptions, Shadowing};
 pub use secret::{GcpKey, Secret, TlsSecret};
 pub use settings::{AwsSettings, Settings, TransformationSettings};
-pub use ssl::{SslCertificates, SslParameters, TlsVersion, UpstreamSsl};
+pub use ssl::{SslCertificates, SslFiles, SslParameters, TlsVersion, UpstreamSsl};
 pub use transformation::Transformations;
 pub use upstream::{
-    CircuitBreakers, ConnectionConfig, Host, StaticUpstream, TcpKeepalive, Upstream, UpstreamType,
+    CircuitBreakers, CommonHttpProtocolOptions, ConnectionConfig, Host, StaticUpstream,
+    TcpKeepalive, Upstream, UpstreamType,
 };
 pub use virtual_service::{Route, VirtualHostOptions, VirtualService};
 
@@ -75,6 +77,17 @@ pub enum Kind {
     Upstream,
     /// `gateway.solo.io/v1`
     VirtualService,
+}
+
+/// The JSON Schema of what a kind of resource says (of `spec`, where there is one), as a CRD's.
+pub fn schema(kind: Kind) -> serde_json::Value {
+    let schema = match kind {
+        Kind::Upstream => <Upstream as read::Read>::schema(),
+        Kind::Gateway | Kind::Secret | Kind::Settings | Kind::VirtualService => {
+            schema::Schema::open_object()
+        }
+    };
+    schema.into_value()
 }
 
 /// What identifies a resource.

@@ -12,6 +12,7 @@ use crate::output::{
 use crate::route::Upstreams;
 use crate::virtual_host::VirtualHostForm;
 
+mod anew;
 mod clusters;
 mod hosts;
 mod listeners;
@@ -83,6 +84,8 @@ struct Listeners {
 struct Work {
     clusters: BTreeSet<ObjectKey>,
     hosts: BTreeSet<ObjectKey>,
+    /// Credentials that a cluster uses no more.
+    credentials: BTreeSet<String>,
     /// TLS secrets whose resources may change.
     secrets: BTreeSet<ObjectKey>,
     listeners: bool,
@@ -122,22 +125,28 @@ impl Translator {
         for change in changes {
             self.take_in(change, &mut work);
         }
+        self.settle(&mut work);
+        work.update
+    }
+
+    /// Derives what is to be looked at: what is referred to before what refers to it.
+    fn settle(&mut self, work: &mut Work) {
         for key in std::mem::take(&mut work.clusters) {
-            self.derive_cluster(key, &mut work);
+            self.derive_cluster(key, work);
         }
+        self.forget_unused_credentials(work);
         for key in std::mem::take(&mut work.secrets) {
-            self.derive_secret(&key, &mut work);
+            self.derive_secret(&key, work);
         }
         for key in std::mem::take(&mut work.hosts) {
-            self.derive_host(key, &mut work);
+            self.derive_host(key, work);
         }
-        if work.listeners {
-            self.derive_listeners(&mut work);
+        if std::mem::take(&mut work.listeners) {
+            self.derive_listeners(work);
         }
         for key in std::mem::take(&mut work.statuses) {
-            self.derive_status(key, &mut work);
+            self.derive_status(key, work);
         }
-        work.update
     }
 
     fn take_in(&mut self, change: Change, work: &mut Work) {
@@ -173,9 +182,11 @@ impl Translator {
                 };
             }
             Change::Credentials { name, problem } => {
-                if let Some(users) = self.users_of_credentials.get(&name) {
-                    work.statuses.extend(users.iter().cloned());
-                }
+                // As with resources.
+                let Some(users) = self.users_of_credentials.get(&name) else {
+                    return;
+                };
+                work.statuses.extend(users.iter().cloned());
                 match problem {
                     Some(problem) => self.credential_problems.insert(name, problem),
                     None => self.credential_problems.remove(&name),
