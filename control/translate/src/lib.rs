@@ -26,6 +26,7 @@ mod route;
 mod secret;
 mod status;
 mod tls;
+mod transforms;
 mod virtual_host;
 mod wire;
 
@@ -36,3 +37,4 @@ pub use output::{
     Change, CredentialSource, Module, ProxyName, Resource, ResourceId, ResourceType, State, Status,
     StatusMessage, TranslatorOptions, Update,
 };
+pub use transforms::transform_filter;
