@@ -27,6 +27,7 @@ mod route_table;
 mod secret;
 mod status;
 mod tls;
+mod transforms;
 mod virtual_host;
 mod wire;
 
@@ -37,3 +38,4 @@ pub use output::{
     Change, CredentialSource, Module, ProxyName, Resource, ResourceId, ResourceType, State, Status,
     StatusMessage, TranslatorOptions, Update,
 };
+pub use transforms::transform_filter;

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use prost::Message;
-use tenon_contract::transform::{RouteTransformations, Stage, Stages, TRANSFORM_KEY};
+use tenon_contract::transform::{RouteTransformations, Stage, TRANSFORM_KEY};
 use tenon_contract::{NAMESPACE, Sorted};
 use tenon_model::{
     Action, HeaderManipulation, Kind, ObjectKey, ObjectRef, Problem, ProblemLevel, Route, Settings,
@@ -15,7 +15,7 @@ use crate::proto::route;
 use crate::retries::retry_policy;
 use crate::route::{Routes, Upstreams, to_add};
 use crate::wire::{self, Metadata, PerFilter};
-use crate::{filters, matcher, names};
+use crate::{filters, matcher, names, transforms};
 
 /// `VirtualHost.domains`
 const DOMAINS: u32 = 2;
@@ -122,8 +122,9 @@ pub(crate) fn translate(
         let own = transformations(from, options, seen.settings());
         let tells = own.as_ref().is_some_and(|own| !own.destinations.is_empty());
         needs.destinations |= tells;
-        needs.stages.extend(own.iter().flat_map(used));
-        let transforms = own.map(|own| own.to_json());
+        needs.stages.extend(own.iter().flat_map(transforms::used));
+        let on: Vec<_> = own.iter().flat_map(transforms::switched_on).collect();
+        let rules = own.map(|own| own.to_json());
         let several = forms.len() > 1;
         for (function, mut form) in forms.into_iter().enumerate() {
             if !form.calls.is_empty() {
@@ -131,13 +132,10 @@ pub(crate) fn translate(
                 form.per_filter.extend(filters::guard_on(shown));
             }
             let mut texts = std::mem::take(&mut form.calls);
-            texts.extend(
-                transforms
-                    .clone()
-                    .map(|text| (TRANSFORM_KEY.to_owned(), text)),
-            );
+            texts.extend(rules.clone().map(|text| (TRANSFORM_KEY.to_owned(), text)));
+            form.per_filter.extend(on.iter().cloned());
             if tells {
-                filters::tell_destinations(&mut form.route);
+                transforms::tell_destinations(&mut form.route);
             }
             let per_filter = PerFilter {
                 configs: std::mem::take(&mut form.per_filter),
@@ -216,18 +214,6 @@ fn transformations(
     let mut all = RouteTransformations::new(stages);
     all.destinations = own;
     Some(all)
-}
-
-/// The stages of a route and its destinations.
-fn used(all: &RouteTransformations) -> impl Iterator<Item = Stage> {
-    let own = Stages {
-        early: all.early.clone(),
-        regular: all.regular.clone(),
-        post_routing: all.post_routing.clone(),
-    };
-    let destinations = all.destinations.values().flat_map(Stages::used);
-    let used: BTreeSet<Stage> = own.used().chain(destinations).collect();
-    used.into_iter()
 }
 
 /// Remembers what was looked at.
