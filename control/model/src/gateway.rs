@@ -92,23 +92,21 @@ pub struct RouteConfigurationOptions {
 
 /// Which virtual services are meant.
 #[derive(Debug, Clone, PartialEq)]
-pub enum VirtualServices<'a> {
+pub enum VirtualServices {
     /// These.
-    Named(&'a [ObjectRef]),
+    Named(Vec<ObjectRef>),
     /// Those that fit.
     Selected(Selector),
 }
 
 impl HttpGateway {
     /// Which virtual services are meant. As with Gloo, expressions come before labels, and labels before names.
-    pub fn virtual_services(&self) -> VirtualServices<'_> {
+    pub fn virtual_services(&self) -> VirtualServices {
         let labels = self.virtual_service_selector.iter();
         let requirements = match &self.virtual_service_expressions {
             Some(expressions) => expressions.expressions.clone(),
-            None if self.virtual_service_selector.is_empty()
-                && !self.virtual_services.is_empty() =>
-            {
-                return VirtualServices::Named(&self.virtual_services);
+            None if labels.len() == 0 && !self.virtual_services.is_empty() => {
+                return VirtualServices::Named(self.virtual_services.clone());
             }
             None => labels
                 .map(|(key, value)| Requirement {
@@ -126,14 +124,22 @@ impl HttpGateway {
     }
 }
 
-impl VirtualServices<'_> {
+impl VirtualServices {
     /// Whether a virtual service is meant.
-    pub fn contains(&self, key: &ObjectKey, labels: &BTreeMap<String, String>) -> bool {
+    pub fn contain(&self, key: &ObjectKey, labels: &BTreeMap<String, String>) -> bool {
+        match self {
+            Self::Named(_) => self.names(key),
+            Self::Selected(selector) => selector.matches(&key.namespace, labels),
+        }
+    }
+
+    /// Whether a virtual service is meant by its name.
+    pub fn names(&self, key: &ObjectKey) -> bool {
         match self {
             Self::Named(names) => names
                 .iter()
                 .any(|name| name.namespace == key.namespace && name.name == key.name),
-            Self::Selected(selector) => selector.matches(&key.namespace, labels),
+            Self::Selected(_) => false,
         }
     }
 }

@@ -23,6 +23,7 @@ mod provider;
 mod rest;
 mod retries;
 mod route;
+mod route_table;
 mod secret;
 mod status;
 mod tls;

@@ -33,6 +33,18 @@ pub(crate) struct Needs {
     pub(crate) destinations: bool,
 }
 
+impl Needs {
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What both need.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.stages.extend(&other.stages);
+        self.destinations |= other.destinations;
+    }
+}
+
 /// What a virtual service comes to.
 #[derive(Clone, PartialEq, Default)]
 pub(crate) struct VirtualHostForm {
