@@ -25,6 +25,7 @@ mod gateway;
 mod gcp;
 mod header;
 mod listener_options;
+mod listener_ssl;
 mod matcher;
 mod read;
 mod regex;
@@ -58,6 +59,7 @@ pub use gateway::{
 pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
 pub use header::{HeaderManipulation, HeaderToAdd};
 pub use listener_options::ListenerOptions;
+pub use listener_ssl::{OcspStaplePolicy, SslConfig};
 pub use matcher::{HeaderMatcher, Matcher, PathMatcher, QueryMatcher, ValueMatcher};
 pub use regex::regex_size;
 pub use rest::{RestDestination, RestSpec};
@@ -65,8 +67,11 @@ pub use retries::{RateLimitedBackOff, ResetFormat, ResetHeader, RetryBackOff, Re
 pub use route_options::{HostRewrite, RegexRewrite, RouteOptions, Shadowing};
 pub use secret::{GcpKey, Secret, TlsSecret};
 pub use selector::{LabelValues, Requirement, Selector};
-pub use settings::{AwsSettings, Settings, TransformationSettings};
-pub use ssl::{SslCertificates, SslFiles, SslParameters, TlsVersion, UpstreamSsl};
+pub use settings::{AwsSettings, GatewaySettings, Settings, TransformationSettings};
+pub use ssl::{
+    CallCredentials, FileCredentialSource, Sds, SdsBuilder, SslCertificates, SslFiles,
+    SslParameters, TlsVersion, UpstreamSsl,
+};
 pub use transformation::Transformations;
 pub use upstream::{
     CircuitBreakers, CommonHttpProtocolOptions, ConnectionConfig, Host, StaticUpstream,

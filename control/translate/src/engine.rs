@@ -80,6 +80,8 @@ struct Work {
     secrets: BTreeSet<ObjectKey>,
     /// Gateways changed.
     listeners: bool,
+    /// Listeners use other files.
+    files: bool,
     /// Virtual hosts that changed in the tables that they are in.
     in_tables: BTreeSet<ObjectKey>,
     statuses: BTreeSet<ObjectKey>,
@@ -138,6 +140,13 @@ impl Translator {
             self.derive_listeners(work);
         }
         self.derive_host_tables(work);
+        if std::mem::take(&mut work.files) {
+            self.derive_files(work);
+        }
+        // Those that listeners use, or use no more.
+        for key in std::mem::take(&mut work.secrets) {
+            self.derive_secret(&key, work);
+        }
         for key in std::mem::take(&mut work.statuses) {
             self.derive_status(key, work);
         }
@@ -209,6 +218,7 @@ impl Translator {
                 let keys = |kind| self.objects.of_kind(kind).map(|(key, _)| key.clone());
                 work.clusters.extend(keys(Kind::Upstream));
                 work.hosts.extend(keys(Kind::VirtualService));
+                work.listeners = true;
             }
             Kind::Settings => {}
             Kind::Secret => {
@@ -216,6 +226,7 @@ impl Translator {
                     work.clusters.extend(readers.iter().cloned());
                 }
                 work.secrets.insert(key.clone());
+                work.listeners |= self.listeners.reads(&key);
             }
             Kind::Upstream => {
                 work.clusters.insert(key.clone());

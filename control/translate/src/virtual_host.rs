@@ -2,13 +2,14 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use prost::Message;
 use tenon_contract::transform::{RouteTransformations, Stage, TRANSFORM_KEY};
 use tenon_contract::{NAMESPACE, Sorted};
 use tenon_model::{
     Action, HeaderManipulation, Kind, ObjectKey, ObjectRef, Problem, ProblemLevel, Route, Settings,
-    Transformations, Upstream, VirtualHostOptions, VirtualService, WeightedDestination,
+    SslConfig, Transformations, Upstream, VirtualHostOptions, VirtualService, WeightedDestination,
 };
 
 use crate::proto::route;
@@ -50,6 +51,8 @@ impl Needs {
 pub(crate) struct VirtualHostForm {
     /// The domains that it asks for.
     pub(crate) domains: Vec<String>,
+    /// TLS towards its clients; nothing: they speak plain HTTP.
+    pub(crate) ssl: Option<Arc<SslConfig>>,
     /// The encoded virtual host, without domains.
     body: Vec<u8>,
     /// The filters that some route needs.
@@ -79,7 +82,10 @@ impl VirtualHostForm {
 
     /// Whether both make the same of a route table.
     pub(crate) fn same_output(&self, other: &Self) -> bool {
-        self.body == other.body && self.domains == other.domains && self.needs == other.needs
+        self.body == other.body
+            && self.domains == other.domains
+            && self.needs == other.needs
+            && self.ssl == other.ssl
     }
 }
 
@@ -164,6 +170,7 @@ pub(crate) fn translate(
     let problems = routes.problems;
     VirtualHostForm {
         domains: virtual_service.domains.clone(),
+        ssl: virtual_service.ssl.clone(),
         body,
         needs,
         problems,
