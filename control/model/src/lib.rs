@@ -23,6 +23,7 @@ mod gateway;
 mod gcp;
 mod header;
 mod matcher;
+pub mod options;
 mod read;
 mod regex;
 mod rest;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::ObjectRef;
 use crate::header::{self, HeaderManipulation};
 use crate::matcher;
-use crate::read::{Fields, Node};
+use crate::options::faults::Faults;
+use crate::read::{Fields, Node, Read};
 use crate::regex;
 use crate::retries::{self, RetryPolicy};
 use crate::transformation::{self, Transformations};
@@ -28,6 +29,8 @@ pub struct RouteOptions {
     pub headers: HeaderManipulation,
     /// Where a copy of the request goes.
     pub shadowing: Option<Shadowing>,
+    /// Faults on purpose.
+    pub faults: Option<Faults>,
     /// What is changed of requests and responses.
     pub transformations: Option<Transformations>,
 }
@@ -60,7 +63,7 @@ pub struct Shadowing {
 }
 
 /// Gloo's other options of a route.
-const LATER: [&str; 36] = [
+const LATER: [&str; 35] = [
     "ai",
     "appendXForwardedHost",
     "bufferPerRoute",
@@ -73,7 +76,6 @@ const LATER: [&str; 36] = [
     "extProcLate",
     "extauth",
     "extensions",
-    "faults",
     "hostRewriteHeader",
     "hostRewritePathRegex",
     "idleTimeout",
@@ -119,6 +121,7 @@ pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<RouteOptions> {
                 })
                 .unwrap_or_default(),
             shadowing: fields.field("shadowing", |node| read_shadowing(&node, namespace)),
+            faults: fields.field("faults", |node| Faults::read(&node)),
             transformations: transformation::read(fields),
         })
     })

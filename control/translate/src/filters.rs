@@ -29,6 +29,7 @@ use serde_json::{Value, json};
 use tenon_contract::transform::{DESTINATION_STATE, Stage, TRANSFORM_FILTER, TransformConfig};
 use tenon_contract::{FUNCTION_FILTER, FunctionConfig, SECRET_HEADER, UpstreamConfig};
 
+use crate::http_filters::{self, Chain};
 use crate::json::to_config;
 use crate::output::Module;
 use crate::proto::{
@@ -119,23 +120,30 @@ pub fn listener_filter(module: &Module) -> Option<Value> {
 /// With the `.so` it is the guard. The `.wasm` has none: it could not reach the request's headers any more, and a trap
 /// would fail the whole listener; what it has instead shows its story, which it can only leave in filter state.
 ///
-/// Transformations go first, because what they change is what all others see, and because they then see the client's
-/// request again when the response comes.
+/// The rest stands in Gloo's order: early transformations after faults, regular ones after who the client is and what they
+/// may do is known.
 pub(crate) fn of_listener(module: &Module, logged: bool, needs: &Needs) -> Vec<hcm::HttpFilter> {
     let own = hcm::HttpFilter {
         name: if logged { FUNCTION_FILTER } else { UNLOGGED }.to_owned(),
         ..own_of_listener(module)
     };
-    let destinations = needs
-        .destinations
-        .then(|| filter(DESTINATION_STATE, any(&SetFilterState::default())));
-    let transforms = needs.stages.iter().map(|stage| transform(module, *stage));
+    let mut chain = Chain::default();
+    chain.put_native(&needs.filters);
+    if needs.destinations {
+        let tell = filter(DESTINATION_STATE, any(&SetFilterState::default()));
+        chain.put(http_filters::Stage::Fault.before(), tell);
+    }
+    for stage in &needs.stages {
+        let place = match stage {
+            Stage::Early => http_filters::Stage::Fault.after(),
+            Stage::Regular => http_filters::Stage::AuthZ.after(),
+            Stage::PostRouting => http_filters::Stage::Route.after(),
+        };
+        chain.put(place, transform(module, *stage));
+    }
     let router = filter("envoy.filters.http.router", any(&Router::default()));
-    destinations
-        .into_iter()
-        .chain(transforms)
-        .chain([forged_responses(), own, router])
-        .collect()
+    let last = [forged_responses(), own, router];
+    chain.into_filters().chain(last).collect()
 }
 
 /// Has a weighted route tell which destination it chose, for transformations of destinations.
@@ -268,7 +276,7 @@ pub(crate) fn guard_on(shown: bool) -> impl Iterator<Item = (String, Any)> {
 }
 
 /// Switches a filter on.
-fn on() -> Any {
+pub(crate) fn on() -> Any {
     any(&route::FilterConfig {
         // Envoy refuses none ("Empty route/virtual host per filter configuration"); an empty one means "on".
         config: Some(Any::default()),
@@ -276,7 +284,7 @@ fn on() -> Any {
     })
 }
 
-fn filter(name: &str, config: Any) -> hcm::HttpFilter {
+pub(crate) fn filter(name: &str, config: Any) -> hcm::HttpFilter {
     hcm::HttpFilter {
         name: name.to_owned(),
         config_type: Some(hcm::http_filter::ConfigType::TypedConfig(config)),

@@ -11,11 +11,11 @@ use tenon_model::{
     Transformations, Upstream, VirtualHostOptions, VirtualService, WeightedDestination,
 };
 
-use crate::proto::route;
+use crate::proto::{Any, route};
 use crate::retries::retry_policy;
-use crate::route::{Routes, Upstreams, to_add};
+use crate::route::{RouteForm, Routes, Upstreams, to_add};
 use crate::wire::{self, Metadata, PerFilter};
-use crate::{filters, matcher, names};
+use crate::{filters, http_filters, matcher, names};
 
 /// `VirtualHost.domains`
 const DOMAINS: u32 = 2;
@@ -31,6 +31,17 @@ pub(crate) struct Needs {
     pub(crate) stages: BTreeSet<Stage>,
     /// A route transforms by destination.
     pub(crate) destinations: bool,
+    /// The names of Envoy's own filters that are configured.
+    pub(crate) filters: BTreeSet<String>,
+}
+
+impl Needs {
+    /// Takes over what another needs.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.stages.extend(&other.stages);
+        self.destinations |= other.destinations;
+        self.filters.extend(other.filters.iter().cloned());
+    }
 }
 
 /// What a virtual service comes to.
@@ -99,18 +110,29 @@ pub(crate) fn translate(
         problems: Vec::new(),
     };
     let mut needs = Needs::default();
+    let mut all = Vec::new();
     for (index, from) in virtual_service.routes.iter().enumerate() {
         let path = format!("spec.virtualHost.routes[{index}]");
+        let mut forms = routes.translate(&path, from);
+        let own = transformations(from, options, seen.settings());
+        let tells = own.as_ref().is_some_and(|own| !own.destinations.is_empty());
+        needs.destinations |= tells;
+        needs.stages.extend(own.iter().flat_map(used));
+        for form in &mut forms {
+            needs.filters.extend(configured(form));
+            if tells {
+                filters::tell_destinations(&mut form.route);
+            }
+        }
+        all.push((index, from, forms, own));
+    }
+    for (index, from, forms, own) in all {
         let own_name = from
             .name
             .as_ref()
             .map(|name| format!("-{name}"))
             .unwrap_or_default();
-        let forms = routes.translate(&path, from);
-        let own = transformations(from, options, seen.settings());
-        let tells = own.as_ref().is_some_and(|own| !own.destinations.is_empty());
-        needs.destinations |= tells;
-        needs.stages.extend(own.iter().flat_map(used));
+        let moves = own.as_ref().map(Moves::of).unwrap_or_default();
         let transforms = own.map(|own| own.to_json());
         let several = forms.len() > 1;
         for (function, mut form) in forms.into_iter().enumerate() {
@@ -124,13 +146,11 @@ pub(crate) fn translate(
                     .clone()
                     .map(|text| (TRANSFORM_KEY.to_owned(), text)),
             );
-            if tells {
-                filters::tell_destinations(&mut form.route);
+            let mut configs = std::mem::take(&mut form.per_filter);
+            for (name, idle) in moves.present(&needs.filters) {
+                configs.entry(name).or_insert(idle);
             }
-            let per_filter = PerFilter {
-                configs: std::mem::take(&mut form.per_filter),
-            };
-            let mut behind = per_filter.encode_to_vec();
+            let mut behind = PerFilter { configs }.encode_to_vec();
             behind.extend(wire::take_weights(&mut form.route));
             let metadata =
                 (!texts.is_empty()).then(|| Metadata::texts(NAMESPACE, texts).encode_to_vec());
@@ -204,6 +224,74 @@ fn transformations(
     let mut all = RouteTransformations::new(stages);
     all.destinations = own;
     Some(all)
+}
+
+/// Those of Envoy's own filters that a route or one of its destinations configures.
+fn configured(form: &RouteForm) -> impl Iterator<Item = String> {
+    use route::route::Action;
+    use route::route_action::ClusterSpecifier;
+    let weighted = match &form.route.action {
+        Some(Action::Route(action)) => match &action.cluster_specifier {
+            Some(ClusterSpecifier::WeightedClusters(weighted)) => &weighted.clusters[..],
+            _ => &[],
+        },
+        _ => &[],
+    };
+    let of_weights = weighted
+        .iter()
+        .flat_map(|it| it.typed_per_filter_config.keys());
+    let names = form.per_filter.keys().chain(of_weights);
+    names.filter(|name| http_filters::is_native(name)).cloned()
+}
+
+/// Where the requests of a route may come to on their way through a listener's filters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+enum Moves {
+    /// They stay.
+    #[default]
+    Nowhere,
+    /// To any route of the virtual host.
+    WithinHost,
+    /// To any route.
+    Anywhere,
+}
+
+impl Moves {
+    /// What is changed of requests may have another route chosen: with the `.wasm` that is so whenever headers are changed,
+    /// whether asked for or not.
+    fn of(all: &RouteTransformations) -> Self {
+        let own = [&all.early, &all.regular, &all.post_routing];
+        let destinations = all.destinations.values();
+        let destinations = destinations.flat_map(|it| [&it.early, &it.regular, &it.post_routing]);
+        let stages = own.into_iter().chain(destinations).flatten();
+        let rules = stages.flat_map(|stage| &stage.request_transforms);
+        let moves = rules.map(|rule| {
+            let template = rule.request_transformation.as_ref();
+            let template = template.and_then(|it| it.transformation_template.as_ref());
+            let headers = template.iter().flat_map(|it| it.headers.iter());
+            match headers.into_iter().any(|(name, _)| is_host(name)) {
+                true => Self::Anywhere,
+                false if rule.clear_route_cache || rule.request_transformation.is_some() => {
+                    Self::WithinHost
+                }
+                false => Self::Nowhere,
+            }
+        });
+        moves.max().unwrap_or_default()
+    }
+
+    /// What the route needs for it; `of_host`: those of Envoy's own filters that its virtual host configures.
+    fn present(self, of_host: &BTreeSet<String>) -> impl Iterator<Item = (String, Any)> {
+        http_filters::idle(move |name| match self {
+            Self::Nowhere => false,
+            Self::WithinHost => of_host.contains(name),
+            Self::Anywhere => true,
+        })
+    }
+}
+
+fn is_host(name: &str) -> bool {
+    name.eq_ignore_ascii_case(":authority") || name.eq_ignore_ascii_case("host")
 }
 
 /// The stages of a route and its destinations.

@@ -30,8 +30,7 @@ impl Translator {
             // A filter is there only for who uses it.
             let mut needs = Needs::default();
             for (_, form) in &selected {
-                needs.stages.extend(&form.needs.stages);
-                needs.destinations |= form.needs.destinations;
+                needs.add(&form.needs);
             }
             let bound = Bound {
                 key: key.as_ref(),
