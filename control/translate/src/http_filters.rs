@@ -13,7 +13,7 @@ use envoy_types::pb::envoy::extensions::filters::http::cors::v3::Cors;
 use envoy_types::pb::envoy::extensions::filters::http::csrf::v3::CsrfPolicy;
 use envoy_types::pb::envoy::extensions::filters::http::fault::v3::HttpFault;
 
-use crate::filters::{filter, on};
+use crate::filters::{filter, off, on};
 use crate::proto::{Any, BUFFER_LIMIT, core, hcm, percent, uint};
 use crate::wire::any;
 
@@ -30,16 +30,11 @@ pub(crate) enum Stage {
     Route,
 }
 
-/// Where a filter stands: a stage, and before, in or after it.
+/// Where a filter stands: a stage, and in or after it (before it: a lesser number).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place(Stage, i8);
 
 impl Stage {
-    /// Before what is in the stage.
-    pub(crate) const fn before(self) -> Place {
-        Place(self, -1)
-    }
-
     /// In the stage.
     pub(crate) const fn during(self) -> Place {
         Place(self, 0)
@@ -56,10 +51,12 @@ impl Stage {
 pub(crate) struct Chain(Vec<(Place, hcm::HttpFilter)>);
 
 impl Chain {
-    /// Puts a filter behind those that are in its place already. One of its name makes way: what a listener says for all
-    /// its routes takes the place of what is only there for some.
+    /// Puts a filter behind those that are in its place already. One of [`Chain::put_native`] makes way for one of its
+    /// name: what a listener says for all its routes takes the place of what is only there for some.
     pub(crate) fn put(&mut self, place: Place, filter: hcm::HttpFilter) {
-        self.0.retain(|(_, there)| there.name != filter.name);
+        let makes_way = |there: &hcm::HttpFilter| is_native(&there.name) && there.disabled;
+        self.0
+            .retain(|(_, there)| there.name != filter.name || !makes_way(there));
         self.0.push((place, filter));
     }
 
@@ -72,11 +69,7 @@ impl Chain {
     /// Puts those of Envoy's filters that are named, all off. Other names are none of this module's.
     pub(crate) fn put_native(&mut self, names: &BTreeSet<String>) {
         for native in NATIVE.iter().filter(|it| names.contains(it.name)) {
-            let off = hcm::HttpFilter {
-                disabled: true,
-                ..filter(native.name, (native.config)())
-            };
-            self.put(native.place, off);
+            self.put(native.place, off(filter(native.name, (native.config)())));
         }
     }
 }
@@ -166,18 +159,16 @@ mod tests {
     fn filters_stand_in_the_order_of_stages_and_of_being_put() {
         let mut chain = Chain::default();
         for (place, name) in [
-            (Stage::Route.during(), "g"),
-            (Stage::AuthZ.after(), "e"),
-            (Stage::Route.before(), "f"),
-            (Stage::Cors.before(), "c"),
-            (Stage::AuthZ.during(), "d"),
+            (Stage::Route.during(), "e"),
+            (Stage::AuthZ.after(), "d"),
+            (Stage::AuthZ.during(), "c"),
             (Stage::Fault.after(), "a"),
             (Stage::Fault.after(), "b"),
-            (Stage::Route.during(), "h"),
+            (Stage::Route.during(), "f"),
         ] {
             chain.put(place, filter(name, Any::default()));
         }
-        assert_eq!(names(chain).concat(), "abcdefgh");
+        assert_eq!(names(chain).concat(), "abcdef");
     }
 
     #[test]

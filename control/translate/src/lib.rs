@@ -25,9 +25,11 @@ mod provider;
 mod rest;
 mod retries;
 mod route;
+mod route_table;
 mod secret;
 mod status;
 mod tls;
+mod transforms;
 mod virtual_host;
 mod wire;
 
@@ -38,3 +40,4 @@ pub use output::{
     Change, CredentialSource, Module, ProxyName, Resource, ResourceId, ResourceType, State, Status,
     StatusMessage, TranslatorOptions, Update,
 };
+pub use transforms::transform_filter;

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use prost::Message;
-use tenon_contract::transform::{RouteTransformations, Stage, Stages, TRANSFORM_KEY};
+use tenon_contract::transform::{RouteTransformations, Stage, TRANSFORM_KEY};
 use tenon_contract::{NAMESPACE, Sorted};
 use tenon_model::{
     Action, HeaderManipulation, Kind, ObjectKey, ObjectRef, Problem, ProblemLevel, Route, Settings,
@@ -15,7 +15,7 @@ use crate::proto::{Any, route};
 use crate::retries::retry_policy;
 use crate::route::{RouteForm, Routes, Upstreams, to_add};
 use crate::wire::{self, Metadata, PerFilter};
-use crate::{filters, http_filters, matcher, names};
+use crate::{filters, http_filters, matcher, names, transforms};
 
 /// `VirtualHost.domains`
 const DOMAINS: u32 = 2;
@@ -36,7 +36,11 @@ pub(crate) struct Needs {
 }
 
 impl Needs {
-    /// Takes over what another needs.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What both need.
     pub(crate) fn add(&mut self, other: &Self) {
         self.stages.extend(&other.stages);
         self.destinations |= other.destinations;
@@ -117,11 +121,11 @@ pub(crate) fn translate(
         let own = transformations(from, options, seen.settings());
         let tells = own.as_ref().is_some_and(|own| !own.destinations.is_empty());
         needs.destinations |= tells;
-        needs.stages.extend(own.iter().flat_map(used));
+        needs.stages.extend(own.iter().flat_map(transforms::used));
         for form in &mut forms {
             needs.filters.extend(configured(form));
             if tells {
-                filters::tell_destinations(&mut form.route);
+                transforms::tell_destinations(&mut form.route);
             }
         }
         all.push((index, from, forms, own));
@@ -133,7 +137,8 @@ pub(crate) fn translate(
             .map(|name| format!("-{name}"))
             .unwrap_or_default();
         let moves = own.as_ref().map(Moves::of).unwrap_or_default();
-        let transforms = own.map(|own| own.to_json());
+        let on: Vec<_> = own.iter().flat_map(transforms::switched_on).collect();
+        let rules = own.map(|own| own.to_json());
         let several = forms.len() > 1;
         for (function, mut form) in forms.into_iter().enumerate() {
             if !form.calls.is_empty() {
@@ -141,11 +146,8 @@ pub(crate) fn translate(
                 form.per_filter.extend(filters::guard_on(shown));
             }
             let mut texts = std::mem::take(&mut form.calls);
-            texts.extend(
-                transforms
-                    .clone()
-                    .map(|text| (TRANSFORM_KEY.to_owned(), text)),
-            );
+            texts.extend(rules.clone().map(|text| (TRANSFORM_KEY.to_owned(), text)));
+            form.per_filter.extend(on.iter().cloned());
             let mut configs = std::mem::take(&mut form.per_filter);
             for (name, idle) in moves.present(&needs.filters) {
                 configs.entry(name).or_insert(idle);
@@ -292,18 +294,6 @@ impl Moves {
 
 fn is_host(name: &str) -> bool {
     name.eq_ignore_ascii_case(":authority") || name.eq_ignore_ascii_case("host")
-}
-
-/// The stages of a route and its destinations.
-fn used(all: &RouteTransformations) -> impl Iterator<Item = Stage> {
-    let own = Stages {
-        early: all.early.clone(),
-        regular: all.regular.clone(),
-        post_routing: all.post_routing.clone(),
-    };
-    let destinations = all.destinations.values().flat_map(Stages::used);
-    let used: BTreeSet<Stage> = own.used().chain(destinations).collect();
-    used.into_iter()
 }
 
 /// Remembers what was looked at.
