@@ -23,6 +23,7 @@ mod provider;
 mod rest;
 mod retries;
 mod route;
+mod rules;
 mod secret;
 mod status;
 mod tls;
@@ -36,3 +37,4 @@ pub use output::{
     Change, CredentialSource, Module, ProxyName, Resource, ResourceId, ResourceType, State, Status,
     StatusMessage, TranslatorOptions, Update,
 };
+pub use rules::{Violation, check as check_rules};
