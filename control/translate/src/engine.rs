@@ -14,6 +14,7 @@ use crate::virtual_host::VirtualHostForm;
 
 mod anew;
 mod clusters;
+mod host_table;
 mod hosts;
 mod listeners;
 mod resources;
@@ -38,7 +39,7 @@ pub struct Translator {
     /// Which upstreams use a generic secret.
     users_of_credentials: BTreeMap<String, BTreeSet<ObjectKey>>,
     proxies: BTreeSet<ProxyName>,
-    listeners: Listeners,
+    listeners: listeners::Listeners,
     resources: BTreeMap<ResourceId, Arc<Resource>>,
     verdicts: BTreeMap<ResourceId, String>,
     credentials: BTreeMap<String, CredentialSource>,
@@ -68,17 +69,6 @@ struct HostUnit {
     good: Option<(Arc<Object>, VirtualHostForm)>,
 }
 
-/// What the gateways come to.
-#[derive(Default)]
-struct Listeners {
-    /// Which virtual services are served where.
-    served: BTreeMap<ObjectKey, BTreeSet<ProxyName>>,
-    /// Which gateways are served where.
-    bound: BTreeMap<ObjectKey, BTreeSet<ProxyName>>,
-    /// What is wrong with objects beside each other.
-    problems: BTreeMap<ObjectKey, BTreeSet<Problem>>,
-}
-
 /// What one `apply` has still to look at, and what it tells.
 #[derive(Default)]
 struct Work {
@@ -88,7 +78,10 @@ struct Work {
     credentials: BTreeSet<String>,
     /// TLS secrets whose resources may change.
     secrets: BTreeSet<ObjectKey>,
+    /// Gateways changed.
     listeners: bool,
+    /// Virtual hosts that changed in the tables that they are in.
+    in_tables: BTreeSet<ObjectKey>,
     statuses: BTreeSet<ObjectKey>,
     update: Update,
 }
@@ -105,7 +98,7 @@ impl Translator {
             readers_of_upstreams: BTreeMap::new(),
             users_of_credentials: BTreeMap::new(),
             proxies: BTreeSet::new(),
-            listeners: Listeners::default(),
+            listeners: listeners::Listeners::default(),
             resources: BTreeMap::new(),
             verdicts: BTreeMap::new(),
             credentials: BTreeMap::new(),
@@ -144,6 +137,7 @@ impl Translator {
         if std::mem::take(&mut work.listeners) {
             self.derive_listeners(work);
         }
+        self.derive_host_tables(work);
         for key in std::mem::take(&mut work.statuses) {
             self.derive_status(key, work);
         }
@@ -197,8 +191,9 @@ impl Translator {
 
     /// Gateways warn of virtual services that are not there, whatever those come to.
     fn mark_appearance(&self, key: &ObjectKey, there: bool, work: &mut Work) {
-        work.listeners |=
-            key.kind == Kind::VirtualService && self.objects.0.contains_key(key) != there;
+        work.listeners |= key.kind == Kind::VirtualService
+            && self.objects.0.contains_key(key) != there
+            && self.listeners.names(key);
     }
 
     /// What has to be looked at again when an object changed.
@@ -234,7 +229,11 @@ impl Translator {
 impl Upstreams for Translator {
     fn upstream(&self, reference: &ObjectRef) -> Result<&Upstream, String> {
         let key = reference.key(Kind::Upstream);
-        match self.objects.spec(&key) {
+        let spec = match self.clusters.get(&key) {
+            Some(form) if !form.is_good() => form.good.as_ref().map(|good| &good.spec),
+            _ => self.objects.spec(&key),
+        };
+        match spec {
             Some(Spec::Upstream(upstream)) => Ok(upstream),
             _ if self.objects.0.contains_key(&key) => Err(format!(
                 "upstream {reference} is rejected; its status says why"
@@ -268,15 +267,6 @@ impl Secrets for Objects {
             Some(Spec::Settings(settings)) => settings.clone(),
             _ => Settings::default(),
         }
-    }
-}
-
-impl Listeners {
-    fn problem(&mut self, key: &ObjectKey, problem: Problem) {
-        self.problems
-            .entry(key.clone())
-            .or_default()
-            .insert(problem);
     }
 }
 

@@ -23,10 +23,12 @@ mod provider;
 mod rest;
 mod retries;
 mod route;
+mod route_table;
 mod rules;
 mod secret;
 mod status;
 mod tls;
+mod transforms;
 mod virtual_host;
 mod wire;
 
@@ -37,4 +39,4 @@ pub use output::{
     Change, CredentialSource, Module, ProxyName, Resource, ResourceId, ResourceType, State, Status,
     StatusMessage, TranslatorOptions, Update,
 };
-pub use rules::{Violation, check as check_rules};
+pub use transforms::transform_filter;

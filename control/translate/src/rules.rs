@@ -4,6 +4,7 @@
 //! in the descriptors; they are compiled once, and a message is then walked as it is encoded, without decoding it.
 //! Source: `validate/validate.proto` of protoc-gen-validate. Not checked, as in Envoy: `email`, `hostname`, `uri`, `uuid`.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::LazyLock;
@@ -16,16 +17,16 @@ mod compile;
 
 /// A rule that a message breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
+pub(crate) struct Violation {
     /// Where, from the message on, in Envoy's names: `outlier_detection.interval`.
-    pub path: String,
+    pub(crate) path: String,
     /// What is expected there.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.text)
+        write!(f, "Envoy would refuse it: {}: {}", self.path, self.text)
     }
 }
 
@@ -33,7 +34,7 @@ impl fmt::Display for Violation {
 ///
 /// # Errors
 /// The first rule that it breaks. A message that no descriptor is known of is not looked at.
-pub fn check(message: &str, bytes: &[u8]) -> Result<(), Violation> {
+pub(crate) fn check(message: &str, bytes: &[u8]) -> Result<(), Violation> {
     match RULES.by_name.get(message) {
         Some(index) => RULES.message(*index, bytes),
         None => Ok(()),
@@ -178,6 +179,7 @@ impl Rules {
         let mut counts = vec![0_u64; message.fields.len()];
         let mut told: Vec<HashSet<&[u8]>> = Vec::new();
         let mut seen: Vec<u32> = Vec::new();
+        let mut parts: Vec<(usize, Cow<'_, [u8]>)> = Vec::new();
         for (number, encoded) in fields(bytes) {
             seen.push(number);
             let Ok(at) = message
@@ -207,12 +209,25 @@ impl Rules {
                         .map_err(|it| it.under(&name()))?;
                     counts[at] += 1;
                 }
+                (Many::One, Encoded::Bytes(bytes)) if matches!(field.kind, Kind::Message(_)) => {
+                    counts[at] += 1;
+                    // A message may come in parts, which are merged: that is what its bytes after each other are.
+                    match parts.iter_mut().find(|(of, _)| *of == at) {
+                        Some((_, part)) => part.to_mut().extend_from_slice(bytes),
+                        None => parts.push((at, Cow::Borrowed(bytes))),
+                    }
+                }
                 _ => {
                     self.value(field, &encoded)
                         .map_err(|it| it.under(&field.name))?;
                     counts[at] += 1;
                 }
             }
+        }
+        for (at, bytes) in &parts {
+            let field = &message.fields[*at];
+            self.value(field, &Encoded::Bytes(bytes))
+                .map_err(|it| it.under(&field.name))?;
         }
         for (field, count) in message.fields.iter().zip(counts) {
             field

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use prost::Message;
-use tenon_contract::transform::{RouteTransformations, Stage, Stages, TRANSFORM_KEY};
+use tenon_contract::transform::{RouteTransformations, Stage, TRANSFORM_KEY};
 use tenon_contract::{NAMESPACE, Sorted};
 use tenon_model::{
     Action, HeaderManipulation, Kind, ObjectKey, ObjectRef, Problem, ProblemLevel, Route, Settings,
@@ -15,12 +15,14 @@ use crate::proto::route;
 use crate::retries::retry_policy;
 use crate::route::{Routes, Upstreams, to_add};
 use crate::wire::{self, Metadata, PerFilter};
-use crate::{filters, matcher, names};
+use crate::{filters, matcher, names, rules, transforms};
 
 /// `VirtualHost.domains`
 const DOMAINS: u32 = 2;
 /// `VirtualHost.routes`
 const ROUTES: u32 = 3;
+/// The message of a route.
+const ROUTE: &str = "envoy.config.route.v3.Route";
 /// `Route.metadata`
 const METADATA: u32 = 4;
 
@@ -31,6 +33,18 @@ pub(crate) struct Needs {
     pub(crate) stages: BTreeSet<Stage>,
     /// A route transforms by destination.
     pub(crate) destinations: bool,
+}
+
+impl Needs {
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What both need.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.stages.extend(&other.stages);
+        self.destinations |= other.destinations;
+    }
 }
 
 /// What a virtual service comes to.
@@ -110,8 +124,9 @@ pub(crate) fn translate(
         let own = transformations(from, options, seen.settings());
         let tells = own.as_ref().is_some_and(|own| !own.destinations.is_empty());
         needs.destinations |= tells;
-        needs.stages.extend(own.iter().flat_map(used));
-        let transforms = own.map(|own| own.to_json());
+        needs.stages.extend(own.iter().flat_map(transforms::used));
+        let on: Vec<_> = own.iter().flat_map(transforms::switched_on).collect();
+        let rules = own.map(|own| own.to_json());
         let several = forms.len() > 1;
         for (function, mut form) in forms.into_iter().enumerate() {
             if !form.calls.is_empty() {
@@ -119,13 +134,10 @@ pub(crate) fn translate(
                 form.per_filter.extend(filters::guard_on(shown));
             }
             let mut texts = std::mem::take(&mut form.calls);
-            texts.extend(
-                transforms
-                    .clone()
-                    .map(|text| (TRANSFORM_KEY.to_owned(), text)),
-            );
+            texts.extend(rules.clone().map(|text| (TRANSFORM_KEY.to_owned(), text)));
+            form.per_filter.extend(on.iter().cloned());
             if tells {
-                filters::tell_destinations(&mut form.route);
+                transforms::tell_destinations(&mut form.route);
             }
             let per_filter = PerFilter {
                 configs: std::mem::take(&mut form.per_filter),
@@ -146,6 +158,19 @@ pub(crate) fn translate(
                 bytes.extend_from_slice(&behind);
                 if let Some(metadata) = &metadata {
                     wire::append(&mut bytes, METADATA, metadata);
+                }
+                if let Err(violation) = rules::check(ROUTE, &bytes) {
+                    routes.error(path.clone(), violation.to_string());
+                    let broken = route::Route {
+                        name: form.route.name.clone(),
+                        r#match: form.route.r#match.clone(),
+                        ..routes.broken().route
+                    };
+                    bytes = broken.encode_to_vec();
+                    if rules::check(ROUTE, &bytes).is_err() {
+                        // Not even its matcher can be.
+                        continue;
+                    }
                 }
                 wire::append(&mut body, ROUTES, &bytes);
             }
@@ -204,18 +229,6 @@ fn transformations(
     let mut all = RouteTransformations::new(stages);
     all.destinations = own;
     Some(all)
-}
-
-/// The stages of a route and its destinations.
-fn used(all: &RouteTransformations) -> impl Iterator<Item = Stage> {
-    let own = Stages {
-        early: all.early.clone(),
-        regular: all.regular.clone(),
-        post_routing: all.post_routing.clone(),
-    };
-    let destinations = all.destinations.values().flat_map(Stages::used);
-    let used: BTreeSet<Stage> = own.used().chain(destinations).collect();
-    used.into_iter()
 }
 
 /// Remembers what was looked at.

@@ -219,6 +219,8 @@ impl Side {
         let translator = Translator::new(TranslatorOptions {
             module: Module::So("/libtenon.so".into()),
             default_bind: "127.0.0.1:8080".parse().unwrap(),
+            // Some of the tables are cut into parts, and some are not.
+            parts_above: 1,
         });
         Self {
             translator,

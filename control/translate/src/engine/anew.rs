@@ -40,6 +40,7 @@ impl Translator {
             credentials: self.credential_problems.keys().cloned().collect(),
             secrets: of(Kind::Secret).collect(),
             listeners: true,
+            in_tables: BTreeSet::new(),
             statuses: keys.clone(),
             update: Update::default(),
         };

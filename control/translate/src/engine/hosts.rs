@@ -20,7 +20,9 @@ impl Translator {
         );
         let before = old.as_ref().map_or(&empty, |unit| &unit.form);
         let after = new.as_ref().map_or(&empty, |unit| &unit.form);
-        work.listeners |= !before.same_output(after);
+        if !before.same_output(after) {
+            work.in_tables.insert(key.clone());
+        }
         if let Some(new) = new {
             self.hosts.insert(key.clone(), new);
         }

@@ -30,13 +30,14 @@ impl Translator {
         if let Some(object) = &entry.object {
             problems.extend(object.warnings.iter().cloned());
         }
+        let beside = self.listeners.problems(key);
         let mut stays = !entry.rejected.is_empty() && entry.object.is_some();
         if let Some(unit) = self.hosts.get(key) {
             problems.extend(unit.problems.iter().cloned());
             stays |= unit.good.is_some() && unit.form.problems != unit.problems;
             if entry.rejected.is_empty()
-                && !self.listeners.served.contains_key(key)
-                && !self.listeners.problems.contains_key(key)
+                && beside.is_empty()
+                && self.listeners.served(key).is_empty()
             {
                 problems.push(Problem::warning("", "no Gateway serves it"));
             }
@@ -47,6 +48,7 @@ impl Translator {
         }
         if let Some(form) = self.clusters.get(key) {
             problems.extend(form.problems.iter().cloned());
+            stays |= !form.is_good() && form.good.is_some();
             let reasons = form.credentials.keys();
             for reason in reasons.filter_map(|name| self.credential_problems.get(name)) {
                 problems.push(Problem::warning(
@@ -55,9 +57,7 @@ impl Translator {
                 ));
             }
         }
-        if let Some(more) = self.listeners.problems.get(key) {
-            problems.extend(more.iter().cloned());
-        }
+        problems.extend(beside);
         if stays {
             problems.push(Problem::warning("", "its last good form stays in use"));
         }
@@ -80,8 +80,8 @@ impl Translator {
     /// The proxies that have something of an object.
     fn proxies_of(&self, key: &ObjectKey) -> BTreeSet<ProxyName> {
         match key.kind {
-            Kind::Gateway => self.listeners.bound.get(key).cloned().unwrap_or_default(),
-            Kind::VirtualService => self.listeners.served.get(key).cloned().unwrap_or_default(),
+            Kind::Gateway => self.listeners.bound(key),
+            Kind::VirtualService => self.listeners.served(key),
             Kind::Upstream if self.clusters.contains_key(key) => self.proxies.clone(),
             Kind::Upstream | Kind::Secret | Kind::Settings => BTreeSet::new(),
         }

@@ -11,8 +11,8 @@ use super::{Bounds, Field, Kind, Many, Message, Rule, Rules, Text};
 
 /// By `HTTP_HEADER_NAME` and `HTTP_HEADER_VALUE`, and whether it is strict.
 const HEADERS: [(i32, bool, &str); 4] = [
-    (1, true, r"^:?[0-9a-zA-Z!#$%&'*+.^_|~`-]+$"),
-    (1, false, r"^[^\x00\n\r]+$"),
+    (1, true, r"^:?[0-9a-zA-Z!#$%&'*+,.^_|~`-]+$"),
+    (1, false, r"^[^\x00\n\r]*$"),
     (2, true, r"^[^\x00-\x08\n-\x1f\x7f]*$"),
     (2, false, r"^[^\x00\n\r]*$"),
 ];

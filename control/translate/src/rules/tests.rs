@@ -13,7 +13,7 @@ use crate::wire::any;
 fn told<M: Message + Name>(message: &M) -> String {
     match check(&M::full_name(), &message.encode_to_vec()) {
         Ok(()) => "fits".to_owned(),
-        Err(violation) => violation.to_string(),
+        Err(violation) => format!("{}: {}", violation.path, violation.text),
     }
 }
 
