@@ -316,7 +316,7 @@ fn an_upstream_that_envoy_would_refuse_keeps_its_last_good_form() {
     assert_eq!(fixture.state(Kind::Upstream, "web"), State::Accepted);
 
     // Without a good form, it alone is not there.
-    let mut fixture = Fixture::new(&[LAMBDA, &host("www", &to("web"))]);
+    let mut fixture = Fixture::new(&[LAMBDA, SECRET, &host("www", &to("web"))]);
     let names = fixture.apply(vec![with_name(300)]);
     assert!(!names.contains(&"web_default".to_owned()), "{names:?}");
     assert_eq!(fixture.state(Kind::Upstream, "web"), State::Rejected);
