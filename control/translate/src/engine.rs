@@ -149,6 +149,11 @@ impl Translator {
                 let key = object.key.clone();
                 self.mark_appearance(&key, true, work);
                 let entry = self.objects.0.entry(key.clone()).or_default();
+                let labels = entry.object.as_ref().map(|object| &object.labels);
+                // Gateways select by labels.
+                if labels.is_some_and(|labels| *labels != object.labels) {
+                    work.in_tables.insert(key.clone());
+                }
                 entry.object = Some(object);
                 entry.rejected.clear();
                 self.mark(key, work);
