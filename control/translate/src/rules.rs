@@ -118,9 +118,12 @@ enum Rule {
     },
 }
 
+/// Whether a value keeps to a limit.
+type Fits<T> = fn(&T, &T) -> bool;
+
 struct Bounds<T> {
     /// What it is compared with, how that is said, and how it is compared.
-    limits: Vec<(T, String, fn(&T, &T) -> bool)>,
+    limits: Vec<(T, String, Fits<T>)>,
     only: Vec<T>,
     never: Vec<T>,
 }

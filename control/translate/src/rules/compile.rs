@@ -7,7 +7,7 @@ use prost_reflect::{
     MessageDescriptor, ReflectMessage, Value,
 };
 
-use super::{Bounds, Field, Kind, Many, Message, Rule, Rules, Text};
+use super::{Bounds, Field, Fits, Kind, Many, Message, Rule, Rules, Text};
 
 /// By `HTTP_HEADER_NAME` and `HTTP_HEADER_VALUE`, and whether it is strict.
 const HEADERS: [(i32, bool, &str); 4] = [
@@ -236,7 +236,7 @@ fn bounds<T: PartialOrd + Copy>(
     rules: &DynamicMessage,
     read: fn(&Value) -> Option<(T, String)>,
 ) -> Bounds<T> {
-    let compare: [(&str, &str, fn(&T, &T) -> bool); 5] = [
+    let compare: [(&str, &str, Fits<T>); 5] = [
         ("const", "", |value, limit| value == limit),
         ("lt", "less than ", |value, limit| value < limit),
         ("lte", "at most ", |value, limit| value <= limit),
@@ -295,7 +295,7 @@ fn text(rules: &DynamicMessage) -> Text {
     let size = |name| number(Some(rules), name);
     let (least, most) = (size("min_len"), size("max_len"));
     let exact = size("len").filter(|_| !of_bytes);
-    let strict = !value(rules, "strict").is_some_and(|it| it.as_bool() == Some(false));
+    let strict = value(rules, "strict").is_none_or(|it| it.as_bool() != Some(false));
     let known = value(rules, "well_known_regex").and_then(|it| it.as_enum_number());
     let known = HEADERS
         .iter()
