@@ -1,10 +1,12 @@
 //! What wraps a resource: Kubernetes' `apiVersion/kind/metadata/spec`, or nothing but a path in Gloo's directory form.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use crate::read::{Node, Path, Read, Report};
 use crate::{
-    Kind, Object, ObjectKey, Parsed, Problem, ProblemLevel, Spec, Upstream, gateway, secret,
+    Gateway, Kind, Object, ObjectKey, Parsed, Problem, ProblemLevel, Spec, Upstream, secret,
     settings, virtual_service, yaml,
 };
 
@@ -172,6 +174,7 @@ fn object(key: ObjectKey, form: Form, document: &Value) -> Parsed {
     let report = Report::new(&key.namespace);
     let root = Node::new(document, Path::Root(""), &report);
     check_metadata(&root, &key);
+    let labels = read_labels(document, &report);
     let spec = match form {
         Form::KubernetesSecret => match secret::read_kubernetes(&root) {
             secret::Kubernetes::NotOurs(kind) => return Parsed::Ignored { kind },
@@ -198,6 +201,7 @@ fn object(key: ObjectKey, form: Form, document: &Value) -> Parsed {
         Some(spec) if problems.iter().all(|it| it.level == ProblemLevel::Warning) => {
             Parsed::Object(Box::new(Object {
                 key,
+                labels,
                 spec,
                 warnings: problems,
             }))
@@ -206,10 +210,23 @@ fn object(key: ObjectKey, form: Form, document: &Value) -> Parsed {
     }
 }
 
+fn read_labels(document: &Value, report: &Report) -> BTreeMap<String, String> {
+    let Some(labels) = document
+        .get("metadata")
+        .and_then(|metadata| metadata.get("labels"))
+        .filter(|labels| !labels.is_null())
+    else {
+        return BTreeMap::new();
+    };
+    let labels = Node::new(labels, Path::Root("metadata.labels"), report);
+    let labels = labels.map(|node| node.string());
+    labels.unwrap_or_default().into_iter().collect()
+}
+
 fn read_spec(key: &ObjectKey, node: &Node<'_>) -> Option<Spec> {
     let namespace = &key.namespace;
     match key.kind {
-        Kind::Gateway => gateway::read(node, namespace).map(Spec::Gateway),
+        Kind::Gateway => Gateway::read(node).map(|it| Spec::Gateway(Box::new(it))),
         Kind::Secret => secret::read_bare(node).map(Spec::Secret),
         Kind::Settings => settings::read(node).map(Spec::Settings),
         Kind::Upstream => Upstream::read(node).map(|it| Spec::Upstream(Box::new(it))),

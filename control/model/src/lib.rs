@@ -10,8 +10,10 @@
 //! assert!(matches!(&parsed[..], [Parsed::Object(object)] if object.key.name == "lambda"));
 //! ```
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+mod access_log;
 mod action;
 mod aws;
 mod azure;
@@ -22,6 +24,7 @@ mod function_matcher;
 mod gateway;
 mod gcp;
 mod header;
+mod listener_options;
 mod matcher;
 pub mod options;
 mod read;
@@ -31,6 +34,7 @@ mod retries;
 mod route_options;
 mod schema;
 mod secret;
+mod selector;
 mod settings;
 mod ssl;
 mod transformation;
@@ -38,6 +42,7 @@ mod upstream;
 mod virtual_service;
 mod yaml;
 
+pub use access_log::{AccessLog, AccessLogFormat, AccessLoggingService, FileSink};
 pub use action::{
     Action, Destination, DestinationSpec, PathRedirect, Redirect, WeightedDestination,
 };
@@ -47,15 +52,20 @@ pub use aws::{
 pub use azure::{AzureDestination, AzureFunction, AzureUpstream};
 pub use document::parse;
 pub use function_matcher::FunctionMatcher;
-pub use gateway::{AccessLog, AccessLogFormat, Gateway};
+pub use gateway::{
+    Gateway, HttpGateway, HttpListenerOptions, RouteConfigurationOptions,
+    VirtualServiceExpressions, VirtualServices,
+};
 pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
 pub use header::{HeaderManipulation, HeaderToAdd};
+pub use listener_options::ListenerOptions;
 pub use matcher::{HeaderMatcher, Matcher, PathMatcher, QueryMatcher, ValueMatcher};
 pub use regex::regex_size;
 pub use rest::{RestDestination, RestSpec};
 pub use retries::{RateLimitedBackOff, ResetFormat, ResetHeader, RetryBackOff, RetryPolicy};
 pub use route_options::{HostRewrite, RegexRewrite, RouteOptions, Shadowing};
 pub use secret::{GcpKey, Secret, TlsSecret};
+pub use selector::{LabelValues, Requirement, Selector};
 pub use settings::{AwsSettings, Settings, TransformationSettings};
 pub use ssl::{SslCertificates, SslFiles, SslParameters, TlsVersion, UpstreamSsl};
 pub use transformation::Transformations;
@@ -84,9 +94,8 @@ pub enum Kind {
 pub fn schema(kind: Kind) -> serde_json::Value {
     let schema = match kind {
         Kind::Upstream => <Upstream as read::Read>::schema(),
-        Kind::Gateway | Kind::Secret | Kind::Settings | Kind::VirtualService => {
-            schema::Schema::open_object()
-        }
+        Kind::Gateway => <Gateway as read::Read>::schema(),
+        Kind::Secret | Kind::Settings | Kind::VirtualService => schema::Schema::open_object(),
     };
     schema.into_value()
 }
@@ -127,6 +136,8 @@ pub enum ProblemLevel {
 pub struct Object {
     /// What identifies it.
     pub key: ObjectKey,
+    /// What it is labelled with, for selectors.
+    pub labels: BTreeMap<String, String>,
     /// What it says.
     pub spec: Spec,
     /// What is worth a warning in it.
@@ -137,7 +148,7 @@ pub struct Object {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Spec {
     /// Where an Envoy listens, and for whom.
-    Gateway(Gateway),
+    Gateway(Box<Gateway>),
     /// What must not be shown.
     Secret(Secret),
     /// What holds where nothing else is said.

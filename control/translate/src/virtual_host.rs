@@ -15,12 +15,14 @@ use crate::proto::{Any, route};
 use crate::retries::retry_policy;
 use crate::route::{RouteForm, Routes, Upstreams, to_add};
 use crate::wire::{self, Metadata, PerFilter};
-use crate::{filters, http_filters, matcher, names, transforms};
+use crate::{filters, http_filters, matcher, names, rules, transforms};
 
 /// `VirtualHost.domains`
 const DOMAINS: u32 = 2;
 /// `VirtualHost.routes`
 const ROUTES: u32 = 3;
+/// The message of a route.
+const ROUTE: &str = "envoy.config.route.v3.Route";
 /// `Route.metadata`
 const METADATA: u32 = 4;
 
@@ -168,6 +170,20 @@ pub(crate) fn translate(
                 bytes.extend_from_slice(&behind);
                 if let Some(metadata) = &metadata {
                     wire::append(&mut bytes, METADATA, metadata);
+                }
+                if let Err(violation) = rules::check(ROUTE, &bytes) {
+                    let path = format!("spec.virtualHost.routes[{index}]");
+                    routes.error(path, violation.to_string());
+                    let broken = route::Route {
+                        name: form.route.name.clone(),
+                        r#match: form.route.r#match.clone(),
+                        ..routes.broken().route
+                    };
+                    bytes = broken.encode_to_vec();
+                    if rules::check(ROUTE, &bytes).is_err() {
+                        // Not even its matcher can be.
+                        continue;
+                    }
                 }
                 wire::append(&mut body, ROUTES, &bytes);
             }
