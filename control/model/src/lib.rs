@@ -24,6 +24,8 @@ mod function_matcher;
 mod gateway;
 mod gcp;
 mod header;
+mod kube;
+mod kubernetes;
 mod listener_options;
 mod matcher;
 pub mod options;
@@ -58,6 +60,10 @@ pub use gateway::{
 };
 pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
 pub use header::{HeaderManipulation, HeaderToAdd};
+pub use kube::{KubeUpstream, Subset, SubsetFallback, SubsetSelector, SubsetSpec};
+pub use kubernetes::{
+    EndpointAddress, EndpointSubset, Pod, Service, ServiceEndpoints, ServicePort,
+};
 pub use listener_options::ListenerOptions;
 pub use matcher::{HeaderMatcher, Matcher, PathMatcher, QueryMatcher, ValueMatcher};
 pub use regex::regex_size;
@@ -78,10 +84,18 @@ pub use virtual_service::{Route, VirtualHostOptions, VirtualService};
 /// The kinds of resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
+    /// Kubernetes' `discovery.k8s.io/v1`
+    EndpointSlice,
+    /// Kubernetes' `v1`
+    Endpoints,
     /// `gateway.solo.io/v1`
     Gateway,
+    /// Kubernetes' `v1`
+    Pod,
     /// Kubernetes' `v1` or Gloo's own.
     Secret,
+    /// Kubernetes' `v1`
+    Service,
     /// `gloo.solo.io/v1`
     Settings,
     /// `gloo.solo.io/v1`
@@ -95,7 +109,13 @@ pub fn schema(kind: Kind) -> serde_json::Value {
     let schema = match kind {
         Kind::Upstream => <Upstream as read::Read>::schema(),
         Kind::Gateway => <Gateway as read::Read>::schema(),
-        Kind::Secret | Kind::Settings | Kind::VirtualService => schema::Schema::open_object(),
+        Kind::EndpointSlice
+        | Kind::Endpoints
+        | Kind::Pod
+        | Kind::Secret
+        | Kind::Service
+        | Kind::Settings
+        | Kind::VirtualService => schema::Schema::open_object(),
     };
     schema.into_value()
 }
@@ -147,10 +167,16 @@ pub struct Object {
 /// What a resource says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Spec {
+    /// Where a service of Kubernetes is found, said by `Endpoints` or an `EndpointSlice`.
+    Endpoints(Box<ServiceEndpoints>),
     /// Where an Envoy listens, and for whom.
     Gateway(Box<Gateway>),
+    /// What runs in Kubernetes.
+    Pod(Pod),
     /// What must not be shown.
     Secret(Secret),
+    /// A service of Kubernetes.
+    Service(Box<Service>),
     /// What holds where nothing else is said.
     Settings(Settings),
     /// A service, or a provider of functions.

@@ -15,6 +15,7 @@ mod filters;
 mod gcp;
 mod http_filters;
 mod json;
+mod kube;
 mod listener;
 mod matcher;
 mod names;

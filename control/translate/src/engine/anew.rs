@@ -22,6 +22,7 @@ impl Translator {
         let last_good = mem::take(&mut self.hosts);
         let fresh = Self {
             objects: mem::take(&mut self.objects),
+            slices: mem::take(&mut self.slices),
             hosts: last_good
                 .into_iter()
                 .map(|(key, unit)| (key, unit.only_last_good()))
@@ -37,6 +38,7 @@ impl Translator {
         let mut work = Work {
             clusters: of(Kind::Upstream).collect(),
             hosts: of(Kind::VirtualService).chain(gone).collect(),
+            endpoints: BTreeSet::new(),
             credentials: self.credential_problems.keys().cloned().collect(),
             secrets: of(Kind::Secret).collect(),
             listeners: true,

@@ -322,3 +322,60 @@ fn an_upstream_that_envoy_would_refuse_keeps_its_last_good_form() {
     assert_eq!(fixture.state(Kind::Upstream, "web"), State::Rejected);
     assert_eq!(fixture.state(Kind::Upstream, "lambda"), State::Accepted);
 }
+
+const SERVICE: &str = "web.yaml
+{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {ports: [{name: http, port: 80}]}}";
+const OF_SERVICE: &str =
+    "upstreams/default/web.yaml\nkube: {serviceName: web, serviceNamespace: default, servicePort: 80}";
+
+fn slice(name: &str, addresses: &str) -> String {
+    format!(
+        "{name}.yaml
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{name: {name}, labels: {{kubernetes.io/service-name: web}}}}
+ports: [{{name: http, port: 8080}}]
+endpoints: [{{addresses: [{addresses}]}}]"
+    )
+}
+
+fn kinds(update: &Update) -> Vec<ResourceType> {
+    update.resources.keys().map(|id| id.kind).collect()
+}
+
+#[test]
+fn an_edit_of_endpoints_changes_endpoints_alone() {
+    let mut translator = new();
+    translator.apply(vec![
+        file(SERVICE),
+        file(OF_SERVICE),
+        file(&slice("a", "10.0.0.1")),
+        file(&host("web", &to("web"))),
+    ]);
+    let update = translator.apply(vec![file(&slice("b", "10.0.0.2"))]);
+    assert_eq!(kinds(&update), [ResourceType::Endpoint]);
+    assert!(update.statuses.is_empty(), "{:?}", update.statuses);
+    let update = translator.apply(vec![file(&slice("b", "10.0.0.1"))]);
+    assert_eq!(kinds(&update), [ResourceType::Endpoint]);
+    let update = translator.apply(vec![delete(Kind::EndpointSlice, "b")]);
+    assert!(update.resources.is_empty(), "the same address is left");
+}
+
+#[test]
+fn an_edit_of_an_upstream_leaves_its_endpoints_alone() {
+    let mut translator = new();
+    translator.apply(vec![
+        file(SERVICE),
+        file(OF_SERVICE),
+        file(&slice("a", "10.0.0.1")),
+    ]);
+    let edited = format!("{OF_SERVICE}\nconnectionConfig: {{connectTimeout: 1s}}");
+    let update = translator.apply(vec![file(&edited)]);
+    assert_eq!(kinds(&update), [ResourceType::Cluster]);
+    // A service or port that is not there: the last good form stays, with its endpoints.
+    for broken in ["servicePort: 80}", "serviceName: web,"] {
+        let broken = OF_SERVICE.replace(broken, &broken.replace("80", "81").replace("web", "wob"));
+        let update = translator.apply(vec![file(&broken)]);
+        assert_eq!(kinds(&update), [ResourceType::Cluster; 0], "{broken}");
+    }
+}
