@@ -7,6 +7,7 @@ use crate::header::{self, HeaderManipulation};
 use crate::read::{Fields, Node};
 use crate::rest::{self, RestDestination};
 use crate::route_options::{self, RegexRewrite};
+use crate::selector::{self, Selector};
 use crate::transformation::{self, Transformations};
 use crate::{ObjectRef, matcher};
 
@@ -26,6 +27,19 @@ pub enum Action {
         /// The body.
         body: String,
     },
+    /// Leaves it to the routes of tables.
+    Delegate(Delegation),
+}
+
+/// Which tables a route leaves its requests to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delegation {
+    /// This one.
+    Table(ObjectRef),
+    /// All that fit.
+    Selector(Selector),
+    /// None: it says nothing that could be used, which is a warning.
+    Nothing,
 }
 
 /// Where a request goes.
@@ -106,10 +120,15 @@ pub enum PathRedirect {
 /// The largest body that Envoy takes by default; a larger one would cost all routes of a listener.
 const MOST_BODY: usize = 4_096;
 
-pub(crate) const ACTIONS: [&str; 3] = ["routeAction", "redirectAction", "directResponseAction"];
+pub(crate) const ACTIONS: [&str; 4] = [
+    "routeAction",
+    "redirectAction",
+    "directResponseAction",
+    "delegateAction",
+];
 
 pub(crate) fn read(fields: &mut Fields<'_>, namespace: &str) -> Option<Action> {
-    fields.later(&["delegateAction", "graphqlApiRef"]);
+    fields.later(&["graphqlApiRef"]);
     let which = fields.one_of(&ACTIONS);
     fields.ignored(&ACTIONS);
     match which {
@@ -117,14 +136,48 @@ pub(crate) fn read(fields: &mut Fields<'_>, namespace: &str) -> Option<Action> {
         Some("redirectAction") => fields
             .field("redirectAction", |node| node.object(read_redirect))
             .map(Action::Redirect),
-        Some(_) => fields.field("directResponseAction", |node| node.object(read_direct)),
+        Some("directResponseAction") => {
+            fields.field("directResponseAction", |node| node.object(read_direct))
+        }
+        Some(_) => fields
+            .field("delegateAction", |node| read_delegation(&node, namespace))
+            .map(Action::Delegate),
         None => {
-            if !fields.has("delegateAction") && !fields.has("graphqlApiRef") {
+            if !fields.has("graphqlApiRef") {
                 fields.error(format!("expected one of {}", ACTIONS.join(", ")));
             }
             None
         }
     }
+}
+
+/// As with Gloo, what cannot be used is a warning: the other routes are not to suffer.
+fn read_delegation(node: &Node<'_>, namespace: &str) -> Option<Delegation> {
+    node.object(|fields| {
+        // Gloo's old form, which hides the others.
+        let old_name = fields.field("name", |node| node.string());
+        let old_namespace = fields.field("namespace", |node| node.string());
+        let which = fields.one_of(&["ref", "selector"]);
+        let table = fields.field("ref", |node| node.reference(namespace));
+        let selector = fields.field("selector", |node| {
+            node.object(|fields| selector::read(fields, namespace))
+        });
+        if let Some(name) = old_name.filter(|name| !name.is_empty()) {
+            let old_namespace = old_namespace.filter(|it| !it.is_empty());
+            return Some(Delegation::Table(ObjectRef {
+                namespace: old_namespace.unwrap_or_else(|| namespace.to_owned()),
+                name,
+            }));
+        }
+        match which {
+            Some("ref") => table.map(Delegation::Table),
+            Some(_) => Some(selector.map_or(Delegation::Nothing, Delegation::Selector)),
+            None => {
+                fields.warn("expected one of ref and selector: nothing is delegated to");
+                Some(Delegation::Nothing)
+            }
+        }
+    })
 }
 
 const LATER_ROUTES: [&str; 3] = ["upstreamGroup", "clusterHeader", "dynamicForwardProxy"];

@@ -10,6 +10,7 @@
 //! assert!(matches!(&parsed[..], [Parsed::Object(object)] if object.key.name == "lambda"));
 //! ```
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 mod action;
@@ -27,8 +28,10 @@ mod read;
 mod regex;
 mod rest;
 mod retries;
+mod route;
 mod route_options;
 mod secret;
+mod selector;
 mod settings;
 mod ssl;
 mod transformation;
@@ -37,7 +40,7 @@ mod virtual_service;
 mod yaml;
 
 pub use action::{
-    Action, Destination, DestinationSpec, PathRedirect, Redirect, WeightedDestination,
+    Action, Delegation, Destination, DestinationSpec, PathRedirect, Redirect, WeightedDestination,
 };
 pub use aws::{
     AwsDestination, AwsUpstream, Endpoint, FunctionUrl, InvocationStyle, LambdaFunction, Payload,
@@ -48,25 +51,29 @@ pub use function_matcher::FunctionMatcher;
 pub use gateway::{AccessLog, AccessLogFormat, Gateway};
 pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
 pub use header::{HeaderManipulation, HeaderToAdd};
-pub use matcher::{HeaderMatcher, Matcher, PathMatcher, QueryMatcher, ValueMatcher};
+pub use matcher::{HeaderMatcher, Matcher, NO_PATH, PathMatcher, QueryMatcher, ValueMatcher};
 pub use regex::regex_size;
 pub use rest::{RestDestination, RestSpec};
 pub use retries::{RateLimitedBackOff, ResetFormat, ResetHeader, RetryBackOff, RetryPolicy};
+pub use route::{Route, RouteTable};
 pub use route_options::{HostRewrite, RegexRewrite, RouteOptions, Shadowing};
 pub use secret::{GcpKey, Secret, TlsSecret};
+pub use selector::{LabelValues, Requirement, Selector};
 pub use settings::{AwsSettings, Settings, TransformationSettings};
 pub use ssl::{SslCertificates, SslParameters, TlsVersion, UpstreamSsl};
 pub use transformation::Transformations;
 pub use upstream::{
     CircuitBreakers, ConnectionConfig, Host, StaticUpstream, TcpKeepalive, Upstream, UpstreamType,
 };
-pub use virtual_service::{Route, VirtualHostOptions, VirtualService};
+pub use virtual_service::{VirtualHostOptions, VirtualService};
 
 /// The kinds of resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// `gateway.solo.io/v1`
     Gateway,
+    /// `gateway.solo.io/v1`
+    RouteTable,
     /// Kubernetes' `v1` or Gloo's own.
     Secret,
     /// `gloo.solo.io/v1`
@@ -113,6 +120,8 @@ pub enum ProblemLevel {
 pub struct Object {
     /// What identifies it.
     pub key: ObjectKey,
+    /// What it is labelled with, for selectors.
+    pub labels: BTreeMap<String, String>,
     /// What it says.
     pub spec: Spec,
     /// What is worth a warning in it.
@@ -124,6 +133,8 @@ pub struct Object {
 pub enum Spec {
     /// Where an Envoy listens, and for whom.
     Gateway(Gateway),
+    /// Routes that others delegate to.
+    RouteTable(Box<RouteTable>),
     /// What must not be shown.
     Secret(Secret),
     /// What holds where nothing else is said.

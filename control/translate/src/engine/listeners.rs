@@ -30,8 +30,7 @@ impl Translator {
             // A filter is there only for who uses it.
             let mut needs = Needs::default();
             for (_, form) in &selected {
-                needs.stages.extend(&form.needs.stages);
-                needs.destinations |= form.needs.destinations;
+                needs.add(&form.needs);
             }
             let bound = Bound {
                 key: key.as_ref(),
@@ -103,8 +102,12 @@ impl Translator {
         work: &mut Work,
     ) {
         let old = std::mem::replace(&mut self.listeners, listeners);
-        work.statuses
-            .extend(changed(&old.served, &self.listeners.served));
+        for key in changed(&old.served, &self.listeners.served) {
+            let unit = self.hosts.get(&key);
+            let tables = unit.into_iter().flat_map(|unit| unit.form.tables.keys());
+            work.statuses.extend(tables.cloned());
+            work.statuses.insert(key);
+        }
         work.statuses
             .extend(changed(&old.bound, &self.listeners.bound));
         work.statuses

@@ -291,3 +291,5 @@ fn what_is_deleted_is_told_as_gone() {
     assert_eq!(fixture.told.credentials.len(), 1);
     assert!(fixture.told.statuses.values().all(Option::is_none));
 }
+
+mod tables;

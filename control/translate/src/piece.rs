@@ -1,0 +1,241 @@
+//! The routes of Envoy that one route comes to.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use prost::Message;
+use tenon_contract::transform::{RouteTransformations, Stage, Stages, TRANSFORM_KEY};
+use tenon_contract::{NAMESPACE, Sorted};
+use tenon_model::{
+    Action, HeaderManipulation, Matcher, Route, TransformationSettings, Transformations,
+    VirtualHostOptions, WeightedDestination,
+};
+
+use crate::inherit::Shape;
+use crate::route::RouteForm;
+use crate::wire::{self, Metadata, PerFilter};
+use crate::{filters, matcher};
+
+/// `VirtualHost.routes`
+const ROUTES: u32 = 3;
+/// `Route.metadata`
+const METADATA: u32 = 4;
+/// `Route.name`
+const NAME: u32 = 14;
+
+/// The filters of a listener that some route needs: others do not pay for them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Needs {
+    /// The stages in which a route transforms.
+    pub(crate) stages: BTreeSet<Stage>,
+    /// A route transforms by destination.
+    pub(crate) destinations: bool,
+}
+
+impl Needs {
+    /// Needs what another needs, too.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.stages.extend(&other.stages);
+        self.destinations |= other.destinations;
+    }
+}
+
+/// The routes of Envoy that one route comes to, encoded but for the names that their places give them.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Piece {
+    /// The name that it was given.
+    name: Option<String>,
+    routes: Vec<Encoded>,
+    needs: Needs,
+    shapes: Vec<Shape>,
+    /// It answers for a table that cannot be served, behind whatever is for less.
+    stands_in: bool,
+}
+
+#[derive(Clone, PartialEq)]
+struct Encoded {
+    /// What its name ends with.
+    suffix: String,
+    bytes: Vec<u8>,
+}
+
+impl Piece {
+    pub(crate) fn new(
+        name: Option<String>,
+        from: &Route,
+        forms: Vec<RouteForm>,
+        of_host: &VirtualHostOptions,
+        settings: TransformationSettings,
+    ) -> Self {
+        let mut needs = Needs::default();
+        let mut routes = Vec::new();
+        let own = transformations(from, of_host, settings);
+        let tells = own.as_ref().is_some_and(|own| !own.destinations.is_empty());
+        needs.destinations |= tells;
+        needs.stages.extend(own.iter().flat_map(used));
+        let transforms = own.map(|own| own.to_json());
+        let several = forms.len() > 1;
+        for (function, mut form) in forms.into_iter().enumerate() {
+            if !form.calls.is_empty() {
+                let shown = answers_with_formatters(&of_host.headers, from);
+                form.per_filter.extend(filters::guard_on(shown));
+            }
+            let mut texts = std::mem::take(&mut form.calls);
+            texts.extend(
+                transforms
+                    .clone()
+                    .map(|text| (TRANSFORM_KEY.to_owned(), text)),
+            );
+            if tells {
+                filters::tell_destinations(&mut form.route);
+            }
+            let per_filter = PerFilter {
+                configs: std::mem::take(&mut form.per_filter),
+            };
+            let mut behind = per_filter.encode_to_vec();
+            behind.extend(wire::take_weights(&mut form.route));
+            if !texts.is_empty() {
+                let metadata = Metadata::texts(NAMESPACE, texts).encode_to_vec();
+                wire::append(&mut behind, METADATA, &metadata);
+            }
+            let suffix = several.then(|| format!("-function-{function}"));
+            let suffix = suffix.unwrap_or_default();
+            for (number, matches) in from.matchers.iter().enumerate() {
+                let mut matches = matcher::translate(matches);
+                matches.headers.extend(form.only.iter().cloned());
+                form.route.r#match = Some(matches);
+                let mut bytes = form.route.encode_to_vec();
+                bytes.extend_from_slice(&behind);
+                routes.push(Encoded {
+                    suffix: format!("-matcher-{number}{suffix}"),
+                    bytes,
+                });
+            }
+        }
+        Self {
+            name,
+            routes,
+            needs,
+            shapes: from.matchers.iter().filter_map(Shape::of).collect(),
+            stands_in: false,
+        }
+    }
+
+    /// What answers for a table that cannot be served.
+    pub(crate) fn standing_in(matcher: &Matcher, form: RouteForm) -> Self {
+        let mut route = form.route;
+        route.r#match = Some(matcher::translate(matcher));
+        Self {
+            name: None,
+            routes: vec![Encoded {
+                suffix: "-matcher-0".to_owned(),
+                bytes: route.encode_to_vec(),
+            }],
+            needs: Needs::default(),
+            shapes: Shape::of(matcher).into_iter().collect(),
+            stands_in: true,
+        }
+    }
+
+    /// Appends the routes to a virtual host of that name, of which it is the piece with that number.
+    pub(crate) fn encode(&self, host: &str, number: usize, to: &mut Vec<u8>) {
+        let name = self.name.as_ref().map(|name| format!("-{name}"));
+        let name = name.unwrap_or_default();
+        for Encoded { suffix, bytes } in &self.routes {
+            let name = format!("{host}-route-{number}{name}{suffix}");
+            let mut bytes = bytes.clone();
+            wire::append(&mut bytes, NAME, name.as_bytes());
+            wire::append(to, ROUTES, &bytes);
+        }
+    }
+
+    pub(crate) fn needs(&self) -> &Needs {
+        &self.needs
+    }
+
+    fn is_within(&self, other: &Self) -> bool {
+        let within = |shape: &Shape| other.shapes.iter().any(|other| shape.is_within(other));
+        !self.shapes.is_empty() && self.shapes.iter().all(within)
+    }
+}
+
+/// Sorts pieces of tables of the same weight, so that none hides another: what is for less comes first.
+pub(crate) fn sort(pieces: &mut [Arc<Piece>]) {
+    fn first(piece: &Piece) -> Option<&Shape> {
+        let shapes = piece.shapes.iter();
+        shapes.min_by(|a, b| a.order().cmp(&b.order()))
+    }
+    pieces.sort_by(|a, b| {
+        let (a, b) = (first(a), first(b));
+        a.map(Shape::order).cmp(&b.map(Shape::order))
+    });
+}
+
+/// Puts what stands in for broken tables behind what is for less, so that it hides nothing that can be served.
+pub(crate) fn let_pass(pieces: &mut [Arc<Piece>]) {
+    for start in (0..pieces.len()).rev() {
+        let mut at = start;
+        while let Some([here, next]) = pieces.get(at..at + 2)
+            && here.stands_in
+            && next.is_within(here)
+        {
+            pieces.swap(at, at + 1);
+            at += 1;
+        }
+    }
+}
+
+/// Whether a header that is added to a route's responses is made of something else, which may be the request.
+fn answers_with_formatters(of_host: &HeaderManipulation, route: &Route) -> bool {
+    let weighted = match &route.action {
+        Action::Multi(destinations) => &destinations[..],
+        _ => &[],
+    };
+    [of_host, &route.options.headers]
+        .into_iter()
+        .chain(weighted.iter().map(|to| &to.headers))
+        .flat_map(|headers| &headers.response_add)
+        .any(|header| header.value.contains('%'))
+}
+
+/// What a route transforms, `None` where nothing is.
+fn transformations(
+    route: &Route,
+    of_host: &VirtualHostOptions,
+    settings: TransformationSettings,
+) -> Option<RouteTransformations> {
+    let own = route.options.transformations.as_ref();
+    let stages = Transformations::below(own, of_host.transformations.as_ref(), settings);
+    let destinations = match &route.action {
+        Action::Multi(destinations) => &destinations[..],
+        _ => &[],
+    };
+    // As Gloo: a destination's take the place of the route's, whatever it says of inheritance.
+    let own = |to: &WeightedDestination| {
+        Transformations::below(to.transformations.as_ref(), None, settings)
+    };
+    let own: Sorted<_, _> = destinations
+        .iter()
+        .enumerate()
+        .filter_map(|(number, to)| Some((number.to_string(), own(to)?)))
+        .collect();
+    let stages = stages.unwrap_or_default();
+    if stages.is_empty() && own.is_empty() {
+        return None;
+    }
+    let mut all = RouteTransformations::new(stages);
+    all.destinations = own;
+    Some(all)
+}
+
+/// The stages of a route and its destinations.
+fn used(all: &RouteTransformations) -> impl Iterator<Item = Stage> {
+    let own = Stages {
+        early: all.early.clone(),
+        regular: all.regular.clone(),
+        post_routing: all.post_routing.clone(),
+    };
+    let destinations = all.destinations.values().flat_map(Stages::used);
+    let used: BTreeSet<Stage> = own.used().chain(destinations).collect();
+    used.into_iter()
+}
