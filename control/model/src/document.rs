@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::read::{Node, Path, Report};
+use crate::read::{Node, Path, Read, Report};
 use crate::{
-    Kind, Object, ObjectKey, Parsed, Problem, ProblemLevel, Spec, gateway, route, secret, settings,
-    upstream, virtual_service, yaml,
+    Kind, Object, ObjectKey, Parsed, Problem, ProblemLevel, Spec, Upstream, gateway, route, secret,
+    settings, virtual_service, yaml,
 };
 
 /// What Kubernetes and Gloo keep beside a resource's own fields.
@@ -173,7 +173,7 @@ fn gloo_path(path: &str) -> Option<(&str, &str, &str)> {
 }
 
 fn object(key: ObjectKey, form: Form, document: &Value) -> Parsed {
-    let report = Report::default();
+    let report = Report::new(&key.namespace);
     let root = Node::new(document, Path::Root(""), &report);
     check_metadata(&root, &key);
     let labels = read_labels(document, &report);
@@ -234,7 +234,7 @@ fn read_spec(key: &ObjectKey, node: &Node<'_>) -> Option<Spec> {
         }
         Kind::Secret => secret::read_bare(node).map(Spec::Secret),
         Kind::Settings => settings::read(node).map(Spec::Settings),
-        Kind::Upstream => upstream::read(node, namespace).map(|it| Spec::Upstream(Box::new(it))),
+        Kind::Upstream => Upstream::read(node).map(|it| Spec::Upstream(Box::new(it))),
         Kind::VirtualService => virtual_service::read(node, namespace)
             .map(|service| Spec::VirtualService(Box::new(service))),
     }

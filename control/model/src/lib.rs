@@ -30,6 +30,7 @@ mod rest;
 mod retries;
 mod route;
 mod route_options;
+mod schema;
 mod secret;
 mod selector;
 mod settings;
@@ -60,10 +61,11 @@ pub use route_options::{HostRewrite, RegexRewrite, RouteOptions, Shadowing};
 pub use secret::{GcpKey, Secret, TlsSecret};
 pub use selector::{LabelValues, Requirement, Selector};
 pub use settings::{AwsSettings, Settings, TransformationSettings};
-pub use ssl::{SslCertificates, SslParameters, TlsVersion, UpstreamSsl};
+pub use ssl::{SslCertificates, SslFiles, SslParameters, TlsVersion, UpstreamSsl};
 pub use transformation::Transformations;
 pub use upstream::{
-    CircuitBreakers, ConnectionConfig, Host, StaticUpstream, TcpKeepalive, Upstream, UpstreamType,
+    CircuitBreakers, CommonHttpProtocolOptions, ConnectionConfig, Host, StaticUpstream,
+    TcpKeepalive, Upstream, UpstreamType,
 };
 pub use virtual_service::{VirtualHostOptions, VirtualService};
 
@@ -82,6 +84,17 @@ pub enum Kind {
     Upstream,
     /// `gateway.solo.io/v1`
     VirtualService,
+}
+
+/// The JSON Schema of what a kind of resource says (of `spec`, where there is one), as a CRD's.
+pub fn schema(kind: Kind) -> serde_json::Value {
+    let schema = match kind {
+        Kind::Upstream => <Upstream as read::Read>::schema(),
+        Kind::Gateway | Kind::RouteTable | Kind::Secret | Kind::Settings | Kind::VirtualService => {
+            schema::Schema::open_object()
+        }
+    };
+    schema.into_value()
 }
 
 /// What identifies a resource.

@@ -7,7 +7,34 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::schema::{ObjectSchema, Schema};
 use crate::{ObjectRef, Problem, duration};
+
+/// What users write. `#[derive(Read)]` (`tenon_model_derive`) makes both from a declaration.
+pub(crate) trait Read: Sized {
+    /// The value; nothing if it is wrong, which is then reported.
+    fn read(node: &Node<'_>) -> Option<Self>;
+    /// What is expected.
+    fn schema() -> Schema;
+}
+
+/// Fields of an object.
+pub(crate) trait ReadFields: Sized {
+    /// The fields; nothing if they are wrong, which is then reported, or if none of a oneof is there.
+    fn read_fields(fields: &mut Fields<'_>) -> Option<Self>;
+    /// What is expected.
+    fn describe(object: &mut ObjectSchema);
+}
+
+/// Fields that exclude each other.
+pub(crate) trait OneOf: ReadFields {
+    /// Their names.
+    const NAMES: &'static [&'static str];
+}
+
+mod values;
+
+pub(crate) use values::Number;
 
 /// Where a value stands in its document.
 #[derive(Clone, Copy)]
@@ -17,9 +44,11 @@ pub(crate) enum Path<'a> {
     Index(&'a Path<'a>, usize),
 }
 
-/// What was found wrong so far.
+/// What was found wrong so far in a resource.
 #[derive(Default)]
 pub(crate) struct Report {
+    /// The namespace of the resource.
+    namespace: String,
     problems: RefCell<Vec<Problem>>,
 }
 
@@ -36,9 +65,18 @@ pub(crate) struct Fields<'a> {
     path: &'a Path<'a>,
     report: &'a Report,
     known: Vec<&'static str>,
+    /// Whether some of them are named as in the proto files, `bind_port` for `bindPort`: protobuf's JSON takes both.
+    snake_case: bool,
 }
 
 impl Report {
+    pub(crate) fn new(namespace: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn into_problems(self) -> Vec<Problem> {
         self.problems.into_inner()
     }
@@ -131,8 +169,12 @@ impl<'a> Node<'a> {
 
     /// A whole number within bounds, both included.
     pub(crate) fn number(&self, least: u32, most: u32) -> Option<u32> {
-        let number = self.value.as_u64().and_then(|n| u32::try_from(n).ok());
-        match number {
+        self.within(least, most)
+    }
+
+    fn whole(&self, least: i128, most: i128) -> Option<i128> {
+        let number = self.value.as_i64().map(i128::from);
+        match number.or_else(|| self.value.as_u64().map(i128::from)) {
             Some(number) if (least..=most).contains(&number) => Some(number),
             _ => match self.value {
                 Value::Number(found) => self.error(format!(
@@ -220,6 +262,7 @@ impl<'a> Node<'a> {
             path: &self.path,
             report: self.report,
             known: Vec::new(),
+            snake_case: map.keys().any(|name| name.contains('_')),
         };
         let object = read(&mut fields);
         fields.refuse_unknown();
@@ -243,16 +286,25 @@ impl<'a> Node<'a> {
 
     /// The name and namespace of another resource; without a namespace, it is the one of the resource itself.
     pub(crate) fn reference(&self, own_namespace: &str) -> Option<ObjectRef> {
-        self.object(|fields| {
-            let name = fields.required("name", |node| node.non_empty());
-            let namespace = fields.field("namespace", |node| node.string());
-            Some(ObjectRef {
-                namespace: namespace
-                    .filter(|namespace| !namespace.is_empty())
-                    .unwrap_or_else(|| own_namespace.to_owned()),
-                name: name?,
-            })
-        })
+        self.object(|fields| fields.reference_from(own_namespace))
+    }
+
+    /// A list of at least one.
+    pub(crate) fn some<T>(&self, read: impl FnMut(Node<'_>) -> Option<T>) -> Option<Vec<T>> {
+        match self.value.as_array() {
+            Some(values) if values.is_empty() => self.error("must not be empty"),
+            _ => self.list(read),
+        }
+    }
+
+    /// A number within bounds, both included.
+    pub(crate) fn within<T: Number>(&self, least: T, most: T) -> Option<T> {
+        T::within(self, least, most)
+    }
+
+    /// The namespace of the resource.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.report.namespace
     }
 
     /// The value as it is.
@@ -269,7 +321,7 @@ impl<'a> Fields<'a> {
         read: impl FnOnce(Node<'_>) -> Option<T>,
     ) -> Option<T> {
         self.known.push(name);
-        match self.map.get(name) {
+        match self.value_of(name) {
             None | Some(Value::Null) => None,
             Some(value) => read(Node::new(value, Path::Field(self.path, name), self.report)),
         }
@@ -305,7 +357,7 @@ impl<'a> Fields<'a> {
 
     /// Whether a field is there.
     pub(crate) fn has(&self, name: &str) -> bool {
-        !matches!(self.map.get(name), None | Some(Value::Null))
+        !matches!(self.value_of(name), None | Some(Value::Null))
     }
 
     /// Which of several fields that exclude each other are there; more than one is a fault.
@@ -319,6 +371,45 @@ impl<'a> Fields<'a> {
             ));
         }
         first
+    }
+
+    /// The name and namespace of another resource; without a namespace, it is the one of the resource itself.
+    pub(crate) fn reference(&mut self) -> Option<ObjectRef> {
+        let own = self.report.namespace.clone();
+        self.reference_from(&own)
+    }
+
+    fn reference_from(&mut self, own_namespace: &str) -> Option<ObjectRef> {
+        let name = self.required("name", |node| node.non_empty());
+        let namespace = self.field("namespace", |node| node.string());
+        Some(ObjectRef {
+            namespace: namespace
+                .filter(|namespace| !namespace.is_empty())
+                .unwrap_or_else(|| own_namespace.to_owned()),
+            name: name?,
+        })
+    }
+
+    /// The one that has to be there of fields that exclude each other.
+    pub(crate) fn one<T: OneOf>(&mut self) -> Option<T> {
+        if !T::NAMES.iter().any(|name| self.has(name)) {
+            self.error(format!("expected one of {}", T::NAMES.join(", ")));
+        }
+        T::read_fields(self)
+    }
+
+    /// A field that Gloo has and that is never supported, and why.
+    pub(crate) fn refused(&mut self, name: &'static str, why: &str) {
+        self.field(name, |node| match is_default(node.value()) {
+            true => None,
+            false => node.error::<()>(format!("is not supported: {why}")),
+        });
+    }
+
+    /// A fault at a field of the object.
+    pub(crate) fn error_at(&self, field: &str, text: impl Into<String>) {
+        let path = Path::Field(self.path, field);
+        self.report.push(Problem::error(path.to_string(), text));
     }
 
     /// A fault of the object itself.
@@ -371,15 +462,39 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn refuse_unknown(&self) {
-        for name in self.map.keys() {
-            if !self.known.contains(&name.as_str()) {
-                let path = Path::Field(self.path, name);
-                self.report
-                    .push(Problem::error(path.to_string(), "unknown field"));
-            }
+    fn value_of(&self, name: &str) -> Option<&'a Value> {
+        match (self.map.get(name), self.snake_case) {
+            (None, true) => self.map.get(&snake_case(name)),
+            (value, _) => value,
         }
     }
+
+    fn refuse_unknown(&self) {
+        for name in self.map.keys() {
+            if self.known.contains(&name.as_str()) {
+                continue;
+            }
+            let text = match self.known.iter().find(|known| snake_case(known) == *name) {
+                Some(known) if self.map.contains_key(*known) => format!("is the same as {known}"),
+                Some(_) => continue,
+                None => "unknown field".to_owned(),
+            };
+            let path = Path::Field(self.path, name);
+            self.report.push(Problem::error(path.to_string(), text));
+        }
+    }
+}
+
+/// `bindPort` as `bind_port`.
+fn snake_case(name: &str) -> String {
+    let mut words = String::with_capacity(name.len() + 4);
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() {
+            words.push('_');
+        }
+        words.push(letter.to_ascii_lowercase());
+    }
+    words
 }
 
 /// Whether protobuf cannot tell a value from a field that is not there. A message can be, even an empty one.

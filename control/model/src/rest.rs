@@ -214,7 +214,7 @@ mod tests {
         match read_all("upstreams/default/a.yaml", &text).remove(0) {
             Parsed::Object(object) => match object.spec {
                 Spec::Upstream(upstream) => match upstream.kind {
-                    UpstreamType::Static(fixed) => Ok(fixed.rest.unwrap()),
+                    UpstreamType::Static(fixed) => Ok(fixed.service_spec.unwrap()),
                     other => panic!("{other:?}"),
                 },
                 other => panic!("{other:?}"),

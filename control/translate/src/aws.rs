@@ -27,7 +27,10 @@ pub(crate) fn cluster(
 ) -> Vec<hcm::HttpFilter> {
     let endpoint = endpoint(lambda);
     provider::point_at(&endpoint, &endpoint.host, upstream, secret, cluster);
-    let asked = upstream.connection.buffer_limit.unwrap_or_default();
+    let asked = upstream
+        .connection_config
+        .per_connection_buffer_limit_bytes
+        .unwrap_or_default();
     cluster.per_connection_buffer_limit_bytes = Some(uint(asked.max(BUFFER_LIMIT)));
     let functions = lambda.functions.iter();
     let functions = functions.flat_map(|function| {
@@ -67,7 +70,10 @@ pub(crate) fn url_cluster(
     let signed = url.auth_type == UrlAuthType::AwsIam;
     if signed {
         // Bodies are held, because a signature covers them.
-        let asked = upstream.connection.buffer_limit.unwrap_or_default();
+        let asked = upstream
+            .connection_config
+            .per_connection_buffer_limit_bytes
+            .unwrap_or_default();
         cluster.per_connection_buffer_limit_bytes = Some(uint(asked.max(BUFFER_LIMIT)));
     }
     let config = UpstreamConfig {

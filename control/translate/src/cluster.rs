@@ -59,7 +59,7 @@ pub(crate) fn translate(
         UpstreamType::Static(fixed) => {
             let mut cluster = common(names::cluster(key), upstream);
             static_hosts(fixed, upstream, tls, &mut cluster);
-            let functions = fixed.rest.as_ref();
+            let functions = fixed.service_spec.as_ref();
             let filters = functions
                 .map(|rest| rest::cluster(key, rest, upstream, module, &mut cluster))
                 .unwrap_or_default();
@@ -113,13 +113,16 @@ fn common(name: String, upstream: &Upstream) -> cluster::Cluster {
         name,
         connect_timeout: Some(duration(
             upstream
-                .connection
+                .connection_config
                 .connect_timeout
                 .unwrap_or(CONNECT_TIMEOUT),
         )),
-        per_connection_buffer_limit_bytes: upstream.connection.buffer_limit.map(uint),
+        per_connection_buffer_limit_bytes: upstream
+            .connection_config
+            .per_connection_buffer_limit_bytes
+            .map(uint),
         circuit_breakers: upstream.circuit_breakers.as_ref().map(circuit_breakers),
-        upstream_connection_options: keepalive(&upstream.connection),
+        upstream_connection_options: keepalive(&upstream.connection_config),
         ..cluster::Cluster::default()
     }
 }
@@ -146,7 +149,8 @@ fn tls_secret<'a>(
     secrets: &'a impl Secrets,
     form: &mut ClusterForm,
 ) -> Option<&'a TlsSecret> {
-    let SslCertificates::Secret(reference) = &upstream.ssl.as_ref()?.certificates else {
+    let Some(SslCertificates::SecretRef(reference)) = &upstream.ssl_config.as_ref()?.certificates
+    else {
         return None;
     };
     let key = reference.key(Kind::Secret);
@@ -178,16 +182,16 @@ fn static_hosts(
             DiscoveryType::StrictDns
         },
     );
-    let context = match &upstream.ssl {
+    let context = match &upstream.ssl_config {
         Some(ssl) => Some(tls::configured(ssl, secret)),
-        None => fixed.use_tls.then(Default::default),
+        None => fixed.uses_tls().then(Default::default),
     };
     let mut endpoints = Vec::new();
     for host in &fixed.hosts {
-        let mut lb_endpoint = lb_endpoint(&host.address, host.port);
-        lb_endpoint.load_balancing_weight = host.weight.map(uint);
+        let mut lb_endpoint = lb_endpoint(&host.addr, host.port);
+        lb_endpoint.load_balancing_weight = host.load_balancing_weight.map(uint);
         if let (Some(context), Some(sni)) = (&context, sni(fixed, host)) {
-            let name = format!("{sni};{}:{}", host.address, host.port);
+            let name = format!("{sni};{}:{}", host.addr, host.port);
             lb_endpoint.metadata = Some(core::Metadata {
                 filter_metadata: HashMap::from([(SOCKET_MATCH.to_owned(), flag(&name))]),
                 ..core::Metadata::default()
@@ -208,9 +212,7 @@ fn static_hosts(
     }
     let first_name = fixed.hosts.iter().find(|host| host.ip().is_none());
     cluster.transport_socket = context.map(|context| match first_name {
-        Some(host) if context.sni.is_empty() => {
-            tls::socket(&tls::with_sni(&context, &host.address))
-        }
+        Some(host) if context.sni.is_empty() => tls::socket(&tls::with_sni(&context, &host.addr)),
         _ => tls::socket(&context),
     });
     cluster.load_assignment = load_assignment(&cluster.name, endpoints);
@@ -218,8 +220,8 @@ fn static_hosts(
 
 /// The name to ask a host for. An IP address is none (RFC 6066).
 fn sni(fixed: &StaticUpstream, host: &Host) -> Option<String> {
-    let own = || (fixed.auto_sni_rewrite && host.ip().is_none()).then(|| host.address.clone());
-    host.sni.clone().or_else(own)
+    let own = || (fixed.auto_sni_rewrite && host.ip().is_none()).then(|| host.addr.clone());
+    host.sni_addr.clone().or_else(own)
 }
 
 /// `{"<name>": true}`
@@ -284,11 +286,12 @@ fn circuit_breakers(breakers: &CircuitBreakers) -> cluster::CircuitBreakers {
 
 fn keepalive(connection: &ConnectionConfig) -> Option<cluster::UpstreamConnectionOptions> {
     let keepalive = connection.tcp_keepalive.as_ref()?;
+    let seconds = |time: Duration| uint(u32::try_from(time.as_secs().max(1)).unwrap_or(u32::MAX));
     Some(cluster::UpstreamConnectionOptions {
         tcp_keepalive: Some(core::TcpKeepalive {
-            keepalive_probes: keepalive.probes.map(uint),
-            keepalive_time: keepalive.time.map(uint),
-            keepalive_interval: keepalive.interval.map(uint),
+            keepalive_probes: keepalive.keepalive_probes.map(uint),
+            keepalive_time: keepalive.keepalive_time.map(seconds),
+            keepalive_interval: keepalive.keepalive_interval.map(seconds),
         }),
         ..cluster::UpstreamConnectionOptions::default()
     })
@@ -302,12 +305,13 @@ fn http_options(
     use upstream_http::http_protocol_options::{
         ExplicitHttpConfig, UpstreamProtocolOptions, explicit_http_config::ProtocolConfig,
     };
-    let connection = &upstream.connection;
+    let connection = &upstream.connection_config;
+    let http = &connection.common_http_protocol_options;
     let common = core::HttpProtocolOptions {
-        idle_timeout: connection.idle_timeout.map(duration),
-        max_headers_count: connection.max_headers.map(uint),
-        max_stream_duration: connection.max_stream_duration.map(duration),
-        max_requests_per_connection: connection.max_requests.map(uint),
+        idle_timeout: http.idle_timeout.map(duration),
+        max_headers_count: http.max_headers_count.map(uint),
+        max_stream_duration: http.max_stream_duration.map(duration),
+        max_requests_per_connection: connection.max_requests_per_connection.map(uint),
         ..core::HttpProtocolOptions::default()
     };
     let common = (common != core::HttpProtocolOptions::default()).then_some(common);

@@ -13,7 +13,9 @@ use crate::route::Upstreams;
 use crate::virtual_host::VirtualHostForm;
 use tables::{SelectorIndex, TableIndex};
 
+mod anew;
 mod clusters;
+mod host_table;
 mod hosts;
 mod listeners;
 mod resources;
@@ -44,7 +46,7 @@ pub struct Translator {
     /// Which upstreams use a generic secret.
     users_of_credentials: BTreeMap<String, BTreeSet<ObjectKey>>,
     proxies: BTreeSet<ProxyName>,
-    listeners: Listeners,
+    listeners: listeners::Listeners,
     resources: BTreeMap<ResourceId, Arc<Resource>>,
     verdicts: BTreeMap<ResourceId, String>,
     credentials: BTreeMap<String, CredentialSource>,
@@ -74,27 +76,21 @@ struct HostUnit {
     good: Option<(Arc<Object>, VirtualHostForm)>,
 }
 
-/// What the gateways come to.
-#[derive(Default)]
-struct Listeners {
-    /// Which virtual services are served where.
-    served: BTreeMap<ObjectKey, BTreeSet<ProxyName>>,
-    /// Which gateways are served where.
-    bound: BTreeMap<ObjectKey, BTreeSet<ProxyName>>,
-    /// What is wrong with objects beside each other.
-    problems: BTreeMap<ObjectKey, BTreeSet<Problem>>,
-}
-
 /// What one `apply` has still to look at, and what it tells.
 #[derive(Default)]
 struct Work {
     clusters: BTreeSet<ObjectKey>,
     hosts: BTreeSet<ObjectKey>,
+    /// Credentials that a cluster uses no more.
+    credentials: BTreeSet<String>,
     /// TLS secrets whose resources may change.
     secrets: BTreeSet<ObjectKey>,
     /// Tables whose newest forms may be good now.
     tables: BTreeSet<ObjectKey>,
+    /// Gateways changed.
     listeners: bool,
+    /// Virtual hosts that changed in the tables that they are in.
+    in_tables: BTreeSet<ObjectKey>,
     statuses: BTreeSet<ObjectKey>,
     update: Update,
 }
@@ -114,7 +110,7 @@ impl Translator {
             good_tables: BTreeMap::new(),
             users_of_credentials: BTreeMap::new(),
             proxies: BTreeSet::new(),
-            listeners: Listeners::default(),
+            listeners: listeners::Listeners::default(),
             resources: BTreeMap::new(),
             verdicts: BTreeMap::new(),
             credentials: BTreeMap::new(),
@@ -134,25 +130,32 @@ impl Translator {
         for change in changes {
             self.take_in(change, &mut work);
         }
+        self.settle(&mut work);
+        work.update
+    }
+
+    /// Derives what is to be looked at: what is referred to before what refers to it.
+    fn settle(&mut self, work: &mut Work) {
         for key in std::mem::take(&mut work.clusters) {
-            self.derive_cluster(key, &mut work);
+            self.derive_cluster(key, work);
         }
+        self.forget_unused_credentials(work);
         for key in std::mem::take(&mut work.secrets) {
-            self.derive_secret(&key, &mut work);
+            self.derive_secret(&key, work);
         }
         for key in std::mem::take(&mut work.hosts) {
-            self.derive_host(key, &mut work);
+            self.derive_host(key, work);
         }
         for key in std::mem::take(&mut work.tables) {
             self.remember_table(key);
         }
-        if work.listeners {
-            self.derive_listeners(&mut work);
+        if std::mem::take(&mut work.listeners) {
+            self.derive_listeners(work);
         }
+        self.derive_host_tables(work);
         for key in std::mem::take(&mut work.statuses) {
-            self.derive_status(key, &mut work);
+            self.derive_status(key, work);
         }
-        work.update
     }
 
     fn take_in(&mut self, change: Change, work: &mut Work) {
@@ -190,9 +193,11 @@ impl Translator {
                 };
             }
             Change::Credentials { name, problem } => {
-                if let Some(users) = self.users_of_credentials.get(&name) {
-                    work.statuses.extend(users.iter().cloned());
-                }
+                // As with resources.
+                let Some(users) = self.users_of_credentials.get(&name) else {
+                    return;
+                };
+                work.statuses.extend(users.iter().cloned());
                 match problem {
                     Some(problem) => self.credential_problems.insert(name, problem),
                     None => self.credential_problems.remove(&name),
@@ -203,8 +208,9 @@ impl Translator {
 
     /// Gateways warn of virtual services that are not there, whatever those come to.
     fn mark_appearance(&self, key: &ObjectKey, there: bool, work: &mut Work) {
-        work.listeners |=
-            key.kind == Kind::VirtualService && self.objects.0.contains_key(key) != there;
+        work.listeners |= key.kind == Kind::VirtualService
+            && self.objects.0.contains_key(key) != there
+            && self.listeners.names(key);
     }
 
     /// What has to be looked at again when an object changed.
@@ -294,15 +300,6 @@ impl Secrets for Objects {
             Some(Spec::Settings(settings)) => settings.clone(),
             _ => Settings::default(),
         }
-    }
-}
-
-impl Listeners {
-    fn problem(&mut self, key: &ObjectKey, problem: Problem) {
-        self.problems
-            .entry(key.clone())
-            .or_default()
-            .insert(problem);
     }
 }
 

@@ -25,9 +25,11 @@ mod provider;
 mod rest;
 mod retries;
 mod route;
+mod route_table;
 mod secret;
 mod status;
 mod tls;
+mod transforms;
 mod tree;
 mod virtual_host;
 mod wire;
@@ -39,3 +41,4 @@ pub use output::{
     Change, CredentialSource, Module, ProxyName, Resource, ResourceId, ResourceType, State, Status,
     StatusMessage, TranslatorOptions, Update,
 };
+pub use transforms::transform_filter;

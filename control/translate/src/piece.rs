@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use prost::Message;
-use tenon_contract::transform::{RouteTransformations, Stage, Stages, TRANSFORM_KEY};
+use tenon_contract::transform::{RouteTransformations, Stage, TRANSFORM_KEY};
 use tenon_contract::{NAMESPACE, Sorted};
 use tenon_model::{
     Action, HeaderManipulation, Matcher, Route, TransformationSettings, Transformations,
@@ -14,7 +14,7 @@ use tenon_model::{
 use crate::inherit::Shape;
 use crate::route::RouteForm;
 use crate::wire::{self, Metadata, PerFilter};
-use crate::{filters, matcher};
+use crate::{filters, matcher, transforms};
 
 /// `VirtualHost.routes`
 const ROUTES: u32 = 3;
@@ -33,7 +33,11 @@ pub(crate) struct Needs {
 }
 
 impl Needs {
-    /// Needs what another needs, too.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What both need.
     pub(crate) fn add(&mut self, other: &Self) {
         self.stages.extend(&other.stages);
         self.destinations |= other.destinations;
@@ -72,8 +76,9 @@ impl Piece {
         let own = transformations(from, of_host, settings);
         let tells = own.as_ref().is_some_and(|own| !own.destinations.is_empty());
         needs.destinations |= tells;
-        needs.stages.extend(own.iter().flat_map(used));
-        let transforms = own.map(|own| own.to_json());
+        needs.stages.extend(own.iter().flat_map(transforms::used));
+        let on: Vec<_> = own.iter().flat_map(transforms::switched_on).collect();
+        let rules = own.map(|own| own.to_json());
         let several = forms.len() > 1;
         for (function, mut form) in forms.into_iter().enumerate() {
             if !form.calls.is_empty() {
@@ -81,13 +86,10 @@ impl Piece {
                 form.per_filter.extend(filters::guard_on(shown));
             }
             let mut texts = std::mem::take(&mut form.calls);
-            texts.extend(
-                transforms
-                    .clone()
-                    .map(|text| (TRANSFORM_KEY.to_owned(), text)),
-            );
+            texts.extend(rules.clone().map(|text| (TRANSFORM_KEY.to_owned(), text)));
+            form.per_filter.extend(on.iter().cloned());
             if tells {
-                filters::tell_destinations(&mut form.route);
+                transforms::tell_destinations(&mut form.route);
             }
             let per_filter = PerFilter {
                 configs: std::mem::take(&mut form.per_filter),
@@ -226,16 +228,4 @@ fn transformations(
     let mut all = RouteTransformations::new(stages);
     all.destinations = own;
     Some(all)
-}
-
-/// The stages of a route and its destinations.
-fn used(all: &RouteTransformations) -> impl Iterator<Item = Stage> {
-    let own = Stages {
-        early: all.early.clone(),
-        regular: all.regular.clone(),
-        post_routing: all.post_routing.clone(),
-    };
-    let destinations = all.destinations.values().flat_map(Stages::used);
-    let used: BTreeSet<Stage> = own.used().chain(destinations).collect();
-    used.into_iter()
 }

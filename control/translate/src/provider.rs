@@ -30,7 +30,7 @@ pub(crate) fn point_at(
     let lb_endpoint = cluster::lb_endpoint(&endpoint.host, endpoint.port);
     cluster.load_assignment = cluster::load_assignment(&cluster.name, vec![lb_endpoint]);
     if endpoint.tls {
-        let context = match &upstream.ssl {
+        let context = match &upstream.ssl_config {
             None => tls::verified(name),
             Some(ssl) => {
                 let context = tls::configured(ssl, secret);

@@ -25,7 +25,7 @@ pub(crate) fn cluster(
     if rest.functions.is_empty() {
         return Vec::new();
     }
-    let asked = upstream.connection.buffer_limit;
+    let asked = upstream.connection_config.per_connection_buffer_limit_bytes;
     let most = asked.map_or(TRANSFORM_BODY_LIMIT, u64::from);
     if let Module::Wasm(_) = module {
         // It cannot raise the limit itself, and its own answer is to come before Envoy's.

@@ -312,7 +312,7 @@ impl<U: Upstreams> Routes<'_, U> {
             }
             (kind, Some(DestinationSpec::Rest(asked))) => {
                 let functions = match kind {
-                    UpstreamType::Static(fixed) => fixed.rest.as_ref(),
+                    UpstreamType::Static(fixed) => fixed.service_spec.as_ref(),
                     _ => None,
                 };
                 rest::resolve(&to.upstream, functions, asked)

@@ -57,8 +57,8 @@ pub(crate) fn configured(ssl: &UpstreamSsl, secret: Option<&TlsSecret>) -> tls::
         ..tls::CertificateValidationContext::default()
     };
     match &ssl.certificates {
-        SslCertificates::None => {}
-        SslCertificates::Secret(reference) => {
+        None => {}
+        Some(SslCertificates::SecretRef(reference)) => {
             if secret.is_some_and(|secret| secret.cert_chain.is_some()) && !ssl.one_way_tls {
                 common.tls_certificate_sds_secret_configs =
                     vec![sds(&names::tls_certificate(reference))];
@@ -80,15 +80,17 @@ pub(crate) fn configured(ssl: &UpstreamSsl, secret: Option<&TlsSecret>) -> tls::
                     });
             }
         }
-        SslCertificates::Files { cert, key, root_ca } => {
-            if let (Some(cert), Some(key), false) = (cert, key, ssl.one_way_tls) {
+        Some(SslCertificates::SslFiles(files)) => {
+            if let (Some(cert), Some(key), false) =
+                (&files.tls_cert, &files.tls_key, ssl.one_way_tls)
+            {
                 common.tls_certificates = vec![tls::TlsCertificate {
                     certificate_chain: file(cert),
                     private_key: file(key),
                     ..tls::TlsCertificate::default()
                 }];
             }
-            common.validation_context_type = root_ca.as_deref().map(|root_ca| {
+            common.validation_context_type = files.root_ca.as_deref().map(|root_ca| {
                 ValidationContextType::ValidationContext(tls::CertificateValidationContext {
                     trusted_ca: file(root_ca),
                     ..checks
@@ -171,8 +173,8 @@ fn parameters(parameters: &SslParameters) -> Option<tls::TlsParameters> {
         Some(TlsVersion::V1_3) => TlsProtocol::TlSv13,
     };
     Some(tls::TlsParameters {
-        tls_minimum_protocol_version: version(parameters.minimum).into(),
-        tls_maximum_protocol_version: version(parameters.maximum).into(),
+        tls_minimum_protocol_version: version(parameters.minimum_protocol_version).into(),
+        tls_maximum_protocol_version: version(parameters.maximum_protocol_version).into(),
         cipher_suites: parameters.cipher_suites.clone(),
         ecdh_curves: parameters.ecdh_curves.clone(),
         ..tls::TlsParameters::default()

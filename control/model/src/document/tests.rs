@@ -49,7 +49,7 @@ fn kubernetes_form_says_what_it_is() {
         panic!()
     };
     assert_eq!(fixed.hosts[0].port, 80);
-    assert!(!fixed.use_tls);
+    assert!(!fixed.uses_tls());
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn in_gloos_folders_the_path_says_what_it_is() {
     let UpstreamType::Static(fixed) = upstream.kind else {
         panic!()
     };
-    assert!(fixed.use_tls, "a port 443 means TLS");
+    assert!(fixed.uses_tls(), "a port 443 means TLS");
 }
 
 #[test]

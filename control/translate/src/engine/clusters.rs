@@ -78,12 +78,7 @@ impl Translator {
         for name in old.into_keys().filter(|name| !new.contains_key(name)) {
             let users = self.users_of_credentials.entry(name.clone()).or_default();
             users.remove(key);
-            if users.is_empty() {
-                self.users_of_credentials.remove(&name);
-                self.credentials.remove(&name);
-                self.credential_problems.remove(&name);
-                work.update.credentials.insert(name, None);
-            }
+            work.credentials.insert(name);
         }
         for (name, source) in new {
             self.users_of_credentials
@@ -93,6 +88,22 @@ impl Translator {
             if self.credentials.get(&name) != Some(&source) {
                 self.credentials.insert(name.clone(), source.clone());
                 work.update.credentials.insert(name, Some(source));
+            }
+        }
+    }
+
+    /// Forgets credentials that nobody uses; once all clusters are derived, because another one may use what one does no
+    /// more.
+    pub(super) fn forget_unused_credentials(&mut self, work: &mut Work) {
+        for name in std::mem::take(&mut work.credentials) {
+            let users = self.users_of_credentials.get(&name);
+            if users.is_some_and(|users| !users.is_empty()) {
+                continue;
+            }
+            self.users_of_credentials.remove(&name);
+            self.credential_problems.remove(&name);
+            if self.credentials.remove(&name).is_some() {
+                work.update.credentials.insert(name, None);
             }
         }
     }

@@ -18,7 +18,9 @@ impl Translator {
         reindex(&mut self.readers, &key, &before.reads, &after.reads);
         self.selectors
             .reindex(&key, &before.selectors, &after.selectors);
-        work.listeners |= !before.same_output(after);
+        if !before.same_output(after) {
+            work.in_tables.insert(key.clone());
+        }
         work.tables.extend(before.tables.keys().cloned());
         work.tables.extend(after.tables.keys().cloned());
         work.statuses.extend(tables_to_tell(before, after));
@@ -78,9 +80,11 @@ impl Translator {
 
 /// The tables of which a virtual host says something else than before.
 fn tables_to_tell(before: &VirtualHostForm, after: &VirtualHostForm) -> BTreeSet<ObjectKey> {
+    let elsewhere = before.domains != after.domains;
     let keys = before.tables.keys().chain(after.tables.keys());
     keys.filter(|key| {
-        before.problems_of_tables.get(*key) != after.problems_of_tables.get(*key)
+        elsewhere
+            || before.problems_of_tables.get(*key) != after.problems_of_tables.get(*key)
             || before.tables.contains_key(*key) != after.tables.contains_key(*key)
     })
     .cloned()

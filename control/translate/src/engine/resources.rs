@@ -52,7 +52,9 @@ impl Translator {
             provenance,
         });
         let old = self.resources.insert(id.clone(), resource.clone());
-        if old.is_none_or(|old| old.version != resource.version) {
+        if old.is_none_or(|old| {
+            old.version != resource.version || old.provenance != resource.provenance
+        }) {
             work.update.resources.insert(id, Some(resource));
         }
     }

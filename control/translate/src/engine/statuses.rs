@@ -30,13 +30,14 @@ impl Translator {
         if let Some(object) = &entry.object {
             problems.extend(object.warnings.iter().cloned());
         }
+        let beside = self.listeners.problems(key);
         let mut stays = !entry.rejected.is_empty() && entry.object.is_some();
         if let Some(unit) = self.hosts.get(key) {
             problems.extend(unit.problems.iter().cloned());
             stays |= unit.good.is_some() && unit.form.problems != unit.problems;
             if entry.rejected.is_empty()
-                && !self.listeners.served.contains_key(key)
-                && !self.listeners.problems.contains_key(key)
+                && beside.is_empty()
+                && self.listeners.served(key).is_empty()
             {
                 problems.push(Problem::warning("", "no Gateway serves it"));
             }
@@ -59,9 +60,7 @@ impl Translator {
                 ));
             }
         }
-        if let Some(more) = self.listeners.problems.get(key) {
-            problems.extend(more.iter().cloned());
-        }
+        problems.extend(beside);
         if stays {
             problems.push(Problem::warning("", "its last good form stays in use"));
         }
@@ -95,14 +94,13 @@ impl Translator {
             is_reached |= unit.form.tables.contains_key(key);
             let found = unit.form.problems_of_tables.get(key);
             let found = found.map(Vec::as_slice).unwrap_or_default();
-            match self.listeners.served.get(reader) {
-                None => problems.extend_from_slice(found),
-                Some(_) if !unit.form.tables.contains_key(key) => {}
-                Some(served) => {
-                    for proxy in served {
-                        let of_proxy = proxies.entry(proxy.to_string()).or_default();
-                        of_proxy.extend_from_slice(found);
-                    }
+            let served = self.listeners.served(reader);
+            if served.is_empty() {
+                problems.extend_from_slice(found);
+            } else if unit.form.tables.contains_key(key) {
+                for proxy in served {
+                    let of_proxy = proxies.entry(proxy.to_string()).or_default();
+                    of_proxy.extend_from_slice(found);
                 }
             }
         }
@@ -116,8 +114,8 @@ impl Translator {
     /// The proxies that have something of an object.
     fn proxies_of(&self, key: &ObjectKey) -> BTreeSet<ProxyName> {
         match key.kind {
-            Kind::Gateway => self.listeners.bound.get(key).cloned().unwrap_or_default(),
-            Kind::VirtualService => self.listeners.served.get(key).cloned().unwrap_or_default(),
+            Kind::Gateway => self.listeners.bound(key),
+            Kind::VirtualService => self.listeners.served(key),
             Kind::Upstream if self.clusters.contains_key(key) => self.proxies.clone(),
             Kind::Upstream | Kind::RouteTable | Kind::Secret | Kind::Settings => BTreeSet::new(),
         }

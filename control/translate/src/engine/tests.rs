@@ -58,6 +58,7 @@ impl Fixture {
         let translator = Translator::new(TranslatorOptions {
             module: Module::So("/libtenon.so".into()),
             default_bind: "127.0.0.1:8080".parse().unwrap(),
+            parts_above: TranslatorOptions::PARTS_ABOVE,
         });
         let mut fixture = Self {
             translator,

@@ -1,0 +1,101 @@
+//! The whole translation at once: what the incremental one has to come to, and what it is measured against.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
+
+use tenon_model::{Kind, ObjectKey};
+
+use super::{HostUnit, Translator, Work};
+use crate::output::{Change, Update};
+use crate::virtual_host::VirtualHostForm;
+
+impl Translator {
+    /// As [`Translator::apply`], but with everything derived anew, whatever changed.
+    ///
+    /// What is served is a function of three things, and this keeps no more than them: the objects in the last form that
+    /// could be parsed, with what is wrong with a newer one; the last good form of each virtual service and route table, as it
+    /// was written and as it was translated; and what was told from outside of resources and credentials that there still are.
+    pub fn apply_anew(&mut self, changes: Vec<Change>) -> Update {
+        let mut told = Work::default();
+        for change in changes {
+            self.take_in(change, &mut told);
+        }
+        let last_good = mem::take(&mut self.hosts);
+        let fresh = Self {
+            objects: mem::take(&mut self.objects),
+            hosts: last_good
+                .into_iter()
+                .map(|(key, unit)| (key, unit.only_last_good()))
+                .collect(),
+            tables: mem::take(&mut self.tables),
+            good_tables: mem::take(&mut self.good_tables),
+            verdicts: mem::take(&mut self.verdicts),
+            credential_problems: mem::take(&mut self.credential_problems),
+            ..Self::new(self.options.clone())
+        };
+        let old = mem::replace(self, fresh);
+        let keys: BTreeSet<ObjectKey> = self.objects.0.keys().cloned().collect();
+        let of = |kind| keys.iter().filter(move |key| key.kind == kind).cloned();
+        let gone = self.hosts.keys().filter(|key| !keys.contains(key)).cloned();
+        let mut work = Work {
+            clusters: of(Kind::Upstream).collect(),
+            hosts: of(Kind::VirtualService).chain(gone).collect(),
+            credentials: self.credential_problems.keys().cloned().collect(),
+            secrets: of(Kind::Secret).collect(),
+            tables: self
+                .good_tables
+                .keys()
+                .cloned()
+                .chain(of(Kind::RouteTable))
+                .collect(),
+            listeners: true,
+            in_tables: BTreeSet::new(),
+            statuses: keys.clone(),
+            update: Update::default(),
+        };
+        self.settle(&mut work);
+        self.forget_verdicts(&mut work);
+        self.settle(&mut work);
+        Update {
+            resources: difference(old.resources, &self.resources),
+            credentials: difference(old.credentials, &self.credentials),
+            statuses: difference(old.statuses, &self.statuses),
+        }
+    }
+
+    /// Verdicts on resources that are no more.
+    fn forget_verdicts(&mut self, work: &mut Work) {
+        let resources = &self.resources;
+        self.verdicts.retain(|id, _| resources.contains_key(id));
+        work.statuses.extend(self.objects.0.keys().cloned());
+    }
+}
+
+impl HostUnit {
+    fn only_last_good(self) -> Self {
+        Self {
+            form: VirtualHostForm {
+                kept: self.form.kept,
+                ..VirtualHostForm::default()
+            },
+            good: self.good,
+            ..Self::default()
+        }
+    }
+}
+
+/// What is new, changed or gone.
+fn difference<K: Ord + Clone, V: PartialEq + Clone>(
+    old: BTreeMap<K, V>,
+    new: &BTreeMap<K, V>,
+) -> BTreeMap<K, Option<V>> {
+    let changed = new
+        .iter()
+        .filter(|(key, value)| old.get(*key) != Some(*value));
+    let mut difference: BTreeMap<K, Option<V>> = changed
+        .map(|(key, value)| (key.clone(), Some(value.clone())))
+        .collect();
+    let gone = old.into_keys().filter(|key| !new.contains_key(key));
+    difference.extend(gone.map(|key| (key, None)));
+    difference
+}

@@ -1,0 +1,389 @@
+//! An edit derives what depends on it; it has to come to what a translation of everything comes to, byte for byte.
+//!
+//! Random scripts of edits go to three translators: one takes each batch as it is, one takes it in another order, and one
+//! derives everything anew each time ([`Translator::apply_anew`]), knowing of the past only the last good forms. At the
+//! end of a script all that is broken is repaired, and a translator without a past has to agree too.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use tenon_model::{Kind, Object, ObjectKey, Parsed, Problem, parse};
+use tenon_translate::{
+    Change, CredentialSource, Module, Resource, ResourceId, Status, Translator, TranslatorOptions,
+    Update,
+};
+
+/// Names of objects of a kind.
+const NAMES: u8 = 3;
+
+/// One edit.
+#[derive(Debug, Clone)]
+enum Edit {
+    /// A form of an object: which kind, which name, which form; some forms cannot be parsed.
+    Write(usize, u8, usize),
+    Delete(usize, u8),
+    /// Envoy's words on the resource of this number.
+    Verdict(usize, bool),
+    /// What became of the credentials of this number.
+    Credentials(usize, bool),
+}
+
+/// A kind of objects, and what may be written of one; `NAME` is replaced by its name.
+struct Forms {
+    folder: &'static str,
+    namespace: &'static str,
+    forms: &'static [&'static str],
+    /// A form that depends on nothing.
+    repaired: &'static str,
+}
+
+const FORMS: &[Forms] = &[
+    Forms {
+        folder: "upstreams",
+        namespace: "default",
+        forms: &[
+            "static: {hosts: [{addr: 127.0.0.1, port: 8081}]}",
+            "static: {hosts: [{addr: 127.0.0.1, port: 8082}], useTls: true}",
+            "static: {hosts: [{addr: NAME.test, port: 8082}]}\nsslConfig: {secretRef: {name: n0}}",
+            "aws: {region: us-east-1, secretRef: {name: n0}, lambdaFunctions: [{logicalName: crop, lambdaFunctionName: crop}]}",
+            "aws: {region: us-east-1, secretRef: {name: n1}, lambdaFunctions: [{logicalName: crop, lambdaFunctionName: crop2}, {logicalName: thumb, lambdaFunctionName: thumb}]}",
+            "aws: {region: eu-west-1, lambdaFunctions: [{logicalName: thumb, lambdaFunctionName: thumb}]}",
+            "azure: {functionAppName: app, secretRef: {name: n2}, functions: [{functionName: crop, authLevel: Function}]}",
+            "static: {hosts: [{addr: 127.0.0.1, port: 0}]}",
+            "nonsense: 1",
+        ],
+        repaired: "static: {hosts: [{addr: 127.0.0.1, port: 8081}]}",
+    },
+    Forms {
+        folder: "secrets",
+        namespace: "default",
+        forms: &[
+            "aws: {accessKey: AKID, secretKey: secret}",
+            "aws: {accessKey: OTHER, secretKey: secret}",
+            "tls: {rootCa: \"-----BEGIN CERTIFICATE-----\\nb25l\\n-----END CERTIFICATE-----\"}",
+            "tls: {rootCa: \"-----BEGIN CERTIFICATE-----\\ndHdv\\n-----END CERTIFICATE-----\"}",
+            "azure: {apiKeys: {crop: key}}",
+            "aws: {accessKey: 1}",
+        ],
+        repaired: "aws: {accessKey: AKID, secretKey: secret}",
+    },
+    Forms {
+        folder: "virtualservices",
+        namespace: "default",
+        forms: &[
+            "virtualHost: {domains: [NAME.example.com], routes: [{routeAction: {single: {upstream: {name: n0}}}}]}",
+            "virtualHost: {domains: [NAME.example.com, n0.example.com], routes: [{matchers: [{prefix: /a}, {exact: /b}], routeAction: {single: {upstream: {name: n1}}}}]}",
+            "virtualHost: {domains: ['*.example.com', n1.example.com], routes: [{routeAction: {single: {upstream: {name: n0}, destinationSpec: {aws: {logicalName: crop}}}}}]}",
+            "virtualHost: {routes: [{routeAction: {single: {upstream: {name: n1}, destinationSpec: {aws: {logicalName: thumb}}}}}]}",
+            "virtualHost: {domains: [n2.example.com], routes: [{routeAction: {single: {upstream: {name: n2}, destinationSpec: {azure: {functionName: crop}}}}}]}",
+            "virtualHost: {domains: [NAME.example.com], routes: [{routeAction: {multi: {destinations: [{weight: 1, destination: {upstream: {name: n0}}}, {weight: 2, destination: {upstream: {name: n1}, destinationSpec: {aws: {logicalName: crop}}}}]}}}]}",
+            "virtualHost: {domains: [NAME.example.com], routes: [{routeAction: {single: {upstream: {name: n2}}}, options: {stagedTransformations: {early: {requestTransforms: [{requestTransformation: {transformationTemplate: {headers: {x-a: {text: a}}}}}]}}}}]}",
+            "virtualHost: {domains: [NAME.example.com], routes: [{directResponseAction: {status: 200}}, {matchers: [{prefix: /x}], routeAction: {single: {upstream: {name: n1}}}, options: {shadowing: {upstream: {name: n2}, percentage: 50}}}]}",
+            "virtualHost: {domains: [NAME.example.com], routes: [{delegateAction: {ref: {name: n0}}}, {matchers: [{prefix: /b}], delegateAction: {selector: {labels: {team: a}}}}]}",
+            "virtualHost: {domains: [n1.example.com], routes: [{matchers: [{prefix: /a}], options: {hostRewrite: example.com}, delegateAction: {selector: {expressions: [{key: team, operator: Exists}]}}}, {directResponseAction: {status: 200}}]}",
+            "virtualHost: {domains: [NAME.example.com], routes: [{nonsense: 1}]}",
+        ],
+        repaired: "virtualHost: {domains: [NAME.example.com], routes: [{directResponseAction: {status: 200}}]}",
+    },
+    Forms {
+        folder: "routetables",
+        namespace: "default",
+        forms: &[
+            "metadata: {labels: {team: a}}\nroutes: [{matchers: [{prefix: /a}], routeAction: {single: {upstream: {name: n0}}}}, {matchers: [{prefix: /b}], directResponseAction: {status: 200, body: NAME}}]",
+            "metadata: {labels: {team: b}}\nweight: 1\nroutes: [{matchers: [{prefix: /a}], routeAction: {single: {upstream: {name: n1}, destinationSpec: {aws: {logicalName: crop}}}}}]",
+            "metadata: {labels: {team: a}}\nroutes: [{matchers: [{prefix: /a/b}], delegateAction: {ref: {name: n0}}}, {matchers: [{prefix: /b}], delegateAction: {ref: {name: n1}}}]",
+            "routes: [{matchers: [{prefix: /b}], delegateAction: {selector: {labels: {team: a}}}}, {matchers: [{prefix: /b/NAME}], directResponseAction: {status: 201}}]",
+            "metadata: {labels: {team: a}}\nroutes: [{matchers: [{prefix: /b}], routeAction: {single: {upstream: {name: n2}, destinationSpec: {azure: {functionName: crop}}}}}, {matchers: [{exact: /b}], delegateAction: {ref: {name: n2}}}]",
+            "routes: [{nonsense: 1}]",
+        ],
+        repaired: "routes: [{matchers: [{prefix: /a}], directResponseAction: {status: 200}}]",
+    },
+    Forms {
+        folder: "gateways",
+        namespace: "gloo-system",
+        forms: &[
+            "{bindAddress: '::', bindPort: 8080, httpGateway: {}}",
+            "{bindAddress: '::', bindPort: 8080, proxyNames: [edge], httpGateway: {}}",
+            "{bindAddress: '::', bindPort: 8081, proxyNames: [edge, gateway-proxy], httpGateway: {virtualServices: [{name: n0, namespace: default}, {name: n2, namespace: default}]}}",
+            "{bindAddress: '::', bindPort: 8082, httpGateway: {virtualServices: [{name: n1, namespace: default}]}, options: {accessLoggingService: {accessLog: [{fileSink: {path: /tmp/log}}]}}}",
+            "{bindPort: none, httpGateway: {}}",
+        ],
+        repaired: "{bindAddress: '::', bindPort: 8080, httpGateway: {}}",
+    },
+    Forms {
+        folder: "settings",
+        namespace: "gloo-system",
+        forms: &[
+            "gloo: {awsOptions: {propagateOriginalRouting: true}}",
+            "gloo: {awsOptions: {fallbackToFirstFunction: true}, circuitBreakers: {maxConnections: 5}}",
+            "gloo: {transformationEscapeCharacters: true}",
+            "gloo: 1",
+        ],
+        repaired: "gloo: {awsOptions: {propagateOriginalRouting: true}}",
+    },
+];
+
+fn name(folder: &str, number: u8) -> String {
+    match (folder, number) {
+        ("settings", 0) => "default".to_owned(),
+        _ => format!("n{number}"),
+    }
+}
+
+/// The change that a text makes, as a store tells it.
+fn write(of: &Forms, number: u8, text: &str) -> Change {
+    let name = name(of.folder, number);
+    let path = format!("{}/{}/{name}.yaml", of.folder, of.namespace);
+    match parse(&path, &text.replace("NAME", &name)).remove(0) {
+        Parsed::Object(object) => Change::Upsert(Arc::from(object)),
+        Parsed::Rejected { key, problems } => Change::Reject(key, problems),
+        other => panic!("{path}: {other:?}"),
+    }
+}
+
+fn delete(of: &Forms, number: u8) -> Change {
+    let kind = match of.folder {
+        "upstreams" => Kind::Upstream,
+        "routetables" => Kind::RouteTable,
+        "secrets" => Kind::Secret,
+        "virtualservices" => Kind::VirtualService,
+        "gateways" => Kind::Gateway,
+        _ => Kind::Settings,
+    };
+    Change::Delete(ObjectKey {
+        kind,
+        namespace: of.namespace.to_owned(),
+        name: name(of.folder, number),
+    })
+}
+
+fn edits() -> impl Strategy<Value = Vec<Vec<Edit>>> {
+    let object = || (0..FORMS.len(), 0..NAMES);
+    let edit = prop_oneof![
+        12 => (object(), any::<prop::sample::Index>()).prop_map(|((kind, number), form)| {
+            Edit::Write(kind, number, form.index(FORMS[kind].forms.len()))
+        }),
+        3 => object().prop_map(|(kind, number)| Edit::Delete(kind, number)),
+        1 => (any::<usize>(), any::<bool>()).prop_map(|(of, bad)| Edit::Verdict(of, bad)),
+        1 => (any::<usize>(), any::<bool>()).prop_map(|(of, bad)| Edit::Credentials(of, bad)),
+    ];
+    vec(vec(edit, 1..5), 1..14)
+}
+
+/// What was told, put together.
+#[derive(Default)]
+struct Told {
+    resources: BTreeMap<ResourceId, Arc<Resource>>,
+    credentials: BTreeMap<String, CredentialSource>,
+    statuses: BTreeMap<ObjectKey, Status>,
+}
+
+impl Told {
+    fn take_in(&mut self, update: Update) {
+        merge(&mut self.resources, update.resources);
+        merge(&mut self.credentials, update.credentials);
+        merge(&mut self.statuses, update.statuses);
+    }
+
+    /// In what it differs; secrets are not shown.
+    fn difference(&self, other: &Self) -> Option<String> {
+        let resources = differing(&self.resources, &other.resources, |it| {
+            (it.version.clone(), it.value.clone(), it.provenance.clone())
+        });
+        let credentials = differing(&self.credentials, &other.credentials, Clone::clone);
+        let statuses = differing(&self.statuses, &other.statuses, Clone::clone);
+        let shown: Vec<_> = statuses
+            .iter()
+            .map(|key| (key, self.statuses.get(key), other.statuses.get(key)))
+            .collect();
+        let same = resources.is_empty() && credentials.is_empty() && statuses.is_empty();
+        (!same).then(|| format!("{resources:?} {credentials:?} {shown:#?}"))
+    }
+}
+
+fn merge<K: Ord, V>(all: &mut BTreeMap<K, V>, changes: BTreeMap<K, Option<V>>) {
+    for (key, change) in changes {
+        match change {
+            Some(value) => all.insert(key, value),
+            None => all.remove(&key),
+        };
+    }
+}
+
+fn differing<K: Ord + Clone, V, T: PartialEq>(
+    one: &BTreeMap<K, V>,
+    other: &BTreeMap<K, V>,
+    content: impl Fn(&V) -> T,
+) -> Vec<K> {
+    let mut keys: Vec<K> = one.keys().chain(other.keys()).cloned().collect();
+    keys.sort();
+    keys.dedup();
+    keys.retain(|key| one.get(key).map(&content) != other.get(key).map(&content));
+    keys
+}
+
+/// A translator, and what it told.
+struct Side {
+    translator: Translator,
+    told: Told,
+}
+
+impl Side {
+    fn new() -> Self {
+        let translator = Translator::new(TranslatorOptions {
+            module: Module::So("/libtenon.so".into()),
+            default_bind: "127.0.0.1:8080".parse().unwrap(),
+            // Some of the tables are cut into parts, and some are not.
+            parts_above: 1,
+        });
+        Self {
+            translator,
+            told: Told::default(),
+        }
+    }
+
+    fn apply(&mut self, changes: Vec<Change>) {
+        let update = self.translator.apply(changes);
+        self.told.take_in(update);
+    }
+
+    fn apply_anew(&mut self, changes: Vec<Change>) {
+        let update = self.translator.apply_anew(changes);
+        self.told.take_in(update);
+    }
+}
+
+/// The objects as a store has them: the last form that could be parsed, and what is wrong with a newer one.
+type Store = BTreeMap<ObjectKey, (Option<Arc<Object>>, Vec<Problem>)>;
+
+fn store(objects: &mut Store, change: &Change) {
+    match change {
+        Change::Upsert(object) => {
+            objects.insert(object.key.clone(), (Some(object.clone()), Vec::new()));
+        }
+        Change::Reject(key, problems) => {
+            objects.entry(key.clone()).or_default().1 = problems.clone();
+        }
+        Change::Delete(key) => {
+            objects.remove(key);
+        }
+        Change::Verdict(..) | Change::Credentials { .. } => {}
+    }
+}
+
+fn change(edit: &Edit, told: &Told) -> Option<Change> {
+    match edit {
+        Edit::Write(kind, number, form) => {
+            let of = &FORMS[*kind];
+            Some(write(of, *number, of.forms[*form]))
+        }
+        Edit::Delete(kind, number) => Some(delete(&FORMS[*kind], *number)),
+        Edit::Verdict(of, bad) => {
+            let id = told
+                .resources
+                .keys()
+                .nth(of % told.resources.len().max(1))?;
+            let words = bad.then(|| format!("{} is bad", id.name));
+            Some(Change::Verdict(id.clone(), words))
+        }
+        Edit::Credentials(of, bad) => {
+            let name = told
+                .credentials
+                .keys()
+                .nth(of % told.credentials.len().max(1))?;
+            Some(Change::Credentials {
+                name: name.clone(),
+                problem: bad.then(|| "STS says no".to_owned()),
+            })
+        }
+    }
+}
+
+/// Changes of one object keep their order; what changes of several objects come in does not matter.
+fn reordered(changes: &[Change]) -> Vec<Change> {
+    let mut changes = changes.to_vec();
+    let of = |change: &Change| match change {
+        Change::Upsert(object) => format!("0{}", object.key),
+        Change::Reject(key, _) | Change::Delete(key) => format!("0{key}"),
+        Change::Verdict(id, _) => format!("1{id:?}"),
+        Change::Credentials { name, .. } => format!("1{name}"),
+    };
+    // Stable.
+    changes.sort_by_key(|change| std::cmp::Reverse(of(change)));
+    changes
+}
+
+fn check(script: &[Vec<Edit>]) -> Result<(), TestCaseError> {
+    let (mut incremental, mut other_order, mut anew) = (Side::new(), Side::new(), Side::new());
+    let mut objects = Store::new();
+    for (step, batch) in script.iter().enumerate() {
+        let changes: Vec<Change> = batch
+            .iter()
+            .filter_map(|edit| change(edit, &incremental.told))
+            .collect();
+        changes.iter().for_each(|it| store(&mut objects, it));
+        other_order.apply(reordered(&changes));
+        anew.apply_anew(changes.clone());
+        incremental.apply(changes);
+        for (what, side) in [("in another order", &other_order), ("anew", &anew)] {
+            let difference = incremental.told.difference(&side.told);
+            prop_assert!(
+                difference.is_none(),
+                "step {step}, {what}: {}",
+                difference.unwrap()
+            );
+        }
+    }
+    repair(&mut incremental, &mut objects)
+}
+
+/// Makes each virtual service one that was good last, takes back what was told from outside, and compares with a translator
+/// that knows the objects only.
+fn repair(incremental: &mut Side, objects: &mut Store) -> Result<(), TestCaseError> {
+    let services = &FORMS[2];
+    let mut changes: Vec<Change> = (0..NAMES)
+        .map(|number| write(services, number, services.repaired))
+        .collect();
+    changes.iter().for_each(|it| store(objects, it));
+    let ids = incremental.told.resources.keys().cloned();
+    changes.extend(ids.map(|id| Change::Verdict(id, None)));
+    let names = incremental.told.credentials.keys().cloned();
+    changes.extend(names.map(|name| Change::Credentials {
+        name,
+        problem: None,
+    }));
+    incremental.apply(changes);
+    let mut cold = Side::new();
+    let all = objects.iter().flat_map(|(key, (object, problems))| {
+        let upsert = object.clone().map(Change::Upsert);
+        let reject = (!problems.is_empty()).then(|| Change::Reject(key.clone(), problems.clone()));
+        upsert.into_iter().chain(reject)
+    });
+    cold.apply(all.collect());
+    let difference = incremental.told.difference(&cold.told);
+    prop_assert!(difference.is_none(), "cold: {}", difference.unwrap());
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 128, ..ProptestConfig::default() })]
+
+    #[test]
+    fn edits_come_to_what_a_translation_of_everything_comes_to(script in edits()) {
+        check(&script)?;
+    }
+}
+
+/// So that no form is another kind of broken than it means to be.
+#[test]
+fn the_forms_of_the_scripts_are_what_they_seem() {
+    for of in FORMS {
+        let good = |text: &str| matches!(write(of, 1, text), Change::Upsert(_));
+        let (good, bad): (Vec<&str>, Vec<&str>) = of.forms.iter().partition(|text| good(text));
+        assert!(good.len() >= 3, "{}: {bad:#?}", of.folder);
+        assert!(!bad.is_empty() && bad.len() <= 2, "{}: {bad:#?}", of.folder);
+        assert!(matches!(write(of, 1, of.repaired), Change::Upsert(_)));
+    }
+}
