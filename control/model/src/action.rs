@@ -2,12 +2,12 @@
 
 use crate::aws::{self, AwsDestination};
 use crate::azure::{self, AzureDestination};
+use crate::delegation::Delegation;
 use crate::gcp::{self, GcpDestination};
 use crate::header::{self, HeaderManipulation};
-use crate::read::{Fields, Node};
+use crate::read::{Fields, Node, Read};
 use crate::rest::{self, RestDestination};
 use crate::route_options::{self, RegexRewrite};
-use crate::selector::{self, Selector};
 use crate::transformation::{self, Transformations};
 use crate::{ObjectRef, matcher};
 
@@ -29,17 +29,6 @@ pub enum Action {
     },
     /// Leaves it to the routes of tables.
     Delegate(Delegation),
-}
-
-/// Which tables a route leaves its requests to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Delegation {
-    /// This one.
-    Table(ObjectRef),
-    /// All that fit.
-    Selector(Selector),
-    /// None: it says nothing that could be used, which is a warning.
-    Nothing,
 }
 
 /// Where a request goes.
@@ -140,7 +129,7 @@ pub(crate) fn read(fields: &mut Fields<'_>, namespace: &str) -> Option<Action> {
             fields.field("directResponseAction", |node| node.object(read_direct))
         }
         Some(_) => fields
-            .field("delegateAction", |node| read_delegation(&node, namespace))
+            .field("delegateAction", |node| Delegation::read(&node))
             .map(Action::Delegate),
         None => {
             if !fields.has("graphqlApiRef") {
@@ -149,35 +138,6 @@ pub(crate) fn read(fields: &mut Fields<'_>, namespace: &str) -> Option<Action> {
             None
         }
     }
-}
-
-/// As with Gloo, what cannot be used is a warning: the other routes are not to suffer.
-fn read_delegation(node: &Node<'_>, namespace: &str) -> Option<Delegation> {
-    node.object(|fields| {
-        // Gloo's old form, which hides the others.
-        let old_name = fields.field("name", |node| node.string());
-        let old_namespace = fields.field("namespace", |node| node.string());
-        let which = fields.one_of(&["ref", "selector"]);
-        let table = fields.field("ref", |node| node.reference(namespace));
-        let selector = fields.field("selector", |node| {
-            node.object(|fields| selector::read(fields, namespace))
-        });
-        if let Some(name) = old_name.filter(|name| !name.is_empty()) {
-            let old_namespace = old_namespace.filter(|it| !it.is_empty());
-            return Some(Delegation::Table(ObjectRef {
-                namespace: old_namespace.unwrap_or_else(|| namespace.to_owned()),
-                name,
-            }));
-        }
-        match which {
-            Some("ref") => table.map(Delegation::Table),
-            Some(_) => Some(selector.map_or(Delegation::Nothing, Delegation::Selector)),
-            None => {
-                fields.warn("expected one of ref and selector: nothing is delegated to");
-                Some(Delegation::Nothing)
-            }
-        }
-    })
 }
 
 const LATER_ROUTES: [&str; 3] = ["upstreamGroup", "clusterHeader", "dynamicForwardProxy"];

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::read::{Node, Path, Read, Report};
 use crate::{
-    Kind, Object, ObjectKey, Parsed, Problem, ProblemLevel, Spec, Upstream, gateway, route, secret,
+    Gateway, Kind, Object, ObjectKey, Parsed, Problem, ProblemLevel, Spec, Upstream, route, secret,
     settings, virtual_service, yaml,
 };
 
@@ -228,7 +228,7 @@ fn read_labels(document: &Value, report: &Report) -> BTreeMap<String, String> {
 fn read_spec(key: &ObjectKey, node: &Node<'_>) -> Option<Spec> {
     let namespace = &key.namespace;
     match key.kind {
-        Kind::Gateway => gateway::read(node, namespace).map(Spec::Gateway),
+        Kind::Gateway => Gateway::read(node).map(|it| Spec::Gateway(Box::new(it))),
         Kind::RouteTable => {
             route::read_table(node, namespace).map(|table| Spec::RouteTable(Box::new(table)))
         }

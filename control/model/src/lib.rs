@@ -13,9 +13,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+mod access_log;
 mod action;
 mod aws;
 mod azure;
+mod delegation;
 mod document;
 mod duration;
 mod format;
@@ -23,6 +25,7 @@ mod function_matcher;
 mod gateway;
 mod gcp;
 mod header;
+mod listener_options;
 mod matcher;
 mod read;
 mod regex;
@@ -40,18 +43,24 @@ mod upstream;
 mod virtual_service;
 mod yaml;
 
+pub use access_log::{AccessLog, AccessLogFormat, AccessLoggingService, FileSink};
 pub use action::{
-    Action, Delegation, Destination, DestinationSpec, PathRedirect, Redirect, WeightedDestination,
+    Action, Destination, DestinationSpec, PathRedirect, Redirect, WeightedDestination,
 };
 pub use aws::{
     AwsDestination, AwsUpstream, Endpoint, FunctionUrl, InvocationStyle, LambdaFunction, Payload,
 };
 pub use azure::{AzureDestination, AzureFunction, AzureUpstream};
+pub use delegation::Delegation;
 pub use document::parse;
 pub use function_matcher::FunctionMatcher;
-pub use gateway::{AccessLog, AccessLogFormat, Gateway};
+pub use gateway::{
+    Gateway, HttpGateway, HttpListenerOptions, RouteConfigurationOptions,
+    VirtualServiceExpressions, VirtualServices,
+};
 pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
 pub use header::{HeaderManipulation, HeaderToAdd};
+pub use listener_options::ListenerOptions;
 pub use matcher::{HeaderMatcher, Matcher, NO_PATH, PathMatcher, QueryMatcher, ValueMatcher};
 pub use regex::regex_size;
 pub use rest::{RestDestination, RestSpec};
@@ -90,7 +99,8 @@ pub enum Kind {
 pub fn schema(kind: Kind) -> serde_json::Value {
     let schema = match kind {
         Kind::Upstream => <Upstream as read::Read>::schema(),
-        Kind::Gateway | Kind::RouteTable | Kind::Secret | Kind::Settings | Kind::VirtualService => {
+        Kind::Gateway => <Gateway as read::Read>::schema(),
+        Kind::RouteTable | Kind::Secret | Kind::Settings | Kind::VirtualService => {
             schema::Schema::open_object()
         }
     };
@@ -145,7 +155,7 @@ pub struct Object {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Spec {
     /// Where an Envoy listens, and for whom.
-    Gateway(Gateway),
+    Gateway(Box<Gateway>),
     /// Routes that others delegate to.
     RouteTable(Box<RouteTable>),
     /// What must not be shown.

@@ -189,15 +189,6 @@ impl<'a> Node<'a> {
         self.number(0, u32::MAX)
     }
 
-    /// A whole number, which may be below zero.
-    pub(crate) fn integer(&self) -> Option<i32> {
-        let number = self.value.as_i64().and_then(|n| i32::try_from(n).ok());
-        match number {
-            Some(number) => Some(number),
-            None => self.expected(&format!("a whole number from {} to {}", i32::MIN, i32::MAX)),
-        }
-    }
-
     pub(crate) fn float(&self) -> Option<f64> {
         match self.value.as_f64() {
             Some(value) => Some(value),
@@ -416,12 +407,6 @@ impl<'a> Fields<'a> {
     pub(crate) fn error(&self, text: impl Into<String>) {
         self.report
             .push(Problem::error(self.path.to_string(), text));
-    }
-
-    /// Something worth a warning in the object itself.
-    pub(crate) fn warn(&self, text: impl Into<String>) {
-        self.report
-            .push(Problem::warning(self.path.to_string(), text));
     }
 
     /// Reads a value that was packed into a field of the object, under the field's name.

@@ -2,7 +2,7 @@
 
 use crate::action::{self, Action};
 use crate::matcher::{self, Matcher};
-use crate::read::{Fields, Node};
+use crate::read::{Fields, Node, Read};
 use crate::route_options::{self, RouteOptions};
 
 /// Routes that virtual services and other tables delegate to.
@@ -34,7 +34,7 @@ pub struct Route {
 pub(crate) fn read_table(node: &Node<'_>, namespace: &str) -> Option<RouteTable> {
     node.object(|fields| {
         let routes = fields.list("routes", |node| read(&node, namespace));
-        let weight = fields.field("weight", |node| node.integer());
+        let weight = fields.field("weight", |node| i32::read(&node));
         Some(RouteTable {
             routes,
             weight: weight.unwrap_or_default(),

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::read::{Fields, Node};
+use tenon_model_derive::Read;
+
+use crate::read::{Node, Read};
+use crate::schema::Schema;
 
 /// Which objects are meant: all of it must fit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,86 +80,81 @@ impl Requirement {
     }
 }
 
-/// `namespaces`, `labels` and `expressions` of an object: without namespaces its own one is meant, and `*` is any. `None`
-/// with a warning, as with Gloo, if the labels cannot be what is meant.
-pub(crate) fn read(fields: &mut Fields<'_>, own_namespace: &str) -> Option<Selector> {
-    let mut namespaces: BTreeSet<_> = fields
-        .list("namespaces", |node| node.non_empty())
-        .into_iter()
-        .collect();
-    if namespaces.is_empty() {
-        namespaces.insert(own_namespace.to_owned());
-    }
-    let labels = fields.field("labels", |node| node.map(|node| node.string()));
-    let expressions = fields.field("expressions", |node| {
-        let mut usable = true;
-        let requirements = node.list(|node| {
-            let requirement = read_expression(&node);
-            usable &= requirement.is_some();
-            requirement
-        })?;
-        usable.then_some(requirements)
-    });
-    let has_expressions = fields.has("expressions");
-    if has_expressions && expressions.is_none() {
-        return None;
-    }
-    let mut requirements = expressions.unwrap_or_default();
-    let labels = labels.unwrap_or_default();
-    if !labels.is_empty() && !requirements.is_empty() {
-        fields.warn("labels and expressions exclude each other: nothing is selected");
-        return None;
-    }
-    requirements.extend(labels.into_iter().map(|(key, value)| Requirement {
-        key,
-        values: LabelValues::In(BTreeSet::from([value])),
-    }));
-    requirements.sort();
-    Some(Selector {
-        namespaces: (!namespaces.contains("*")).then_some(namespaces),
-        requirements,
-    })
+/// What a label must be, as it is written.
+#[derive(Debug, Read)]
+struct Expression {
+    /// The label.
+    #[read(with = Node::non_empty)]
+    key: String,
+    /// How its value is compared.
+    #[read(default = Operator::Equals)]
+    operator: Operator,
+    /// What it is compared with.
+    values: Vec<String>,
 }
 
-#[derive(Clone, Copy)]
+/// How a label's value is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Read)]
 enum Operator {
+    /// It is the one that is given.
+    #[read(name = "Equals")]
     Equals,
+    /// The same.
+    #[read(name = "DoubleEquals")]
+    DoubleEquals,
+    /// It is not the one that is given.
+    #[read(name = "NotEquals")]
     NotEquals,
+    /// It is one of those that are given.
+    #[read(name = "In")]
     In,
+    /// It is none of those that are given.
+    #[read(name = "NotIn")]
     NotIn,
+    /// There is one.
+    #[read(name = "Exists")]
     Exists,
+    /// There is none.
+    #[read(name = "DoesNotExist")]
     DoesNotExist,
+    /// It is a greater number.
+    #[read(name = "GreaterThan")]
     GreaterThan,
+    /// It is a smaller number.
+    #[read(name = "LessThan")]
     LessThan,
 }
 
-/// In the order of Gloo's enumeration.
-const OPERATORS: [(&str, Operator); 9] = [
-    ("Equals", Operator::Equals),
-    ("DoubleEquals", Operator::Equals),
-    ("NotEquals", Operator::NotEquals),
-    ("In", Operator::In),
-    ("NotIn", Operator::NotIn),
-    ("Exists", Operator::Exists),
-    ("DoesNotExist", Operator::DoesNotExist),
-    ("GreaterThan", Operator::GreaterThan),
-    ("LessThan", Operator::LessThan),
-];
+impl Requirement {
+    /// What a label must be; `Some(None)` if no label can be so, which is told.
+    pub(crate) fn read_or(
+        node: &Node<'_>,
+        tell: impl FnOnce(&'static str),
+    ) -> Option<Option<Self>> {
+        let Expression {
+            key,
+            operator,
+            values,
+        } = Expression::read(node)?;
+        Some(match label_values(operator, values) {
+            Ok(values) => Some(Self { key, values }),
+            Err(reason) => {
+                tell(reason);
+                None
+            }
+        })
+    }
+}
 
-fn read_expression(node: &Node<'_>) -> Option<Requirement> {
-    let (key, operator, values) = node.object(|fields| {
-        let key = fields.required("key", |node| node.non_empty());
-        let operator = fields.field("operator", |node| node.choice(&OPERATORS));
-        let values = fields.list("values", |node| node.string());
-        Some((key?, operator.unwrap_or(Operator::Equals), values))
-    })?;
-    match label_values(operator, values) {
-        Ok(values) => Some(Requirement { key, values }),
-        Err(reason) => {
-            // As with Gloo, only a warning: the other routes are not to suffer.
-            node.warn(format!("{reason}: nothing is selected"));
-            None
-        }
+impl Read for Requirement {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        Self::read_or(node, |reason| {
+            let _: Option<()> = node.error(reason);
+        })?
+    }
+
+    fn schema() -> Schema {
+        Expression::schema()
     }
 }
 
@@ -179,7 +177,9 @@ fn label_values(operator: Operator, values: Vec<String>) -> Result<LabelValues, 
         false => Err("this operator takes no values"),
     };
     Ok(match operator {
-        Operator::Equals => LabelValues::In(BTreeSet::from([one(&values)?])),
+        Operator::Equals | Operator::DoubleEquals => {
+            LabelValues::In(BTreeSet::from([one(&values)?]))
+        }
         Operator::NotEquals => LabelValues::NotIn(BTreeSet::from([one(&values)?])),
         Operator::In => LabelValues::In(some(values)?),
         Operator::NotIn => LabelValues::NotIn(some(values)?),
@@ -197,11 +197,11 @@ mod tests {
     use super::*;
     use crate::read::{Path, Report};
 
-    fn select(value: &Value) -> (Option<Selector>, usize) {
+    fn requirement(value: &Value) -> (Option<Requirement>, Vec<String>) {
         let report = Report::default();
-        let node = Node::new(value, Path::Root("selector"), &report);
-        let selector = node.object(|fields| read(fields, "own"));
-        (selector, report.into_problems().len())
+        let read = Requirement::read(&Node::new(value, Path::Root("it"), &report));
+        let problems = report.into_problems().into_iter();
+        (read, problems.map(|problem| problem.text).collect())
     }
 
     fn labels(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -209,26 +209,6 @@ mod tests {
         labels
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect()
-    }
-
-    #[test]
-    fn namespaces_are_the_own_one_or_those_that_are_named_or_all() {
-        for (namespaces, own, other, third) in [
-            (json!([]), true, false, false),
-            (json!(["other"]), false, true, false),
-            (json!(["other", "*"]), true, true, true),
-        ] {
-            let (selector, problems) = select(&json!({"namespaces": namespaces}));
-            let selector = selector.unwrap();
-            assert_eq!(problems, 0);
-            for (namespace, fits) in [("own", own), ("other", other), ("third", third)] {
-                assert_eq!(
-                    selector.matches(namespace, &labels(&[])),
-                    fits,
-                    "{namespace}"
-                );
-            }
-        }
     }
 
     #[test]
@@ -246,41 +226,52 @@ mod tests {
             ("LessThan", json!(["6"]), true, false, false),
         ] {
             let expression = json!({"key": "a", "operator": operator, "values": values});
-            let (selector, problems) = select(&json!({"expressions": [expression]}));
-            assert_eq!(problems, 0, "{operator}");
-            let selector = selector.unwrap();
+            let (requirement, problems) = requirement(&expression);
+            assert_eq!(problems, [""; 0], "{operator}");
+            let requirement = requirement.unwrap();
             for (labels, fits) in [
                 (labels(&[("a", "5")]), with_a),
                 (labels(&[("a", "b")]), with_b),
                 (labels(&[("b", "5")]), without),
             ] {
-                assert_eq!(
-                    selector.matches("own", &labels),
-                    fits,
-                    "{operator} {labels:?}"
-                );
+                assert_eq!(requirement.fits(&labels), fits, "{operator} {labels:?}");
             }
         }
     }
 
     #[test]
-    fn what_no_label_can_be_selects_nothing_and_is_a_warning() {
-        for (operator, values) in [
-            ("Equals", json!(["a", "b"])),
-            ("Equals", json!([])),
-            ("In", json!([])),
-            ("Exists", json!(["a"])),
-            ("GreaterThan", json!(["a"])),
+    fn what_no_label_can_be_is_told() {
+        for (operator, values, expected) in [
+            (
+                "Equals",
+                json!(["a", "b"]),
+                "this operator takes exactly one value",
+            ),
+            ("Equals", json!([]), "this operator takes exactly one value"),
+            ("In", json!([]), "this operator takes at least one value"),
+            ("Exists", json!(["a"]), "this operator takes no values"),
+            (
+                "GreaterThan",
+                json!(["a"]),
+                "this operator takes a whole number",
+            ),
         ] {
             let expression = json!({"key": "a", "operator": operator, "values": values});
-            let (selector, problems) = select(&json!({"expressions": [expression]}));
-            assert!(selector.is_none(), "{operator}");
-            assert_eq!(problems, 1, "{operator}");
+            assert_eq!(requirement(&expression), (None, vec![expected.to_owned()]));
         }
-        let both =
-            json!({"labels": {"a": "b"}, "expressions": [{"key": "a", "operator": "Exists"}]});
-        let (selector, problems) = select(&both);
-        assert!(selector.is_none());
-        assert_eq!(problems, 1);
+    }
+
+    #[test]
+    fn objects_are_selected_by_namespace_and_labels() {
+        let (requirement, _) = requirement(&json!({"key": "a", "values": ["5"]}));
+        let selector = |namespace: Option<&str>| Selector {
+            namespaces: namespace.map(|name| BTreeSet::from([name.to_owned()])),
+            requirements: requirement.iter().cloned().collect(),
+        };
+        let fitting = labels(&[("a", "5")]);
+        assert!(selector(None).matches("any", &fitting));
+        assert!(selector(Some("own")).matches("own", &fitting));
+        assert!(!selector(Some("own")).matches("other", &fitting));
+        assert!(!selector(None).matches("any", &labels(&[])));
     }
 }

@@ -165,6 +165,11 @@ impl Translator {
                 self.mark_appearance(&key, true, work);
                 self.tables.replace(&key, Some(&object.labels));
                 let entry = self.objects.0.entry(key.clone()).or_default();
+                let labels = entry.object.as_ref().map(|object| &object.labels);
+                // Gateways select by labels.
+                if labels.is_some_and(|labels| *labels != object.labels) {
+                    work.in_tables.insert(key.clone());
+                }
                 entry.object = Some(object);
                 entry.rejected.clear();
                 self.mark(key, work);
@@ -256,7 +261,11 @@ impl Translator {
 impl Upstreams for Translator {
     fn upstream(&self, reference: &ObjectRef) -> Result<&Upstream, String> {
         let key = reference.key(Kind::Upstream);
-        match self.objects.spec(&key) {
+        let spec = match self.clusters.get(&key) {
+            Some(form) if !form.is_good() => form.good.as_ref().map(|good| &good.spec),
+            _ => self.objects.spec(&key),
+        };
+        match spec {
             Some(Spec::Upstream(upstream)) => Ok(upstream),
             _ if self.objects.0.contains_key(&key) => Err(format!(
                 "upstream {reference} is rejected; its status says why"

@@ -26,6 +26,7 @@ mod rest;
 mod retries;
 mod route;
 mod route_table;
+mod rules;
 mod secret;
 mod status;
 mod tls;

@@ -7,17 +7,20 @@ use prost::Message;
 use tenon_contract::transform::{RouteTransformations, Stage, TRANSFORM_KEY};
 use tenon_contract::{NAMESPACE, Sorted};
 use tenon_model::{
-    Action, HeaderManipulation, Matcher, Route, TransformationSettings, Transformations,
+    Action, HeaderManipulation, Matcher, ObjectKey, Route, TransformationSettings, Transformations,
     VirtualHostOptions, WeightedDestination,
 };
 
 use crate::inherit::Shape;
-use crate::route::RouteForm;
+use crate::proto::route;
+use crate::route::{RouteForm, broken};
 use crate::wire::{self, Metadata, PerFilter};
-use crate::{filters, matcher, transforms};
+use crate::{filters, matcher, rules, transforms};
 
 /// `VirtualHost.routes`
 const ROUTES: u32 = 3;
+/// The message of a route.
+const ROUTE: &str = "envoy.config.route.v3.Route";
 /// `Route.metadata`
 const METADATA: u32 = 4;
 /// `Route.name`
@@ -64,13 +67,15 @@ struct Encoded {
 }
 
 impl Piece {
+    /// The routes, and what Envoy would refuse of them: those answer for themselves.
     pub(crate) fn new(
-        name: Option<String>,
+        (key, name): (&ObjectKey, Option<String>),
         from: &Route,
         forms: Vec<RouteForm>,
         of_host: &VirtualHostOptions,
         settings: TransformationSettings,
-    ) -> Self {
+    ) -> (Self, Vec<String>) {
+        let mut refused = Vec::new();
         let mut needs = Needs::default();
         let mut routes = Vec::new();
         let own = transformations(from, of_host, settings);
@@ -108,19 +113,32 @@ impl Piece {
                 form.route.r#match = Some(matches);
                 let mut bytes = form.route.encode_to_vec();
                 bytes.extend_from_slice(&behind);
+                if let Err(violation) = rules::check(ROUTE, &bytes) {
+                    refused.push(violation.to_string());
+                    let broken = route::Route {
+                        r#match: form.route.r#match.clone(),
+                        ..broken(key).route
+                    };
+                    bytes = broken.encode_to_vec();
+                    if rules::check(ROUTE, &bytes).is_err() {
+                        // Not even its matcher can be.
+                        continue;
+                    }
+                }
                 routes.push(Encoded {
                     suffix: format!("-matcher-{number}{suffix}"),
                     bytes,
                 });
             }
         }
-        Self {
+        let piece = Self {
             name,
             routes,
             needs,
             shapes: from.matchers.iter().filter_map(Shape::of).collect(),
             stands_in: false,
-        }
+        };
+        (piece, refused)
     }
 
     /// What answers for a table that cannot be served.

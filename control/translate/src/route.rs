@@ -179,7 +179,7 @@ impl<U: Upstreams> Routes<'_, U> {
         errors.count()
     }
 
-    fn error(&mut self, field: String, text: impl Into<String>) {
+    pub(crate) fn error(&mut self, field: String, text: impl Into<String>) {
         self.problems.push(Problem::error(field, text));
     }
 

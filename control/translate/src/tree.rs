@@ -169,12 +169,24 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
                         None => own.name.clone(),
                     };
                     let forms = self.forms(place, &path, own, &route);
-                    let piece = Piece::new(name, &route, forms, self.options, self.settings);
-                    pieces.push(Arc::new(piece));
+                    pieces.push(self.piece((place.key, &path, name), &route, forms));
                 }
             }
         }
         pieces
+    }
+
+    fn piece(
+        &mut self,
+        (key, path, name): (&ObjectKey, &str, Option<String>),
+        route: &Route,
+        forms: Vec<route::RouteForm>,
+    ) -> Arc<Piece> {
+        let (piece, refused) = Piece::new((key, name), route, forms, self.options, self.settings);
+        for violation in refused {
+            self.error(key, path.to_owned(), violation);
+        }
+        Arc::new(piece)
     }
 
     fn forms(
@@ -217,8 +229,7 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
             Err(reason) => {
                 self.error(place.key, format!("{path}.matchers"), reason);
                 let broken = vec![route::broken(place.key)];
-                let piece = Piece::new(None, route, broken, self.options, self.settings);
-                return vec![Arc::new(piece)];
+                return vec![self.piece((place.key, path, None), route, broken)];
             }
         };
         let parent = Parent {

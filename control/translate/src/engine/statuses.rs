@@ -52,6 +52,7 @@ impl Translator {
         }
         if let Some(form) = self.clusters.get(key) {
             problems.extend(form.problems.iter().cloned());
+            stays |= !form.is_good() && form.good.is_some();
             let reasons = form.credentials.keys();
             for reason in reasons.filter_map(|name| self.credential_problems.get(name)) {
                 problems.push(Problem::warning(
