@@ -27,6 +27,7 @@ mod gcp;
 mod header;
 mod listener_options;
 mod matcher;
+pub mod options;
 mod read;
 mod regex;
 mod rest;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::ObjectRef;
 use crate::header::{self, HeaderManipulation};
 use crate::matcher;
-use crate::read::{Fields, Node};
+use crate::options::faults::Faults;
+use crate::read::{Fields, Node, Read};
 use crate::regex;
 use crate::retries::{self, RetryPolicy};
 use crate::transformation::{self, Transformations};
@@ -28,6 +29,8 @@ pub struct RouteOptions {
     pub headers: HeaderManipulation,
     /// Where a copy of the request goes.
     pub shadowing: Option<Shadowing>,
+    /// Faults on purpose.
+    pub faults: Option<Faults>,
     /// What is changed of requests and responses.
     pub transformations: Option<Transformations>,
 }
@@ -52,6 +55,7 @@ impl RouteOptions {
             "hostRewrite" => matches!(self.host_rewrite, Some(HostRewrite::Literal(_))),
             "autoHostRewrite" => matches!(self.host_rewrite, Some(HostRewrite::Auto)),
             "headerManipulation" => self.headers != HeaderManipulation::default(),
+            "faults" => self.faults.is_some(),
             "shadowing" => self.shadowing.is_some(),
             "transformations" | "stagedTransformations" => self.transformations.is_some(),
             _ => false,
@@ -69,6 +73,7 @@ impl RouteOptions {
             host_rewrite,
             headers,
             shadowing,
+            faults,
             transformations,
         } = self;
         let of_parent = |is_free: bool| is_free.then_some(parent);
@@ -84,6 +89,7 @@ impl RouteOptions {
                 false => headers,
             },
             shadowing: shadowing.or_else(|| parent.shadowing.clone()),
+            faults: faults.or_else(|| parent.faults.clone()),
             transformations: Transformations::over(
                 transformations,
                 parent.transformations.as_ref(),
@@ -120,7 +126,7 @@ pub struct Shadowing {
 }
 
 /// Gloo's other options of a route.
-const LATER: [&str; 36] = [
+const LATER: [&str; 35] = [
     "ai",
     "appendXForwardedHost",
     "bufferPerRoute",
@@ -133,7 +139,6 @@ const LATER: [&str; 36] = [
     "extProcLate",
     "extauth",
     "extensions",
-    "faults",
     "hostRewriteHeader",
     "hostRewritePathRegex",
     "idleTimeout",
@@ -179,6 +184,7 @@ pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<RouteOptions> {
                 })
                 .unwrap_or_default(),
             shadowing: fields.field("shadowing", |node| read_shadowing(&node, namespace)),
+            faults: fields.field("faults", |node| Faults::read(&node)),
             transformations: transformation::read(fields),
         })
     })

@@ -12,10 +12,11 @@ use tenon_model::{
 };
 
 use crate::inherit::Shape;
+use crate::moves::Moves;
 use crate::proto::route;
 use crate::route::{RouteForm, broken};
 use crate::wire::{self, Metadata, PerFilter};
-use crate::{filters, matcher, rules, transforms};
+use crate::{filters, http_filters, matcher, rules, transforms};
 
 /// `VirtualHost.routes`
 const ROUTES: u32 = 3;
@@ -33,6 +34,8 @@ pub(crate) struct Needs {
     pub(crate) stages: BTreeSet<Stage>,
     /// A route transforms by destination.
     pub(crate) destinations: bool,
+    /// The names of Envoy's own filters that are configured.
+    pub(crate) filters: BTreeSet<String>,
 }
 
 impl Needs {
@@ -44,6 +47,7 @@ impl Needs {
     pub(crate) fn add(&mut self, other: &Self) {
         self.stages.extend(&other.stages);
         self.destinations |= other.destinations;
+        self.filters.extend(other.filters.iter().cloned());
     }
 }
 
@@ -54,6 +58,7 @@ pub(crate) struct Piece {
     name: Option<String>,
     routes: Vec<Encoded>,
     needs: Needs,
+    moves: Moves,
     shapes: Vec<Shape>,
     /// It answers for a table that cannot be served, behind whatever is for less.
     stands_in: bool,
@@ -63,6 +68,8 @@ pub(crate) struct Piece {
 struct Encoded {
     /// What its name ends with.
     suffix: String,
+    /// The filters that it configures, if its requests may come to others.
+    configures: Vec<String>,
     bytes: Vec<u8>,
 }
 
@@ -82,10 +89,12 @@ impl Piece {
         let tells = own.as_ref().is_some_and(|own| !own.destinations.is_empty());
         needs.destinations |= tells;
         needs.stages.extend(own.iter().flat_map(transforms::used));
+        let moves = own.as_ref().map(Moves::of).unwrap_or_default();
         let on: Vec<_> = own.iter().flat_map(transforms::switched_on).collect();
         let rules = own.map(|own| own.to_json());
         let several = forms.len() > 1;
         for (function, mut form) in forms.into_iter().enumerate() {
+            needs.filters.extend(configured(&form));
             if !form.calls.is_empty() {
                 let shown = answers_with_formatters(&of_host.headers, from);
                 form.per_filter.extend(filters::guard_on(shown));
@@ -96,10 +105,12 @@ impl Piece {
             if tells {
                 transforms::tell_destinations(&mut form.route);
             }
-            let per_filter = PerFilter {
-                configs: std::mem::take(&mut form.per_filter),
+            let configs = std::mem::take(&mut form.per_filter);
+            let configures: Vec<_> = match moves {
+                Moves::Nowhere => Vec::new(),
+                _ => configs.keys().cloned().collect(),
             };
-            let mut behind = per_filter.encode_to_vec();
+            let mut behind = PerFilter { configs }.encode_to_vec();
             behind.extend(wire::take_weights(&mut form.route));
             if !texts.is_empty() {
                 let metadata = Metadata::texts(NAMESPACE, texts).encode_to_vec();
@@ -127,6 +138,7 @@ impl Piece {
                 }
                 routes.push(Encoded {
                     suffix: format!("-matcher-{number}{suffix}"),
+                    configures: configures.clone(),
                     bytes,
                 });
             }
@@ -135,6 +147,7 @@ impl Piece {
             name,
             routes,
             needs,
+            moves,
             shapes: from.matchers.iter().filter_map(Shape::of).collect(),
             stands_in: false,
         };
@@ -149,21 +162,29 @@ impl Piece {
             name: None,
             routes: vec![Encoded {
                 suffix: "-matcher-0".to_owned(),
+                configures: Vec::new(),
                 bytes: route.encode_to_vec(),
             }],
             needs: Needs::default(),
+            moves: Moves::Nowhere,
             shapes: Shape::of(matcher).into_iter().collect(),
             stands_in: true,
         }
     }
 
-    /// Appends the routes to a virtual host of that name, of which it is the piece with that number.
-    pub(crate) fn encode(&self, host: &str, number: usize, to: &mut Vec<u8>) {
+    /// Appends the routes to a virtual host of that name, of which it is the piece with that number. `of_host`: the needs of
+    /// all its routes.
+    pub(crate) fn encode(&self, (host, number): (&str, usize), of_host: &Needs, to: &mut Vec<u8>) {
         let name = self.name.as_ref().map(|name| format!("-{name}"));
         let name = name.unwrap_or_default();
-        for Encoded { suffix, bytes } in &self.routes {
-            let name = format!("{host}-route-{number}{name}{suffix}");
-            let mut bytes = bytes.clone();
+        for route in &self.routes {
+            let name = format!("{host}-route-{number}{name}{}", route.suffix);
+            let mut bytes = route.bytes.clone();
+            let present = self.moves.present(&of_host.filters);
+            let configs = present
+                .filter(|(name, _)| !route.configures.contains(name))
+                .collect();
+            bytes.extend(PerFilter { configs }.encode_to_vec());
             wire::append(&mut bytes, NAME, name.as_bytes());
             wire::append(to, ROUTES, &bytes);
         }
@@ -246,4 +267,22 @@ fn transformations(
     let mut all = RouteTransformations::new(stages);
     all.destinations = own;
     Some(all)
+}
+
+/// Those of Envoy's own filters that a route or one of its destinations configures.
+fn configured(form: &RouteForm) -> impl Iterator<Item = String> {
+    use route::route::Action;
+    use route::route_action::ClusterSpecifier;
+    let weighted = match &form.route.action {
+        Some(Action::Route(action)) => match &action.cluster_specifier {
+            Some(ClusterSpecifier::WeightedClusters(weighted)) => &weighted.clusters[..],
+            _ => &[],
+        },
+        _ => &[],
+    };
+    let of_weights = weighted
+        .iter()
+        .flat_map(|it| it.typed_per_filter_config.keys());
+    let names = form.per_filter.keys().chain(of_weights);
+    names.filter(|name| http_filters::is_native(name)).cloned()
 }

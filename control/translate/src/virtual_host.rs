@@ -93,9 +93,9 @@ pub(crate) fn translate(
     let mut pieces = tree.virtual_service(key, &virtual_service.routes);
     piece::let_pass(&mut pieces);
     let mut needs = Needs::default();
+    pieces.iter().for_each(|piece| needs.add(piece.needs()));
     for (number, piece) in pieces.iter().enumerate() {
-        needs.add(piece.needs());
-        piece.encode(&name, number, &mut body);
+        piece.encode((&name, number), &needs, &mut body);
     }
     let mut form = tree.into_form(key);
     form.domains.clone_from(&virtual_service.domains);
