@@ -17,6 +17,7 @@ mod access_log;
 mod action;
 mod aws;
 mod azure;
+mod delegation;
 mod document;
 mod duration;
 mod format;
@@ -33,6 +34,7 @@ mod read;
 mod regex;
 mod rest;
 mod retries;
+mod route;
 mod route_options;
 mod schema;
 mod secret;
@@ -52,6 +54,7 @@ pub use aws::{
     AwsDestination, AwsUpstream, Endpoint, FunctionUrl, InvocationStyle, LambdaFunction, Payload,
 };
 pub use azure::{AzureDestination, AzureFunction, AzureUpstream};
+pub use delegation::Delegation;
 pub use document::parse;
 pub use function_matcher::FunctionMatcher;
 pub use gateway::{
@@ -65,10 +68,11 @@ pub use kubernetes::{
     EndpointAddress, EndpointSubset, Pod, Service, ServiceEndpoints, ServicePort,
 };
 pub use listener_options::ListenerOptions;
-pub use matcher::{HeaderMatcher, Matcher, PathMatcher, QueryMatcher, ValueMatcher};
+pub use matcher::{HeaderMatcher, Matcher, NO_PATH, PathMatcher, QueryMatcher, ValueMatcher};
 pub use regex::regex_size;
 pub use rest::{RestDestination, RestSpec};
 pub use retries::{RateLimitedBackOff, ResetFormat, ResetHeader, RetryBackOff, RetryPolicy};
+pub use route::{Route, RouteTable};
 pub use route_options::{HostRewrite, RegexRewrite, RouteOptions, Shadowing};
 pub use secret::{GcpKey, Secret, TlsSecret};
 pub use selector::{LabelValues, Requirement, Selector};
@@ -79,7 +83,7 @@ pub use upstream::{
     CircuitBreakers, CommonHttpProtocolOptions, ConnectionConfig, Host, StaticUpstream,
     TcpKeepalive, Upstream, UpstreamType,
 };
-pub use virtual_service::{Route, VirtualHostOptions, VirtualService};
+pub use virtual_service::{VirtualHostOptions, VirtualService};
 
 /// The kinds of resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -92,6 +96,8 @@ pub enum Kind {
     Gateway,
     /// Kubernetes' `v1`
     Pod,
+    /// `gateway.solo.io/v1`
+    RouteTable,
     /// Kubernetes' `v1` or Gloo's own.
     Secret,
     /// Kubernetes' `v1`
@@ -112,6 +118,7 @@ pub fn schema(kind: Kind) -> serde_json::Value {
         Kind::EndpointSlice
         | Kind::Endpoints
         | Kind::Pod
+        | Kind::RouteTable
         | Kind::Secret
         | Kind::Service
         | Kind::Settings
@@ -173,6 +180,8 @@ pub enum Spec {
     Gateway(Box<Gateway>),
     /// What runs in Kubernetes.
     Pod(Pod),
+    /// Routes that others delegate to.
+    RouteTable(Box<RouteTable>),
     /// What must not be shown.
     Secret(Secret),
     /// A service of Kubernetes.

@@ -139,6 +139,14 @@ impl ClusterForm {
             .all(|it| it.level == ProblemLevel::Warning)
     }
 
+    /// Without what was made of it.
+    pub(crate) fn only_last_good(self) -> Self {
+        Self {
+            good: self.good,
+            ..Self::default()
+        }
+    }
+
     /// Finds out what Envoy would refuse.
     fn check(&mut self) {
         let message = ResourceType::Cluster.message();

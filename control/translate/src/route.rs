@@ -100,7 +100,7 @@ impl<U: Upstreams> Routes<'_, U> {
                     to.upstream
                 ),
             );
-            return vec![self.broken()];
+            return vec![broken(self.key)];
         }
         let keep_authorization = match &to.spec {
             Some(DestinationSpec::Gcp(asked)) => asked.keep_authorization,
@@ -162,10 +162,12 @@ impl<U: Upstreams> Routes<'_, U> {
                 });
                 Some(self.plain(from, action))
             }
+            // Its tables' routes stand in its place.
+            Action::Delegate(_) => None,
         };
         match form {
             Some(form) if self.errors() == errors_before => form,
-            _ => self.broken(),
+            _ => broken(self.key),
         }
     }
 
@@ -446,15 +448,12 @@ impl<U: Upstreams> Routes<'_, U> {
             only: Vec::new(),
         }
     }
+}
 
-    /// Answers for a route that cannot be served.
-    pub(crate) fn broken(&self) -> RouteForm {
-        let message = format!(
-            "this route is not valid; the status of {} says why",
-            self.key
-        );
-        local_error(500, "invalid_route", &message)
-    }
+/// Answers for a route that cannot be served.
+pub(crate) fn broken(key: &ObjectKey) -> RouteForm {
+    let message = format!("this route is not valid; the status of {key} says why");
+    local_error(500, "invalid_route", &message)
 }
 
 /// Answers for requests that no function is for.

@@ -75,6 +75,11 @@ impl Fixture {
         names.collect()
     }
 
+    /// The types of what changed.
+    fn kinds(&self) -> Vec<ResourceType> {
+        self.told.resources.keys().map(|id| id.kind).collect()
+    }
+
     fn state(&self, kind: Kind, name: &str) -> State {
         self.translator.statuses[&key(kind, name)].state
     }
@@ -293,6 +298,7 @@ fn what_is_deleted_is_told_as_gone() {
     assert!(fixture.told.statuses.values().all(Option::is_none));
 }
 
+mod tables;
 #[test]
 fn an_upstream_that_envoy_would_refuse_keeps_its_last_good_form() {
     let with_name = |length| {
@@ -325,8 +331,7 @@ fn an_upstream_that_envoy_would_refuse_keeps_its_last_good_form() {
 
 const SERVICE: &str = "web.yaml
 {apiVersion: v1, kind: Service, metadata: {name: web}, spec: {ports: [{name: http, port: 80}]}}";
-const OF_SERVICE: &str =
-    "upstreams/default/web.yaml\nkube: {serviceName: web, serviceNamespace: default, servicePort: 80}";
+const OF_SERVICE: &str = "upstreams/default/web.yaml\nkube: {serviceName: web, serviceNamespace: default, servicePort: 80}";
 
 fn slice(name: &str, addresses: &str) -> String {
     format!(
@@ -339,43 +344,44 @@ endpoints: [{{addresses: [{addresses}]}}]"
     )
 }
 
-fn kinds(update: &Update) -> Vec<ResourceType> {
-    update.resources.keys().map(|id| id.kind).collect()
-}
-
 #[test]
 fn an_edit_of_endpoints_changes_endpoints_alone() {
-    let mut translator = new();
-    translator.apply(vec![
-        file(SERVICE),
-        file(OF_SERVICE),
-        file(&slice("a", "10.0.0.1")),
-        file(&host("web", &to("web"))),
-    ]);
-    let update = translator.apply(vec![file(&slice("b", "10.0.0.2"))]);
-    assert_eq!(kinds(&update), [ResourceType::Endpoint]);
-    assert!(update.statuses.is_empty(), "{:?}", update.statuses);
-    let update = translator.apply(vec![file(&slice("b", "10.0.0.1"))]);
-    assert_eq!(kinds(&update), [ResourceType::Endpoint]);
-    let update = translator.apply(vec![delete(Kind::EndpointSlice, "b")]);
-    assert!(update.resources.is_empty(), "the same address is left");
+    let first = slice("a", "10.0.0.1");
+    let host = host("web", &to("web"));
+    let mut fixture = Fixture::new(&[SERVICE, OF_SERVICE, &first, &host]);
+    for addresses in ["10.0.0.2", "10.0.0.1"] {
+        fixture.apply(vec![file(&slice("b", addresses))]);
+        assert_eq!(fixture.kinds(), [ResourceType::Endpoint], "{addresses}");
+        assert!(fixture.told.statuses.is_empty());
+    }
+    // The other one has the same address.
+    let gone = fixture.apply(vec![Change::Delete(key(Kind::EndpointSlice, "b"))]);
+    assert!(gone.is_empty(), "{gone:?}");
 }
 
 #[test]
 fn an_edit_of_an_upstream_leaves_its_endpoints_alone() {
-    let mut translator = new();
-    translator.apply(vec![
-        file(SERVICE),
-        file(OF_SERVICE),
-        file(&slice("a", "10.0.0.1")),
-    ]);
+    let mut fixture = Fixture::new(&[SERVICE, OF_SERVICE, &slice("a", "10.0.0.1")]);
     let edited = format!("{OF_SERVICE}\nconnectionConfig: {{connectTimeout: 1s}}");
-    let update = translator.apply(vec![file(&edited)]);
-    assert_eq!(kinds(&update), [ResourceType::Cluster]);
-    // A service or port that is not there: the last good form stays, with its endpoints.
-    for broken in ["servicePort: 80}", "serviceName: web,"] {
-        let broken = OF_SERVICE.replace(broken, &broken.replace("80", "81").replace("web", "wob"));
-        let update = translator.apply(vec![file(&broken)]);
-        assert_eq!(kinds(&update), [ResourceType::Cluster; 0], "{broken}");
+    fixture.apply(vec![file(&edited)]);
+    assert_eq!(fixture.kinds(), [ResourceType::Cluster]);
+    // A service or a port that is not there: the last good form stays, with its endpoints.
+    for (good, bad) in [
+        ("servicePort: 80", "servicePort: 81"),
+        ("Name: web", "Name: wob"),
+    ] {
+        let changed = fixture.apply(vec![file(&edited.replace(good, bad))]);
+        assert!(changed.is_empty(), "{bad}: {changed:?}");
+        assert_eq!(fixture.state(Kind::Upstream, "web"), State::Rejected);
     }
+    fixture.apply(vec![file(&slice("a", "10.0.0.2"))]);
+    assert_eq!(fixture.kinds(), [ResourceType::Endpoint]);
+    let mut changed = fixture.apply(vec![Change::Delete(key(Kind::Service, "web"))]);
+    changed.dedup();
+    assert_eq!(changed, ["web_default"]);
+    fixture.apply(vec![file(SERVICE), file(&edited)]);
+    assert_eq!(
+        fixture.kinds(),
+        [ResourceType::Cluster, ResourceType::Endpoint]
+    );
 }
