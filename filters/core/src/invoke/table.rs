@@ -199,7 +199,7 @@ impl CallByTable {
 
 #[cfg(test)]
 mod tests {
-    use tenon_contract::{FunctionConfig, RestCall};
+    use tenon_contract::FunctionConfig;
 
     use super::*;
 
