@@ -1,21 +1,23 @@
 //! An upstream as cluster.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use prost::Message;
 use tenon_model::{
-    CircuitBreakers, ConnectionConfig, Host, Kind, ObjectKey, ObjectRef, Problem, Secret, Settings,
-    Spec, SslCertificates, StaticUpstream, TlsSecret, Upstream, UpstreamType,
+    CircuitBreakers, ConnectionConfig, Host, Kind, Object, ObjectKey, ObjectRef, Problem,
+    ProblemLevel, Secret, Settings, Spec, SslCertificates, StaticUpstream, TlsSecret, Upstream,
+    UpstreamType,
 };
 
-use crate::output::{CredentialSource, Module};
+use crate::output::{CredentialSource, Module, ResourceType};
 use crate::proto::cluster::cluster::{
     ClusterDiscoveryType, DiscoveryType, DnsLookupFamily, TransportSocketMatch,
 };
 use crate::proto::{cluster, core, duration, endpoint, hcm, socket_address, uint, upstream_http};
 use crate::wire::any;
-use crate::{aws, azure, gcp, names, rest, tls};
+use crate::{aws, azure, gcp, names, rest, rules, tls};
 
 /// Gloo's default.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,6 +39,8 @@ pub(crate) struct ClusterForm {
     pub(crate) problems: Vec<Problem>,
     /// The secrets that were looked at.
     pub(crate) reads: BTreeSet<ObjectKey>,
+    /// What the user wrote, where that is not the newest form: the last that Envoy would take.
+    pub(crate) good: Option<Arc<Object>>,
 }
 
 /// Finds secrets.
@@ -104,7 +108,28 @@ pub(crate) fn translate(
             form.credentials_field = "spec.gcp";
         }
     }
+    form.check();
     form
+}
+
+impl ClusterForm {
+    /// Whether it can be served.
+    pub(crate) fn is_good(&self) -> bool {
+        self.problems
+            .iter()
+            .all(|it| it.level == ProblemLevel::Warning)
+    }
+
+    /// Finds out what Envoy would refuse.
+    fn check(&mut self) {
+        let message = ResourceType::Cluster.message();
+        for bytes in self.clusters.values() {
+            if let Err(violation) = rules::check(message, bytes) {
+                let problem = Problem::error("spec", violation.to_string());
+                self.problems.push(problem);
+            }
+        }
+    }
 }
 
 /// What all upstreams' clusters have.

@@ -23,6 +23,7 @@ pub(crate) fn translate(
     needs: &Needs,
     in_parts: bool,
 ) -> Vec<u8> {
+    let logs = &gateway.options.access_logging_service.access_log;
     let table = names::route_table(name);
     let mut early = vec![forged_headers()];
     early.extend(in_parts.then(|| route_table::scope_of_request(module, &table)));
@@ -35,7 +36,7 @@ pub(crate) fn translate(
                 route_config_name: table,
             }),
         }),
-        http_filters: filters::of_listener(module, !gateway.access_logs.is_empty(), needs),
+        http_filters: filters::of_listener(module, !logs.is_empty(), needs),
         use_remote_address: boolean(true),
         normalize_path: boolean(true),
         // Gloo allows them by default.
@@ -44,7 +45,7 @@ pub(crate) fn translate(
             ..hcm::http_connection_manager::UpgradeConfig::default()
         }],
         early_header_mutation_extensions: early,
-        access_log: access_log::translate(&gateway.access_logs, module),
+        access_log: access_log::translate(logs, module),
         ..hcm::HttpConnectionManager::default()
     };
     let filter = listener::Filter {

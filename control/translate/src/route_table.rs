@@ -10,6 +10,7 @@ use envoy_types::pb::envoy::extensions::http::early_header_mutation::dynamic_mod
 use envoy_types::pb::google::protobuf::StringValue;
 use prost::Message;
 use tenon_contract::scope::{SCOPE_FILTER, SCOPE_HEADER, ScopeConfig};
+use tenon_model::RouteConfigurationOptions;
 
 use crate::names;
 use crate::output::Module;
@@ -22,16 +23,20 @@ use crate::proto::route::scoped_route_configuration::{
     Key,
     key::{Fragment, fragment},
 };
-use crate::proto::{ads, core, hcm, local_file, route};
+use crate::proto::{ads, core, hcm, local_file, route, uint};
 use crate::virtual_host::VirtualHostForm;
 use crate::wire::{self, any};
 
 /// `RouteConfiguration.virtual_hosts`
 const VIRTUAL_HOSTS: u32 = 2;
 
+/// The largest body that a route may answer with by itself, if a gateway does not say more: Envoy's own limit.
+const MOST_BODY: u32 = 4_096;
+
 /// A route configuration of virtual hosts, each with the domains that it gets.
 pub(crate) fn encode<'a>(
     name: &str,
+    options: RouteConfigurationOptions,
     is_part: bool,
     hosts: impl Iterator<Item = (&'a VirtualHostForm, Vec<&'a str>)>,
 ) -> Bytes {
@@ -41,6 +46,11 @@ pub(crate) fn encode<'a>(
             .then(|| SCOPE_HEADER.to_owned())
             .into_iter()
             .collect(),
+        most_specific_header_mutations_wins: options.most_specific_header_mutations_wins,
+        // The model knows no larger body; a smaller limit would have Envoy refuse the whole table.
+        max_direct_response_body_size_bytes: options
+            .max_direct_response_body_size_bytes
+            .map(|most| uint(most.max(MOST_BODY))),
         ..route::RouteConfiguration::default()
     }
     .encode_to_vec();

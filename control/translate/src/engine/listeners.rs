@@ -9,12 +9,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tenon_model::{Gateway, Kind, ObjectKey, Problem, Spec};
+use tenon_model::{
+    Gateway, HttpGateway, Kind, ListenerOptions, ObjectKey, Problem, RouteConfigurationOptions,
+    Spec, VirtualServices,
+};
 
 use super::host_table::{HostTable, Part};
 use super::{DEFAULT_PROXY, Translator, Work};
 use crate::output::{Module, ProxyName, ResourceId, ResourceType};
-use crate::virtual_host::Needs;
+use crate::virtual_host::{Needs, VirtualHostForm};
 use crate::{listener, names, route_table};
 
 /// What the gateways come to. The default one has no key.
@@ -25,9 +28,9 @@ pub(super) struct Listeners {
 
 /// A gateway, and what it comes to.
 struct Bound {
-    gateway: Gateway,
-    /// The virtual services that it names; empty: it has all.
-    chosen: BTreeSet<ObjectKey>,
+    gateway: Box<Gateway>,
+    /// The virtual services that it has.
+    chosen: VirtualServices,
     /// The listener's name.
     name: String,
     /// The proxies where no other gateway has its address.
@@ -67,7 +70,7 @@ impl Listeners {
 
     /// Whether a gateway names a virtual service, which it warns of if it is not there.
     pub(super) fn names(&self, key: &ObjectKey) -> bool {
-        self.gateways.values().any(|it| it.chosen.contains(key))
+        self.gateways.values().any(|it| it.chosen.names(key))
     }
 
     /// The Envoy resources of all of them.
@@ -77,10 +80,9 @@ impl Listeners {
 }
 
 impl Bound {
-    fn new(gateway: Gateway) -> Self {
-        let chosen = gateway.virtual_services.iter();
+    fn new(gateway: Box<Gateway>) -> Self {
         Self {
-            chosen: chosen.map(|it| it.key(Kind::VirtualService)).collect(),
+            chosen: gateway.http_gateway.virtual_services(),
             name: names::listener(&gateway),
             gateway,
             proxies: BTreeSet::new(),
@@ -102,10 +104,6 @@ impl Bound {
             }
             None => self.needs.remove(key).is_some(),
         }
-    }
-
-    fn selects(&self, key: &ObjectKey) -> bool {
-        self.chosen.is_empty() || self.chosen.contains(key)
     }
 
     /// The Envoy resources of which it consists.
@@ -158,7 +156,9 @@ impl Translator {
             let mut whole = true;
             match before {
                 Some(before) if before.chosen == bound.chosen => {
-                    whole = before.proxies != bound.proxies || before.name != bound.name;
+                    whole = before.proxies != bound.proxies
+                        || before.name != bound.name
+                        || before.gateway.route_options != bound.gateway.route_options;
                     if whole || before.problems != bound.problems {
                         work.statuses.extend(key.clone());
                     }
@@ -221,13 +221,11 @@ impl Translator {
     ) {
         let mut other_filters = false;
         for host in hosts {
-            if bound.selects(host) {
-                let form = self.hosts.get(host).map(|unit| &unit.form);
-                other_filters |= bound.set_needs(host, form.map(|form| &form.needs));
-                let domains = form.map(|form| form.domains.as_slice());
-                let others = bound.table.set(host, domains.unwrap_or_default());
-                self.restate(others, work);
-            }
+            let form = self.selected(bound, host);
+            other_filters |= bound.set_needs(host, form.map(|form| &form.needs));
+            let domains = form.map(|form| form.domains.as_slice());
+            let others = bound.table.set(host, domains.unwrap_or_default());
+            self.restate(others, work);
         }
         let in_parts = self.in_parts(&bound.table);
         let mut parts = bound.table.take_changed(in_parts);
@@ -247,13 +245,18 @@ impl Translator {
         self.put_parts(key, bound, parts.into_iter(), work);
     }
 
-    /// Has the statuses of virtual services derived that are served elsewhere than before.
+    /// Has the statuses of virtual services derived that are served elsewhere than before, and those of their tables.
     fn restate(&self, hosts: impl IntoIterator<Item = ObjectKey>, work: &mut Work) {
-        work.statuses.extend(hosts);
+        for host in hosts {
+            let unit = self.hosts.get(&host);
+            let tables = unit.into_iter().flat_map(|unit| unit.form.tables.keys());
+            work.statuses.extend(tables.cloned());
+            work.statuses.insert(host);
+        }
     }
 
     /// The gateways, or the default one in a folder without any. A broken one is one too: no other takes its place.
-    fn gateways(&self) -> Vec<(Option<ObjectKey>, Gateway)> {
+    fn gateways(&self) -> Vec<(Option<ObjectKey>, Box<Gateway>)> {
         let entries = self.objects.of_kind(Kind::Gateway);
         let mut any = false;
         let gateways = entries
@@ -271,7 +274,10 @@ impl Translator {
 
     /// Warns of virtual services that are not there.
     fn missing(&self, gateway: &Gateway) -> BTreeSet<Problem> {
-        let named = gateway.virtual_services.iter().enumerate();
+        let VirtualServices::Named(named) = gateway.http_gateway.virtual_services() else {
+            return BTreeSet::new();
+        };
+        let named = named.iter().enumerate();
         let missing = named.filter(|(_, reference)| {
             let host = reference.key(Kind::VirtualService);
             !self.objects.0.contains_key(&host)
@@ -284,12 +290,20 @@ impl Translator {
         warnings.collect()
     }
 
+    /// What a virtual service comes to, if a gateway has it.
+    fn selected(&self, bound: &Bound, key: &ObjectKey) -> Option<&VirtualHostForm> {
+        let unit = self.hosts.get(key)?;
+        let object = self.objects.0.get(key)?.object.as_ref()?;
+        let meant = bound.chosen.contain(key, &object.labels);
+        meant.then_some(&unit.form)
+    }
+
     /// Fills the table of a gateway with all that it selects.
     fn fill(&self, bound: &mut Bound) {
-        for (key, unit) in &self.hosts {
-            if bound.selects(key) {
-                bound.set_needs(key, Some(&unit.form.needs));
-                bound.table.set(key, &unit.form.domains);
+        for key in self.hosts.keys() {
+            if let Some(form) = self.selected(bound, key) {
+                bound.set_needs(key, Some(&form.needs));
+                bound.table.set(key, &form.domains);
             }
         }
         bound.in_parts = self.in_parts(&bound.table);
@@ -345,7 +359,8 @@ impl Translator {
             let forms = hosts
                 .into_iter()
                 .filter_map(|(host, domains)| Some((&self.hosts.get(host)?.form, domains)));
-            let bytes = route_table::encode(&name, part != Part::Whole, forms);
+            let options = bound.gateway.route_options;
+            let bytes = route_table::encode(&name, options, part != Part::Whole, forms);
             self.put_everywhere(bound, ResourceType::Route, &name, &bytes, &stems, work);
         }
     }
@@ -434,12 +449,13 @@ impl Bound {
     }
 }
 
-fn default_gateway(bind: SocketAddr) -> Gateway {
-    Gateway {
+fn default_gateway(bind: SocketAddr) -> Box<Gateway> {
+    Box::new(Gateway {
         bind_address: bind.ip(),
         bind_port: bind.port(),
         proxy_names: vec![DEFAULT_PROXY.to_owned()],
-        virtual_services: Vec::new(),
-        access_logs: Vec::new(),
-    }
+        http_gateway: HttpGateway::default(),
+        options: ListenerOptions::default(),
+        route_options: RouteConfigurationOptions::default(),
+    })
 }
