@@ -37,8 +37,10 @@ fn new(name: &str, config: &[u8]) -> Option<Box<dyn EarlyHeaderMutationConfig>> 
     (name == "copies").then(|| Box::new(Copies { from }) as Box<dyn EarlyHeaderMutationConfig>)
 }
 
+type Headers = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// What the headers are after a request, and whether the extensions behind are to run.
-fn request(config: &str) -> (Vec<(Vec<u8>, Vec<u8>)>, bool) {
+fn request(config: &str) -> (Headers, bool) {
     NEW_EARLY_HEADER_MUTATION_CONFIG_FUNCTION.get_or_init(|| new);
     let host = (b"host".to_vec(), b"a.example.com".to_vec());
     let envoy = FakeEnvoy {
