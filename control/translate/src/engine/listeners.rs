@@ -54,7 +54,7 @@ impl Translator {
             };
             if !before.as_ref().is_some_and(is_same) {
                 work.statuses.extend(key.clone());
-                work.statuses.extend(before.iter().flat_map(Bound::hosts));
+                work.restated.extend(before.iter().flat_map(Bound::hosts));
             }
             let rewrite = before.as_ref().is_none_or(|before| {
                 before.proxies != bound.proxies
@@ -71,11 +71,11 @@ impl Translator {
                 self.change_site(site, &hosts.unwrap_or_default(), true, work);
             }
             if rewrite || bound.sites.iter().any(|site| site.is_new) {
-                work.statuses.extend(bound.hosts());
+                work.restated.extend(bound.hosts());
             }
             // What is left was in sites that are no more.
             for gone in before.iter().flat_map(|before| &before.sites) {
-                work.statuses.extend(gone.hosts());
+                work.restated.extend(gone.hosts());
                 work.secrets.extend(gone.plan.secrets());
             }
             bound.connect(before.as_ref(), work);
@@ -84,7 +84,7 @@ impl Translator {
         }
         for (key, gone) in old.gateways {
             work.statuses.extend(key);
-            work.statuses.extend(gone.hosts());
+            work.restated.extend(gone.hosts());
             work.secrets.extend(gone.secrets());
         }
         let mut listeners = mem::take(&mut self.listeners);
@@ -189,7 +189,7 @@ impl Translator {
             if plan != site.plan {
                 let old = mem::replace(&mut site.plan, plan);
                 moved.extend(site.plan.moved(&old));
-                work.statuses.extend(site.plan.restated(&old));
+                work.restated.extend(site.plan.restated(&old));
                 work.secrets
                     .extend(old.secrets().chain(site.plan.secrets()));
                 change.chains = true;
@@ -205,12 +205,22 @@ impl Translator {
                 let form = form.filter(|_| home.as_ref() == Some(base));
                 change.filters |= table.set_needs(host, form.map(|form| &form.needs));
                 let domains = form.map(|form| form.domains.as_slice());
-                work.statuses
+                work.restated
                     .extend(table.hosts.set(host, domains.unwrap_or_default()));
             }
         }
         site.drop_tables();
         change
+    }
+
+    /// Has the statuses of virtual services derived that are served elsewhere than before, and those of their tables.
+    pub(super) fn restate(&self, hosts: impl IntoIterator<Item = ObjectKey>, work: &mut Work) {
+        for host in hosts {
+            let unit = self.hosts.get(&host);
+            let tables = unit.into_iter().flat_map(|unit| unit.form.tables.keys());
+            work.statuses.extend(tables.cloned());
+            work.statuses.insert(host);
+        }
     }
 
     /// The gateways, or the default one in a folder without any. A broken one is one too: no other takes its place.
@@ -364,6 +374,13 @@ impl Translator {
                 for (name, bytes) in told {
                     let bytes = Some(Bytes::from(bytes));
                     self.tell(ResourceType::Cluster, &name, bytes, &key, work);
+                }
+                if self
+                    .clusters
+                    .get(&key)
+                    .is_some_and(|form| form.endpoints.is_some())
+                {
+                    work.endpoints.insert(key);
                 }
             }
             let secrets: Vec<_> = self

@@ -141,7 +141,7 @@ impl Bound {
         let old = before.map_or(&self.conflicts, |before| &before.conflicts);
         let hosts = old.keys().chain(conflicts.keys());
         let changed = hosts.filter(|host| old.get(*host) != conflicts.get(*host));
-        work.statuses.extend(changed.cloned());
+        work.restated.extend(changed.cloned());
         self.links = links;
         self.conflicts = conflicts;
     }
