@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::read::{Node, Path, Read, Report};
 use crate::{
-    Gateway, Kind, Object, ObjectKey, Parsed, Problem, ProblemLevel, Spec, Upstream, secret,
+    Gateway, Kind, Object, ObjectKey, Parsed, Problem, ProblemLevel, Spec, Upstream, route, secret,
     settings, virtual_service, yaml,
 };
 
@@ -20,14 +20,13 @@ const BESIDE: [&str; 5] = [
 ];
 
 /// Gloo's other folders and kinds: known, not read.
-const OTHER_FOLDERS: [&str; 10] = [
+const OTHER_FOLDERS: [&str; 9] = [
     "artifacts",
     "authconfigs",
     "httpgateways",
     "proxies",
     "ratelimitconfigs",
     "routeoptions",
-    "routetables",
     "tcpgateways",
     "upstreamgroups",
     "virtualhostoptions",
@@ -120,6 +119,7 @@ fn identify(path: &str, document: &Value) -> Result<Identity, String> {
     };
     let kind = match folder {
         "gateways" => Kind::Gateway,
+        "routetables" => Kind::RouteTable,
         "secrets" => Kind::Secret,
         "settings" => Kind::Settings,
         "upstreams" => Kind::Upstream,
@@ -147,6 +147,7 @@ fn kubernetes_kind(version: &str, kind: &str) -> Option<(Kind, Form)> {
         ("gloo.solo.io/v1", "Settings") => (Kind::Settings, Form::Spec),
         ("gloo.solo.io/v1", "Upstream") => (Kind::Upstream, Form::Spec),
         ("gateway.solo.io/v1", "VirtualService") => (Kind::VirtualService, Form::Spec),
+        ("gateway.solo.io/v1", "RouteTable") => (Kind::RouteTable, Form::Spec),
         ("gateway.solo.io/v1", "Gateway") => (Kind::Gateway, Form::Spec),
         _ => return None,
     })
@@ -161,6 +162,7 @@ fn gloo_path(path: &str) -> Option<(&str, &str, &str)> {
     let (namespace, folder) = (parts.next()?, parts.next()?);
     let known = [
         "gateways",
+        "routetables",
         "secrets",
         "settings",
         "upstreams",
@@ -227,6 +229,9 @@ fn read_spec(key: &ObjectKey, node: &Node<'_>) -> Option<Spec> {
     let namespace = &key.namespace;
     match key.kind {
         Kind::Gateway => Gateway::read(node).map(|it| Spec::Gateway(Box::new(it))),
+        Kind::RouteTable => {
+            route::read_table(node, namespace).map(|table| Spec::RouteTable(Box::new(table)))
+        }
         Kind::Secret => secret::read_bare(node).map(Spec::Secret),
         Kind::Settings => settings::read(node).map(Spec::Settings),
         Kind::Upstream => Upstream::read(node).map(|it| Spec::Upstream(Box::new(it))),

@@ -17,6 +17,7 @@ mod access_log;
 mod action;
 mod aws;
 mod azure;
+mod delegation;
 mod document;
 mod duration;
 mod format;
@@ -26,10 +27,12 @@ mod gcp;
 mod header;
 mod listener_options;
 mod matcher;
+pub mod options;
 mod read;
 mod regex;
 mod rest;
 mod retries;
+mod route;
 mod route_options;
 mod schema;
 mod secret;
@@ -49,6 +52,7 @@ pub use aws::{
     AwsDestination, AwsUpstream, Endpoint, FunctionUrl, InvocationStyle, LambdaFunction, Payload,
 };
 pub use azure::{AzureDestination, AzureFunction, AzureUpstream};
+pub use delegation::Delegation;
 pub use document::parse;
 pub use function_matcher::FunctionMatcher;
 pub use gateway::{
@@ -58,10 +62,11 @@ pub use gateway::{
 pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
 pub use header::{HeaderManipulation, HeaderToAdd};
 pub use listener_options::ListenerOptions;
-pub use matcher::{HeaderMatcher, Matcher, PathMatcher, QueryMatcher, ValueMatcher};
+pub use matcher::{HeaderMatcher, Matcher, NO_PATH, PathMatcher, QueryMatcher, ValueMatcher};
 pub use regex::regex_size;
 pub use rest::{RestDestination, RestSpec};
 pub use retries::{RateLimitedBackOff, ResetFormat, ResetHeader, RetryBackOff, RetryPolicy};
+pub use route::{Route, RouteTable};
 pub use route_options::{HostRewrite, RegexRewrite, RouteOptions, Shadowing};
 pub use secret::{GcpKey, Secret, TlsSecret};
 pub use selector::{LabelValues, Requirement, Selector};
@@ -72,13 +77,15 @@ pub use upstream::{
     CircuitBreakers, CommonHttpProtocolOptions, ConnectionConfig, Host, StaticUpstream,
     TcpKeepalive, Upstream, UpstreamType,
 };
-pub use virtual_service::{Route, VirtualHostOptions, VirtualService};
+pub use virtual_service::{VirtualHostOptions, VirtualService};
 
 /// The kinds of resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// `gateway.solo.io/v1`
     Gateway,
+    /// `gateway.solo.io/v1`
+    RouteTable,
     /// Kubernetes' `v1` or Gloo's own.
     Secret,
     /// `gloo.solo.io/v1`
@@ -94,7 +101,9 @@ pub fn schema(kind: Kind) -> serde_json::Value {
     let schema = match kind {
         Kind::Upstream => <Upstream as read::Read>::schema(),
         Kind::Gateway => <Gateway as read::Read>::schema(),
-        Kind::Secret | Kind::Settings | Kind::VirtualService => schema::Schema::open_object(),
+        Kind::RouteTable | Kind::Secret | Kind::Settings | Kind::VirtualService => {
+            schema::Schema::open_object()
+        }
     };
     schema.into_value()
 }
@@ -148,6 +157,8 @@ pub struct Object {
 pub enum Spec {
     /// Where an Envoy listens, and for whom.
     Gateway(Box<Gateway>),
+    /// Routes that others delegate to.
+    RouteTable(Box<RouteTable>),
     /// What must not be shown.
     Secret(Secret),
     /// What holds where nothing else is said.

@@ -11,6 +11,7 @@ use crate::output::{
 };
 use crate::route::Upstreams;
 use crate::virtual_host::VirtualHostForm;
+use tables::{SelectorIndex, TableIndex};
 
 mod anew;
 mod clusters;
@@ -19,6 +20,7 @@ mod hosts;
 mod listeners;
 mod resources;
 mod statuses;
+mod tables;
 
 /// The proxy of a folder without a Gateway.
 const DEFAULT_PROXY: &str = "gateway-proxy";
@@ -34,8 +36,13 @@ pub struct Translator {
     hosts: BTreeMap<ObjectKey, HostUnit>,
     /// Which clusters looked at a secret.
     readers_of_secrets: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
-    /// Which virtual hosts looked at an upstream.
-    readers_of_upstreams: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
+    /// Which virtual hosts looked at an upstream or a table.
+    readers: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
+    /// Which virtual hosts looked for tables.
+    selectors: SelectorIndex,
+    tables: TableIndex,
+    /// The last forms of tables that were good wherever they are delegated to.
+    good_tables: BTreeMap<ObjectKey, Arc<Object>>,
     /// Which upstreams use a generic secret.
     users_of_credentials: BTreeMap<String, BTreeSet<ObjectKey>>,
     proxies: BTreeSet<ProxyName>,
@@ -78,6 +85,8 @@ struct Work {
     credentials: BTreeSet<String>,
     /// TLS secrets whose resources may change.
     secrets: BTreeSet<ObjectKey>,
+    /// Tables whose newest forms may be good now.
+    tables: BTreeSet<ObjectKey>,
     /// Gateways changed.
     listeners: bool,
     /// Virtual hosts that changed in the tables that they are in.
@@ -95,7 +104,10 @@ impl Translator {
             clusters: BTreeMap::new(),
             hosts: BTreeMap::new(),
             readers_of_secrets: BTreeMap::new(),
-            readers_of_upstreams: BTreeMap::new(),
+            readers: BTreeMap::new(),
+            selectors: SelectorIndex::default(),
+            tables: TableIndex::default(),
+            good_tables: BTreeMap::new(),
             users_of_credentials: BTreeMap::new(),
             proxies: BTreeSet::new(),
             listeners: listeners::Listeners::default(),
@@ -139,6 +151,9 @@ impl Translator {
         for key in std::mem::take(&mut work.hosts) {
             self.derive_host(key, work);
         }
+        for key in std::mem::take(&mut work.tables) {
+            self.remember_table(key);
+        }
         if std::mem::take(&mut work.listeners) {
             self.derive_listeners(work);
         }
@@ -153,6 +168,7 @@ impl Translator {
             Change::Upsert(object) => {
                 let key = object.key.clone();
                 self.mark_appearance(&key, true, work);
+                self.tables.replace(&key, Some(&object.labels));
                 let entry = self.objects.0.entry(key.clone()).or_default();
                 let labels = entry.object.as_ref().map(|object| &object.labels);
                 // Gateways select by labels.
@@ -171,6 +187,7 @@ impl Translator {
             }
             Change::Delete(key) => {
                 self.mark_appearance(&key, false, work);
+                self.tables.replace(&key, None);
                 self.objects.0.remove(&key);
                 self.mark(key, work);
             }
@@ -224,9 +241,19 @@ impl Translator {
             }
             Kind::Upstream => {
                 work.clusters.insert(key.clone());
-                if let Some(readers) = self.readers_of_upstreams.get(&key) {
+                if let Some(readers) = self.readers.get(&key) {
                     work.hosts.extend(readers.iter().cloned());
                 }
+            }
+            Kind::RouteTable => {
+                if let Some(readers) = self.readers.get(&key) {
+                    work.hosts.extend(readers.iter().cloned());
+                }
+                if let Some(object) = self.objects.object(&key) {
+                    let found = self.selectors.readers(&key.namespace, &object.labels);
+                    work.hosts.extend(found);
+                }
+                work.tables.insert(key.clone());
             }
             Kind::VirtualService => {
                 work.hosts.insert(key.clone());
@@ -258,12 +285,22 @@ impl Upstreams for Translator {
 }
 
 impl Objects {
+    fn object(&self, key: &ObjectKey) -> Option<&Arc<Object>> {
+        self.0.get(key)?.object.as_ref()
+    }
+
     fn spec(&self, key: &ObjectKey) -> Option<&Spec> {
-        self.0.get(key)?.object.as_ref().map(|object| &object.spec)
+        self.object(key).map(|object| &object.spec)
     }
 
     fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (&ObjectKey, &Entry)> {
-        self.0.iter().filter(move |(key, _)| key.kind == kind)
+        let first = ObjectKey {
+            kind,
+            namespace: String::new(),
+            name: String::new(),
+        };
+        let from = self.0.range(first..);
+        from.take_while(move |(key, _)| key.kind == kind)
     }
 }
 

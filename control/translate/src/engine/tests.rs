@@ -293,6 +293,7 @@ fn what_is_deleted_is_told_as_gone() {
     assert!(fixture.told.statuses.values().all(Option::is_none));
 }
 
+mod tables;
 #[test]
 fn an_upstream_that_envoy_would_refuse_keeps_its_last_good_form() {
     let with_name = |length| {
