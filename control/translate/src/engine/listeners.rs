@@ -408,6 +408,13 @@ impl Translator {
                     let bytes = Some(Bytes::from(bytes));
                     self.tell(ResourceType::Cluster, &name, bytes, &key, work);
                 }
+                if self
+                    .clusters
+                    .get(&key)
+                    .is_some_and(|form| form.endpoints.is_some())
+                {
+                    work.endpoints.insert(key);
+                }
             }
             let secrets: Vec<_> = self
                 .objects
