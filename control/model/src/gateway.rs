@@ -5,15 +5,17 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use tenon_model_derive::Read;
 
+use crate::hybrid::HybridGateway;
 use crate::listener_options::ListenerOptions;
 use crate::read::{Fields, Node};
 use crate::selector::{LabelValues, Requirement, Selector};
+use crate::tcp::TcpGateway;
 use crate::{ObjectKey, ObjectRef};
 
 /// Where an Envoy listens, and for whom.
 #[derive(Debug, Clone, PartialEq, Read)]
 #[read(
-    later("tcpGateway", "hybridGateway", "useProxyProto"),
+    later("useProxyProto"),
     finish = named
 )]
 pub struct Gateway {
@@ -28,15 +30,26 @@ pub struct Gateway {
     /// The proxies that have this gateway: `gateway-proxy` where it is left out.
     #[read(with = Node::non_empty)]
     pub proxy_names: Vec<String>,
-    /// The virtual services that it serves.
-    #[read(default)]
-    pub http_gateway: HttpGateway,
+    /// What is done with connections; nothing: HTTP, with all virtual services.
+    #[read(flatten)]
+    pub kind: Option<GatewayType>,
     /// Its connections, and where they are written down.
     #[read(default)]
     pub options: ListenerOptions,
     /// What holds for all routes that it serves.
     #[read(default)]
     pub route_options: RouteConfigurationOptions,
+}
+
+/// What is done with connections.
+#[derive(Debug, Clone, PartialEq, Read)]
+pub enum GatewayType {
+    /// HTTP.
+    HttpGateway(Box<HttpGateway>),
+    /// They are forwarded.
+    TcpGateway(TcpGateway),
+    /// One thing with some, another with others.
+    HybridGateway(HybridGateway),
 }
 
 /// The virtual services that a gateway serves, and how.

@@ -25,6 +25,7 @@ mod function_matcher;
 mod gateway;
 mod gcp;
 mod header;
+mod hybrid;
 mod kube;
 mod kubernetes;
 mod listener_options;
@@ -42,6 +43,7 @@ mod secret;
 mod selector;
 mod settings;
 mod ssl;
+mod tcp;
 mod transformation;
 mod upstream;
 mod virtual_service;
@@ -59,11 +61,16 @@ pub use delegation::Delegation;
 pub use document::parse;
 pub use function_matcher::FunctionMatcher;
 pub use gateway::{
-    Gateway, HttpGateway, HttpListenerOptions, RouteConfigurationOptions,
+    Gateway, GatewayType, HttpGateway, HttpListenerOptions, RouteConfigurationOptions,
     VirtualServiceExpressions, VirtualServices,
 };
 pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
 pub use header::{HeaderManipulation, HeaderToAdd};
+pub use hybrid::{
+    CidrRange, ConnectionMatcher, DelegatedHttpGateway, DelegatedTcpGateway, GatewaySelection,
+    GatewaySelector, HybridGateway, MatchableHttpGateway, MatchableTcpGateway, MatchedGateway,
+    MatchedGatewayType,
+};
 pub use kube::{KubeUpstream, Subset, SubsetFallback, SubsetSelector, SubsetSpec};
 pub use kubernetes::{
     EndpointAddress, EndpointSubset, Pod, Service, ServiceEndpoints, ServicePort,
@@ -83,6 +90,11 @@ pub use ssl::{
     CallCredentials, FileCredentialSource, Sds, SdsBuilder, SslCertificates, SslFiles,
     SslParameters, TlsVersion, UpstreamSsl,
 };
+pub use tcp::{
+    ConnectionLimit, HeaderValue, TcpAction, TcpDestination, TcpGateway, TcpHost,
+    TcpListenerOptions, TcpMultiDestination, TcpProxySettings, TokenBucket, TunnelHeader,
+    TunnelingConfig, WeightedTcpDestination,
+};
 pub use transformation::Transformations;
 pub use upstream::{
     CircuitBreakers, CommonHttpProtocolOptions, ConnectionConfig, Host, StaticUpstream,
@@ -99,6 +111,10 @@ pub enum Kind {
     Endpoints,
     /// `gateway.solo.io/v1`
     Gateway,
+    /// `gateway.solo.io/v1`
+    MatchableHttpGateway,
+    /// `gateway.solo.io/v1`
+    MatchableTcpGateway,
     /// Kubernetes' `v1`
     Pod,
     /// `gateway.solo.io/v1`
@@ -120,6 +136,8 @@ pub fn schema(kind: Kind) -> serde_json::Value {
     let schema = match kind {
         Kind::Upstream => <Upstream as read::Read>::schema(),
         Kind::Gateway => <Gateway as read::Read>::schema(),
+        Kind::MatchableHttpGateway => <MatchableHttpGateway as read::Read>::schema(),
+        Kind::MatchableTcpGateway => <MatchableTcpGateway as read::Read>::schema(),
         Kind::EndpointSlice
         | Kind::Endpoints
         | Kind::Pod
@@ -183,6 +201,10 @@ pub enum Spec {
     Endpoints(Box<ServiceEndpoints>),
     /// Where an Envoy listens, and for whom.
     Gateway(Box<Gateway>),
+    /// What is done over HTTP with some connections of gateways that delegate to it.
+    MatchableHttpGateway(Box<MatchableHttpGateway>),
+    /// Where some connections of gateways that delegate to it are forwarded.
+    MatchableTcpGateway(Box<MatchableTcpGateway>),
     /// What runs in Kubernetes.
     Pod(Pod),
     /// Routes that others delegate to.

@@ -36,6 +36,11 @@ pub(crate) fn translate(logs: &[AccessLog], module: &Module) -> Vec<EnvoyAccessL
         .collect()
 }
 
+/// The logs of connections of TCP, which have no headers.
+pub(crate) fn of_tcp(logs: &[AccessLog]) -> Vec<EnvoyAccessLog> {
+    logs.iter().map(|log| file(&log.file_sink, None)).collect()
+}
+
 fn file(sink: &FileSink, filter: Option<AccessLogFilter>) -> EnvoyAccessLog {
     EnvoyAccessLog {
         name: "envoy.access_loggers.file".to_owned(),

@@ -33,6 +33,7 @@ mod route_table;
 mod rules;
 mod secret;
 mod status;
+mod tcp;
 mod tls;
 mod transforms;
 mod tree;

@@ -5,7 +5,7 @@ use envoy_types::pb::envoy::extensions::filters::listener::tls_inspector::v3::Tl
 use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation::v3::HeaderMutation;
 use prost::{Message, Name};
 use tenon_contract::HEADER_PREFIX;
-use tenon_model::Gateway;
+use tenon_model::{CidrRange, Gateway};
 
 use crate::output::Module;
 use crate::proto::hcm::http_connection_manager::RouteSpecifier;
@@ -22,6 +22,8 @@ use crate::{access_log, filters, names, route_table};
 pub(crate) struct Chain<'a> {
     /// The names that clients ask for in TLS; none: any.
     pub(crate) names: Vec<String>,
+    /// The clients' addresses; none: any.
+    pub(crate) sources: &'a [CidrRange],
     pub(crate) tls: Option<&'a ListenerTls>,
     pub(crate) spoken: Spoken<'a>,
 }
@@ -36,6 +38,8 @@ pub(crate) enum Spoken<'a> {
         in_parts: bool,
         needs: Needs,
     },
+    /// Nothing that Envoy has to understand.
+    Tcp(&'a [listener::Filter]),
 }
 
 /// The listener of a gateway.
@@ -54,16 +58,18 @@ pub(crate) fn translate(
     }
     let chains = chains.iter().map(|chain| {
         let filters = match &chain.spoken {
-            Spoken::Http { .. } => vec![filter(
+            Spoken::Http {
+                table,
+                in_parts,
+                needs,
+            } => vec![filter(
                 "envoy.filters.network.http_connection_manager",
-                &manager(gateway, module, &chain.spoken),
+                &manager(gateway, module, (table, *in_parts), needs),
             )],
+            Spoken::Tcp(filters) => filters.to_vec(),
         };
         listener::FilterChain {
-            filter_chain_match: (!chain.names.is_empty()).then(|| listener::FilterChainMatch {
-                server_names: chain.names.clone(),
-                ..listener::FilterChainMatch::default()
-            }),
+            filter_chain_match: matched(chain),
             filters,
             transport_socket: chain.tls.map(socket),
             transport_socket_connect_timeout: chain
@@ -84,12 +90,25 @@ pub(crate) fn translate(
     .encode_to_vec()
 }
 
-fn manager(gateway: &Gateway, module: &Module, spoken: &Spoken<'_>) -> hcm::HttpConnectionManager {
-    let Spoken::Http {
-        table,
-        in_parts,
-        needs,
-    } = spoken;
+fn matched(chain: &Chain<'_>) -> Option<listener::FilterChainMatch> {
+    let sources = chain.sources.iter().map(|range| core::CidrRange {
+        address_prefix: range.address_prefix.to_string(),
+        prefix_len: Some(uint(range.prefix_len)),
+    });
+    let any = chain.names.is_empty() && chain.sources.is_empty();
+    (!any).then(|| listener::FilterChainMatch {
+        server_names: chain.names.clone(),
+        source_prefix_ranges: sources.collect(),
+        ..listener::FilterChainMatch::default()
+    })
+}
+
+fn manager(
+    gateway: &Gateway,
+    module: &Module,
+    (table, in_parts): (&str, bool),
+    needs: &Needs,
+) -> hcm::HttpConnectionManager {
     let logs = &gateway.options.access_logging_service.access_log;
     let table = names::route_table(table);
     let mut early = vec![forged_headers()];
@@ -117,7 +136,7 @@ fn manager(gateway: &Gateway, module: &Module, spoken: &Spoken<'_>) -> hcm::Http
     }
 }
 
-fn filter<M: Message + Name>(name: &str, config: &M) -> listener::Filter {
+pub(crate) fn filter<M: Message + Name>(name: &str, config: &M) -> listener::Filter {
     listener::Filter {
         name: name.to_owned(),
         config_type: Some(listener::filter::ConfigType::TypedConfig(any(config))),
