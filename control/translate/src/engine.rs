@@ -17,6 +17,7 @@ mod clusters;
 mod host_table;
 mod hosts;
 mod listeners;
+mod quarantine;
 mod resources;
 mod statuses;
 
@@ -42,6 +43,7 @@ pub struct Translator {
     listeners: listeners::Listeners,
     resources: BTreeMap<ResourceId, Arc<Resource>>,
     verdicts: BTreeMap<ResourceId, String>,
+    quarantine: quarantine::Quarantine,
     credentials: BTreeMap<String, CredentialSource>,
     credential_problems: BTreeMap<String, String>,
     statuses: BTreeMap<ObjectKey, Status>,
@@ -83,6 +85,8 @@ struct Work {
     /// Virtual hosts that changed in the tables that they are in.
     in_tables: BTreeSet<ObjectKey>,
     statuses: BTreeSet<ObjectKey>,
+    /// An Envoy has answered to everything.
+    settled: bool,
     update: Update,
 }
 
@@ -101,6 +105,7 @@ impl Translator {
             listeners: listeners::Listeners::default(),
             resources: BTreeMap::new(),
             verdicts: BTreeMap::new(),
+            quarantine: quarantine::Quarantine::default(),
             credentials: BTreeMap::new(),
             credential_problems: BTreeMap::new(),
             statuses: BTreeMap::new(),
@@ -119,6 +124,10 @@ impl Translator {
             self.take_in(change, &mut work);
         }
         self.settle(&mut work);
+        if work.settled {
+            self.try_suspects(&mut work);
+            self.settle(&mut work);
+        }
         work.update
     }
 
@@ -176,9 +185,18 @@ impl Translator {
                 };
                 work.statuses.extend(resource.provenance.iter().cloned());
                 match verdict {
-                    Some(words) => self.verdicts.insert(id, words),
-                    None => self.verdicts.remove(&id),
-                };
+                    Some(words) => {
+                        self.verdicts.insert(id.clone(), words.clone());
+                        self.refuse(&id, &words, work);
+                    }
+                    None => {
+                        self.verdicts.remove(&id);
+                    }
+                }
+            }
+            Change::Settled(proxy) => {
+                self.prove(&proxy);
+                work.settled = true;
             }
             Change::Credentials { name, problem } => {
                 // As with resources.

@@ -445,13 +445,15 @@ impl<U: Upstreams> Routes<'_, U> {
     }
 
     /// Answers for a route that cannot be served.
-    pub(crate) fn broken(&self) -> RouteForm {
-        let message = format!(
-            "this route is not valid; the status of {} says why",
-            self.key
-        );
-        local_error(500, "invalid_route", &message)
+    fn broken(&self) -> RouteForm {
+        broken(self.key)
     }
+}
+
+/// A route that cannot be as it is written answers for itself.
+pub(crate) fn broken(key: &ObjectKey) -> RouteForm {
+    let message = format!("this route is not valid; the status of {key} says why");
+    local_error(500, "invalid_route", &message)
 }
 
 /// Answers for requests that no function is for.

@@ -7,13 +7,13 @@ use prost::Message;
 use tenon_contract::transform::{RouteTransformations, Stage, TRANSFORM_KEY};
 use tenon_contract::{NAMESPACE, Sorted};
 use tenon_model::{
-    Action, HeaderManipulation, Kind, ObjectKey, ObjectRef, Problem, ProblemLevel, Route, Settings,
-    Transformations, Upstream, VirtualHostOptions, VirtualService, WeightedDestination,
+    Action, HeaderManipulation, Kind, Matcher, ObjectKey, ObjectRef, Problem, ProblemLevel, Route,
+    Settings, Transformations, Upstream, VirtualHostOptions, VirtualService, WeightedDestination,
 };
 
 use crate::proto::route;
 use crate::retries::retry_policy;
-use crate::route::{Routes, Upstreams, to_add};
+use crate::route::{Routes, Upstreams, broken, to_add};
 use crate::wire::{self, Metadata, PerFilter};
 use crate::{filters, matcher, names, rules, transforms};
 
@@ -76,6 +76,24 @@ impl VirtualHostForm {
         to.extend_from_slice(&self.body);
         for domain in domains {
             wire::append(to, DOMAINS, domain.as_bytes());
+        }
+    }
+
+    /// The same domains, with an error for each request.
+    pub(crate) fn answering(&self, key: &ObjectKey) -> Self {
+        let every = route::Route {
+            r#match: Some(matcher::translate(&Matcher::default())),
+            ..broken(key).route
+        };
+        let body = route::VirtualHost {
+            name: names::virtual_host(key),
+            routes: vec![every],
+            ..route::VirtualHost::default()
+        };
+        Self {
+            domains: self.domains.clone(),
+            body: body.encode_to_vec(),
+            ..Self::default()
         }
     }
 
@@ -164,7 +182,7 @@ pub(crate) fn translate(
                     let broken = route::Route {
                         name: form.route.name.clone(),
                         r#match: form.route.r#match.clone(),
-                        ..routes.broken().route
+                        ..broken(key).route
                     };
                     bytes = broken.encode_to_vec();
                     if rules::check(ROUTE, &bytes).is_err() {

@@ -9,7 +9,11 @@ impl Translator {
     pub(super) fn derive_host(&mut self, key: ObjectKey, work: &mut Work) {
         let old = self.hosts.remove(&key);
         let entry = self.objects.0.get(&key);
-        let new = entry.map(|entry| self.host_unit(&key, entry, old.as_ref()));
+        let mut new = entry.map(|entry| self.host_unit(&key, entry, old.as_ref()));
+        match &mut new {
+            Some(new) => self.screen_host(&key, new, old.as_ref()),
+            None => self.forget_host(&key),
+        }
         let empty = VirtualHostForm::default();
         let form_of = |unit: &Option<HostUnit>| unit.as_ref().map(|unit| unit.form.reads.clone());
         reindex(
