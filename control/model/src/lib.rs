@@ -17,6 +17,7 @@ mod access_log;
 mod action;
 mod aws;
 mod azure;
+mod delegation;
 mod document;
 mod duration;
 mod format;
@@ -24,12 +25,16 @@ mod function_matcher;
 mod gateway;
 mod gcp;
 mod header;
+mod kube;
+mod kubernetes;
 mod listener_options;
 mod matcher;
+pub mod options;
 mod read;
 mod regex;
 mod rest;
 mod retries;
+mod route;
 mod route_options;
 mod schema;
 mod secret;
@@ -49,6 +54,7 @@ pub use aws::{
     AwsDestination, AwsUpstream, Endpoint, FunctionUrl, InvocationStyle, LambdaFunction, Payload,
 };
 pub use azure::{AzureDestination, AzureFunction, AzureUpstream};
+pub use delegation::Delegation;
 pub use document::parse;
 pub use function_matcher::FunctionMatcher;
 pub use gateway::{
@@ -57,11 +63,16 @@ pub use gateway::{
 };
 pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
 pub use header::{HeaderManipulation, HeaderToAdd};
+pub use kube::{KubeUpstream, Subset, SubsetFallback, SubsetSelector, SubsetSpec};
+pub use kubernetes::{
+    EndpointAddress, EndpointSubset, Pod, Service, ServiceEndpoints, ServicePort,
+};
 pub use listener_options::ListenerOptions;
-pub use matcher::{HeaderMatcher, Matcher, PathMatcher, QueryMatcher, ValueMatcher};
+pub use matcher::{HeaderMatcher, Matcher, NO_PATH, PathMatcher, QueryMatcher, ValueMatcher};
 pub use regex::regex_size;
 pub use rest::{RestDestination, RestSpec};
 pub use retries::{RateLimitedBackOff, ResetFormat, ResetHeader, RetryBackOff, RetryPolicy};
+pub use route::{Route, RouteTable};
 pub use route_options::{HostRewrite, RegexRewrite, RouteOptions, Shadowing};
 pub use secret::{GcpKey, Secret, TlsSecret};
 pub use selector::{LabelValues, Requirement, Selector};
@@ -72,15 +83,25 @@ pub use upstream::{
     CircuitBreakers, CommonHttpProtocolOptions, ConnectionConfig, Host, StaticUpstream,
     TcpKeepalive, Upstream, UpstreamType,
 };
-pub use virtual_service::{Route, VirtualHostOptions, VirtualService};
+pub use virtual_service::{VirtualHostOptions, VirtualService};
 
 /// The kinds of resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
+    /// Kubernetes' `discovery.k8s.io/v1`
+    EndpointSlice,
+    /// Kubernetes' `v1`
+    Endpoints,
     /// `gateway.solo.io/v1`
     Gateway,
+    /// Kubernetes' `v1`
+    Pod,
+    /// `gateway.solo.io/v1`
+    RouteTable,
     /// Kubernetes' `v1` or Gloo's own.
     Secret,
+    /// Kubernetes' `v1`
+    Service,
     /// `gloo.solo.io/v1`
     Settings,
     /// `gloo.solo.io/v1`
@@ -94,7 +115,14 @@ pub fn schema(kind: Kind) -> serde_json::Value {
     let schema = match kind {
         Kind::Upstream => <Upstream as read::Read>::schema(),
         Kind::Gateway => <Gateway as read::Read>::schema(),
-        Kind::Secret | Kind::Settings | Kind::VirtualService => schema::Schema::open_object(),
+        Kind::EndpointSlice
+        | Kind::Endpoints
+        | Kind::Pod
+        | Kind::RouteTable
+        | Kind::Secret
+        | Kind::Service
+        | Kind::Settings
+        | Kind::VirtualService => schema::Schema::open_object(),
     };
     schema.into_value()
 }
@@ -146,10 +174,18 @@ pub struct Object {
 /// What a resource says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Spec {
+    /// Where a service of Kubernetes is found, said by `Endpoints` or an `EndpointSlice`.
+    Endpoints(Box<ServiceEndpoints>),
     /// Where an Envoy listens, and for whom.
     Gateway(Box<Gateway>),
+    /// What runs in Kubernetes.
+    Pod(Pod),
+    /// Routes that others delegate to.
+    RouteTable(Box<RouteTable>),
     /// What must not be shown.
     Secret(Secret),
+    /// A service of Kubernetes.
+    Service(Box<Service>),
     /// What holds where nothing else is said.
     Settings(Settings),
     /// A service, or a provider of functions.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tenon_model_derive::Read;
 
-use crate::read::Node;
+use crate::read::{Node, Read};
 use crate::schema::Schema;
 
 /// Which objects are meant: all of it must fit.
@@ -125,17 +125,32 @@ enum Operator {
     LessThan,
 }
 
-impl crate::read::Read for Requirement {
-    fn read(node: &Node<'_>) -> Option<Self> {
+impl Requirement {
+    /// What a label must be; `Some(None)` if no label can be so, which is told.
+    pub(crate) fn read_or(
+        node: &Node<'_>,
+        tell: impl FnOnce(&'static str),
+    ) -> Option<Option<Self>> {
         let Expression {
             key,
             operator,
             values,
         } = Expression::read(node)?;
-        match label_values(operator, values) {
+        Some(match label_values(operator, values) {
             Ok(values) => Some(Self { key, values }),
-            Err(reason) => node.error(reason),
-        }
+            Err(reason) => {
+                tell(reason);
+                None
+            }
+        })
+    }
+}
+
+impl Read for Requirement {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        Self::read_or(node, |reason| {
+            let _: Option<()> = node.error(reason);
+        })?
     }
 
     fn schema() -> Schema {
@@ -180,7 +195,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::read::{Path, Read, Report};
+    use crate::read::{Path, Report};
 
     fn requirement(value: &Value) -> (Option<Requirement>, Vec<String>) {
         let report = Report::default();

@@ -3,23 +3,29 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tenon_model::{Kind, Object, ObjectKey, ObjectRef, Problem, Secret, Settings, Spec, Upstream};
+use tenon_model::{
+    Kind, Object, ObjectKey, ObjectRef, Problem, Secret, Service, Settings, Spec, Upstream,
+};
 
 use crate::cluster::{ClusterForm, Secrets, secret_of};
+use crate::kube::{self, Services};
 use crate::output::{
     Change, CredentialSource, ProxyName, Resource, ResourceId, Status, TranslatorOptions, Update,
 };
 use crate::route::Upstreams;
 use crate::virtual_host::VirtualHostForm;
+use tables::{SelectorIndex, TableIndex};
 
 mod anew;
 mod clusters;
+mod endpoints;
 mod host_table;
 mod hosts;
 mod listeners;
 mod quarantine;
 mod resources;
 mod statuses;
+mod tables;
 
 /// The proxy of a folder without a Gateway.
 const DEFAULT_PROXY: &str = "gateway-proxy";
@@ -33,10 +39,17 @@ pub struct Translator {
     objects: Objects,
     clusters: BTreeMap<ObjectKey, ClusterForm>,
     hosts: BTreeMap<ObjectKey, HostUnit>,
-    /// Which clusters looked at a secret.
+    /// Where services are found.
+    slices: endpoints::Slices,
+    /// Which clusters looked at a secret or a service.
     readers_of_secrets: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
-    /// Which virtual hosts looked at an upstream.
-    readers_of_upstreams: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
+    /// Which virtual hosts looked at an upstream or a table.
+    readers: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
+    /// Which virtual hosts looked for tables.
+    selectors: SelectorIndex,
+    tables: TableIndex,
+    /// The last forms of tables that were good wherever they are delegated to.
+    good_tables: BTreeMap<ObjectKey, Arc<Object>>,
     /// Which upstreams use a generic secret.
     users_of_credentials: BTreeMap<String, BTreeSet<ObjectKey>>,
     proxies: BTreeSet<ProxyName>,
@@ -76,10 +89,14 @@ struct HostUnit {
 struct Work {
     clusters: BTreeSet<ObjectKey>,
     hosts: BTreeSet<ObjectKey>,
+    /// Upstreams whose endpoints may have changed.
+    endpoints: BTreeSet<ObjectKey>,
     /// Credentials that a cluster uses no more.
     credentials: BTreeSet<String>,
     /// TLS secrets whose resources may change.
     secrets: BTreeSet<ObjectKey>,
+    /// Tables whose newest forms may be good now.
+    tables: BTreeSet<ObjectKey>,
     /// Gateways changed.
     listeners: bool,
     /// Virtual hosts that changed in the tables that they are in.
@@ -98,8 +115,12 @@ impl Translator {
             objects: Objects::default(),
             clusters: BTreeMap::new(),
             hosts: BTreeMap::new(),
+            slices: endpoints::Slices::default(),
             readers_of_secrets: BTreeMap::new(),
-            readers_of_upstreams: BTreeMap::new(),
+            readers: BTreeMap::new(),
+            selectors: SelectorIndex::default(),
+            tables: TableIndex::default(),
+            good_tables: BTreeMap::new(),
             users_of_credentials: BTreeMap::new(),
             proxies: BTreeSet::new(),
             listeners: listeners::Listeners::default(),
@@ -131,6 +152,11 @@ impl Translator {
         work.update
     }
 
+    /// The proxies that there are: those that a Gateway names, or the default one.
+    pub fn proxies(&self) -> &BTreeSet<ProxyName> {
+        &self.proxies
+    }
+
     /// Derives what is to be looked at: what is referred to before what refers to it.
     fn settle(&mut self, work: &mut Work) {
         for key in std::mem::take(&mut work.clusters) {
@@ -143,10 +169,16 @@ impl Translator {
         for key in std::mem::take(&mut work.hosts) {
             self.derive_host(key, work);
         }
+        for key in std::mem::take(&mut work.tables) {
+            self.remember_table(key);
+        }
         if std::mem::take(&mut work.listeners) {
             self.derive_listeners(work);
         }
         self.derive_host_tables(work);
+        for key in std::mem::take(&mut work.endpoints) {
+            self.derive_endpoints(&key, work);
+        }
         for key in std::mem::take(&mut work.statuses) {
             self.derive_status(key, work);
         }
@@ -157,6 +189,8 @@ impl Translator {
             Change::Upsert(object) => {
                 let key = object.key.clone();
                 self.mark_appearance(&key, true, work);
+                self.take_in_slice(&key, Some(&object), work);
+                self.tables.replace(&key, Some(&object.labels));
                 let entry = self.objects.0.entry(key.clone()).or_default();
                 let labels = entry.object.as_ref().map(|object| &object.labels);
                 // Gateways select by labels.
@@ -175,6 +209,8 @@ impl Translator {
             }
             Change::Delete(key) => {
                 self.mark_appearance(&key, false, work);
+                self.take_in_slice(&key, None, work);
+                self.tables.replace(&key, None);
                 self.objects.0.remove(&key);
                 self.mark(key, work);
             }
@@ -228,7 +264,23 @@ impl Translator {
                 work.clusters.extend(keys(Kind::Upstream));
                 work.hosts.extend(keys(Kind::VirtualService));
             }
-            Kind::Settings => {}
+            // Taken in already.
+            Kind::Settings | Kind::EndpointSlice | Kind::Endpoints => {}
+            Kind::Pod => {
+                let pods = kube::pods_key(&key.namespace);
+                if let Some(readers) = self.readers_of_secrets.get(&pods) {
+                    work.endpoints.extend(readers.iter().cloned());
+                }
+            }
+            Kind::Service => {
+                for reader in self.readers_of_secrets.get(&key).into_iter().flatten() {
+                    work.clusters.insert(reader.clone());
+                    // An upstream without its service is none.
+                    if let Some(readers) = self.readers.get(reader) {
+                        work.hosts.extend(readers.iter().cloned());
+                    }
+                }
+            }
             Kind::Secret => {
                 if let Some(readers) = self.readers_of_secrets.get(&key) {
                     work.clusters.extend(readers.iter().cloned());
@@ -237,9 +289,19 @@ impl Translator {
             }
             Kind::Upstream => {
                 work.clusters.insert(key.clone());
-                if let Some(readers) = self.readers_of_upstreams.get(&key) {
+                if let Some(readers) = self.readers.get(&key) {
                     work.hosts.extend(readers.iter().cloned());
                 }
+            }
+            Kind::RouteTable => {
+                if let Some(readers) = self.readers.get(&key) {
+                    work.hosts.extend(readers.iter().cloned());
+                }
+                if let Some(object) = self.objects.object(&key) {
+                    let found = self.selectors.readers(&key.namespace, &object.labels);
+                    work.hosts.extend(found);
+                }
+                work.tables.insert(key.clone());
             }
             Kind::VirtualService => {
                 work.hosts.insert(key.clone());
@@ -271,12 +333,31 @@ impl Upstreams for Translator {
 }
 
 impl Objects {
+    fn object(&self, key: &ObjectKey) -> Option<&Arc<Object>> {
+        self.0.get(key)?.object.as_ref()
+    }
+
     fn spec(&self, key: &ObjectKey) -> Option<&Spec> {
-        self.0.get(key)?.object.as_ref().map(|object| &object.spec)
+        self.object(key).map(|object| &object.spec)
     }
 
     fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (&ObjectKey, &Entry)> {
-        self.0.iter().filter(move |(key, _)| key.kind == kind)
+        let first = ObjectKey {
+            kind,
+            namespace: String::new(),
+            name: String::new(),
+        };
+        let from = self.0.range(first..);
+        from.take_while(move |(key, _)| key.kind == kind)
+    }
+}
+
+impl Services for Objects {
+    fn service(&self, reference: &ObjectRef) -> Option<&Service> {
+        match self.spec(&kube::service_key(reference))? {
+            Spec::Service(service) => Some(service),
+            _ => None,
+        }
     }
 }
 

@@ -24,6 +24,7 @@ use envoy_types::pb::google::protobuf::StringValue;
 use serde_json::{Value, json};
 use tenon_contract::{FUNCTION_FILTER, FunctionConfig, SECRET_HEADER, UpstreamConfig};
 
+use crate::http_filters::Chain;
 use crate::json::to_config;
 use crate::output::Module;
 use crate::proto::{
@@ -115,17 +116,18 @@ pub fn listener_filter(module: &Module) -> Option<Value> {
 /// With the `.so` it is the guard. The `.wasm` has none: it could not reach the request's headers any more, and a trap
 /// would fail the whole listener; what it has instead shows its story, which it can only leave in filter state.
 ///
-/// Transformations go first, because what they change is what all others see, and because they then see the client's
-/// request again when the response comes. They are off as well, until a route switches them on ([`transforms::on`]).
+/// The rest stands in Gloo's order, and is off as well, until a route switches it on.
 pub(crate) fn of_listener(module: &Module, logged: bool, needs: &Needs) -> Vec<hcm::HttpFilter> {
     let own = hcm::HttpFilter {
         name: if logged { FUNCTION_FILTER } else { UNLOGGED }.to_owned(),
         ..own_of_listener(module)
     };
+    let mut chain = Chain::default();
+    chain.put_native(&needs.filters);
+    transforms::put(&mut chain, module, needs);
     let router = filter("envoy.filters.http.router", any(&Router::default()));
-    transforms::of_listener(module, needs)
-        .chain([forged_responses(), own, router])
-        .collect()
+    let last = [forged_responses(), own, router];
+    chain.into_filters().chain(last).collect()
 }
 
 fn own_of_listener(module: &Module) -> hcm::HttpFilter {

@@ -12,21 +12,29 @@ use tenon_contract::transform::{
 };
 
 use crate::filters::{filter, guard_on, hosted, off, on};
+use crate::http_filters::{self, Chain};
 use crate::json::to_config;
 use crate::output::Module;
 use crate::proto::{Any, core, hcm, inline_string, route};
 use crate::virtual_host::Needs;
 use crate::wire::any;
 
-/// The filters of the stages that some route needs.
-pub(crate) fn of_listener(module: &Module, needs: &Needs) -> impl Iterator<Item = hcm::HttpFilter> {
-    let destinations = needs.destinations;
-    needs.stages.iter().flat_map(move |stage| {
-        // Before each, because the stage before may have had another route chosen.
-        let tells =
-            destinations.then(|| filter(DESTINATION_STATE, any(&SetFilterState::default())));
-        tells.into_iter().chain([of_stage(module, *stage)]).map(off)
-    })
+/// Puts the filters of the stages that some route needs: early ones after faults, regular ones after it is known who the
+/// client is and what they may do.
+pub(crate) fn put(chain: &mut Chain, module: &Module, needs: &Needs) {
+    for stage in &needs.stages {
+        let place = match stage {
+            Stage::Early => http_filters::Stage::Fault.after(),
+            Stage::Regular => http_filters::Stage::AuthZ.after(),
+            Stage::PostRouting => http_filters::Stage::Route.after(),
+        };
+        if needs.destinations {
+            // Before each, because the stage before may have had another route chosen.
+            let tells = filter(DESTINATION_STATE, any(&SetFilterState::default()));
+            chain.put(place, off(tells));
+        }
+        chain.put(place, off(of_stage(module, *stage)));
+    }
 }
 
 /// Applies what routes transform in a stage.

@@ -53,6 +53,8 @@ const FORMS: &[Forms] = &[
             "aws: {region: us-east-1, secretRef: {name: n1}, lambdaFunctions: [{logicalName: crop, lambdaFunctionName: crop2}, {logicalName: thumb, lambdaFunctionName: thumb}]}",
             "aws: {region: eu-west-1, lambdaFunctions: [{logicalName: thumb, lambdaFunctionName: thumb}]}",
             "azure: {functionAppName: app, secretRef: {name: n2}, functions: [{functionName: crop, authLevel: Function}]}",
+            "kube: {serviceName: n0, servicePort: 80, selector: {app: a}}",
+            "kube: {serviceName: n1, serviceNamespace: default, servicePort: 81, subsetSpec: {selectors: [{keys: [app]}]}}",
             "static: {hosts: [{addr: 127.0.0.1, port: 0}]}",
             "nonsense: 1",
         ],
@@ -83,9 +85,24 @@ const FORMS: &[Forms] = &[
             "virtualHost: {domains: [NAME.example.com], routes: [{routeAction: {multi: {destinations: [{weight: 1, destination: {upstream: {name: n0}}}, {weight: 2, destination: {upstream: {name: n1}, destinationSpec: {aws: {logicalName: crop}}}}]}}}]}",
             "virtualHost: {domains: [NAME.example.com], routes: [{routeAction: {single: {upstream: {name: n2}}}, options: {stagedTransformations: {early: {requestTransforms: [{requestTransformation: {transformationTemplate: {headers: {x-a: {text: a}}}}}]}}}}]}",
             "virtualHost: {domains: [NAME.example.com], routes: [{directResponseAction: {status: 200}}, {matchers: [{prefix: /x}], routeAction: {single: {upstream: {name: n1}}}, options: {shadowing: {upstream: {name: n2}, percentage: 50}}}]}",
+            "virtualHost: {domains: [NAME.example.com], routes: [{delegateAction: {ref: {name: n0}}}, {matchers: [{prefix: /b}], delegateAction: {selector: {labels: {team: a}}}}]}",
+            "virtualHost: {domains: [n1.example.com], routes: [{matchers: [{prefix: /a}], options: {hostRewrite: example.com}, delegateAction: {selector: {expressions: [{key: team, operator: Exists}]}}}, {directResponseAction: {status: 200}}]}",
             "virtualHost: {domains: [NAME.example.com], routes: [{nonsense: 1}]}",
         ],
         repaired: "virtualHost: {domains: [NAME.example.com], routes: [{directResponseAction: {status: 200}}]}",
+    },
+    Forms {
+        folder: "routetables",
+        namespace: "default",
+        forms: &[
+            "metadata: {labels: {team: a}}\nroutes: [{matchers: [{prefix: /a}], routeAction: {single: {upstream: {name: n0}}}}, {matchers: [{prefix: /b}], directResponseAction: {status: 200, body: NAME}}]",
+            "metadata: {labels: {team: b}}\nweight: 1\nroutes: [{matchers: [{prefix: /a}], routeAction: {single: {upstream: {name: n1}, destinationSpec: {aws: {logicalName: crop}}}}}]",
+            "metadata: {labels: {team: a}}\nroutes: [{matchers: [{prefix: /a/b}], delegateAction: {ref: {name: n0}}}, {matchers: [{prefix: /b}], delegateAction: {ref: {name: n1}}}]",
+            "routes: [{matchers: [{prefix: /b}], delegateAction: {selector: {labels: {team: a}}}}, {matchers: [{prefix: /b/NAME}], directResponseAction: {status: 201}}]",
+            "metadata: {labels: {team: a}}\nroutes: [{matchers: [{prefix: /b}], routeAction: {single: {upstream: {name: n2}, destinationSpec: {azure: {functionName: crop}}}}}, {matchers: [{exact: /b}], delegateAction: {ref: {name: n2}}}]",
+            "routes: [{nonsense: 1}]",
+        ],
+        repaired: "routes: [{matchers: [{prefix: /a}], directResponseAction: {status: 200}}]",
     },
     Forms {
         folder: "gateways",
@@ -110,6 +127,50 @@ const FORMS: &[Forms] = &[
         ],
         repaired: "gloo: {awsOptions: {propagateOriginalRouting: true}}",
     },
+    Forms {
+        folder: "services",
+        namespace: "default",
+        forms: &[
+            "{apiVersion: v1, kind: Service, metadata: {name: NAME}, spec: {ports: [{port: 80}]}}",
+            "{apiVersion: v1, kind: Service, metadata: {name: NAME}, spec: {ports: [{name: a, port: 80, appProtocol: grpc}, {name: b, port: 81}]}}",
+            "{apiVersion: v1, kind: Service, metadata: {name: NAME}, spec: {selector: {app: a}, ports: [{name: a, port: 81}]}}",
+            "{apiVersion: v1, kind: Service, metadata: {name: NAME}, spec: {ports: [{port: none}]}}",
+        ],
+        repaired: "{apiVersion: v1, kind: Service, metadata: {name: NAME}, spec: {ports: [{port: 80}]}}",
+    },
+    Forms {
+        folder: "slices",
+        namespace: "default",
+        forms: &[
+            "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: NAME, labels: {kubernetes.io/service-name: n0}}, ports: [{name: '', port: 8080}], endpoints: [{addresses: [10.0.0.1]}]}",
+            "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: NAME, labels: {kubernetes.io/service-name: n1}}, ports: [{name: b, port: 8080}], endpoints: [{addresses: [10.0.0.2]}, {addresses: [10.0.0.3], zone: z}]}",
+            "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: NAME, labels: {kubernetes.io/service-name: n0}}, ports: [{name: a, port: 8080}], endpoints: [{addresses: [10.0.0.1], targetRef: {kind: Pod, namespace: default, name: n0}}]}",
+            "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: NAME}, endpoints: [{addresses: [none]}]}",
+        ],
+        repaired: "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: NAME}}",
+    },
+    Forms {
+        folder: "endpoints",
+        namespace: "default",
+        forms: &[
+            "{apiVersion: v1, kind: Endpoints, metadata: {name: NAME}, subsets: [{addresses: [{ip: 10.0.1.1}], ports: [{port: 8080}]}]}",
+            "{apiVersion: v1, kind: Endpoints, metadata: {name: NAME}, subsets: [{addresses: [{ip: 10.0.1.1}, {ip: 'fd00::1'}], ports: [{name: a, port: 8080}, {name: b, port: 8081}]}]}",
+            "{apiVersion: v1, kind: Endpoints, metadata: {name: NAME}}",
+            "{apiVersion: v1, kind: Endpoints, metadata: {name: NAME}, subsets: [{addresses: [{}]}]}",
+        ],
+        repaired: "{apiVersion: v1, kind: Endpoints, metadata: {name: NAME}}",
+    },
+    Forms {
+        folder: "pods",
+        namespace: "default",
+        forms: &[
+            "{apiVersion: v1, kind: Pod, metadata: {name: NAME, labels: {app: a}}, status: {podIP: 10.0.0.1}}",
+            "{apiVersion: v1, kind: Pod, metadata: {name: NAME, labels: {app: b}}, status: {podIP: 10.0.0.3}}",
+            "{apiVersion: v1, kind: Pod, metadata: {name: NAME}, status: {phase: Running}}",
+            "{apiVersion: v1, kind: Pod, metadata: {name: NAME}, status: {podIP: none}}",
+        ],
+        repaired: "{apiVersion: v1, kind: Pod, metadata: {name: NAME}}",
+    },
 ];
 
 fn name(folder: &str, number: u8) -> String {
@@ -133,9 +194,14 @@ fn write(of: &Forms, number: u8, text: &str) -> Change {
 fn delete(of: &Forms, number: u8) -> Change {
     let kind = match of.folder {
         "upstreams" => Kind::Upstream,
+        "routetables" => Kind::RouteTable,
         "secrets" => Kind::Secret,
         "virtualservices" => Kind::VirtualService,
         "gateways" => Kind::Gateway,
+        "services" => Kind::Service,
+        "slices" => Kind::EndpointSlice,
+        "endpoints" => Kind::Endpoints,
+        "pods" => Kind::Pod,
         _ => Kind::Settings,
     };
     Change::Delete(ObjectKey {
@@ -330,17 +396,15 @@ fn check(script: &[Vec<Edit>]) -> Result<(), TestCaseError> {
     repair(&mut incremental, &mut objects, was_refused)
 }
 
-/// Makes each virtual service one that was good last, takes back what was told from outside, and compares with a translator
+/// Makes each upstream and virtual service one that was good last, takes back what was told from outside, and compares with a translator
 /// that knows the objects only.
 fn repair(
     incremental: &mut Side,
     objects: &mut Store,
     was_refused: bool,
 ) -> Result<(), TestCaseError> {
-    let services = &FORMS[2];
-    let mut changes: Vec<Change> = (0..NAMES)
-        .map(|number| write(services, number, services.repaired))
-        .collect();
+    let good = |of: &'static Forms| (0..NAMES).map(|number| write(of, number, of.repaired));
+    let mut changes: Vec<Change> = good(&FORMS[0]).chain(good(&FORMS[2])).collect();
     changes.iter().for_each(|it| store(objects, it));
     let ids = incremental.told.resources.keys().cloned();
     changes.extend(ids.map(|id| Change::Verdict(id, None)));

@@ -245,9 +245,14 @@ impl Translator {
         self.put_parts(key, bound, parts.into_iter(), work);
     }
 
-    /// Has the statuses of virtual services derived that are served elsewhere than before.
+    /// Has the statuses of virtual services derived that are served elsewhere than before, and those of their tables.
     fn restate(&self, hosts: impl IntoIterator<Item = ObjectKey>, work: &mut Work) {
-        work.statuses.extend(hosts);
+        for host in hosts {
+            let unit = self.hosts.get(&host);
+            let tables = unit.into_iter().flat_map(|unit| unit.form.tables.keys());
+            work.statuses.extend(tables.cloned());
+            work.statuses.insert(host);
+        }
     }
 
     /// The gateways, or the default one in a folder without any. A broken one is one too: no other takes its place.
@@ -403,6 +408,13 @@ impl Translator {
                 for (name, bytes) in told {
                     let bytes = Some(Bytes::from(bytes));
                     self.tell(ResourceType::Cluster, &name, bytes, &key, work);
+                }
+                if self
+                    .clusters
+                    .get(&key)
+                    .is_some_and(|form| form.endpoints.is_some())
+                {
+                    work.endpoints.insert(key);
                 }
             }
             let secrets: Vec<_> = self

@@ -218,14 +218,13 @@ impl Translator {
         let newest = hash(&unit.form);
         match self.quarantine.held.get(key) {
             Some(held) if held.form == newest => {
-                let reads = std::mem::take(&mut unit.form.reads);
                 let hosts = &mut self.quarantine.hosts_before;
-                unit.form = match &held.instead {
+                let instead = match &held.instead {
                     Instead::Before(form) => VirtualHostForm::clone(form),
                     Instead::Answers => unit.form.answering(key),
                     Instead::Nothing => VirtualHostForm::default(),
                 };
-                unit.form.reads = reads;
+                unit.form.serve(instead);
                 match held.instead {
                     Instead::Answers => hosts.insert(key.clone(), None),
                     Instead::Before(_) | Instead::Nothing => hosts.remove(key),

@@ -15,6 +15,8 @@ impl Translator {
             .0
             .get(&key)
             .map(|entry| self.status(&key, entry));
+        // Kubernetes' own objects are nobody's configuration of ours: they have one only if something is wrong with them.
+        let status = status.filter(|it| !is_kubernetes(key.kind) || !it.messages.is_empty());
         if self.statuses.get(&key) == status.as_ref() {
             return;
         }
@@ -41,6 +43,10 @@ impl Translator {
             {
                 problems.push(Problem::warning("", "no Gateway serves it"));
             }
+        }
+        let mut proxies: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
+        if key.kind == Kind::RouteTable {
+            self.add_problems_of_table(key, &mut problems, &mut proxies);
         }
         if key.kind == Kind::Settings && *key != settings_key() {
             let text = format!("only {} is taken", settings_key());
@@ -70,9 +76,8 @@ impl Translator {
         if stays {
             problems.push(Problem::warning("", "its last good form stays in use"));
         }
-        let mut proxies: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
         for proxy in self.proxies_of(key) {
-            proxies.insert(proxy.to_string(), Vec::new());
+            proxies.entry(proxy.to_string()).or_default();
         }
         for (proxy, problem) in by_proxy {
             proxies.entry(proxy.to_string()).or_default().push(problem);
@@ -89,13 +94,45 @@ impl Translator {
         status::status(problems, proxies)
     }
 
+    /// What is wrong with a table is what is wrong with it where virtual services lead to it.
+    fn add_problems_of_table(
+        &self,
+        key: &ObjectKey,
+        problems: &mut Vec<Problem>,
+        proxies: &mut BTreeMap<String, Vec<Problem>>,
+    ) {
+        let mut is_reached = false;
+        for reader in self.readers.get(key).into_iter().flatten() {
+            let Some(unit) = self.hosts.get(reader) else {
+                continue;
+            };
+            is_reached |= unit.form.tables.contains_key(key);
+            let found = unit.form.problems_of_tables.get(key);
+            let found = found.map(Vec::as_slice).unwrap_or_default();
+            let served = self.listeners.served(reader);
+            if served.is_empty() {
+                problems.extend_from_slice(found);
+            } else if unit.form.tables.contains_key(key) {
+                for proxy in served {
+                    let of_proxy = proxies.entry(proxy.to_string()).or_default();
+                    of_proxy.extend_from_slice(found);
+                }
+            }
+        }
+        let is_there = self.objects.spec(key).is_some();
+        if !is_reached && is_there {
+            let text = "no VirtualService delegates to it";
+            problems.push(Problem::warning("", text));
+        }
+    }
+
     /// The proxies that have something of an object.
     fn proxies_of(&self, key: &ObjectKey) -> BTreeSet<ProxyName> {
         match key.kind {
             Kind::Gateway => self.listeners.bound(key),
             Kind::VirtualService => self.listeners.served(key),
             Kind::Upstream if self.clusters.contains_key(key) => self.proxies.clone(),
-            Kind::Upstream | Kind::Secret | Kind::Settings => BTreeSet::new(),
+            _ => BTreeSet::new(),
         }
     }
 
@@ -112,6 +149,13 @@ impl Translator {
             false => resource.provenance.contains(key),
         }
     }
+}
+
+fn is_kubernetes(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::EndpointSlice | Kind::Endpoints | Kind::Pod | Kind::Service
+    )
 }
 
 /// Envoy's words without their middle, where it may put the whole resource. What is wrong stands at an end.

@@ -55,10 +55,14 @@ struct Fixture {
 
 impl Fixture {
     fn new(files: &[&str]) -> Self {
+        Self::with_parts_above(TranslatorOptions::PARTS_ABOVE, files)
+    }
+
+    fn with_parts_above(parts_above: usize, files: &[&str]) -> Self {
         let translator = Translator::new(TranslatorOptions {
             module: Module::So("/libtenon.so".into()),
             default_bind: "127.0.0.1:8080".parse().unwrap(),
-            parts_above: TranslatorOptions::PARTS_ABOVE,
+            parts_above,
         });
         let mut fixture = Self {
             translator,
@@ -73,6 +77,11 @@ impl Fixture {
         self.told = self.translator.apply(changes);
         let names = self.told.resources.keys().map(|id| id.name.clone());
         names.collect()
+    }
+
+    /// The types of what changed.
+    fn kinds(&self) -> Vec<ResourceType> {
+        self.told.resources.keys().map(|id| id.kind).collect()
     }
 
     fn state(&self, kind: Kind, name: &str) -> State {
@@ -295,6 +304,66 @@ fn what_is_deleted_is_told_as_gone() {
     assert!(fixture.told.statuses.values().all(Option::is_none));
 }
 
+/// How many resources of each type were told.
+fn told(fixture: &Fixture) -> BTreeMap<ResourceType, usize> {
+    let mut told = BTreeMap::new();
+    for id in fixture.told.resources.keys() {
+        *told.entry(id.kind).or_default() += 1;
+    }
+    told
+}
+
+#[test]
+fn an_edit_in_a_table_in_parts_changes_one_part() {
+    let hosts: Vec<String> = (0..5)
+        .map(|number| host(&format!("h{number}"), &to("web")))
+        .collect();
+    let files: Vec<&str> = hosts.iter().map(String::as_str).chain([WEB]).collect();
+    let mut fixture = Fixture::with_parts_above(3, &files);
+    let all = told(&fixture);
+    assert_eq!(all[&ResourceType::ScopedRoute], 256);
+    assert_eq!(all[&ResourceType::Route], 256);
+    let one = BTreeMap::from([(ResourceType::Route, 1)]);
+    for text in [
+        host("h1", "{directResponseAction: {status: 200}}"),
+        host("h9", &to("web")),
+    ] {
+        fixture.apply(vec![file(&text)]);
+        assert_eq!(told(&fixture), one, "{text}");
+    }
+    fixture.apply(vec![Change::Delete(key(Kind::VirtualService, "h9"))]);
+    assert_eq!(told(&fixture), one);
+    // One with a wildcard is in every part.
+    let all = "virtualservices/default/all.yaml\nvirtualHost: {routes: [{directResponseAction: {status: 200}}]}";
+    fixture.apply(vec![file(all)]);
+    assert_eq!(told(&fixture), BTreeMap::from([(ResourceType::Route, 256)]));
+}
+
+#[test]
+fn a_table_with_many_wildcards_stays_whole() {
+    let wildcard = |number: usize| {
+        host(&format!("h{number}"), &to("web"))
+            .replace("[h", "['*.h")
+            .replace(".com]", ".com']")
+    };
+    let hosts: Vec<String> = (0..40).map(wildcard).collect();
+    let files: Vec<&str> = hosts.iter().map(String::as_str).chain([WEB]).collect();
+    let fixture = Fixture::with_parts_above(3, &files);
+    assert!(!told(&fixture).contains_key(&ResourceType::ScopedRoute));
+    assert!(fixture.serves("*.h39.example.com"));
+}
+
+#[test]
+fn the_heir_of_a_domain_is_told_of_it() {
+    let second = host("b", &to("web")).replace("b.example.com", "a.example.com");
+    let mut fixture = Fixture::new(&[WEB, &host("a", &to("web")), &second]);
+    assert_eq!(fixture.state(Kind::VirtualService, "b"), State::Rejected);
+    fixture.apply(vec![Change::Delete(key(Kind::VirtualService, "a"))]);
+    assert_eq!(fixture.state(Kind::VirtualService, "b"), State::Accepted);
+    fixture.apply(vec![file(&host("a", &to("web")))]);
+    assert_eq!(fixture.state(Kind::VirtualService, "b"), State::Rejected);
+}
+
 #[test]
 fn an_upstream_that_envoy_would_refuse_keeps_its_last_good_form() {
     let with_name = |length| {
@@ -325,179 +394,6 @@ fn an_upstream_that_envoy_would_refuse_keeps_its_last_good_form() {
     assert_eq!(fixture.state(Kind::Upstream, "lambda"), State::Accepted);
 }
 
-/// An Envoy that refuses what holds a text, as a whole, and keeps what it had.
-struct Picky {
-    refuses: &'static str,
-    has: BTreeMap<ResourceId, Bytes>,
-    /// How often it was sent something.
-    pushes: usize,
-}
-
-impl Picky {
-    fn new(refuses: &'static str) -> Self {
-        Self {
-            refuses,
-            has: BTreeMap::new(),
-            pushes: 0,
-        }
-    }
-
-    /// Goes on until there is nothing to answer.
-    fn converse(&mut self, fixture: &mut Fixture) {
-        for _ in 0..50 {
-            let told = std::mem::take(&mut fixture.told.resources);
-            let mut changes = Vec::new();
-            let mut all_fits = true;
-            for (id, resource) in told {
-                self.pushes += 1;
-                let Some(resource) = resource else {
-                    self.has.remove(&id);
-                    continue;
-                };
-                let refused = resource
-                    .value
-                    .windows(self.refuses.len())
-                    .any(|window| window == self.refuses.as_bytes());
-                let words = refused.then(|| "no such thing".to_owned());
-                all_fits &= !refused;
-                if !refused {
-                    self.has.insert(id.clone(), resource.value.clone());
-                }
-                changes.push(Change::Verdict(id, words));
-            }
-            if all_fits {
-                changes.push(Change::Settled(DEFAULT_PROXY.into()));
-            }
-            fixture.apply(changes);
-            if fixture.told.resources.is_empty() {
-                // What has settled stays so.
-                fixture.apply(vec![Change::Settled(DEFAULT_PROXY.into())]);
-                assert!(fixture.told.resources.is_empty());
-                return;
-            }
-        }
-        panic!("it never ends");
-    }
-
-    fn serves(&self, text: &str) -> bool {
-        self.has
-            .values()
-            .any(|value| value.windows(text.len()).any(|it| it == text.as_bytes()))
-    }
-}
-
-fn web(host: &str) -> String {
-    format!("upstreams/default/web.yaml\nstatic: {{hosts: [{{addr: {host}, port: 8081}}]}}")
-}
-
-#[test]
-fn a_cluster_that_envoy_refuses_goes_back_to_what_it_was() {
-    let mut fixture = Fixture::new(&[&web("one.test"), &host("www", &to("web"))]);
-    let mut envoy = Picky::new("bad.test");
-    envoy.converse(&mut fixture);
-    for _ in 0..2 {
-        fixture.apply(vec![file(&web("bad.test"))]);
-        envoy.converse(&mut fixture);
-        assert!(envoy.serves("one.test"));
-        assert_eq!(fixture.state(Kind::Upstream, "web"), State::Rejected);
-        assert_eq!(
-            fixture.messages(Kind::Upstream, "web"),
-            [
-                "Envoy refuses it: no such thing",
-                "its last good form stays in use"
-            ]
-        );
-        let status = &fixture.translator.statuses[&key(Kind::Upstream, "web")];
-        let (state, messages) = &status.proxies[DEFAULT_PROXY];
-        assert_eq!(*state, State::Rejected);
-        assert_eq!(messages[0].text, "Envoy refuses it: no such thing");
-        assert_eq!(fixture.state(Kind::VirtualService, "www"), State::Accepted);
-    }
-    fixture.apply(vec![file(&web("two.test"))]);
-    envoy.converse(&mut fixture);
-    assert!(envoy.serves("two.test"));
-    assert_eq!(fixture.state(Kind::Upstream, "web"), State::Accepted);
-}
-
-#[test]
-fn a_cluster_that_envoy_never_took_is_taken_back() {
-    let mut fixture = Fixture::new(&[&web("bad.test"), LAMBDA, SECRET]);
-    let mut envoy = Picky::new("bad.test");
-    envoy.converse(&mut fixture);
-    let id = fixture.id(ResourceType::Cluster, "web_default");
-    assert!(!fixture.translator.resources.contains_key(&id));
-    assert_eq!(fixture.state(Kind::Upstream, "web"), State::Rejected);
-    assert_eq!(fixture.state(Kind::Upstream, "lambda"), State::Accepted);
-}
-
-#[test]
-fn of_many_virtual_hosts_those_that_envoy_refuses_are_found() {
-    let answer = |text: &str| format!("{{directResponseAction: {{status: 200, body: {text}}}}}");
-    let named = |number: usize| format!("host-{number}");
-    let files: Vec<_> = (0..20)
-        .map(|number| host(&named(number), &answer(&format!("old-{number}."))))
-        .collect();
-    let files: Vec<_> = files.iter().map(String::as_str).collect();
-    let mut fixture = Fixture::new(&files);
-    let mut envoy = Picky::new("bad");
-    envoy.converse(&mut fixture);
-
-    // Two of ten changes, and one of two new ones, are bad.
-    let text = |number| match number {
-        3 | 8 | 21 => format!("bad-{number}."),
-        _ => format!("new-{number}."),
-    };
-    let edits: Vec<_> = (0..10)
-        .chain(20..22)
-        .map(|number| file(&host(&named(number), &answer(&text(number)))))
-        .collect();
-    fixture.apply(edits);
-    let before = envoy.pushes;
-    envoy.converse(&mut fixture);
-    assert!(envoy.pushes - before < 30, "{}", envoy.pushes - before);
-    for number in 0..22 {
-        let (state, serves) = match number {
-            3 | 8 => (State::Rejected, format!("old-{number}.")),
-            21 => (State::Rejected, "invalid_route".to_owned()),
-            10..=19 => (State::Accepted, format!("old-{number}.")),
-            _ => (State::Accepted, format!("new-{number}.")),
-        };
-        assert!(envoy.serves(&serves), "{serves}");
-        let name = named(number);
-        let messages = fixture.messages(Kind::VirtualService, &name);
-        assert_eq!(
-            fixture.state(Kind::VirtualService, &name),
-            state,
-            "{name}: {messages:?}"
-        );
-    }
-    assert_eq!(
-        fixture.messages(Kind::VirtualService, "host-3"),
-        [
-            "Envoy refuses it: no such thing",
-            "its last good form stays in use"
-        ]
-    );
-
-    // Mended, they are served.
-    let mended = [3, 8, 21]
-        .map(|number: usize| file(&host(&named(number), &answer(&format!("mended-{number}.")))));
-    fixture.apply(mended.to_vec());
-    envoy.converse(&mut fixture);
-    for number in [3, 8, 21] {
-        assert!(envoy.serves(&format!("mended-{number}.")));
-        let name = named(number);
-        assert_eq!(fixture.state(Kind::VirtualService, &name), State::Accepted);
-    }
-}
-
-#[test]
-fn a_virtual_host_that_cannot_even_answer_is_left_out() {
-    let answer = "{directResponseAction: {status: 200}}";
-    let mut fixture = Fixture::new(&[&host("good", answer), &host("bad", answer)]);
-    let mut envoy = Picky::new("bad.example.com");
-    envoy.converse(&mut fixture);
-    assert!(envoy.serves("good.example.com"));
-    assert_eq!(fixture.state(Kind::VirtualService, "good"), State::Accepted);
-    assert_eq!(fixture.state(Kind::VirtualService, "bad"), State::Rejected);
-}
+mod endpoints;
+mod quarantine;
+mod tables;
