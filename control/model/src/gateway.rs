@@ -47,9 +47,9 @@ pub enum GatewayType {
     /// HTTP.
     HttpGateway(Box<HttpGateway>),
     /// They are forwarded.
-    TcpGateway(TcpGateway),
+    TcpGateway(Box<TcpGateway>),
     /// One thing with some, another with others.
-    HybridGateway(HybridGateway),
+    HybridGateway(Box<HybridGateway>),
 }
 
 /// The virtual services that a gateway serves, and how.

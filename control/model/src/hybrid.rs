@@ -41,7 +41,7 @@ pub enum MatchedGatewayType {
     /// HTTP.
     HttpGateway(Box<HttpGateway>),
     /// They are forwarded.
-    TcpGateway(TcpGateway),
+    TcpGateway(Box<TcpGateway>),
 }
 
 /// Which connections are meant.
