@@ -79,6 +79,11 @@ impl Fixture {
         names.collect()
     }
 
+    /// The types of what changed.
+    fn kinds(&self) -> Vec<ResourceType> {
+        self.told.resources.keys().map(|id| id.kind).collect()
+    }
+
     fn state(&self, kind: Kind, name: &str) -> State {
         self.translator.statuses[&key(kind, name)].state
     }
@@ -387,4 +392,5 @@ fn an_upstream_that_envoy_would_refuse_keeps_its_last_good_form() {
     assert_eq!(fixture.state(Kind::Upstream, "lambda"), State::Accepted);
 }
 
+mod endpoints;
 mod tables;
