@@ -205,7 +205,9 @@ fn push_literal(text: &str, regex: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Action, DestinationSpec, Parsed, Spec, UpstreamType, parse as read_all};
+    use crate::{
+        Action, DestinationSpec, Parsed, RouteAction, Spec, UpstreamType, parse as read_all,
+    };
 
     fn upstream(rest: &str) -> Result<RestSpec, Vec<String>> {
         let text = format!(
@@ -234,7 +236,7 @@ mod tests {
         match read_all("virtualservices/default/a.yaml", &text).remove(0) {
             Parsed::Object(object) => match object.spec {
                 Spec::VirtualService(service) => match &service.routes[0].action {
-                    Action::Single(to) => match &to.spec {
+                    Action::Route(RouteAction::Single(to)) => match &to.spec {
                         Some(DestinationSpec::Rest(rest)) => Ok(*rest.clone()),
                         other => panic!("{other:?}"),
                     },

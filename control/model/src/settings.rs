@@ -12,6 +12,8 @@ pub struct Settings {
     pub aws: AwsSettings,
     /// What holds for transformations.
     pub transformations: TransformationSettings,
+    /// No route may be for a service of Kubernetes without an upstream that is written.
+    pub disable_kubernetes_destinations: bool,
 }
 
 /// What holds for calls of AWS (Gloo's `gloo.awsOptions`).
@@ -75,9 +77,8 @@ const OPERATION: [&str; 38] = [
 ];
 
 /// The same in `gloo`. A body is never held for a websocket, whatever is said of that.
-const GLOO_OPERATION: [&str; 13] = [
+const GLOO_OPERATION: [&str; 12] = [
     "disableGrpcWeb",
-    "disableKubernetesDestinations",
     "disableProxyGarbageCollection",
     "enableAutoWebsocketTransformationPassthrough",
     "enableRestEds",
@@ -123,5 +124,6 @@ fn read_gloo(fields: &mut Fields<'_>) -> Option<Settings> {
             escape_characters: fields.flag("transformationEscapeCharacters"),
             log: fields.flag("logTransformationRequestResponseInfo"),
         },
+        disable_kubernetes_destinations: fields.flag("disableKubernetesDestinations"),
     })
 }

@@ -11,10 +11,12 @@ use crate::output::{
 };
 use crate::route::Upstreams;
 use crate::virtual_host::VirtualHostForm;
+use groups::GroupUnit;
 use tables::{SelectorIndex, TableIndex};
 
 mod anew;
 mod clusters;
+mod groups;
 mod host_table;
 mod hosts;
 mod listeners;
@@ -34,9 +36,12 @@ pub struct Translator {
     objects: Objects,
     clusters: BTreeMap<ObjectKey, ClusterForm>,
     hosts: BTreeMap<ObjectKey, HostUnit>,
+    groups: BTreeMap<ObjectKey, GroupUnit>,
+    /// The virtual hosts that forward requests to whatever host they are for.
+    forwarding: BTreeSet<ObjectKey>,
     /// Which clusters looked at a secret.
     readers_of_secrets: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
-    /// Which virtual hosts looked at an upstream or a table.
+    /// Which virtual hosts and upstream groups looked at an upstream, a group or a table.
     readers: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
     /// Which virtual hosts looked for tables.
     selectors: SelectorIndex,
@@ -80,6 +85,7 @@ struct HostUnit {
 #[derive(Default)]
 struct Work {
     clusters: BTreeSet<ObjectKey>,
+    groups: BTreeSet<ObjectKey>,
     hosts: BTreeSet<ObjectKey>,
     /// Credentials that a cluster uses no more.
     credentials: BTreeSet<String>,
@@ -103,6 +109,8 @@ impl Translator {
             objects: Objects::default(),
             clusters: BTreeMap::new(),
             hosts: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            forwarding: BTreeSet::new(),
             readers_of_secrets: BTreeMap::new(),
             readers: BTreeMap::new(),
             selectors: SelectorIndex::default(),
@@ -142,6 +150,9 @@ impl Translator {
         self.forget_unused_credentials(work);
         for key in std::mem::take(&mut work.secrets) {
             self.derive_secret(&key, work);
+        }
+        for key in std::mem::take(&mut work.groups) {
+            self.derive_group(key, work);
         }
         for key in std::mem::take(&mut work.hosts) {
             self.derive_host(key, work);
@@ -225,6 +236,7 @@ impl Translator {
             Kind::Settings if key == settings_key() => {
                 let keys = |kind| self.objects.of_kind(kind).map(|(key, _)| key.clone());
                 work.clusters.extend(keys(Kind::Upstream));
+                work.groups.extend(keys(Kind::UpstreamGroup));
                 work.hosts.extend(keys(Kind::VirtualService));
             }
             Kind::Settings => {}
@@ -236,14 +248,14 @@ impl Translator {
             }
             Kind::Upstream => {
                 work.clusters.insert(key.clone());
-                if let Some(readers) = self.readers.get(&key) {
-                    work.hosts.extend(readers.iter().cloned());
-                }
+                self.mark_readers(&key, work);
+            }
+            Kind::UpstreamGroup => {
+                work.groups.insert(key.clone());
+                self.mark_readers(&key, work);
             }
             Kind::RouteTable => {
-                if let Some(readers) = self.readers.get(&key) {
-                    work.hosts.extend(readers.iter().cloned());
-                }
+                self.mark_readers(&key, work);
                 if let Some(object) = self.objects.object(&key) {
                     let found = self.selectors.readers(&key.namespace, &object.labels);
                     work.hosts.extend(found);
@@ -255,6 +267,16 @@ impl Translator {
             }
         }
         work.statuses.insert(key);
+    }
+
+    fn mark_readers(&self, key: &ObjectKey, work: &mut Work) {
+        for reader in self.readers.get(key).into_iter().flatten() {
+            let readers = match reader.kind {
+                Kind::UpstreamGroup => &mut work.groups,
+                _ => &mut work.hosts,
+            };
+            readers.insert(reader.clone());
+        }
     }
 }
 

@@ -13,7 +13,7 @@ impl Translator {
     /// As [`Translator::apply`], but with everything derived anew, whatever changed.
     ///
     /// What is served is a function of three things, and this keeps no more than them: the objects in the last form that
-    /// could be parsed, with what is wrong with a newer one; the last good form of each virtual service and route table, as it
+    /// could be parsed, with what is wrong with a newer one; the last good form of each virtual service, route table and upstream group, as it
     /// was written and as it was translated; and what was told from outside of resources and credentials that there still are.
     pub fn apply_anew(&mut self, changes: Vec<Change>) -> Update {
         let mut told = Work::default();
@@ -29,6 +29,10 @@ impl Translator {
                 .collect(),
             tables: mem::take(&mut self.tables),
             good_tables: mem::take(&mut self.good_tables),
+            groups: mem::take(&mut self.groups)
+                .into_iter()
+                .map(|(key, unit)| (key, unit.only_last_good()))
+                .collect(),
             verdicts: mem::take(&mut self.verdicts),
             credential_problems: mem::take(&mut self.credential_problems),
             ..Self::new(self.options.clone())
@@ -37,8 +41,14 @@ impl Translator {
         let keys: BTreeSet<ObjectKey> = self.objects.0.keys().cloned().collect();
         let of = |kind| keys.iter().filter(move |key| key.kind == kind).cloned();
         let gone = self.hosts.keys().filter(|key| !keys.contains(key)).cloned();
+        let gone_groups = self
+            .groups
+            .keys()
+            .filter(|key| !keys.contains(key))
+            .cloned();
         let mut work = Work {
             clusters: of(Kind::Upstream).collect(),
+            groups: of(Kind::UpstreamGroup).chain(gone_groups).collect(),
             hosts: of(Kind::VirtualService).chain(gone).collect(),
             credentials: self.credential_problems.keys().cloned().collect(),
             secrets: of(Kind::Secret).collect(),

@@ -249,8 +249,10 @@ impl Translator {
     fn restate(&self, hosts: impl IntoIterator<Item = ObjectKey>, work: &mut Work) {
         for host in hosts {
             let unit = self.hosts.get(&host);
-            let tables = unit.into_iter().flat_map(|unit| unit.form.tables.keys());
-            work.statuses.extend(tables.cloned());
+            let read = unit.into_iter().flat_map(|unit| &unit.form.reads);
+            let shared =
+                read.filter(|it| matches!(it.kind, Kind::RouteTable | Kind::UpstreamGroup));
+            work.statuses.extend(shared.cloned());
             work.statuses.insert(host);
         }
     }
@@ -409,6 +411,7 @@ impl Translator {
                     self.tell(ResourceType::Cluster, &name, bytes, &key, work);
                 }
             }
+            self.tell_forward_proxy(work);
             let secrets: Vec<_> = self
                 .objects
                 .of_kind(Kind::Secret)

@@ -43,6 +43,15 @@ impl Translator {
             }
         }
         let mut proxies: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
+        if let Some(unit) = self.groups.get(key) {
+            problems.extend(unit.problems().iter().cloned());
+            stays |= unit.is_old();
+            for reader in self.readers.get(key).into_iter().flatten() {
+                for proxy in self.listeners.served(reader) {
+                    proxies.entry(proxy.to_string()).or_default();
+                }
+            }
+        }
         if key.kind == Kind::RouteTable {
             self.add_problems_of_table(key, &mut problems, &mut proxies);
         }
@@ -118,7 +127,11 @@ impl Translator {
             Kind::Gateway => self.listeners.bound(key),
             Kind::VirtualService => self.listeners.served(key),
             Kind::Upstream if self.clusters.contains_key(key) => self.proxies.clone(),
-            Kind::Upstream | Kind::RouteTable | Kind::Secret | Kind::Settings => BTreeSet::new(),
+            Kind::Upstream
+            | Kind::UpstreamGroup
+            | Kind::RouteTable
+            | Kind::Secret
+            | Kind::Settings => BTreeSet::new(),
         }
     }
 
