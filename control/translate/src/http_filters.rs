@@ -205,6 +205,6 @@ mod tests {
     #[test]
     fn only_what_is_wanted_is_made_idle() {
         let idle: Vec<_> = idle(|name| name != CORS).map(|(name, _)| name).collect();
-        assert_eq!(idle, [FAULT, CSRF, BUFFER]);
+        assert_eq!(idle, [FAULT, FORWARD_PROXY, CSRF, BUFFER]);
     }
 }

@@ -239,8 +239,7 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
             }
             self.problems.push((key.clone(), problem));
         }
-        // What a group misses is none of the route's.
-        if self.seen.missing.take() && !of_group {
+        if self.seen.missing.take() {
             self.incomplete.insert(key.clone());
         }
         forms
