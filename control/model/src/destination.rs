@@ -1,10 +1,7 @@
 //! Where requests go.
 
-use std::collections::BTreeMap;
-
 use tenon_model_derive::Read;
 
-use crate::ObjectRef;
 use crate::aws::{self, AwsDestination};
 use crate::azure::{self, AzureDestination};
 use crate::gcp::{self, GcpDestination};
@@ -13,6 +10,7 @@ use crate::read::{Fields, Node, ReadFields};
 use crate::rest::{self, RestDestination};
 use crate::schema::Schema;
 use crate::transformation::{self, Transformations};
+use crate::{ObjectRef, Subset};
 
 /// Where a request goes.
 #[derive(Debug, Clone, PartialEq, Eq, Read)]
@@ -24,8 +22,7 @@ pub struct Destination {
     #[read(name = "destinationSpec", with = read_spec, schema = Schema::any)]
     pub spec: Option<DestinationSpec>,
     /// Which part of it: the labels of its endpoints.
-    #[read(with = read_subset, schema = subset_schema)]
-    pub subset: Option<BTreeMap<String, String>>,
+    pub subset: Option<Subset>,
 }
 
 /// An upstream, or what there is one for without its being written.
@@ -168,18 +165,6 @@ fn read_spec(node: &Node<'_>) -> Option<DestinationSpec> {
 
 fn read_rest(node: &Node<'_>) -> Option<Box<RestDestination>> {
     rest::read_destination(node).map(Box::new)
-}
-
-/// `{values: {…}}`
-fn read_subset(node: &Node<'_>) -> Option<BTreeMap<String, String>> {
-    let values =
-        node.object(|fields| Some(fields.field("values", |node| node.map(|node| node.string()))))?;
-    let values: BTreeMap<_, _> = values.unwrap_or_default().into_iter().collect();
-    (!values.is_empty()).then_some(values)
-}
-
-fn subset_schema() -> Schema {
-    Schema::open_object()
 }
 
 const INHERIT: &str = "stagedTransformations.inheritTransformation";

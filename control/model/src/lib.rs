@@ -26,6 +26,8 @@ mod function_matcher;
 mod gateway;
 mod gcp;
 mod header;
+mod kube;
+mod kubernetes;
 mod listener_options;
 mod matcher;
 pub mod options;
@@ -67,6 +69,10 @@ pub use gateway::{
 };
 pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
 pub use header::{HeaderManipulation, HeaderToAdd};
+pub use kube::{KubeUpstream, Subset, SubsetFallback, SubsetSelector, SubsetSpec};
+pub use kubernetes::{
+    EndpointAddress, EndpointSubset, Pod, Service, ServiceEndpoints, ServicePort,
+};
 pub use listener_options::ListenerOptions;
 pub use matcher::{HeaderMatcher, Matcher, NO_PATH, PathMatcher, QueryMatcher, ValueMatcher};
 pub use regex::regex_size;
@@ -88,12 +94,20 @@ pub use virtual_service::{VirtualHostOptions, VirtualService};
 /// The kinds of resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
+    /// Kubernetes' `discovery.k8s.io/v1`
+    EndpointSlice,
+    /// Kubernetes' `v1`
+    Endpoints,
     /// `gateway.solo.io/v1`
     Gateway,
+    /// Kubernetes' `v1`
+    Pod,
     /// `gateway.solo.io/v1`
     RouteTable,
     /// Kubernetes' `v1` or Gloo's own.
     Secret,
+    /// Kubernetes' `v1`
+    Service,
     /// `gloo.solo.io/v1`
     Settings,
     /// `gloo.solo.io/v1`
@@ -110,9 +124,14 @@ pub fn schema(kind: Kind) -> serde_json::Value {
         Kind::Upstream => <Upstream as read::Read>::schema(),
         Kind::UpstreamGroup => <MultiDestination as read::Read>::schema(),
         Kind::Gateway => <Gateway as read::Read>::schema(),
-        Kind::RouteTable | Kind::Secret | Kind::Settings | Kind::VirtualService => {
-            schema::Schema::open_object()
-        }
+        Kind::EndpointSlice
+        | Kind::Endpoints
+        | Kind::Pod
+        | Kind::RouteTable
+        | Kind::Secret
+        | Kind::Service
+        | Kind::Settings
+        | Kind::VirtualService => schema::Schema::open_object(),
     };
     schema.into_value()
 }
@@ -164,12 +183,18 @@ pub struct Object {
 /// What a resource says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Spec {
+    /// Where a service of Kubernetes is found, said by `Endpoints` or an `EndpointSlice`.
+    Endpoints(Box<ServiceEndpoints>),
     /// Where an Envoy listens, and for whom.
     Gateway(Box<Gateway>),
+    /// What runs in Kubernetes.
+    Pod(Pod),
     /// Routes that others delegate to.
     RouteTable(Box<RouteTable>),
     /// What must not be shown.
     Secret(Secret),
+    /// A service of Kubernetes.
+    Service(Box<Service>),
     /// What holds where nothing else is said.
     Settings(Settings),
     /// A service, or a provider of functions.

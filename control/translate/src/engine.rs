@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tenon_model::{Kind, Object, ObjectKey, ObjectRef, Problem, Secret, Settings, Spec, Upstream};
+use tenon_model::{
+    Kind, Object, ObjectKey, ObjectRef, Problem, Secret, Service, Settings, Spec, Upstream,
+};
 
 use crate::cluster::{ClusterForm, Secrets, secret_of};
+use crate::kube::{self, Services};
 use crate::output::{
     Change, CredentialSource, ProxyName, Resource, ResourceId, Status, TranslatorOptions, Update,
 };
@@ -16,6 +19,7 @@ use tables::{SelectorIndex, TableIndex};
 
 mod anew;
 mod clusters;
+mod endpoints;
 mod groups;
 mod host_table;
 mod hosts;
@@ -39,7 +43,9 @@ pub struct Translator {
     groups: BTreeMap<ObjectKey, GroupUnit>,
     /// The virtual hosts that forward requests to whatever host they are for.
     forwarding: BTreeSet<ObjectKey>,
-    /// Which clusters looked at a secret.
+    /// Where services are found.
+    slices: endpoints::Slices,
+    /// Which clusters looked at a secret or a service.
     readers_of_secrets: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
     /// Which virtual hosts and upstream groups looked at an upstream, a group or a table.
     readers: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
@@ -87,6 +93,8 @@ struct Work {
     clusters: BTreeSet<ObjectKey>,
     groups: BTreeSet<ObjectKey>,
     hosts: BTreeSet<ObjectKey>,
+    /// Upstreams whose endpoints may have changed.
+    endpoints: BTreeSet<ObjectKey>,
     /// Credentials that a cluster uses no more.
     credentials: BTreeSet<String>,
     /// TLS secrets whose resources may change.
@@ -111,6 +119,7 @@ impl Translator {
             hosts: BTreeMap::new(),
             groups: BTreeMap::new(),
             forwarding: BTreeSet::new(),
+            slices: endpoints::Slices::default(),
             readers_of_secrets: BTreeMap::new(),
             readers: BTreeMap::new(),
             selectors: SelectorIndex::default(),
@@ -164,6 +173,9 @@ impl Translator {
             self.derive_listeners(work);
         }
         self.derive_host_tables(work);
+        for key in std::mem::take(&mut work.endpoints) {
+            self.derive_endpoints(&key, work);
+        }
         for key in std::mem::take(&mut work.statuses) {
             self.derive_status(key, work);
         }
@@ -174,6 +186,7 @@ impl Translator {
             Change::Upsert(object) => {
                 let key = object.key.clone();
                 self.mark_appearance(&key, true, work);
+                self.take_in_slice(&key, Some(&object), work);
                 self.tables.replace(&key, Some(&object.labels));
                 let entry = self.objects.0.entry(key.clone()).or_default();
                 let labels = entry.object.as_ref().map(|object| &object.labels);
@@ -193,6 +206,7 @@ impl Translator {
             }
             Change::Delete(key) => {
                 self.mark_appearance(&key, false, work);
+                self.take_in_slice(&key, None, work);
                 self.tables.replace(&key, None);
                 self.objects.0.remove(&key);
                 self.mark(key, work);
@@ -239,7 +253,21 @@ impl Translator {
                 work.groups.extend(keys(Kind::UpstreamGroup));
                 work.hosts.extend(keys(Kind::VirtualService));
             }
-            Kind::Settings => {}
+            // Taken in already.
+            Kind::Settings | Kind::EndpointSlice | Kind::Endpoints => {}
+            Kind::Pod => {
+                let pods = kube::pods_key(&key.namespace);
+                if let Some(readers) = self.readers_of_secrets.get(&pods) {
+                    work.endpoints.extend(readers.iter().cloned());
+                }
+            }
+            Kind::Service => {
+                for reader in self.readers_of_secrets.get(&key).into_iter().flatten() {
+                    work.clusters.insert(reader.clone());
+                    // An upstream without its service is none.
+                    self.mark_readers(reader, work);
+                }
+            }
             Kind::Secret => {
                 if let Some(readers) = self.readers_of_secrets.get(&key) {
                     work.clusters.extend(readers.iter().cloned());
@@ -318,6 +346,15 @@ impl Objects {
         };
         let from = self.0.range(first..);
         from.take_while(move |(key, _)| key.kind == kind)
+    }
+}
+
+impl Services for Objects {
+    fn service(&self, reference: &ObjectRef) -> Option<&Service> {
+        match self.spec(&kube::service_key(reference))? {
+            Spec::Service(service) => Some(service),
+            _ => None,
+        }
     }
 }
 

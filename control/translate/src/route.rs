@@ -9,7 +9,8 @@ use tenon_model::{
     Action, Destination, DestinationSpec, DestinationType, FunctionMatcher, GcpDestination,
     HeaderManipulation, HeaderToAdd, HostRewrite, MultiDestination, ObjectKey, ObjectRef,
     PathRedirect, Problem, ProblemLevel, Redirect, RedirectStatus, RegexRewrite, Route,
-    RouteAction, RouteOptions, Settings, Shadowing, Upstream, UpstreamType, WeightedDestination,
+    RouteAction, RouteOptions, Settings, Shadowing, Subset, SubsetSpec, Upstream, UpstreamType,
+    WeightedDestination,
 };
 
 use crate::by_path::{self, Answer};
@@ -58,8 +59,6 @@ pub(crate) struct Subsets {
     /// Of those among which it chooses.
     pub(crate) of_weights: Vec<Option<Subset>>,
 }
-
-pub(crate) type Subset = BTreeMap<String, String>;
 
 /// Translates routes of one virtual service.
 pub(crate) struct Routes<'a, U> {
@@ -253,7 +252,7 @@ impl<U: Upstreams> Routes<'_, U> {
         if call.as_ref().is_some_and(is_rest) {
             form.per_filter.extend([filters::rest_on()]);
         }
-        form.subsets.of_route.clone_from(&to.subset);
+        form.subsets.of_route = part(to);
         Some(form)
     }
 
@@ -325,7 +324,7 @@ impl<U: Upstreams> Routes<'_, U> {
         }
         // Each weight says for itself whether the error is ours.
         let mut form = self.forwarding(from, action, calls, true);
-        let subsets = destinations.iter().map(|to| to.destination.subset.clone());
+        let subsets = destinations.iter().map(|to| part(&to.destination));
         form.subsets.of_weights = subsets.collect();
         Some(form)
     }
@@ -364,6 +363,15 @@ impl<U: Upstreams> Routes<'_, U> {
                 return Some((names::cluster_of(&reference), None));
             }
         };
+        if let Some(subset) = &to.subset
+            && let Err(reason) = has_subset(upstream, subset)
+        {
+            self.error(
+                format!("{at}.subset"),
+                format!("upstream {reference} {reason}"),
+            );
+            return None;
+        }
         let resolved = match (&upstream.kind, &to.spec) {
             (UpstreamType::Aws(lambda), None | Some(DestinationSpec::Aws(_))) => {
                 let asked = match &to.spec {
@@ -384,12 +392,13 @@ impl<U: Upstreams> Routes<'_, U> {
             (UpstreamType::Gcp(gcp), Some(DestinationSpec::Gcp(asked))) => {
                 gcp::resolve(&reference, gcp, Some(asked))
             }
-            (UpstreamType::Static(_), None) => {
+            (UpstreamType::Static(_) | UpstreamType::Kube(_), None) => {
                 return Some((names::cluster_of(&reference), None));
             }
             (kind, Some(DestinationSpec::Rest(asked))) => {
                 let functions = match kind {
                     UpstreamType::Static(fixed) => fixed.service_spec.as_ref(),
+                    UpstreamType::Kube(service) => service.service_spec.as_ref(),
                     _ => None,
                 };
                 rest::resolve(&reference, functions, asked)
@@ -460,7 +469,9 @@ impl<U: Upstreams> Routes<'_, U> {
         let field = format!("{path}.options.shadowing.upstream");
         let text = match self.upstreams.upstream(&shadowing.upstream) {
             Ok(upstream) => match upstream.kind {
-                UpstreamType::Static(_) => return Some(mirror(shadowing)),
+                UpstreamType::Static(_) | UpstreamType::Kube(_) => {
+                    return Some(mirror(shadowing));
+                }
                 UpstreamType::Aws(_) | UpstreamType::Azure(_) | UpstreamType::Gcp(_) => format!(
                     "upstream {} calls functions, and a copy of a request calls none: it is not sent",
                     shadowing.upstream
@@ -565,6 +576,41 @@ fn local_error(status: u32, code: &str, message: &str) -> RouteForm {
 
 fn is_rest(call: &CallConfig) -> bool {
     matches!(call.target, CallTarget::Rest(_))
+}
+
+/// The part of an upstream that is meant; without labels it is all.
+fn part(of: &Destination) -> Option<Subset> {
+    of.subset.clone().filter(|it| !it.values.is_empty())
+}
+
+/// Whether an upstream has parts like this one. Envoy would take any endpoint, or none.
+fn has_subset(upstream: &Upstream, subset: &Subset) -> Result<(), String> {
+    if subset.values.is_empty() {
+        return Ok(());
+    }
+    let spec: Option<&SubsetSpec> = match &upstream.kind {
+        UpstreamType::Kube(service) => service.subset_spec.as_ref(),
+        _ => None,
+    };
+    let Some(spec) = spec else {
+        return Err("has no subsets: it has no subsetSpec".to_owned());
+    };
+    let asked: BTreeSet<&String> = subset.values.keys().collect();
+    let mut known = spec.selectors.iter();
+    match known.any(|it| it.keys.iter().collect::<BTreeSet<_>>() == asked) {
+        true => Ok(()),
+        false => {
+            let known: Vec<_> = spec
+                .selectors
+                .iter()
+                .map(|it| it.keys.join(" and "))
+                .collect();
+            Err(format!(
+                "has no subsets by these labels; known: {}",
+                known.join(", ")
+            ))
+        }
+    }
 }
 
 /// Where a call goes: a function URL has a host of its own.

@@ -7,14 +7,15 @@
 
 use std::collections::BTreeMap;
 
-use envoy_types::pb::google::protobuf::Any;
+use envoy_types::pb::google::protobuf::{Any, UInt32Value};
 use prost::encoding::{WireType, encode_key, encode_varint};
 use prost::{Message, Name};
+use tenon_model::Subset;
 
-use crate::proto::route;
+use crate::kube::LB;
 use crate::proto::route::route::Action;
 use crate::proto::route::route_action::ClusterSpecifier;
-use crate::route::Subset;
+use crate::proto::{core, endpoint, route};
 
 /// Appends an encoded message (or text) as field `tag`.
 pub(crate) fn append(buffer: &mut Vec<u8>, tag: u32, part: &[u8]) {
@@ -102,7 +103,42 @@ pub(crate) fn subset(labels: &Subset) -> Vec<u8> {
 }
 
 fn metadata_match(labels: &Subset) -> Vec<u8> {
-    Metadata::texts("envoy.lb", labels.clone()).encode_to_vec()
+    Metadata::texts(LB, labels.values.clone()).encode_to_vec()
+}
+
+/// `envoy.config.endpoint.v3.ClusterLoadAssignment`
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ClusterLoadAssignment {
+    #[prost(string, tag = "1")]
+    pub(crate) cluster_name: String,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) endpoints: Vec<LocalityLbEndpoints>,
+    #[prost(message, optional, tag = "4")]
+    pub(crate) policy: Option<endpoint::cluster_load_assignment::Policy>,
+}
+
+/// `envoy.config.endpoint.v3.LocalityLbEndpoints`
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct LocalityLbEndpoints {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) locality: Option<core::Locality>,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) lb_endpoints: Vec<LbEndpoint>,
+    #[prost(message, optional, tag = "3")]
+    pub(crate) load_balancing_weight: Option<UInt32Value>,
+    #[prost(uint32, tag = "5")]
+    pub(crate) priority: u32,
+}
+
+/// `envoy.config.endpoint.v3.LbEndpoint`, of an address.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct LbEndpoint {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) endpoint: Option<endpoint::Endpoint>,
+    #[prost(message, optional, tag = "3")]
+    pub(crate) metadata: Option<Metadata>,
+    #[prost(message, optional, tag = "4")]
+    pub(crate) load_balancing_weight: Option<UInt32Value>,
 }
 
 /// `google.protobuf.Struct`
@@ -144,12 +180,17 @@ struct List {
 impl Metadata {
     /// Texts in one namespace.
     pub(crate) fn texts(namespace: &str, texts: BTreeMap<String, String>) -> Self {
-        let fields = texts
-            .into_iter()
-            .map(|(key, text)| (key, Value::text(text)))
-            .collect();
         Self {
-            filter_metadata: BTreeMap::from([(namespace.to_owned(), Struct { fields })]),
+            filter_metadata: BTreeMap::from([(namespace.to_owned(), Struct::texts(texts))]),
+        }
+    }
+}
+
+impl Struct {
+    pub(crate) fn texts(texts: BTreeMap<String, String>) -> Self {
+        let texts = texts.into_iter();
+        Self {
+            fields: texts.map(|(key, text)| (key, Value::text(text))).collect(),
         }
     }
 }

@@ -33,6 +33,9 @@ impl Translator {
         );
         for form in [&old, &form].into_iter().flatten() {
             work.secrets.extend(form.tls_secrets.iter().cloned());
+            if form.endpoints.is_some() {
+                work.endpoints.insert(key.clone());
+            }
         }
         let (before, now) = (
             old.as_ref().map(|form| &form.clusters),
@@ -82,6 +85,7 @@ impl Translator {
         let last = good.and_then(|good| Some((translate(&good)?, good)));
         let Some((mut last, good)) = last.filter(|(last, _)| last.is_good()) else {
             form.clusters.clear();
+            form.endpoints = None;
             form.credentials.clear();
             return Some(form);
         };

@@ -410,6 +410,13 @@ impl Translator {
                     let bytes = Some(Bytes::from(bytes));
                     self.tell(ResourceType::Cluster, &name, bytes, &key, work);
                 }
+                if self
+                    .clusters
+                    .get(&key)
+                    .is_some_and(|form| form.endpoints.is_some())
+                {
+                    work.endpoints.insert(key);
+                }
             }
             self.tell_forward_proxy(work);
             let secrets: Vec<_> = self
