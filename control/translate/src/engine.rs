@@ -103,8 +103,12 @@ struct Work {
     tables: BTreeSet<ObjectKey>,
     /// Gateways changed.
     listeners: bool,
+    /// Listeners use other files.
+    files: bool,
     /// Virtual hosts that changed in the tables that they are in.
     in_tables: BTreeSet<ObjectKey>,
+    /// Virtual services that are served elsewhere than before.
+    restated: BTreeSet<ObjectKey>,
     statuses: BTreeSet<ObjectKey>,
     update: Update,
 }
@@ -151,6 +155,11 @@ impl Translator {
         work.update
     }
 
+    /// The proxies that there are: those that a Gateway names, or the default one.
+    pub fn proxies(&self) -> &BTreeSet<ProxyName> {
+        &self.proxies
+    }
+
     /// Derives what is to be looked at: what is referred to before what refers to it.
     fn settle(&mut self, work: &mut Work) {
         for key in std::mem::take(&mut work.clusters) {
@@ -173,9 +182,17 @@ impl Translator {
             self.derive_listeners(work);
         }
         self.derive_host_tables(work);
+        if std::mem::take(&mut work.files) {
+            self.derive_files(work);
+        }
+        // Those that listeners use, or use no more.
+        for key in std::mem::take(&mut work.secrets) {
+            self.derive_secret(&key, work);
+        }
         for key in std::mem::take(&mut work.endpoints) {
             self.derive_endpoints(&key, work);
         }
+        self.restate(std::mem::take(&mut work.restated), work);
         for key in std::mem::take(&mut work.statuses) {
             self.derive_status(key, work);
         }
@@ -252,6 +269,7 @@ impl Translator {
                 work.clusters.extend(keys(Kind::Upstream));
                 work.groups.extend(keys(Kind::UpstreamGroup));
                 work.hosts.extend(keys(Kind::VirtualService));
+                work.listeners = true;
             }
             // Taken in already.
             Kind::Settings | Kind::EndpointSlice | Kind::Endpoints => {}
@@ -273,6 +291,7 @@ impl Translator {
                     work.clusters.extend(readers.iter().cloned());
                 }
                 work.secrets.insert(key.clone());
+                work.listeners |= self.listeners.reads(&key);
             }
             Kind::Upstream => {
                 work.clusters.insert(key.clone());
