@@ -24,6 +24,7 @@ mod groups;
 mod host_table;
 mod hosts;
 mod listeners;
+mod quarantine;
 mod resources;
 mod statuses;
 mod tables;
@@ -60,6 +61,7 @@ pub struct Translator {
     listeners: listeners::Listeners,
     resources: BTreeMap<ResourceId, Arc<Resource>>,
     verdicts: BTreeMap<ResourceId, String>,
+    quarantine: quarantine::Quarantine,
     credentials: BTreeMap<String, CredentialSource>,
     credential_problems: BTreeMap<String, String>,
     statuses: BTreeMap<ObjectKey, Status>,
@@ -110,6 +112,8 @@ struct Work {
     /// Virtual services that are served elsewhere than before.
     restated: BTreeSet<ObjectKey>,
     statuses: BTreeSet<ObjectKey>,
+    /// An Envoy has answered to everything.
+    settled: bool,
     update: Update,
 }
 
@@ -134,6 +138,7 @@ impl Translator {
             listeners: listeners::Listeners::default(),
             resources: BTreeMap::new(),
             verdicts: BTreeMap::new(),
+            quarantine: quarantine::Quarantine::default(),
             credentials: BTreeMap::new(),
             credential_problems: BTreeMap::new(),
             statuses: BTreeMap::new(),
@@ -152,6 +157,10 @@ impl Translator {
             self.take_in(change, &mut work);
         }
         self.settle(&mut work);
+        if work.settled {
+            self.try_suspects(&mut work);
+            self.settle(&mut work);
+        }
         work.update
     }
 
@@ -235,9 +244,18 @@ impl Translator {
                 };
                 work.statuses.extend(resource.provenance.iter().cloned());
                 match verdict {
-                    Some(words) => self.verdicts.insert(id, words),
-                    None => self.verdicts.remove(&id),
-                };
+                    Some(words) => {
+                        self.verdicts.insert(id.clone(), words.clone());
+                        self.refuse(&id, &words, work);
+                    }
+                    None => {
+                        self.verdicts.remove(&id);
+                    }
+                }
+            }
+            Change::Settled(proxy) => {
+                self.prove(&proxy);
+                work.settled = true;
             }
             Change::Credentials { name, problem } => {
                 // As with resources.

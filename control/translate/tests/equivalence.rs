@@ -26,6 +26,8 @@ enum Edit {
     Delete(usize, u8),
     /// Envoy's words on the resource of this number.
     Verdict(usize, bool),
+    /// An Envoy has answered to everything.
+    Settled,
     /// What became of the credentials of this number.
     Credentials(usize, bool),
 }
@@ -242,6 +244,7 @@ fn edits() -> impl Strategy<Value = Vec<Vec<Edit>>> {
         }),
         3 => object().prop_map(|(kind, number)| Edit::Delete(kind, number)),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(of, bad)| Edit::Verdict(of, bad)),
+        1 => Just(Edit::Settled),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(of, bad)| Edit::Credentials(of, bad)),
     ];
     vec(vec(edit, 1..5), 1..14)
@@ -344,7 +347,7 @@ fn store(objects: &mut Store, change: &Change) {
         Change::Delete(key) => {
             objects.remove(key);
         }
-        Change::Verdict(..) | Change::Credentials { .. } => {}
+        Change::Verdict(..) | Change::Settled(_) | Change::Credentials { .. } => {}
     }
 }
 
@@ -363,6 +366,7 @@ fn change(edit: &Edit, told: &Told) -> Option<Change> {
             let words = bad.then(|| format!("{} is bad", id.name));
             Some(Change::Verdict(id.clone(), words))
         }
+        Edit::Settled => Some(Change::Settled("gateway-proxy".into())),
         Edit::Credentials(of, bad) => {
             let name = told
                 .credentials
@@ -382,8 +386,9 @@ fn reordered(changes: &[Change]) -> Vec<Change> {
     let of = |change: &Change| match change {
         Change::Upsert(object) => format!("0{}", object.key),
         Change::Reject(key, _) | Change::Delete(key) => format!("0{key}"),
-        Change::Verdict(id, _) => format!("1{id:?}"),
-        Change::Credentials { name, .. } => format!("1{name}"),
+        // What Envoy says has an order too.
+        Change::Verdict(..) | Change::Settled(_) => "1".to_owned(),
+        Change::Credentials { name, .. } => format!("2{name}"),
     };
     // Stable.
     changes.sort_by_key(|change| std::cmp::Reverse(of(change)));
@@ -411,12 +416,18 @@ fn check(script: &[Vec<Edit>]) -> Result<(), TestCaseError> {
             );
         }
     }
-    repair(&mut incremental, &mut objects)
+    let refusals = |edit: &Edit| matches!(edit, Edit::Verdict(_, true));
+    let was_refused = script.iter().flatten().any(refusals);
+    repair(&mut incremental, &mut objects, was_refused)
 }
 
 /// Makes each upstream and virtual service one that was good last, takes back what was told from outside, and compares with a translator
 /// that knows the objects only.
-fn repair(incremental: &mut Side, objects: &mut Store) -> Result<(), TestCaseError> {
+fn repair(
+    incremental: &mut Side,
+    objects: &mut Store,
+    was_refused: bool,
+) -> Result<(), TestCaseError> {
     let good = |of: &'static Forms| (0..NAMES).map(|number| write(of, number, of.repaired));
     let mut changes: Vec<Change> = good(&FORMS[0]).chain(good(&FORMS[2])).collect();
     changes.iter().for_each(|it| store(objects, it));
@@ -428,13 +439,20 @@ fn repair(incremental: &mut Side, objects: &mut Store) -> Result<(), TestCaseErr
         problem: None,
     }));
     incremental.apply(changes);
-    let mut cold = Side::new();
     let all = objects.iter().flat_map(|(key, (object, problems))| {
         let upsert = object.clone().map(Change::Upsert);
         let reject = (!problems.is_empty()).then(|| Change::Reject(key.clone(), problems.clone()));
         upsert.into_iter().chain(reject)
     });
-    cold.apply(all.collect());
+    let all: Vec<_> = all.collect();
+    if was_refused {
+        // What Envoy refused stays away until it is another one, or is taken away.
+        let gone = objects.keys().cloned().map(Change::Delete);
+        incremental.apply(gone.collect());
+        incremental.apply(all.clone());
+    }
+    let mut cold = Side::new();
+    cold.apply(all);
     let difference = incremental.told.difference(&cold.told);
     prop_assert!(difference.is_none(), "cold: {}", difference.unwrap());
     Ok(())

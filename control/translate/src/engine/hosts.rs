@@ -12,7 +12,11 @@ impl Translator {
     pub(super) fn derive_host(&mut self, key: ObjectKey, work: &mut Work) {
         let old = self.hosts.remove(&key);
         let entry = self.objects.0.get(&key);
-        let new = entry.map(|entry| self.host_unit(&key, entry, old.as_ref()));
+        let mut new = entry.map(|entry| self.host_unit(&key, entry, old.as_ref()));
+        match &mut new {
+            Some(new) => self.screen_host(&key, new, old.as_ref()),
+            None => self.forget_host(&key),
+        }
         let empty = VirtualHostForm::default();
         let before = old.as_ref().map_or(&empty, |unit| &unit.form);
         let after = new.as_ref().map_or(&empty, |unit| &unit.form);

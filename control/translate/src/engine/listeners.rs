@@ -368,6 +368,7 @@ impl Translator {
         for id in gone {
             self.put(id, None, work);
         }
+        self.release_gone(false, work);
         if self.proxies.iter().any(|proxy| !old.contains(proxy)) {
             let clusters: Vec<_> = self.clusters.keys().cloned().collect();
             for key in clusters {
