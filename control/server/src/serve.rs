@@ -367,8 +367,10 @@ impl Engine {
                     metrics.acknowledged(edited.elapsed());
                 }
                 self.settles.send_modify(|settled| {
-                    settled.insert(proxy, rejected);
+                    settled.insert(proxy.clone(), rejected);
                 });
+                // While something is refused, what takes its place is still to be answered to.
+                return (rejected == 0).then_some(Change::Settled(proxy));
             }
             Event::Rejected { id, text } => return Some(Change::Verdict(id, Some(text))),
             Event::Recovered(id) => return Some(Change::Verdict(id, None)),
