@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 
 use crate::read::{Node, Path, Read, Report};
 use crate::{
-    Gateway, Kind, MatchableHttpGateway, MatchableTcpGateway, Object, ObjectKey, Parsed, Pod,
-    Problem, ProblemLevel, Service, ServiceEndpoints, Spec, Upstream, route, secret, settings,
-    virtual_service, yaml,
+    Gateway, Kind, MatchableHttpGateway, MatchableTcpGateway, MultiDestination, Object, ObjectKey,
+    Parsed, Pod, Problem, ProblemLevel, Service, ServiceEndpoints, Spec, Upstream, route, secret,
+    settings, virtual_service, yaml,
 };
 
 /// What Kubernetes and Gloo keep beside a resource's own fields.
@@ -21,13 +21,12 @@ const BESIDE: [&str; 5] = [
 ];
 
 /// Gloo's other folders and kinds: known, not read.
-const OTHER_FOLDERS: [&str; 7] = [
+const OTHER_FOLDERS: [&str; 6] = [
     "artifacts",
     "authconfigs",
     "proxies",
     "ratelimitconfigs",
     "routeoptions",
-    "upstreamgroups",
     "virtualhostoptions",
 ];
 
@@ -125,6 +124,7 @@ fn identify(path: &str, document: &Value) -> Result<Identity, String> {
         "routetables" => Kind::RouteTable,
         "secrets" => Kind::Secret,
         "settings" => Kind::Settings,
+        "upstreamgroups" => Kind::UpstreamGroup,
         "upstreams" => Kind::Upstream,
         "virtualservices" => Kind::VirtualService,
         other => return Ok(Identity::Other(other.into())),
@@ -152,6 +152,7 @@ fn kubernetes_kind(version: &str, kind: &str) -> Option<(Kind, Form)> {
         ("v1", "Secret") => (Kind::Secret, Form::KubernetesSecret),
         ("gloo.solo.io/v1", "Secret") => (Kind::Secret, Form::Bare),
         ("gloo.solo.io/v1", "Settings") => (Kind::Settings, Form::Spec),
+        ("gloo.solo.io/v1", "UpstreamGroup") => (Kind::UpstreamGroup, Form::Spec),
         ("gloo.solo.io/v1", "Upstream") => (Kind::Upstream, Form::Spec),
         ("gateway.solo.io/v1", "VirtualService") => (Kind::VirtualService, Form::Spec),
         ("gateway.solo.io/v1", "RouteTable") => (Kind::RouteTable, Form::Spec),
@@ -176,6 +177,7 @@ fn gloo_path(path: &str) -> Option<(&str, &str, &str)> {
         "routetables",
         "secrets",
         "settings",
+        "upstreamgroups",
         "upstreams",
         "virtualservices",
     ];
@@ -264,6 +266,9 @@ fn read_spec(key: &ObjectKey, node: &Node<'_>) -> Option<Spec> {
         }
         Kind::Secret => secret::read_bare(node).map(Spec::Secret),
         Kind::Settings => settings::read(node).map(Spec::Settings),
+        Kind::UpstreamGroup => {
+            MultiDestination::read(node).map(|group| Spec::UpstreamGroup(Box::new(group)))
+        }
         Kind::Upstream => Upstream::read(node).map(|it| Spec::Upstream(Box::new(it))),
         Kind::VirtualService => virtual_service::read(node, namespace)
             .map(|service| Spec::VirtualService(Box::new(service))),

@@ -18,6 +18,7 @@ mod action;
 mod aws;
 mod azure;
 mod delegation;
+mod destination;
 mod document;
 mod duration;
 mod format;
@@ -51,13 +52,18 @@ mod yaml;
 
 pub use access_log::{AccessLog, AccessLogFormat, AccessLoggingService, FileSink};
 pub use action::{
-    Action, Destination, DestinationSpec, PathRedirect, Redirect, WeightedDestination,
+    Action, DirectResponse, ForwardProxyHost, ForwardProxyRoute, PathRedirect, Redirect,
+    RedirectStatus, RouteAction,
 };
 pub use aws::{
     AwsDestination, AwsUpstream, Endpoint, FunctionUrl, InvocationStyle, LambdaFunction, Payload,
 };
 pub use azure::{AzureDestination, AzureFunction, AzureUpstream};
 pub use delegation::Delegation;
+pub use destination::{
+    ConsulService, Destination, DestinationSpec, DestinationType, KubernetesService,
+    MultiDestination, WeightedDestination, WeightedDestinationOptions,
+};
 pub use document::parse;
 pub use function_matcher::FunctionMatcher;
 pub use gateway::{
@@ -127,6 +133,8 @@ pub enum Kind {
     Settings,
     /// `gloo.solo.io/v1`
     Upstream,
+    /// `gloo.solo.io/v1`
+    UpstreamGroup,
     /// `gateway.solo.io/v1`
     VirtualService,
 }
@@ -135,6 +143,7 @@ pub enum Kind {
 pub fn schema(kind: Kind) -> serde_json::Value {
     let schema = match kind {
         Kind::Upstream => <Upstream as read::Read>::schema(),
+        Kind::UpstreamGroup => <MultiDestination as read::Read>::schema(),
         Kind::Gateway => <Gateway as read::Read>::schema(),
         Kind::MatchableHttpGateway => <MatchableHttpGateway as read::Read>::schema(),
         Kind::MatchableTcpGateway => <MatchableTcpGateway as read::Read>::schema(),
@@ -217,6 +226,8 @@ pub enum Spec {
     Settings(Settings),
     /// A service, or a provider of functions.
     Upstream(Box<Upstream>),
+    /// Several destinations, for any number of routes.
+    UpstreamGroup(Box<MultiDestination>),
     /// Domains and their routes.
     VirtualService(Box<VirtualService>),
 }

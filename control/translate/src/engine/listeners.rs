@@ -225,8 +225,10 @@ impl Translator {
     pub(super) fn restate(&self, hosts: impl IntoIterator<Item = ObjectKey>, work: &mut Work) {
         for host in hosts {
             let unit = self.hosts.get(&host);
-            let tables = unit.into_iter().flat_map(|unit| unit.form.tables.keys());
-            work.statuses.extend(tables.cloned());
+            let read = unit.into_iter().flat_map(|unit| &unit.form.reads);
+            let shared =
+                read.filter(|it| matches!(it.kind, Kind::RouteTable | Kind::UpstreamGroup));
+            work.statuses.extend(shared.cloned());
             work.statuses.insert(host);
         }
     }
@@ -374,6 +376,7 @@ impl Translator {
                     work.endpoints.insert(key);
                 }
             }
+            self.tell_forward_proxy(work);
             let secrets: Vec<_> = self
                 .objects
                 .of_kind(Kind::Secret)

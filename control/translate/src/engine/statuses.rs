@@ -52,6 +52,15 @@ impl Translator {
             problems.push(Problem::warning("", "no Gateway delegates to it"));
         }
         let mut proxies: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
+        if let Some(unit) = self.groups.get(key) {
+            problems.extend(unit.problems().iter().cloned());
+            stays |= unit.is_old();
+            for reader in self.readers.get(key).into_iter().flatten() {
+                for proxy in self.listeners.served(reader) {
+                    proxies.entry(proxy.to_string()).or_default();
+                }
+            }
+        }
         if key.kind == Kind::RouteTable {
             self.add_problems_of_table(key, &mut problems, &mut proxies);
         }
