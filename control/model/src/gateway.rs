@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use tenon_model_derive::Read;
 
+use crate::http_listener::HttpListenerOptions;
 use crate::hybrid::HybridGateway;
 use crate::listener_options::ListenerOptions;
 use crate::read::{Fields, Node};
@@ -14,10 +15,7 @@ use crate::{ObjectKey, ObjectRef};
 
 /// Where an Envoy listens, and for whom.
 #[derive(Debug, Clone, PartialEq, Read)]
-#[read(
-    later("useProxyProto"),
-    finish = named
-)]
+#[read(finish = named)]
 pub struct Gateway {
     /// It serves the virtual services with `sslConfig`, over TLS; else those without, in plain.
     pub ssl: bool,
@@ -36,6 +34,8 @@ pub struct Gateway {
     /// Its connections, and where they are written down.
     #[read(default)]
     pub options: ListenerOptions,
+    /// Connections begin with the PROXY protocol; `options.proxyProtocol` says more.
+    pub use_proxy_proto: bool,
     /// What holds for all routes that it serves.
     #[read(default)]
     pub route_options: RouteConfigurationOptions,
@@ -75,26 +75,6 @@ pub struct VirtualServiceExpressions {
     /// All of it must fit.
     pub expressions: Vec<Requirement>,
 }
-
-/// How HTTP is spoken.
-#[derive(Debug, Clone, PartialEq, Default, Read)]
-#[read(later(
-    "grpcWeb",
-    "httpConnectionManagerSettings",
-    "healthCheck",
-    "extensions",
-    "gzip",
-    "buffer",
-    "csrf",
-    "grpcJsonTranscoder",
-    "dynamicForwardProxy",
-    "connectionLimit",
-    "networkLocalRatelimit",
-    "httpLocalRatelimit",
-    "router",
-    "headerValidationSettings"
-))]
-pub struct HttpListenerOptions {}
 
 /// What holds for all routes that a gateway serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Read)]

@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub mod access_filter;
 mod access_log;
 mod action;
 mod aws;
@@ -25,7 +26,9 @@ mod format;
 mod function_matcher;
 mod gateway;
 mod gcp;
+pub mod hcm;
 mod header;
+pub mod http_listener;
 mod hybrid;
 mod kube;
 mod kubernetes;
@@ -50,7 +53,9 @@ mod upstream;
 mod virtual_service;
 mod yaml;
 
-pub use access_log::{AccessLog, AccessLogFormat, AccessLoggingService, FileSink};
+pub use access_log::{
+    AccessLog, AccessLogFormat, AccessLogSink, AccessLoggingService, FileSink, GrpcSink,
+};
 pub use action::{
     Action, DirectResponse, ForwardProxyHost, ForwardProxyRoute, PathRedirect, Redirect,
     RedirectStatus, RouteAction,
@@ -67,8 +72,8 @@ pub use destination::{
 pub use document::parse;
 pub use function_matcher::FunctionMatcher;
 pub use gateway::{
-    Gateway, GatewayType, HttpGateway, HttpListenerOptions, RouteConfigurationOptions,
-    VirtualServiceExpressions, VirtualServices,
+    Gateway, GatewayType, HttpGateway, RouteConfigurationOptions, VirtualServiceExpressions,
+    VirtualServices,
 };
 pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
 pub use header::{HeaderManipulation, HeaderToAdd};
@@ -81,7 +86,10 @@ pub use kube::{KubeUpstream, Subset, SubsetFallback, SubsetSelector, SubsetSpec}
 pub use kubernetes::{
     EndpointAddress, EndpointSubset, Pod, Service, ServiceEndpoints, ServicePort,
 };
-pub use listener_options::ListenerOptions;
+pub use listener_options::{
+    ConnectionBalanceConfig, ExactBalance, ListenerOptions, MetadataKey, ProxyProtocol,
+    ProxyProtocolRule, SocketOption, SocketOptionValue, SocketState,
+};
 pub use listener_ssl::{OcspStaplePolicy, SslConfig};
 pub use matcher::{HeaderMatcher, Matcher, NO_PATH, PathMatcher, QueryMatcher, ValueMatcher};
 pub use regex::regex_size;

@@ -129,6 +129,14 @@ pub(crate) fn starts_with(prefix: &str) -> StringMatcher {
     }
 }
 
+pub(crate) fn begins_with(prefix: &str) -> StringMatcher {
+    string_matcher(MatchPattern::Prefix(prefix.to_owned()))
+}
+
+pub(crate) fn ends_with(suffix: &str) -> StringMatcher {
+    string_matcher(MatchPattern::Suffix(suffix.to_owned()))
+}
+
 fn string_matcher(pattern: MatchPattern) -> StringMatcher {
     StringMatcher {
         match_pattern: Some(pattern),

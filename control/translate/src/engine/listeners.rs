@@ -408,6 +408,7 @@ fn default_gateway(bind: SocketAddr) -> Box<Gateway> {
         proxy_names: vec![DEFAULT_PROXY.to_owned()],
         kind: None,
         options: ListenerOptions::default(),
+        use_proxy_proto: false,
         route_options: RouteConfigurationOptions::default(),
     })
 }

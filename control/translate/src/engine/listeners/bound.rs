@@ -279,5 +279,6 @@ fn http<'a>(site: &'a Site, base: &'a str) -> Option<Spoken<'a>> {
         table: base,
         in_parts: table.is_in_parts(),
         needs,
+        options: &site.options,
     })
 }

@@ -165,7 +165,7 @@ impl Translator {
     }
 
     fn tcp(&self, gateway: &Gateway, origin: Origin, tcp: &TcpGateway, parts: &mut Parts) {
-        let logs = access_log::of_tcp(&gateway.options.access_logging_service.access_log);
+        let logs = access_log::of_connections(&gateway.options.access_logging_service.access_log);
         let defaults = origin.defaults.as_ref();
         let world = (self, &self.objects);
         let mut form = tcp::translate(&origin.path, tcp, defaults, &logs, world);

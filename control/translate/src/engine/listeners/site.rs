@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use tenon_model::http_listener::HttpListenerOptions;
 use tenon_model::{HttpGateway, ObjectKey, Problem, SslConfig, VirtualServices};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -16,6 +17,7 @@ use crate::virtual_host::Needs;
 /// HTTP on some connections of a gateway.
 pub(super) struct Site {
     pub(super) origin: Origin,
+    pub(super) options: HttpListenerOptions,
     /// What the names of its route tables begin with.
     base: String,
     /// The virtual services that it has.
@@ -69,6 +71,7 @@ impl Site {
         }
         Self {
             origin,
+            options: http.options.clone(),
             base: base.to_owned(),
             chosen: http.virtual_services(),
             is_tls,
