@@ -15,14 +15,19 @@ use std::fmt;
 mod action;
 mod aws;
 mod azure;
+mod connection;
 mod document;
 mod duration;
+mod failover;
 mod format;
 mod function_matcher;
 mod gateway;
 mod gcp;
 mod header;
+mod health_check;
+mod load_balancing;
 mod matcher;
+mod outlier_detection;
 mod read;
 mod regex;
 mod rest;
@@ -44,24 +49,44 @@ pub use aws::{
     AwsDestination, AwsUpstream, Endpoint, FunctionUrl, InvocationStyle, LambdaFunction, Payload,
 };
 pub use azure::{AzureDestination, AzureFunction, AzureUpstream};
+pub use connection::{
+    CircuitBreakers, CommonHttpProtocolOptions, ConnectionConfig, DnsLookupFamily, HeaderFormat,
+    HeadersWithUnderscoresAction, Http1ProtocolOptions, PreconnectPolicy, ProtocolSelection,
+    ProxyProtocolVersion, TcpKeepalive,
+};
 pub use document::parse;
+pub use failover::{
+    EndpointHealthCheck, Failover, FailoverEndpoint, FailoverPolicy, Locality, LocalityEndpoints,
+    PrioritizedLocality,
+};
 pub use function_matcher::FunctionMatcher;
 pub use gateway::{AccessLog, AccessLogFormat, Gateway};
 pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
 pub use header::{HeaderManipulation, HeaderToAdd};
+pub use health_check::{
+    CustomConfig, CustomHealthCheck, GrpcHealthCheck, HeaderSecret, HeaderSource, HeaderValue,
+    HealthCheck, HealthCheckHeader, HealthChecker, HealthResult, HttpHealthCheck, Method,
+    Payload as HealthCheckPayload, ResponseAssertions, ResponseMatch, ResponseMatcher,
+    ResponseSource, StatusRange, TcpHealthCheck,
+};
+pub use load_balancing::{
+    LeastRequest, LoadBalancer, LoadBalancerConfig, LocalityConfig, RingHash, RingHashConfig,
+    RoundRobin, SlowStart,
+};
 pub use matcher::{HeaderMatcher, Matcher, PathMatcher, QueryMatcher, ValueMatcher};
+pub use outlier_detection::OutlierDetection;
 pub use regex::regex_size;
 pub use rest::{RestDestination, RestSpec};
 pub use retries::{RateLimitedBackOff, ResetFormat, ResetHeader, RetryBackOff, RetryPolicy};
 pub use route_options::{HostRewrite, RegexRewrite, RouteOptions, Shadowing};
 pub use secret::{GcpKey, Secret, TlsSecret};
 pub use settings::{AwsSettings, Settings, TransformationSettings};
-pub use ssl::{SslCertificates, SslFiles, SslParameters, TlsVersion, UpstreamSsl};
-pub use transformation::Transformations;
-pub use upstream::{
-    CircuitBreakers, CommonHttpProtocolOptions, ConnectionConfig, Host, StaticUpstream,
-    TcpKeepalive, Upstream, UpstreamType,
+pub use ssl::{
+    CallCredentials, FileCredentialSource, Sds, SdsBuilder, SslCertificates, SslFiles,
+    SslParameters, TlsVersion, UpstreamSsl,
 };
+pub use transformation::Transformations;
+pub use upstream::{Host, HostHealthCheck, PipeUpstream, StaticUpstream, Upstream, UpstreamType};
 pub use virtual_service::{Route, VirtualHostOptions, VirtualService};
 
 /// The kinds of resources.

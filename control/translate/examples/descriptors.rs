@@ -12,11 +12,12 @@ use prost::Message;
 use prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet};
 
 /// The files of the messages that are emitted, and of those that stand in an `Any`.
-const ROOTS: [&str; 19] = [
+const ROOTS: [&str; 29] = [
     "envoy/config/cluster/v3/cluster.proto",
     "envoy/config/endpoint/v3/endpoint.proto",
     "envoy/config/listener/v3/listener.proto",
     "envoy/config/route/v3/scoped_route.proto",
+    "envoy/config/grpc_credential/v3/file_based_metadata.proto",
     "envoy/extensions/access_loggers/file/v3/file.proto",
     "envoy/extensions/filters/http/credential_injector/v3/credential_injector.proto",
     "envoy/extensions/filters/http/dynamic_modules/v3/dynamic_modules.proto",
@@ -26,6 +27,15 @@ const ROOTS: [&str; 19] = [
     "envoy/extensions/filters/http/lua/v3/lua.proto",
     "envoy/extensions/filters/http/set_filter_state/v3/set_filter_state.proto",
     "envoy/extensions/filters/http/wasm/v3/wasm.proto",
+    "envoy/extensions/filters/http/grpc_json_transcoder/v3/transcoder.proto",
+    "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.proto",
+    "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto",
+    "envoy/extensions/health_check/event_sinks/file/v3/file.proto",
+    "envoy/extensions/health_checkers/redis/v3/redis.proto",
+    "envoy/extensions/health_checkers/thrift/v3/thrift.proto",
+    "envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.proto",
+    "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.proto",
+    "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.proto",
     "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto",
     "envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation.proto",
     "envoy/extensions/http/injected_credentials/generic/v3/generic.proto",

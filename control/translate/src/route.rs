@@ -305,15 +305,11 @@ impl<U: Upstreams> Routes<'_, U> {
             (UpstreamType::Gcp(gcp), Some(DestinationSpec::Gcp(asked))) => {
                 gcp::resolve(&to.upstream, gcp, Some(asked))
             }
-            (UpstreamType::Static(_), None) => {
+            (UpstreamType::Static(_) | UpstreamType::Pipe(_), None) => {
                 return Some((names::cluster_of(&to.upstream), None));
             }
-            (kind, Some(DestinationSpec::Rest(asked))) => {
-                let functions = match kind {
-                    UpstreamType::Static(fixed) => fixed.service_spec.as_ref(),
-                    _ => None,
-                };
-                rest::resolve(&to.upstream, functions, asked)
+            (_, Some(DestinationSpec::Rest(asked))) => {
+                rest::resolve(&to.upstream, upstream.service_spec(), asked)
                     .map(|call| (names::cluster_of(&to.upstream), call))
             }
             (_, Some(spec)) => {
@@ -381,7 +377,9 @@ impl<U: Upstreams> Routes<'_, U> {
         let field = format!("{path}.options.shadowing.upstream");
         let text = match self.upstreams.upstream(&shadowing.upstream) {
             Ok(upstream) => match upstream.kind {
-                UpstreamType::Static(_) => return Some(mirror(shadowing)),
+                UpstreamType::Static(_) | UpstreamType::Pipe(_) => {
+                    return Some(mirror(shadowing));
+                }
                 UpstreamType::Aws(_) | UpstreamType::Azure(_) | UpstreamType::Gcp(_) => format!(
                     "upstream {} calls functions, and a copy of a request calls none: it is not sent",
                     shadowing.upstream

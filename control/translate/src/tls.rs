@@ -12,6 +12,8 @@ use crate::proto::tls::tls_parameters::TlsProtocol;
 use crate::proto::{core, exactly, file, tls};
 use crate::wire::any;
 
+mod discovery;
+
 /// The bundle of Debian, Ubuntu and Envoy's images.
 const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
 
@@ -45,10 +47,15 @@ pub(crate) fn verified(host: &str) -> tls::UpstreamTlsContext {
     }
 }
 
-/// As an upstream's `sslConfig` says; `secret` is the one that it names, if there is one.
-pub(crate) fn configured(ssl: &UpstreamSsl, secret: Option<&TlsSecret>) -> tls::UpstreamTlsContext {
+/// As an upstream's `sslConfig` says; `secret` is the one that it names, if there is one, and `defaults` hold where it says
+/// nothing of versions and ciphers.
+pub(crate) fn configured(
+    ssl: &UpstreamSsl,
+    secret: Option<&TlsSecret>,
+    defaults: &SslParameters,
+) -> tls::UpstreamTlsContext {
     let mut common = tls::CommonTlsContext {
-        tls_params: parameters(&ssl.parameters),
+        tls_params: parameters(&ssl.parameters).or_else(|| parameters(defaults)),
         alpn_protocols: ssl.alpn_protocols.clone(),
         ..tls::CommonTlsContext::default()
     };
@@ -66,19 +73,18 @@ pub(crate) fn configured(ssl: &UpstreamSsl, secret: Option<&TlsSecret>) -> tls::
             // Without the secret the roots are waited for: better no connection than an unverified one.
             if secret.is_none_or(|secret| secret.root_ca.is_some()) {
                 let roots = sds(&names::tls_roots(reference));
-                common.validation_context_type =
-                    Some(if checks.match_typed_subject_alt_names.is_empty() {
-                        ValidationContextType::ValidationContextSdsSecretConfig(roots)
-                    } else {
-                        ValidationContextType::CombinedValidationContext(
-                            CombinedCertificateValidationContext {
-                                default_validation_context: Some(checks),
-                                validation_context_sds_secret_config: Some(roots),
-                                ..CombinedCertificateValidationContext::default()
-                            },
-                        )
-                    });
+                common.validation_context_type = Some(discovered(roots, checks));
             }
+        }
+        // What the user's own service has says who it is, so `oneWayTls` means nothing (as Gloo has it).
+        Some(SslCertificates::Sds(sds)) => {
+            let certificate = sds.certificates_secret_name.iter();
+            common.tls_certificate_sds_secret_configs = certificate
+                .map(|name| discovery::secret(sds, name))
+                .collect();
+            let roots = sds.validation_context_name.as_ref();
+            common.validation_context_type =
+                roots.map(|name| discovered(discovery::secret(sds, name), checks));
         }
         Some(SslCertificates::SslFiles(files)) => {
             if let (Some(cert), Some(key), false) =
@@ -87,6 +93,7 @@ pub(crate) fn configured(ssl: &UpstreamSsl, secret: Option<&TlsSecret>) -> tls::
                 common.tls_certificates = vec![tls::TlsCertificate {
                     certificate_chain: file(cert),
                     private_key: file(key),
+                    ocsp_staple: files.ocsp_staple.as_deref().and_then(file),
                     ..tls::TlsCertificate::default()
                 }];
             }
@@ -104,6 +111,21 @@ pub(crate) fn configured(ssl: &UpstreamSsl, secret: Option<&TlsSecret>) -> tls::
         common_tls_context: Some(common),
         ..tls::UpstreamTlsContext::default()
     }
+}
+
+/// Roots that are discovered, and what else is looked at.
+fn discovered(
+    roots: tls::SdsSecretConfig,
+    checks: tls::CertificateValidationContext,
+) -> ValidationContextType {
+    if checks.match_typed_subject_alt_names.is_empty() {
+        return ValidationContextType::ValidationContextSdsSecretConfig(roots);
+    }
+    ValidationContextType::CombinedValidationContext(CombinedCertificateValidationContext {
+        default_validation_context: Some(checks),
+        validation_context_sds_secret_config: Some(roots),
+        ..CombinedCertificateValidationContext::default()
+    })
 }
 
 /// The same, verified with the system's roots, as one name, if it names no roots itself.
@@ -161,7 +183,8 @@ fn names_to_verify(ssl: &UpstreamSsl) -> Vec<tls::SubjectAltNameMatcher> {
     names.map(|name| subject(name, kinds(name))).collect()
 }
 
-fn parameters(parameters: &SslParameters) -> Option<tls::TlsParameters> {
+/// Versions and ciphers; nothing where nothing is said of them.
+pub(crate) fn parameters(parameters: &SslParameters) -> Option<tls::TlsParameters> {
     if *parameters == SslParameters::default() {
         return None;
     }

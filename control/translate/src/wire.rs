@@ -5,15 +5,15 @@
 //! order of fields does not matter in protobuf). Parts that are encoded once, such as virtual hosts, are put into their
 //! message in the same way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use envoy_types::pb::google::protobuf::Any;
+use envoy_types::pb::google::protobuf::{self, Any, UInt32Value};
 use prost::encoding::{WireType, encode_key, encode_varint};
 use prost::{Message, Name};
 
-use crate::proto::route;
 use crate::proto::route::route::Action;
 use crate::proto::route::route_action::ClusterSpecifier;
+use crate::proto::{core, endpoint, route};
 
 /// Appends an encoded message (or text) as field `tag`.
 pub(crate) fn append(buffer: &mut Vec<u8>, tag: u32, part: &[u8]) {
@@ -82,6 +82,68 @@ pub(crate) fn take_weights(route: &mut route::Route) -> Vec<u8> {
     route
 }
 
+/// What an encoded `envoy.config.cluster.v3.Cluster` has of its hosts, to be put behind the rest of it.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct WithLoadAssignment {
+    #[prost(message, optional, tag = "33")]
+    pub(crate) load_assignment: Option<ClusterLoadAssignment>,
+}
+
+impl WithLoadAssignment {
+    /// The same, of a cluster of another name.
+    pub(crate) fn named(mut self, cluster: &str) -> Self {
+        if let Some(assignment) = &mut self.load_assignment {
+            assignment.cluster_name = cluster.to_owned();
+        }
+        self
+    }
+}
+
+/// `envoy.config.endpoint.v3.ClusterLoadAssignment`
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ClusterLoadAssignment {
+    #[prost(string, tag = "1")]
+    pub(crate) cluster_name: String,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) endpoints: Vec<LocalityLbEndpoints>,
+    #[prost(message, optional, tag = "4")]
+    pub(crate) policy: Option<endpoint::cluster_load_assignment::Policy>,
+}
+
+/// `envoy.config.endpoint.v3.LocalityLbEndpoints`
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct LocalityLbEndpoints {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) locality: Option<core::Locality>,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) lb_endpoints: Vec<LbEndpoint>,
+    #[prost(message, optional, tag = "3")]
+    pub(crate) load_balancing_weight: Option<UInt32Value>,
+    #[prost(uint32, tag = "5")]
+    pub(crate) priority: u32,
+}
+
+/// `envoy.config.endpoint.v3.LbEndpoint`, of an address.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct LbEndpoint {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) endpoint: Option<endpoint::Endpoint>,
+    #[prost(message, optional, tag = "3")]
+    pub(crate) metadata: Option<Metadata>,
+    #[prost(message, optional, tag = "4")]
+    pub(crate) load_balancing_weight: Option<UInt32Value>,
+}
+
+/// `{"<name>": true}`
+pub(crate) fn flag(name: &str) -> protobuf::Struct {
+    let value = protobuf::Value {
+        kind: Some(protobuf::value::Kind::BoolValue(true)),
+    };
+    protobuf::Struct {
+        fields: HashMap::from([(name.to_owned(), value)]),
+    }
+}
+
 /// `google.protobuf.Struct`
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Struct {
@@ -127,6 +189,17 @@ impl Metadata {
             .collect();
         Self {
             filter_metadata: BTreeMap::from([(namespace.to_owned(), Struct { fields })]),
+        }
+    }
+}
+
+impl From<&BTreeMap<String, serde_json::Map<String, serde_json::Value>>> for Metadata {
+    fn from(namespaces: &BTreeMap<String, serde_json::Map<String, serde_json::Value>>) -> Self {
+        let namespaces = namespaces
+            .iter()
+            .map(|(name, fields)| (name.clone(), Struct::from(fields)));
+        Self {
+            filter_metadata: namespaces.collect(),
         }
     }
 }

@@ -37,30 +37,39 @@ impl Translator {
         for form in [&old, &form].into_iter().flatten() {
             work.secrets.extend(form.tls_secrets.iter().cloned());
         }
-        let (before, now) = (
-            old.as_ref().map(|form| &form.clusters),
-            form.as_ref().map(|form| &form.clusters),
-        );
-        let names: BTreeSet<_> = [before, now]
-            .into_iter()
-            .flatten()
-            .flat_map(BTreeMap::keys)
-            .collect();
-        for name in names {
-            let bytes = now.and_then(|now| now.get(name)).cloned();
-            self.tell(
-                ResourceType::Cluster,
-                name,
-                bytes.map(Bytes::from),
-                &key,
-                work,
-            );
-        }
+        self.tell_forms(&key, old.as_ref(), form.as_ref(), work);
         self.tell_credentials(&key, old, form.as_ref(), work);
         if let Some(form) = form {
             self.clusters.insert(key.clone(), form);
         }
         work.statuses.insert(key);
+    }
+
+    /// Tells of the clusters and listeners of an upstream, and of those that it had before.
+    fn tell_forms(
+        &mut self,
+        key: &ObjectKey,
+        old: Option<&ClusterForm>,
+        new: Option<&ClusterForm>,
+        work: &mut Work,
+    ) {
+        type Resources = fn(&ClusterForm) -> &BTreeMap<String, Vec<u8>>;
+        let kinds: [(ResourceType, Resources); 2] = [
+            (ResourceType::Cluster, |form| &form.clusters),
+            (ResourceType::Listener, |form| &form.listeners),
+        ];
+        for (kind, resources) in kinds {
+            let (before, now) = (old.map(resources), new.map(resources));
+            let names: BTreeSet<_> = [before, now]
+                .into_iter()
+                .flatten()
+                .flat_map(BTreeMap::keys)
+                .collect();
+            for name in names {
+                let bytes = now.and_then(|now| now.get(name)).cloned();
+                self.tell(kind, name, bytes.map(Bytes::from), key, work);
+            }
+        }
     }
 
     /// Tells of the generic secrets of an upstream's clusters, and of those that they used before.
