@@ -2,9 +2,10 @@
 
 use crate::aws::{self, AwsDestination};
 use crate::azure::{self, AzureDestination};
+use crate::delegation::Delegation;
 use crate::gcp::{self, GcpDestination};
 use crate::header::{self, HeaderManipulation};
-use crate::read::{Fields, Node};
+use crate::read::{Fields, Node, Read};
 use crate::rest::{self, RestDestination};
 use crate::route_options::{self, RegexRewrite};
 use crate::transformation::{self, Transformations};
@@ -26,6 +27,8 @@ pub enum Action {
         /// The body.
         body: String,
     },
+    /// Leaves it to the routes of tables.
+    Delegate(Delegation),
 }
 
 /// Where a request goes.
@@ -106,10 +109,15 @@ pub enum PathRedirect {
 /// The largest body that Envoy takes by default; a larger one would cost all routes of a listener.
 const MOST_BODY: usize = 4_096;
 
-pub(crate) const ACTIONS: [&str; 3] = ["routeAction", "redirectAction", "directResponseAction"];
+pub(crate) const ACTIONS: [&str; 4] = [
+    "routeAction",
+    "redirectAction",
+    "directResponseAction",
+    "delegateAction",
+];
 
 pub(crate) fn read(fields: &mut Fields<'_>, namespace: &str) -> Option<Action> {
-    fields.later(&["delegateAction", "graphqlApiRef"]);
+    fields.later(&["graphqlApiRef"]);
     let which = fields.one_of(&ACTIONS);
     fields.ignored(&ACTIONS);
     match which {
@@ -117,9 +125,14 @@ pub(crate) fn read(fields: &mut Fields<'_>, namespace: &str) -> Option<Action> {
         Some("redirectAction") => fields
             .field("redirectAction", |node| node.object(read_redirect))
             .map(Action::Redirect),
-        Some(_) => fields.field("directResponseAction", |node| node.object(read_direct)),
+        Some("directResponseAction") => {
+            fields.field("directResponseAction", |node| node.object(read_direct))
+        }
+        Some(_) => fields
+            .field("delegateAction", |node| Delegation::read(&node))
+            .map(Action::Delegate),
         None => {
-            if !fields.has("delegateAction") && !fields.has("graphqlApiRef") {
+            if !fields.has("graphqlApiRef") {
                 fields.error(format!("expected one of {}", ACTIONS.join(", ")));
             }
             None

@@ -1,10 +1,12 @@
 //! What wraps a resource: Kubernetes' `apiVersion/kind/metadata/spec`, or nothing but a path in Gloo's directory form.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use crate::read::{Node, Path, Read, Report};
 use crate::{
-    Kind, Object, ObjectKey, Parsed, Problem, ProblemLevel, Spec, Upstream, gateway, secret,
+    Gateway, Kind, Object, ObjectKey, Parsed, Problem, ProblemLevel, Spec, Upstream, route, secret,
     settings, virtual_service, yaml,
 };
 
@@ -18,14 +20,13 @@ const BESIDE: [&str; 5] = [
 ];
 
 /// Gloo's other folders and kinds: known, not read.
-const OTHER_FOLDERS: [&str; 10] = [
+const OTHER_FOLDERS: [&str; 9] = [
     "artifacts",
     "authconfigs",
     "httpgateways",
     "proxies",
     "ratelimitconfigs",
     "routeoptions",
-    "routetables",
     "tcpgateways",
     "upstreamgroups",
     "virtualhostoptions",
@@ -118,6 +119,7 @@ fn identify(path: &str, document: &Value) -> Result<Identity, String> {
     };
     let kind = match folder {
         "gateways" => Kind::Gateway,
+        "routetables" => Kind::RouteTable,
         "secrets" => Kind::Secret,
         "settings" => Kind::Settings,
         "upstreams" => Kind::Upstream,
@@ -145,6 +147,7 @@ fn kubernetes_kind(version: &str, kind: &str) -> Option<(Kind, Form)> {
         ("gloo.solo.io/v1", "Settings") => (Kind::Settings, Form::Spec),
         ("gloo.solo.io/v1", "Upstream") => (Kind::Upstream, Form::Spec),
         ("gateway.solo.io/v1", "VirtualService") => (Kind::VirtualService, Form::Spec),
+        ("gateway.solo.io/v1", "RouteTable") => (Kind::RouteTable, Form::Spec),
         ("gateway.solo.io/v1", "Gateway") => (Kind::Gateway, Form::Spec),
         _ => return None,
     })
@@ -159,6 +162,7 @@ fn gloo_path(path: &str) -> Option<(&str, &str, &str)> {
     let (namespace, folder) = (parts.next()?, parts.next()?);
     let known = [
         "gateways",
+        "routetables",
         "secrets",
         "settings",
         "upstreams",
@@ -172,6 +176,7 @@ fn object(key: ObjectKey, form: Form, document: &Value) -> Parsed {
     let report = Report::new(&key.namespace);
     let root = Node::new(document, Path::Root(""), &report);
     check_metadata(&root, &key);
+    let labels = read_labels(document, &report);
     let spec = match form {
         Form::KubernetesSecret => match secret::read_kubernetes(&root) {
             secret::Kubernetes::NotOurs(kind) => return Parsed::Ignored { kind },
@@ -198,6 +203,7 @@ fn object(key: ObjectKey, form: Form, document: &Value) -> Parsed {
         Some(spec) if problems.iter().all(|it| it.level == ProblemLevel::Warning) => {
             Parsed::Object(Box::new(Object {
                 key,
+                labels,
                 spec,
                 warnings: problems,
             }))
@@ -206,10 +212,26 @@ fn object(key: ObjectKey, form: Form, document: &Value) -> Parsed {
     }
 }
 
+fn read_labels(document: &Value, report: &Report) -> BTreeMap<String, String> {
+    let Some(labels) = document
+        .get("metadata")
+        .and_then(|metadata| metadata.get("labels"))
+        .filter(|labels| !labels.is_null())
+    else {
+        return BTreeMap::new();
+    };
+    let labels = Node::new(labels, Path::Root("metadata.labels"), report);
+    let labels = labels.map(|node| node.string());
+    labels.unwrap_or_default().into_iter().collect()
+}
+
 fn read_spec(key: &ObjectKey, node: &Node<'_>) -> Option<Spec> {
     let namespace = &key.namespace;
     match key.kind {
-        Kind::Gateway => gateway::read(node, namespace).map(Spec::Gateway),
+        Kind::Gateway => Gateway::read(node).map(|it| Spec::Gateway(Box::new(it))),
+        Kind::RouteTable => {
+            route::read_table(node, namespace).map(|table| Spec::RouteTable(Box::new(table)))
+        }
         Kind::Secret => secret::read_bare(node).map(Spec::Secret),
         Kind::Settings => settings::read(node).map(Spec::Settings),
         Kind::Upstream => Upstream::read(node).map(|it| Spec::Upstream(Box::new(it))),

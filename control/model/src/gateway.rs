@@ -1,177 +1,169 @@
 //! Gateways: where an Envoy listens, and for whom.
 
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv6Addr};
 
-use serde_json::{Map, Value};
+use tenon_model_derive::Read;
 
-use crate::ObjectRef;
-use crate::format;
+use crate::listener_options::ListenerOptions;
 use crate::read::{Fields, Node};
+use crate::selector::{LabelValues, Requirement, Selector};
+use crate::{ObjectKey, ObjectRef};
 
 /// Where an Envoy listens, and for whom.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Read)]
+#[read(
+    later("ssl", "tcpGateway", "hybridGateway", "useProxyProto"),
+    finish = named
+)]
 pub struct Gateway {
-    /// The address.
+    /// The address: `::`, for IPv4 too, where it is left out.
+    #[read(default = Ipv6Addr::UNSPECIFIED)]
     pub bind_address: IpAddr,
     /// The port; 0 for any.
+    #[read(range(0, 65_535))]
     pub bind_port: u16,
-    /// The proxies that have this gateway; at least one.
+    /// The proxies that have this gateway: `gateway-proxy` where it is left out.
+    #[read(with = Node::non_empty)]
     pub proxy_names: Vec<String>,
-    /// The virtual services that it serves; empty: all.
+    /// The virtual services that it serves.
+    #[read(default)]
+    pub http_gateway: HttpGateway,
+    /// Its connections, and where they are written down.
+    #[read(default)]
+    pub options: ListenerOptions,
+    /// What holds for all routes that it serves.
+    #[read(default)]
+    pub route_options: RouteConfigurationOptions,
+}
+
+/// The virtual services that a gateway serves, and how.
+#[derive(Debug, Clone, PartialEq, Default, Read)]
+pub struct HttpGateway {
+    /// The virtual services, by name; none: all.
     pub virtual_services: Vec<ObjectRef>,
-    /// Where each request is written down.
-    pub access_logs: Vec<AccessLog>,
+    /// The labels of the virtual services; takes the place of `virtualServices`.
+    pub virtual_service_selector: BTreeMap<String, String>,
+    /// What the labels of the virtual services must be; takes the place of `virtualServices` and `virtualServiceSelector`.
+    pub virtual_service_expressions: Option<VirtualServiceExpressions>,
+    /// The namespaces of the virtual services, unless they are named; `*` or none: all.
+    #[read(with = Node::non_empty)]
+    pub virtual_service_namespaces: Vec<String>,
+    /// How HTTP is spoken.
+    #[read(default)]
+    pub options: HttpListenerOptions,
 }
 
-/// A file in which each request is written down.
+/// What the labels of virtual services must be.
+#[derive(Debug, Clone, PartialEq, Default, Read)]
+pub struct VirtualServiceExpressions {
+    /// All of it must fit.
+    pub expressions: Vec<Requirement>,
+}
+
+/// How HTTP is spoken.
+#[derive(Debug, Clone, PartialEq, Default, Read)]
+#[read(later(
+    "grpcWeb",
+    "httpConnectionManagerSettings",
+    "healthCheck",
+    "extensions",
+    "gzip",
+    "buffer",
+    "csrf",
+    "grpcJsonTranscoder",
+    "dynamicForwardProxy",
+    "connectionLimit",
+    "networkLocalRatelimit",
+    "httpLocalRatelimit",
+    "router",
+    "headerValidationSettings"
+))]
+pub struct HttpListenerOptions {}
+
+/// What holds for all routes that a gateway serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Read)]
+pub struct RouteConfigurationOptions {
+    /// The largest body that a route may answer with by itself, in bytes: 4096 where it is left out.
+    pub max_direct_response_body_size_bytes: Option<u32>,
+    /// Headers of a route are changed after those of its virtual host, so that the route has the last word.
+    pub most_specific_header_mutations_wins: bool,
+}
+
+/// Which virtual services are meant.
 #[derive(Debug, Clone, PartialEq)]
-pub struct AccessLog {
-    /// Its path on Envoy's machine.
-    pub path: String,
-    /// What is written.
-    pub format: AccessLogFormat,
+pub enum VirtualServices {
+    /// These.
+    Named(Vec<ObjectRef>),
+    /// Those that fit.
+    Selected(Selector),
 }
 
-/// What is written of a request.
-#[derive(Debug, Clone, PartialEq)]
-pub enum AccessLogFormat {
-    /// What Envoy writes by default.
-    Default,
-    /// A text, in which Envoy's `%…%` is filled in.
-    Text(String),
-    /// JSON, in whose texts Envoy's `%…%` is filled in.
-    Json(Map<String, Value>),
-}
-
-pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<Gateway> {
-    node.object(|fields| {
-        fields.later(&[
-            "tcpGateway",
-            "hybridGateway",
-            "routeOptions",
-            "useProxyProto",
-        ]);
-        fields.field("ssl", |node| match node.boolean()? {
-            true => node.error("is not supported yet"),
-            false => Some(()),
-        });
-        let bind_address = fields.field("bindAddress", |node| {
-            let text = node.non_empty()?;
-            match text.parse() {
-                Ok(address) => Some(address),
-                Err(_) => node.error(format!("{text:?} is not an IP address")),
+impl HttpGateway {
+    /// Which virtual services are meant. As with Gloo, expressions come before labels, and labels before names.
+    pub fn virtual_services(&self) -> VirtualServices {
+        let labels = self.virtual_service_selector.iter();
+        let requirements = match &self.virtual_service_expressions {
+            Some(expressions) => expressions.expressions.clone(),
+            None if labels.len() == 0 && !self.virtual_services.is_empty() => {
+                return VirtualServices::Named(self.virtual_services.clone());
             }
-        });
-        let bind_port = fields.required("bindPort", |node| node.number(0, 65_535));
-        let mut proxy_names = fields.list("proxyNames", |node| node.non_empty());
-        if proxy_names.is_empty() {
-            proxy_names.push("gateway-proxy".into());
-        }
-        proxy_names.sort();
-        proxy_names.dedup();
-        let virtual_services = fields.field("httpGateway", |node| {
-            node.object(|fields| read_http(fields, namespace))
-        });
-        let access_logs = fields.field("options", |node| {
-            node.object(|fields| {
-                fields.later(&[
-                    "listenerAccessLoggingService",
-                    "extensions",
-                    "perConnectionBufferLimitBytes",
-                    "socketOptions",
-                    "proxyProtocol",
-                    "connectionBalanceConfig",
-                    "tcpStats",
-                ]);
-                fields.field("accessLoggingService", |node| {
-                    node.object(|fields| {
-                        Some(fields.list("accessLog", |node| node.object(read_log)))
-                    })
+            None => labels
+                .map(|(key, value)| Requirement {
+                    key: key.clone(),
+                    values: LabelValues::In(BTreeSet::from([value.clone()])),
                 })
-            })
-        });
-        Some(Gateway {
-            bind_address: bind_address.unwrap_or(IpAddr::from([0u16; 8])),
-            bind_port: u16::try_from(bind_port?).ok()?,
-            proxy_names,
-            virtual_services: virtual_services.unwrap_or_default(),
-            access_logs: access_logs.unwrap_or_default(),
+                .collect(),
+        };
+        let namespaces: BTreeSet<_> = self.virtual_service_namespaces.iter().cloned().collect();
+        let all = namespaces.is_empty() || namespaces.contains("*");
+        VirtualServices::Selected(Selector {
+            namespaces: (!all).then_some(namespaces),
+            requirements,
         })
-    })
+    }
 }
 
-fn read_http(fields: &mut Fields<'_>, namespace: &str) -> Option<Vec<ObjectRef>> {
-    fields.later(&[
-        "virtualServiceSelector",
-        "virtualServiceExpressions",
-        "virtualServiceNamespaces",
-    ]);
-    fields.field("options", |node| {
-        node.object(|fields| {
-            fields.later(&[
-                "grpcWeb",
-                "httpConnectionManagerSettings",
-                "healthCheck",
-                "extensions",
-                "gzip",
-                "buffer",
-                "csrf",
-                "grpcJsonTranscoder",
-                "dynamicForwardProxy",
-                "connectionLimit",
-                "networkLocalRatelimit",
-                "httpLocalRatelimit",
-                "router",
-                "headerValidationSettings",
-            ]);
-            Some(())
-        })
-    });
-    Some(fields.list("virtualServices", |node| node.reference(namespace)))
-}
-
-fn read_log(fields: &mut Fields<'_>) -> Option<AccessLog> {
-    fields.later(&["grpcService", "openTelemetryService", "filter"]);
-    fields.required("fileSink", |node| {
-        node.object(|fields| {
-            let path = fields.required("path", |node| node.non_empty());
-            let format = match fields.one_of(&["stringFormat", "jsonFormat"]) {
-                Some("stringFormat") => fields
-                    .field("stringFormat", |node| {
-                        node.text()?;
-                        check_texts(&node)?.as_str().map(str::to_owned)
-                    })
-                    .filter(|format| !format.is_empty())
-                    .map(AccessLogFormat::Text),
-                Some(_) => fields
-                    .field("jsonFormat", |node| {
-                        node.map(|_| Some(()))?;
-                        check_texts(&node)?.as_object().cloned()
-                    })
-                    .map(AccessLogFormat::Json),
-                None => None,
-            };
-            fields.ignored(&["stringFormat", "jsonFormat"]);
-            Some(AccessLog {
-                path: path?,
-                format: format.unwrap_or(AccessLogFormat::Default),
-            })
-        })
-    })
-}
-
-/// The value, if Envoy can fill in each text in it.
-fn check_texts(node: &Node<'_>) -> Option<Value> {
-    fn check(value: &Value) -> Result<(), String> {
-        match value {
-            Value::String(text) => format::check(text),
-            Value::Array(values) => values.iter().try_for_each(check),
-            Value::Object(map) => map.values().try_for_each(check),
-            _ => Ok(()),
+impl VirtualServices {
+    /// Whether a virtual service is meant.
+    pub fn contain(&self, key: &ObjectKey, labels: &BTreeMap<String, String>) -> bool {
+        match self {
+            Self::Named(_) => self.names(key),
+            Self::Selected(selector) => selector.matches(&key.namespace, labels),
         }
     }
-    match check(node.value()) {
-        Ok(()) => Some(node.value().clone()),
-        Err(reason) => node.error(reason),
+
+    /// Whether a virtual service is meant by its name.
+    pub fn names(&self, key: &ObjectKey) -> bool {
+        match self {
+            Self::Named(names) => names
+                .iter()
+                .any(|name| name.namespace == key.namespace && name.name == key.name),
+            Self::Selected(_) => false,
+        }
     }
+}
+
+/// Gloo takes names of proxies as its Helm chart has them, too: `gatewayProxy` for `gateway-proxy`.
+fn named(mut gateway: Gateway, _: &Fields<'_>) -> Option<Gateway> {
+    for name in &mut gateway.proxy_names {
+        *name = kebab_case(name);
+    }
+    if gateway.proxy_names.is_empty() {
+        gateway.proxy_names.push("gateway-proxy".into());
+    }
+    gateway.proxy_names.sort();
+    gateway.proxy_names.dedup();
+    Some(gateway)
+}
+
+fn kebab_case(name: &str) -> String {
+    let mut words = String::with_capacity(name.len() + 2);
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !words.is_empty() && !words.ends_with('-') {
+            words.push('-');
+        }
+        words.push(letter.to_ascii_lowercase());
+    }
+    words
 }

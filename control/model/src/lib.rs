@@ -10,12 +10,15 @@
 //! assert!(matches!(&parsed[..], [Parsed::Object(object)] if object.key.name == "lambda"));
 //! ```
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+mod access_log;
 mod action;
 mod aws;
 mod azure;
 mod connection;
+mod delegation;
 mod document;
 mod duration;
 mod failover;
@@ -25,16 +28,20 @@ mod gateway;
 mod gcp;
 mod header;
 mod health_check;
+mod listener_options;
 mod load_balancing;
 mod matcher;
+pub mod options;
 mod outlier_detection;
 mod read;
 mod regex;
 mod rest;
 mod retries;
+mod route;
 mod route_options;
 mod schema;
 mod secret;
+mod selector;
 mod settings;
 mod ssl;
 mod transformation;
@@ -42,6 +49,7 @@ mod upstream;
 mod virtual_service;
 mod yaml;
 
+pub use access_log::{AccessLog, AccessLogFormat, AccessLoggingService, FileSink};
 pub use action::{
     Action, Destination, DestinationSpec, PathRedirect, Redirect, WeightedDestination,
 };
@@ -54,13 +62,17 @@ pub use connection::{
     HeadersWithUnderscoresAction, Http1ProtocolOptions, PreconnectPolicy, ProtocolSelection,
     ProxyProtocolVersion, TcpKeepalive,
 };
+pub use delegation::Delegation;
 pub use document::parse;
 pub use failover::{
     EndpointHealthCheck, Failover, FailoverEndpoint, FailoverPolicy, Locality, LocalityEndpoints,
     PrioritizedLocality,
 };
 pub use function_matcher::FunctionMatcher;
-pub use gateway::{AccessLog, AccessLogFormat, Gateway};
+pub use gateway::{
+    Gateway, HttpGateway, HttpListenerOptions, RouteConfigurationOptions,
+    VirtualServiceExpressions, VirtualServices,
+};
 pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
 pub use header::{HeaderManipulation, HeaderToAdd};
 pub use health_check::{
@@ -69,17 +81,20 @@ pub use health_check::{
     Payload as HealthCheckPayload, ResponseAssertions, ResponseMatch, ResponseMatcher,
     ResponseSource, StatusRange, TcpHealthCheck,
 };
+pub use listener_options::ListenerOptions;
 pub use load_balancing::{
     LeastRequest, LoadBalancer, LoadBalancerConfig, LocalityConfig, RingHash, RingHashConfig,
     RoundRobin, SlowStart,
 };
-pub use matcher::{HeaderMatcher, Matcher, PathMatcher, QueryMatcher, ValueMatcher};
+pub use matcher::{HeaderMatcher, Matcher, NO_PATH, PathMatcher, QueryMatcher, ValueMatcher};
 pub use outlier_detection::OutlierDetection;
 pub use regex::regex_size;
 pub use rest::{RestDestination, RestSpec};
 pub use retries::{RateLimitedBackOff, ResetFormat, ResetHeader, RetryBackOff, RetryPolicy};
+pub use route::{Route, RouteTable};
 pub use route_options::{HostRewrite, RegexRewrite, RouteOptions, Shadowing};
 pub use secret::{GcpKey, Secret, TlsSecret};
+pub use selector::{LabelValues, Requirement, Selector};
 pub use settings::{AwsSettings, Settings, TransformationSettings};
 pub use ssl::{
     CallCredentials, FileCredentialSource, Sds, SdsBuilder, SslCertificates, SslFiles,
@@ -87,13 +102,15 @@ pub use ssl::{
 };
 pub use transformation::Transformations;
 pub use upstream::{Host, HostHealthCheck, PipeUpstream, StaticUpstream, Upstream, UpstreamType};
-pub use virtual_service::{Route, VirtualHostOptions, VirtualService};
+pub use virtual_service::{VirtualHostOptions, VirtualService};
 
 /// The kinds of resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// `gateway.solo.io/v1`
     Gateway,
+    /// `gateway.solo.io/v1`
+    RouteTable,
     /// Kubernetes' `v1` or Gloo's own.
     Secret,
     /// `gloo.solo.io/v1`
@@ -108,7 +125,8 @@ pub enum Kind {
 pub fn schema(kind: Kind) -> serde_json::Value {
     let schema = match kind {
         Kind::Upstream => <Upstream as read::Read>::schema(),
-        Kind::Gateway | Kind::Secret | Kind::Settings | Kind::VirtualService => {
+        Kind::Gateway => <Gateway as read::Read>::schema(),
+        Kind::RouteTable | Kind::Secret | Kind::Settings | Kind::VirtualService => {
             schema::Schema::open_object()
         }
     };
@@ -151,6 +169,8 @@ pub enum ProblemLevel {
 pub struct Object {
     /// What identifies it.
     pub key: ObjectKey,
+    /// What it is labelled with, for selectors.
+    pub labels: BTreeMap<String, String>,
     /// What it says.
     pub spec: Spec,
     /// What is worth a warning in it.
@@ -161,7 +181,9 @@ pub struct Object {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Spec {
     /// Where an Envoy listens, and for whom.
-    Gateway(Gateway),
+    Gateway(Box<Gateway>),
+    /// Routes that others delegate to.
+    RouteTable(Box<RouteTable>),
     /// What must not be shown.
     Secret(Secret),
     /// What holds where nothing else is said.

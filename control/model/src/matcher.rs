@@ -6,8 +6,8 @@ use crate::{header, regex};
 /// Which requests a route is for: all of it must fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Matcher {
-    /// The path.
-    pub path: PathMatcher,
+    /// The path; `None` in a route table: the parent's.
+    pub path: Option<PathMatcher>,
     /// Whether upper and lower case matter in the path.
     pub case_sensitive: bool,
     /// The headers.
@@ -27,6 +27,8 @@ pub enum PathMatcher {
     Exact(String),
     /// That match this as a whole.
     Regex(String),
+    /// None, as requests with the method `CONNECT` have.
+    Connect,
 }
 
 /// Which values.
@@ -64,7 +66,7 @@ impl Default for Matcher {
     /// Any request.
     fn default() -> Self {
         Self {
-            path: PathMatcher::Prefix("/".into()),
+            path: Some(PathMatcher::Prefix("/".into())),
             case_sensitive: true,
             headers: Vec::new(),
             query: Vec::new(),
@@ -73,27 +75,30 @@ impl Default for Matcher {
     }
 }
 
+const PATHS: [&str; 4] = ["prefix", "exact", "regex", "connectMatcher"];
+
+/// What is wrong with a matcher that says nothing of the path, and whose parent's is not its own.
+pub const NO_PATH: &str = "expected one of prefix, exact, regex and connectMatcher";
+
 pub(crate) fn read(node: &Node<'_>) -> Option<Matcher> {
     node.object(|fields| {
-        fields.later(&["connectMatcher"]);
-        let path = match fields.one_of(&["prefix", "exact", "regex"]) {
+        let path = match fields.one_of(&PATHS) {
             Some("prefix") => fields
                 .field("prefix", |node| path(&node))
                 .map(PathMatcher::Prefix),
             Some("exact") => fields
                 .field("exact", |node| path(&node))
                 .map(PathMatcher::Exact),
-            Some(_) => fields
+            Some("regex") => fields
                 .field("regex", |node| regex::read(&node))
                 .map(|regex| PathMatcher::Regex(regex.pattern)),
-            None => {
-                if !fields.has("connectMatcher") {
-                    fields.error("expected one of prefix, exact and regex");
-                }
-                None
-            }
+            Some(_) => fields
+                .field("connectMatcher", |node| node.object(|_| Some(())))
+                .map(|()| PathMatcher::Connect),
+            None => None,
         };
-        fields.ignored(&["prefix", "exact", "regex"]);
+        fields.ignored(&PATHS);
+        let is_wrong = path.is_none() && PATHS.iter().any(|name| fields.has(name));
         let case_sensitive = fields.field("caseSensitive", |node| node.boolean());
         let headers = fields.list("headers", |node| node.object(read_header));
         let query = fields.list("queryParameters", |node| node.object(read_query));
@@ -107,8 +112,8 @@ pub(crate) fn read(node: &Node<'_>) -> Option<Matcher> {
             }
             Some(method)
         });
-        Some(Matcher {
-            path: path?,
+        (!is_wrong).then_some(Matcher {
+            path,
             case_sensitive: case_sensitive.unwrap_or(true),
             headers,
             query,

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::ObjectRef;
 use crate::header::{self, HeaderManipulation};
 use crate::matcher;
-use crate::read::{Fields, Node};
+use crate::options::faults::Faults;
+use crate::read::{Fields, Node, Read};
 use crate::regex;
 use crate::retries::{self, RetryPolicy};
 use crate::transformation::{self, Transformations};
@@ -28,8 +29,73 @@ pub struct RouteOptions {
     pub headers: HeaderManipulation,
     /// Where a copy of the request goes.
     pub shadowing: Option<Shadowing>,
+    /// Faults on purpose.
+    pub faults: Option<Faults>,
     /// What is changed of requests and responses.
     pub transformations: Option<Transformations>,
+}
+
+impl RouteOptions {
+    /// What several say in this order: of each option, the first that says something counts.
+    ///
+    /// As Gloo, which merges what stands at the top, not what stands below it.
+    pub fn merged<'a>(in_order: impl IntoIterator<Item = &'a Self>) -> Self {
+        let nothing = Self::default();
+        let in_order = in_order.into_iter();
+        in_order.fold(nothing, |first, then| first.or(then))
+    }
+
+    /// Whether an option is set, by its name in what users write.
+    pub fn sets(&self, name: &str) -> bool {
+        match name {
+            "timeout" => self.timeout.is_some(),
+            "retries" => self.retries.is_some(),
+            "prefixRewrite" => self.prefix_rewrite.is_some(),
+            "regexRewrite" => self.regex_rewrite.is_some(),
+            "hostRewrite" => matches!(self.host_rewrite, Some(HostRewrite::Literal(_))),
+            "autoHostRewrite" => matches!(self.host_rewrite, Some(HostRewrite::Auto)),
+            "headerManipulation" => self.headers != HeaderManipulation::default(),
+            "faults" => self.faults.is_some(),
+            "shadowing" => self.shadowing.is_some(),
+            "transformations" | "stagedTransformations" => self.transformations.is_some(),
+            _ => false,
+        }
+    }
+
+    /// These, and what a parent says besides.
+    pub fn or(self, parent: &Self) -> Self {
+        let rewrites = self.prefix_rewrite.is_some() || self.regex_rewrite.is_some();
+        let Self {
+            timeout,
+            retries,
+            prefix_rewrite,
+            regex_rewrite,
+            host_rewrite,
+            headers,
+            shadowing,
+            faults,
+            transformations,
+        } = self;
+        let of_parent = |is_free: bool| is_free.then_some(parent);
+        Self {
+            timeout: timeout.or(parent.timeout),
+            retries: retries.or_else(|| parent.retries.clone()),
+            // Envoy takes one of them only.
+            prefix_rewrite: prefix_rewrite.or_else(|| of_parent(!rewrites)?.prefix_rewrite.clone()),
+            regex_rewrite: regex_rewrite.or_else(|| of_parent(!rewrites)?.regex_rewrite.clone()),
+            host_rewrite: host_rewrite.or_else(|| parent.host_rewrite.clone()),
+            headers: match headers == HeaderManipulation::default() {
+                true => parent.headers.clone(),
+                false => headers,
+            },
+            shadowing: shadowing.or_else(|| parent.shadowing.clone()),
+            faults: faults.or_else(|| parent.faults.clone()),
+            transformations: Transformations::over(
+                transformations,
+                parent.transformations.as_ref(),
+            ),
+        }
+    }
 }
 
 /// What takes the place of what an expression matches.
@@ -60,7 +126,7 @@ pub struct Shadowing {
 }
 
 /// Gloo's other options of a route.
-const LATER: [&str; 36] = [
+const LATER: [&str; 35] = [
     "ai",
     "appendXForwardedHost",
     "bufferPerRoute",
@@ -73,7 +139,6 @@ const LATER: [&str; 36] = [
     "extProcLate",
     "extauth",
     "extensions",
-    "faults",
     "hostRewriteHeader",
     "hostRewritePathRegex",
     "idleTimeout",
@@ -119,6 +184,7 @@ pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<RouteOptions> {
                 })
                 .unwrap_or_default(),
             shadowing: fields.field("shadowing", |node| read_shadowing(&node, namespace)),
+            faults: fields.field("faults", |node| Faults::read(&node)),
             transformations: transformation::read(fields),
         })
     })
@@ -208,6 +274,31 @@ fn read_shadowing(node: &Node<'_>, namespace: &str) -> Option<Shadowing> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_each_option_the_first_that_says_something_counts() {
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        let first = RouteOptions {
+            timeout: seconds(1),
+            prefix_rewrite: Some("/".into()),
+            ..RouteOptions::default()
+        };
+        let second = RouteOptions {
+            timeout: seconds(2),
+            host_rewrite: Some(HostRewrite::Auto),
+            regex_rewrite: Some(RegexRewrite {
+                pattern: "a".into(),
+                substitution: "b".into(),
+            }),
+            ..RouteOptions::default()
+        };
+        let merged = RouteOptions::merged([&RouteOptions::default(), &first, &second]);
+        let expected = RouteOptions {
+            host_rewrite: Some(HostRewrite::Auto),
+            ..first
+        };
+        assert_eq!(merged, expected);
+    }
 
     #[test]
     fn substitutions_name_only_groups_that_there_are() {

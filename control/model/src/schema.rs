@@ -49,10 +49,6 @@ impl Schema {
         Self::from(json!({ "type": "array", "items": of.0 }))
     }
 
-    #[allow(
-        dead_code,
-        reason = "derived for maps, of which the resources have none yet"
-    )]
     pub(crate) fn map(of: Self) -> Self {
         Self::from(json!({ "type": "object", "additionalProperties": of.0 }))
     }

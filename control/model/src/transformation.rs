@@ -44,6 +44,18 @@ impl Transformations {
         Some(own.complete(stages, settings))
     }
 
+    /// What a child says, over what its parent says; it inherits from above its parent if that does.
+    pub(crate) fn over(child: Option<Self>, parent: Option<&Self>) -> Option<Self> {
+        match (child, parent) {
+            (Some(child), Some(parent)) if child.inherit => Some(Self {
+                stages: child.stages.inheriting(&parent.stages),
+                inherit: parent.inherit,
+                ..child
+            }),
+            (child, parent) => child.or_else(|| parent.cloned()),
+        }
+    }
+
     /// Says in each transformation what only its surroundings say.
     fn complete(&self, mut stages: Stages, settings: TransformationSettings) -> Stages {
         let default = settings.escape_characters.then_some(true);

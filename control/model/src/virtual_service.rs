@@ -2,12 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::action::{self, Action};
 use crate::header::{self, HeaderManipulation};
-use crate::matcher::{self, Matcher};
 use crate::read::{Fields, Node};
 use crate::retries::{self, RetryPolicy};
-use crate::route_options::{self, RouteOptions};
+use crate::route::{self, Route};
 use crate::transformation::{self, Transformations};
 
 /// Domains and their routes.
@@ -30,19 +28,6 @@ pub struct VirtualHostOptions {
     pub headers: HeaderManipulation,
     /// What is changed of requests and responses.
     pub transformations: Option<Transformations>,
-}
-
-/// A route.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Route {
-    /// Its name.
-    pub name: Option<String>,
-    /// Which requests it is for: one must fit; at least one.
-    pub matchers: Vec<Matcher>,
-    /// What it does with them.
-    pub action: Action,
-    /// What it does besides.
-    pub options: RouteOptions,
 }
 
 const LATER_OPTIONS: [&str; 20] = [
@@ -107,7 +92,7 @@ fn read_host(fields: &mut Fields<'_>, namespace: &str) -> Option<VirtualService>
     });
     Some(VirtualService {
         domains,
-        routes: fields.list("routes", |node| read_route(&node, namespace)),
+        routes: fields.list("routes", |node| route::read_top(&node, namespace)),
         options: options.unwrap_or_default(),
     })
 }
@@ -132,27 +117,4 @@ fn read_domain(node: &Node<'_>) -> Option<String> {
         ));
     }
     Some(domain)
-}
-
-fn read_route(node: &Node<'_>, namespace: &str) -> Option<Route> {
-    node.object(|fields| {
-        fields.later(&[
-            "optionsConfigRefs",
-            "inheritableMatchers",
-            "inheritablePathMatchers",
-        ]);
-        let name = fields.field("name", |node| node.string());
-        let mut matchers = fields.list("matchers", |node| matcher::read(&node));
-        if matchers.is_empty() {
-            matchers.push(Matcher::default());
-        }
-        let options = fields.field("options", |node| route_options::read(&node, namespace));
-        let action = action::read(fields, namespace);
-        Some(Route {
-            name: name.filter(|name| !name.is_empty()),
-            matchers,
-            action: action?,
-            options: options.unwrap_or_default(),
-        })
-    })
 }

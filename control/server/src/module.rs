@@ -49,6 +49,7 @@ impl Found {
                 Filter::Wasm => Module::Wasm(path),
             },
             default_bind,
+            parts_above: TranslatorOptions::PARTS_ABOVE,
         }
     }
 }

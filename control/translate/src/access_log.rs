@@ -7,7 +7,7 @@ use envoy_types::pb::envoy::config::accesslog::v3::{
 use envoy_types::pb::envoy::extensions::access_loggers::file::v3::FileAccessLog;
 use prost::{Message, Name};
 use serde_json::Value;
-use tenon_model::{AccessLog, AccessLogFormat};
+use tenon_model::{AccessLog, AccessLogFormat, FileSink};
 
 use crate::output::Module;
 use crate::proto::{Any, core, inline_string, matches, route};
@@ -20,15 +20,15 @@ use crate::wire::{self, Struct, any_bytes};
 pub(crate) fn translate(logs: &[AccessLog], module: &Module) -> Vec<EnvoyAccessLog> {
     logs.iter()
         .flat_map(|log| match module {
-            Module::So(_) => vec![file(&log.path, &log.format, None)],
+            Module::So(_) => vec![file(&log.file_sink, None)],
             Module::Wasm(_) => {
-                let always = without(&log.format, is_only_ours);
-                let format = without(&log.format, is_secret);
-                match format == always {
-                    true => vec![file(&log.path, &always, None)],
+                let always = without(&log.file_sink, is_only_ours);
+                let unsigned = without(&log.file_sink, is_secret);
+                match unsigned == always {
+                    true => vec![file(&always, None)],
                     false => vec![
-                        file(&log.path, &always, Some(signed(false))),
-                        file(&log.path, &format, Some(signed(true))),
+                        file(&always, Some(signed(false))),
+                        file(&unsigned, Some(signed(true))),
                     ],
                 }
             }
@@ -36,11 +36,11 @@ pub(crate) fn translate(logs: &[AccessLog], module: &Module) -> Vec<EnvoyAccessL
         .collect()
 }
 
-fn file(path: &str, format: &AccessLogFormat, filter: Option<AccessLogFilter>) -> EnvoyAccessLog {
+fn file(sink: &FileSink, filter: Option<AccessLogFilter>) -> EnvoyAccessLog {
     EnvoyAccessLog {
         name: "envoy.access_loggers.file".to_owned(),
         filter,
-        config_type: Some(ConfigType::TypedConfig(file_log(path, format))),
+        config_type: Some(ConfigType::TypedConfig(file_log(sink))),
     }
 }
 
@@ -62,16 +62,19 @@ fn signed(signed: bool) -> AccessLogFilter {
     }
 }
 
-/// The format without some headers.
-fn without(format: &AccessLogFormat, hidden: fn(&str) -> bool) -> AccessLogFormat {
-    match format {
-        AccessLogFormat::Default => AccessLogFormat::Default,
+/// The same without some headers.
+fn without(sink: &FileSink, hidden: fn(&str) -> bool) -> FileSink {
+    let format = sink.format.as_ref().map(|format| match format {
         AccessLogFormat::Text(text) => AccessLogFormat::Text(hide(text, hidden)),
         AccessLogFormat::Json(map) => {
             let mut map = map.clone();
             map.values_mut().for_each(|value| hide_in(value, hidden));
             AccessLogFormat::Json(map)
         }
+    });
+    FileSink {
+        path: sink.path.clone(),
+        format,
     }
 }
 
@@ -131,19 +134,20 @@ fn is_only_ours(name: &str) -> bool {
     name == "x-serverless-authorization"
 }
 
-fn file_log(path: &str, format: &AccessLogFormat) -> Any {
+fn file_log(sink: &FileSink) -> Any {
     /// `FileAccessLog.log_format`
     const LOG_FORMAT: u32 = 5;
     /// `SubstitutionFormatString.json_format`
     const JSON_FORMAT: u32 = 2;
     let mut bytes = FileAccessLog {
-        path: path.to_owned(),
+        path: sink.path.clone(),
         ..FileAccessLog::default()
     }
     .encode_to_vec();
-    let format = match format {
-        AccessLogFormat::Default => None,
-        AccessLogFormat::Text(text) => Some(
+    let format = match &sink.format {
+        None => None,
+        Some(AccessLogFormat::Text(text)) if text.is_empty() => None,
+        Some(AccessLogFormat::Text(text)) => Some(
             core::SubstitutionFormatString {
                 format: inline_string(text)
                     .map(core::substitution_format_string::Format::TextFormatSource),
@@ -151,7 +155,7 @@ fn file_log(path: &str, format: &AccessLogFormat) -> Any {
             }
             .encode_to_vec(),
         ),
-        AccessLogFormat::Json(map) => {
+        Some(AccessLogFormat::Json(map)) => {
             let mut format = Vec::new();
             wire::append(&mut format, JSON_FORMAT, &Struct::from(map).encode_to_vec());
             Some(format)

@@ -1,21 +1,22 @@
 //! An upstream as cluster.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use prost::Message;
 use tenon_model::{
-    DnsLookupFamily, Kind, ObjectKey, ObjectRef, Problem, Secret, Settings, Spec, SslCertificates,
-    Upstream, UpstreamSsl, UpstreamType,
+    DnsLookupFamily, Kind, Object, ObjectKey, ObjectRef, Problem, ProblemLevel, Secret, Settings,
+    Spec, SslCertificates, Upstream, UpstreamSsl, UpstreamType,
 };
 
-use crate::output::{CredentialSource, Module};
+use crate::output::{CredentialSource, Module, ResourceType};
 use crate::proto::cluster::cluster::{
     ClusterDiscoveryType, DiscoveryType, DnsLookupFamily as EnvoyFamily,
 };
 use crate::proto::{cluster, duration, endpoint, hcm, socket_address, tls as envoy_tls, uint};
 use crate::wire::{self, any};
-use crate::{aws, azure, gcp, names, rest, tls};
+use crate::{aws, azure, gcp, names, rest, rules, tls};
 
 mod balancing;
 mod endpoints;
@@ -45,6 +46,8 @@ pub(crate) struct ClusterForm {
     pub(crate) problems: Vec<Problem>,
     /// The secrets that were looked at.
     pub(crate) reads: BTreeSet<ObjectKey>,
+    /// What the user wrote, where that is not the newest form: the last that Envoy would take.
+    pub(crate) good: Option<Arc<Object>>,
 }
 
 /// Finds secrets.
@@ -163,6 +166,7 @@ pub(crate) fn translate(
             form.credentials_field = "spec.gcp";
         }
     }
+    form.check();
     form
 }
 
@@ -219,6 +223,29 @@ fn base(
 }
 
 impl ClusterForm {
+    /// Whether it can be served.
+    pub(crate) fn is_good(&self) -> bool {
+        self.problems
+            .iter()
+            .all(|it| it.level == ProblemLevel::Warning)
+    }
+
+    /// Finds out what Envoy would refuse.
+    fn check(&mut self) {
+        let kinds = [
+            (ResourceType::Cluster, &self.clusters),
+            (ResourceType::Listener, &self.listeners),
+        ];
+        for (kind, resources) in kinds {
+            for bytes in resources.values() {
+                if let Err(violation) = rules::check(kind.message(), bytes) {
+                    let problem = Problem::error("spec", violation.to_string());
+                    self.problems.push(problem);
+                }
+            }
+        }
+    }
+
     /// Completes a cluster with what all have, and adds it, and what it needs.
     fn add(
         &mut self,

@@ -11,13 +11,16 @@ use crate::output::{
 };
 use crate::route::Upstreams;
 use crate::virtual_host::VirtualHostForm;
+use tables::{SelectorIndex, TableIndex};
 
 mod anew;
 mod clusters;
+mod host_table;
 mod hosts;
 mod listeners;
 mod resources;
 mod statuses;
+mod tables;
 
 /// The proxy of a folder without a Gateway.
 const DEFAULT_PROXY: &str = "gateway-proxy";
@@ -33,12 +36,17 @@ pub struct Translator {
     hosts: BTreeMap<ObjectKey, HostUnit>,
     /// Which clusters looked at a secret.
     readers_of_secrets: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
-    /// Which virtual hosts looked at an upstream.
-    readers_of_upstreams: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
+    /// Which virtual hosts looked at an upstream or a table.
+    readers: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
+    /// Which virtual hosts looked for tables.
+    selectors: SelectorIndex,
+    tables: TableIndex,
+    /// The last forms of tables that were good wherever they are delegated to.
+    good_tables: BTreeMap<ObjectKey, Arc<Object>>,
     /// Which upstreams use a generic secret.
     users_of_credentials: BTreeMap<String, BTreeSet<ObjectKey>>,
     proxies: BTreeSet<ProxyName>,
-    listeners: Listeners,
+    listeners: listeners::Listeners,
     resources: BTreeMap<ResourceId, Arc<Resource>>,
     verdicts: BTreeMap<ResourceId, String>,
     credentials: BTreeMap<String, CredentialSource>,
@@ -68,17 +76,6 @@ struct HostUnit {
     good: Option<(Arc<Object>, VirtualHostForm)>,
 }
 
-/// What the gateways come to.
-#[derive(Default)]
-struct Listeners {
-    /// Which virtual services are served where.
-    served: BTreeMap<ObjectKey, BTreeSet<ProxyName>>,
-    /// Which gateways are served where.
-    bound: BTreeMap<ObjectKey, BTreeSet<ProxyName>>,
-    /// What is wrong with objects beside each other.
-    problems: BTreeMap<ObjectKey, BTreeSet<Problem>>,
-}
-
 /// What one `apply` has still to look at, and what it tells.
 #[derive(Default)]
 struct Work {
@@ -88,7 +85,12 @@ struct Work {
     credentials: BTreeSet<String>,
     /// TLS secrets whose resources may change.
     secrets: BTreeSet<ObjectKey>,
+    /// Tables whose newest forms may be good now.
+    tables: BTreeSet<ObjectKey>,
+    /// Gateways changed.
     listeners: bool,
+    /// Virtual hosts that changed in the tables that they are in.
+    in_tables: BTreeSet<ObjectKey>,
     statuses: BTreeSet<ObjectKey>,
     update: Update,
 }
@@ -102,10 +104,13 @@ impl Translator {
             clusters: BTreeMap::new(),
             hosts: BTreeMap::new(),
             readers_of_secrets: BTreeMap::new(),
-            readers_of_upstreams: BTreeMap::new(),
+            readers: BTreeMap::new(),
+            selectors: SelectorIndex::default(),
+            tables: TableIndex::default(),
+            good_tables: BTreeMap::new(),
             users_of_credentials: BTreeMap::new(),
             proxies: BTreeSet::new(),
-            listeners: Listeners::default(),
+            listeners: listeners::Listeners::default(),
             resources: BTreeMap::new(),
             verdicts: BTreeMap::new(),
             credentials: BTreeMap::new(),
@@ -141,9 +146,13 @@ impl Translator {
         for key in std::mem::take(&mut work.hosts) {
             self.derive_host(key, work);
         }
+        for key in std::mem::take(&mut work.tables) {
+            self.remember_table(key);
+        }
         if std::mem::take(&mut work.listeners) {
             self.derive_listeners(work);
         }
+        self.derive_host_tables(work);
         for key in std::mem::take(&mut work.statuses) {
             self.derive_status(key, work);
         }
@@ -154,7 +163,13 @@ impl Translator {
             Change::Upsert(object) => {
                 let key = object.key.clone();
                 self.mark_appearance(&key, true, work);
+                self.tables.replace(&key, Some(&object.labels));
                 let entry = self.objects.0.entry(key.clone()).or_default();
+                let labels = entry.object.as_ref().map(|object| &object.labels);
+                // Gateways select by labels.
+                if labels.is_some_and(|labels| *labels != object.labels) {
+                    work.in_tables.insert(key.clone());
+                }
                 entry.object = Some(object);
                 entry.rejected.clear();
                 self.mark(key, work);
@@ -167,6 +182,7 @@ impl Translator {
             }
             Change::Delete(key) => {
                 self.mark_appearance(&key, false, work);
+                self.tables.replace(&key, None);
                 self.objects.0.remove(&key);
                 self.mark(key, work);
             }
@@ -197,8 +213,9 @@ impl Translator {
 
     /// Gateways warn of virtual services that are not there, whatever those come to.
     fn mark_appearance(&self, key: &ObjectKey, there: bool, work: &mut Work) {
-        work.listeners |=
-            key.kind == Kind::VirtualService && self.objects.0.contains_key(key) != there;
+        work.listeners |= key.kind == Kind::VirtualService
+            && self.objects.0.contains_key(key) != there
+            && self.listeners.names(key);
     }
 
     /// What has to be looked at again when an object changed.
@@ -219,9 +236,19 @@ impl Translator {
             }
             Kind::Upstream => {
                 work.clusters.insert(key.clone());
-                if let Some(readers) = self.readers_of_upstreams.get(&key) {
+                if let Some(readers) = self.readers.get(&key) {
                     work.hosts.extend(readers.iter().cloned());
                 }
+            }
+            Kind::RouteTable => {
+                if let Some(readers) = self.readers.get(&key) {
+                    work.hosts.extend(readers.iter().cloned());
+                }
+                if let Some(object) = self.objects.object(&key) {
+                    let found = self.selectors.readers(&key.namespace, &object.labels);
+                    work.hosts.extend(found);
+                }
+                work.tables.insert(key.clone());
             }
             Kind::VirtualService => {
                 work.hosts.insert(key.clone());
@@ -234,7 +261,11 @@ impl Translator {
 impl Upstreams for Translator {
     fn upstream(&self, reference: &ObjectRef) -> Result<&Upstream, String> {
         let key = reference.key(Kind::Upstream);
-        match self.objects.spec(&key) {
+        let spec = match self.clusters.get(&key) {
+            Some(form) if !form.is_good() => form.good.as_ref().map(|good| &good.spec),
+            _ => self.objects.spec(&key),
+        };
+        match spec {
             Some(Spec::Upstream(upstream)) => Ok(upstream),
             _ if self.objects.0.contains_key(&key) => Err(format!(
                 "upstream {reference} is rejected; its status says why"
@@ -249,12 +280,22 @@ impl Upstreams for Translator {
 }
 
 impl Objects {
+    fn object(&self, key: &ObjectKey) -> Option<&Arc<Object>> {
+        self.0.get(key)?.object.as_ref()
+    }
+
     fn spec(&self, key: &ObjectKey) -> Option<&Spec> {
-        self.0.get(key)?.object.as_ref().map(|object| &object.spec)
+        self.object(key).map(|object| &object.spec)
     }
 
     fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (&ObjectKey, &Entry)> {
-        self.0.iter().filter(move |(key, _)| key.kind == kind)
+        let first = ObjectKey {
+            kind,
+            namespace: String::new(),
+            name: String::new(),
+        };
+        let from = self.0.range(first..);
+        from.take_while(move |(key, _)| key.kind == kind)
     }
 }
 
@@ -268,15 +309,6 @@ impl Secrets for Objects {
             Some(Spec::Settings(settings)) => settings.clone(),
             _ => Settings::default(),
         }
-    }
-}
-
-impl Listeners {
-    fn problem(&mut self, key: &ObjectKey, problem: Problem) {
-        self.problems
-            .entry(key.clone())
-            .or_default()
-            .insert(problem);
     }
 }
 

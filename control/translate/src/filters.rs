@@ -7,9 +7,6 @@ use envoy_types::pb::envoy::config::common::mutation_rules::v3::header_mutation:
     Action, RemoveOnMatch,
 };
 use envoy_types::pb::envoy::extensions::dynamic_modules::v3::DynamicModuleConfig;
-use envoy_types::pb::envoy::extensions::filters::common::set_filter_state::v3::{
-    FilterStateValue, filter_state_value,
-};
 use envoy_types::pb::envoy::extensions::filters::http::credential_injector::v3::CredentialInjector;
 use envoy_types::pb::envoy::extensions::filters::http::dynamic_modules::v3::DynamicModuleFilter;
 use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::{
@@ -17,7 +14,6 @@ use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::{
 };
 use envoy_types::pb::envoy::extensions::filters::http::lua::v3::Lua;
 use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
-use envoy_types::pb::envoy::extensions::filters::http::set_filter_state::v3::Config as SetFilterState;
 use envoy_types::pb::envoy::extensions::filters::http::upstream_codec::v3::UpstreamCodec;
 use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
 use envoy_types::pb::envoy::extensions::http::injected_credentials::generic::v3::Generic;
@@ -26,14 +22,15 @@ use envoy_types::pb::envoy::extensions::wasm::v3::{
 };
 use envoy_types::pb::google::protobuf::StringValue;
 use serde_json::{Value, json};
-use tenon_contract::transform::{DESTINATION_STATE, Stage, TRANSFORM_FILTER, TransformConfig};
 use tenon_contract::{FUNCTION_FILTER, FunctionConfig, SECRET_HEADER, UpstreamConfig};
 
+use crate::http_filters::Chain;
 use crate::json::to_config;
 use crate::output::Module;
 use crate::proto::{
     Any, ads, boolean, core, duration, hcm, inline_string, local_file, matches, route, tls,
 };
+use crate::transforms;
 use crate::virtual_host::Needs;
 use crate::wire::any;
 
@@ -119,68 +116,18 @@ pub fn listener_filter(module: &Module) -> Option<Value> {
 /// With the `.so` it is the guard. The `.wasm` has none: it could not reach the request's headers any more, and a trap
 /// would fail the whole listener; what it has instead shows its story, which it can only leave in filter state.
 ///
-/// Transformations go first, because what they change is what all others see, and because they then see the client's
-/// request again when the response comes.
+/// The rest stands in Gloo's order, and is off as well, until a route switches it on.
 pub(crate) fn of_listener(module: &Module, logged: bool, needs: &Needs) -> Vec<hcm::HttpFilter> {
     let own = hcm::HttpFilter {
         name: if logged { FUNCTION_FILTER } else { UNLOGGED }.to_owned(),
         ..own_of_listener(module)
     };
-    let destinations = needs
-        .destinations
-        .then(|| filter(DESTINATION_STATE, any(&SetFilterState::default())));
-    let transforms = needs.stages.iter().map(|stage| transform(module, *stage));
+    let mut chain = Chain::default();
+    chain.put_native(&needs.filters);
+    transforms::put(&mut chain, module, needs);
     let router = filter("envoy.filters.http.router", any(&Router::default()));
-    destinations
-        .into_iter()
-        .chain(transforms)
-        .chain([forged_responses(), own, router])
-        .collect()
-}
-
-/// Has a weighted route tell which destination it chose, for transformations of destinations.
-pub(crate) fn tell_destinations(of: &mut route::Route) {
-    use route::route::Action;
-    use route::route_action::ClusterSpecifier;
-    let Some(Action::Route(action)) = &mut of.action else {
-        return;
-    };
-    let Some(ClusterSpecifier::WeightedClusters(weighted)) = &mut action.cluster_specifier else {
-        return;
-    };
-    for (number, cluster) in weighted.clusters.iter_mut().enumerate() {
-        let config = SetFilterState {
-            on_request_headers: vec![FilterStateValue {
-                key: Some(filter_state_value::Key::ObjectKey(
-                    DESTINATION_STATE.to_owned(),
-                )),
-                factory_key: "envoy.string".to_owned(),
-                value: Some(filter_state_value::Value::FormatString(
-                    core::SubstitutionFormatString {
-                        format: inline_string(number.to_string())
-                            .map(core::substitution_format_string::Format::TextFormatSource),
-                        ..core::SubstitutionFormatString::default()
-                    },
-                )),
-                ..FilterStateValue::default()
-            }],
-            ..SetFilterState::default()
-        };
-        cluster
-            .typed_per_filter_config
-            .insert(DESTINATION_STATE.to_owned(), any(&config));
-    }
-}
-
-/// Applies what routes transform in a stage.
-fn transform(module: &Module, stage: Stage) -> hcm::HttpFilter {
-    let name = match stage {
-        Stage::Early => "tenon.transform.early",
-        Stage::Regular => "tenon.transform.regular",
-        Stage::PostRouting => "tenon.transform.post_routing",
-    };
-    let config = TransformConfig::stage(stage).to_json();
-    filter(name, hosted(module, TRANSFORM_FILTER, name, config))
+    let last = [forged_responses(), own, router];
+    chain.into_filters().chain(last).collect()
 }
 
 fn own_of_listener(module: &Module) -> hcm::HttpFilter {
@@ -188,9 +135,14 @@ fn own_of_listener(module: &Module) -> hcm::HttpFilter {
         Module::So(_) => function(module, &FunctionConfig::Guard {}),
         Module::Wasm(_) => lua(FUNCTION_FILTER, SHOW_THE_STORY),
     };
+    off(own)
+}
+
+/// A filter that does nothing until a route switches it [`on`].
+pub(crate) fn off(filter: hcm::HttpFilter) -> hcm::HttpFilter {
     hcm::HttpFilter {
         disabled: true,
-        ..own
+        ..filter
     }
 }
 
@@ -268,7 +220,7 @@ pub(crate) fn guard_on(shown: bool) -> impl Iterator<Item = (String, Any)> {
 }
 
 /// Switches a filter on.
-fn on() -> Any {
+pub(crate) fn on() -> Any {
     any(&route::FilterConfig {
         // Envoy refuses none ("Empty route/virtual host per filter configuration"); an empty one means "on".
         config: Some(Any::default()),
@@ -276,7 +228,7 @@ fn on() -> Any {
     })
 }
 
-fn filter(name: &str, config: Any) -> hcm::HttpFilter {
+pub(crate) fn filter(name: &str, config: Any) -> hcm::HttpFilter {
     hcm::HttpFilter {
         name: name.to_owned(),
         config_type: Some(hcm::http_filter::ConfigType::TypedConfig(config)),
@@ -290,7 +242,7 @@ fn function(module: &Module, config: &FunctionConfig) -> hcm::HttpFilter {
 }
 
 /// A filter in its host. `name` is this instance's.
-fn hosted(module: &Module, kind: &str, name: &str, config: String) -> Any {
+pub(crate) fn hosted(module: &Module, kind: &str, name: &str, config: String) -> Any {
     let config = Some(any(&StringValue { value: config }));
     match module {
         Module::So(path) => any(&DynamicModuleFilter {

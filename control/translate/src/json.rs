@@ -16,7 +16,7 @@ use crate::wire::any_bytes;
 const REDACTED: &str = "[redacted]";
 
 /// Cut out of what `envoy-types` ships by `examples/descriptors.rs`.
-static DESCRIPTORS: LazyLock<Option<DescriptorPool>> = LazyLock::new(|| {
+pub(crate) static DESCRIPTORS: LazyLock<Option<DescriptorPool>> = LazyLock::new(|| {
     DescriptorPool::decode(include_bytes!("json/descriptors.bin").as_slice()).ok()
 });
 

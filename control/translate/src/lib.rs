@@ -13,19 +13,28 @@ mod cluster;
 mod engine;
 mod filters;
 mod gcp;
+mod http_filters;
+mod inherit;
 mod json;
 mod listener;
 mod matcher;
+mod moves;
 mod names;
+mod options;
 mod output;
+mod piece;
 mod proto;
 mod provider;
 mod rest;
 mod retries;
 mod route;
+mod route_table;
+mod rules;
 mod secret;
 mod status;
 mod tls;
+mod transforms;
+mod tree;
 mod virtual_host;
 mod wire;
 
@@ -36,3 +45,4 @@ pub use output::{
     Change, CredentialSource, Module, ProxyName, Resource, ResourceId, ResourceType, State, Status,
     StatusMessage, TranslatorOptions, Update,
 };
+pub use transforms::transform_filter;

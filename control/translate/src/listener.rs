@@ -1,93 +1,42 @@
-//! A gateway as listener and route table.
+//! A gateway as listener.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use bytes::Bytes;
 use envoy_types::pb::envoy::config::common::mutation_rules::v3 as mutation;
 use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation::v3::HeaderMutation;
 use prost::Message;
 use tenon_contract::HEADER_PREFIX;
-use tenon_model::{Gateway, ObjectKey, Problem};
+use tenon_model::Gateway;
 
 use crate::output::Module;
+use crate::proto::hcm::http_connection_manager::RouteSpecifier;
 use crate::proto::{
-    BUFFER_LIMIT, ads, boolean, core, hcm, listener, route, socket_address, starts_with, uint,
+    BUFFER_LIMIT, ads, boolean, core, hcm, listener, socket_address, starts_with, uint,
 };
-use crate::virtual_host::{Needs, VirtualHostForm};
-use crate::wire::{self, any};
-use crate::{access_log, filters, names};
+use crate::virtual_host::Needs;
+use crate::wire::any;
+use crate::{access_log, filters, names, route_table};
 
-/// `RouteConfiguration.virtual_hosts`
-const VIRTUAL_HOSTS: u32 = 2;
-
-/// The route tables of a gateway, by name. One for now; a large one can be cut in pieces here.
-pub(crate) struct RouteTables {
-    pub(crate) tables: BTreeMap<String, Bytes>,
-    /// The virtual services that are served.
-    pub(crate) served: BTreeSet<ObjectKey>,
-    /// What is wrong with them beside each other.
-    pub(crate) problems: Vec<(ObjectKey, Problem)>,
-}
-
-/// Puts the virtual hosts of a gateway together, in the order of their keys: of two that ask for the same domain the
-/// first gets it, because Envoy would refuse the whole table.
-pub(crate) fn route_tables<'a>(
-    listener: &str,
-    hosts: impl Iterator<Item = (&'a ObjectKey, &'a VirtualHostForm)>,
-) -> RouteTables {
-    let name = names::route_table(listener);
-    let mut bytes = route::RouteConfiguration {
-        name: name.clone(),
-        ..route::RouteConfiguration::default()
-    }
-    .encode_to_vec();
-    let mut owners: BTreeMap<&str, &ObjectKey> = BTreeMap::new();
-    let mut served = BTreeSet::new();
-    let mut problems = Vec::new();
-    let mut encoded = Vec::new();
-    for (key, host) in hosts {
-        let mut domains = Vec::new();
-        for (index, domain) in host.domains.iter().enumerate() {
-            match owners.get(domain.as_str()) {
-                None => {
-                    owners.insert(domain, key);
-                    domains.push(domain.as_str());
-                }
-                Some(owner) => {
-                    let text = format!(
-                        "domain {domain:?} is served by VirtualService {}/{} already",
-                        owner.namespace, owner.name
-                    );
-                    let field = format!("spec.virtualHost.domains[{index}]");
-                    problems.push((key.clone(), Problem::error(field, text)));
-                }
-            }
-        }
-        if domains.is_empty() {
-            continue;
-        }
-        encoded.clear();
-        host.encode(domains.into_iter(), &mut encoded);
-        wire::append(&mut bytes, VIRTUAL_HOSTS, &encoded);
-        served.insert(key.clone());
-    }
-    RouteTables {
-        tables: BTreeMap::from([(name, bytes.into())]),
-        served,
-        problems,
-    }
-}
-
-pub(crate) fn translate(name: &str, gateway: &Gateway, module: &Module, needs: &Needs) -> Vec<u8> {
+/// The listener of a gateway; `in_parts`: whether its route table is cut into parts.
+pub(crate) fn translate(
+    name: &str,
+    gateway: &Gateway,
+    module: &Module,
+    needs: &Needs,
+    in_parts: bool,
+) -> Vec<u8> {
+    let logs = &gateway.options.access_logging_service.access_log;
+    let table = names::route_table(name);
+    let mut early = vec![forged_headers()];
+    early.extend(in_parts.then(|| route_table::scope_of_request(module, &table)));
     let manager = hcm::HttpConnectionManager {
         stat_prefix: "http".to_owned(),
-        route_specifier: Some(hcm::http_connection_manager::RouteSpecifier::Rds(
-            hcm::Rds {
+        route_specifier: Some(match in_parts {
+            true => RouteSpecifier::ScopedRoutes(route_table::scoped(table)),
+            false => RouteSpecifier::Rds(hcm::Rds {
                 config_source: ads(),
-                route_config_name: names::route_table(name),
-            },
-        )),
-        http_filters: filters::of_listener(module, !gateway.access_logs.is_empty(), needs),
+                route_config_name: table,
+            }),
+        }),
+        http_filters: filters::of_listener(module, !logs.is_empty(), needs),
         use_remote_address: boolean(true),
         normalize_path: boolean(true),
         // Gloo allows them by default.
@@ -95,8 +44,8 @@ pub(crate) fn translate(name: &str, gateway: &Gateway, module: &Module, needs: &
             upgrade_type: "websocket".to_owned(),
             ..hcm::http_connection_manager::UpgradeConfig::default()
         }],
-        early_header_mutation_extensions: vec![forged_headers()],
-        access_log: access_log::translate(&gateway.access_logs, module),
+        early_header_mutation_extensions: early,
+        access_log: access_log::translate(logs, module),
         ..hcm::HttpConnectionManager::default()
     };
     let filter = listener::Filter {

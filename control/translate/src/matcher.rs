@@ -4,7 +4,7 @@ use tenon_model::{HeaderMatcher, Matcher, PathMatcher, QueryMatcher, ValueMatche
 
 use crate::proto::route::header_matcher::HeaderMatchSpecifier;
 use crate::proto::route::query_parameter_matcher::QueryParameterMatchSpecifier;
-use crate::proto::route::route_match::PathSpecifier;
+use crate::proto::route::route_match::{ConnectMatcher, PathSpecifier};
 use crate::proto::{boolean, exactly, matches, regex, route};
 
 pub(crate) fn translate(matcher: &Matcher) -> route::RouteMatch {
@@ -20,13 +20,16 @@ pub(crate) fn translate(matcher: &Matcher) -> route::RouteMatch {
     }
     route::RouteMatch {
         path_specifier: Some(match &matcher.path {
-            PathMatcher::Prefix(prefix) => PathSpecifier::Prefix(prefix.clone()),
-            PathMatcher::Exact(path) => PathSpecifier::Path(path.clone()),
-            PathMatcher::Regex(pattern) => PathSpecifier::SafeRegex(regex(pattern)),
+            Some(PathMatcher::Prefix(prefix)) => PathSpecifier::Prefix(prefix.clone()),
+            Some(PathMatcher::Exact(path)) => PathSpecifier::Path(path.clone()),
+            Some(PathMatcher::Regex(pattern)) => PathSpecifier::SafeRegex(regex(pattern)),
+            Some(PathMatcher::Connect) => PathSpecifier::ConnectMatcher(ConnectMatcher::default()),
+            // Of a route that delegates and cannot be used.
+            None => PathSpecifier::Prefix("/".to_owned()),
         }),
         // Expressions say themselves whether case matters.
         case_sensitive: match (&matcher.path, matcher.case_sensitive) {
-            (PathMatcher::Prefix(_) | PathMatcher::Exact(_), false) => boolean(false),
+            (Some(PathMatcher::Prefix(_) | PathMatcher::Exact(_)), false) => boolean(false),
             _ => None,
         },
         headers,

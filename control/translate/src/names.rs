@@ -43,6 +43,11 @@ pub(crate) fn route_table(listener: &str) -> String {
     format!("{listener}-routes")
 }
 
+/// A part of a route table that is cut into buckets, and the scope that leads there.
+pub(crate) fn route_table_part(listener: &str, bucket: u16) -> String {
+    format!("{}-{bucket:02x}", route_table(listener))
+}
+
 pub(crate) fn tls_certificate(secret: &ObjectRef) -> String {
     format!("tls_{}_{}", secret.namespace, secret.name)
 }

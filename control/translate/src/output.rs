@@ -143,6 +143,14 @@ pub struct TranslatorOptions {
     pub module: Module,
     /// Where the default Gateway binds, in a folder without any.
     pub default_bind: SocketAddr,
+    /// With more virtual hosts than this, a route table is cut into parts ([`TranslatorOptions::PARTS_ABOVE`]); with the
+    /// `.wasm` it never is.
+    pub parts_above: usize,
+}
+
+impl TranslatorOptions {
+    /// Never, until the filters can say which part a request is for.
+    pub const PARTS_ABOVE: usize = usize::MAX;
 }
 
 /// Which host carries the filters, and the path of its file.

@@ -7,6 +7,7 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{
     regex_matcher::{EngineType, GoogleRe2},
     string_matcher::MatchPattern,
 };
+use envoy_types::pb::envoy::r#type::v3::{FractionalPercent, fractional_percent::DenominatorType};
 use envoy_types::pb::google::protobuf;
 
 pub(crate) use envoy_types::pb::envoy::config::cluster::v3 as cluster;
@@ -28,6 +29,16 @@ pub(crate) fn boolean(value: bool) -> Option<protobuf::BoolValue> {
 
 pub(crate) fn uint(value: u32) -> protobuf::UInt32Value {
     protobuf::UInt32Value { value }
+}
+
+/// Of so many percent, to a ten-thousandth of one.
+pub(crate) fn percent(percent: f64) -> FractionalPercent {
+    // The model has it from 0 to 100.
+    let millionths = (percent * 10_000.0).round().clamp(0.0, 1_000_000.0);
+    FractionalPercent {
+        numerator: millionths as u32,
+        denominator: DenominatorType::Million.into(),
+    }
 }
 
 pub(crate) fn duration(duration: Duration) -> protobuf::Duration {

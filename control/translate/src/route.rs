@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use envoy_types::pb::envoy::r#type::matcher::v3::RegexMatchAndSubstitute;
-use envoy_types::pb::envoy::r#type::v3::{FractionalPercent, fractional_percent::DenominatorType};
 use tenon_contract::{CALL_HEADER, CALL_KEY, CallConfig, CallTarget, ERROR_HEADER};
 use tenon_model::{
     Action, Destination, DestinationSpec, FunctionMatcher, GcpDestination, HeaderManipulation,
@@ -24,10 +23,10 @@ use crate::proto::route::route_action::{
 };
 use crate::proto::route::weighted_cluster::ClusterWeight;
 use crate::proto::{
-    Any, BUFFER_LIMIT, boolean, core, duration, header, inline_string, regex, route, uint,
+    Any, BUFFER_LIMIT, boolean, core, duration, header, inline_string, percent, regex, route, uint,
 };
 use crate::retries::retry_policy;
-use crate::{azure, call, filters, gcp, names, rest};
+use crate::{azure, call, filters, gcp, names, options, rest};
 
 /// Finds upstreams.
 pub(crate) trait Upstreams {
@@ -101,7 +100,7 @@ impl<U: Upstreams> Routes<'_, U> {
                     to.upstream
                 ),
             );
-            return vec![self.broken()];
+            return vec![broken(self.key)];
         }
         let keep_authorization = match &to.spec {
             Some(DestinationSpec::Gcp(asked)) => asked.keep_authorization,
@@ -140,6 +139,7 @@ impl<U: Upstreams> Routes<'_, U> {
                 }
             };
             form.only = found.only;
+            form.per_filter.extend(options::of_route(&from.options));
             forms.push(form);
         }
         // What is wrong with one is wrong with all.
@@ -162,10 +162,12 @@ impl<U: Upstreams> Routes<'_, U> {
                 });
                 Some(self.plain(from, action))
             }
+            // Its tables' routes stand in its place.
+            Action::Delegate(_) => None,
         };
         match form {
             Some(form) if self.errors() == errors_before => form,
-            _ => self.broken(),
+            _ => broken(self.key),
         }
     }
 
@@ -177,7 +179,7 @@ impl<U: Upstreams> Routes<'_, U> {
         errors.count()
     }
 
-    fn error(&mut self, field: String, text: impl Into<String>) {
+    pub(crate) fn error(&mut self, field: String, text: impl Into<String>) {
         self.problems.push(Problem::error(field, text));
     }
 
@@ -437,19 +439,16 @@ impl<U: Upstreams> Routes<'_, U> {
         RouteForm {
             route,
             calls: BTreeMap::new(),
-            per_filter: BTreeMap::new(),
+            per_filter: options::of_route(&from.options),
             only: Vec::new(),
         }
     }
+}
 
-    /// Answers for a route that cannot be served.
-    pub(crate) fn broken(&self) -> RouteForm {
-        let message = format!(
-            "this route is not valid; the status of {} says why",
-            self.key
-        );
-        local_error(500, "invalid_route", &message)
-    }
+/// Answers for a route that cannot be served.
+pub(crate) fn broken(key: &ObjectKey) -> RouteForm {
+    let message = format!("this route is not valid; the status of {key} says why");
+    local_error(500, "invalid_route", &message)
 }
 
 /// Answers for requests that no function is for.
@@ -516,17 +515,10 @@ fn outlast(action: &mut route::RouteAction, call: &CallConfig) {
 const LONGEST_CALL: Duration = Duration::from_secs(900);
 
 fn mirror(shadowing: &Shadowing) -> RequestMirrorPolicy {
-    // The model has it from 0 to 100.
-    let millionths = (shadowing.percentage * 10_000.0)
-        .round()
-        .clamp(0.0, 1_000_000.0);
     RequestMirrorPolicy {
         cluster: names::cluster_of(&shadowing.upstream),
         runtime_fraction: Some(core::RuntimeFractionalPercent {
-            default_value: Some(FractionalPercent {
-                numerator: millionths as u32,
-                denominator: DenominatorType::Million.into(),
-            }),
+            default_value: Some(percent(shadowing.percentage)),
             ..core::RuntimeFractionalPercent::default()
         }),
         ..RequestMirrorPolicy::default()

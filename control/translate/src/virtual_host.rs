@@ -1,37 +1,27 @@
 //! A virtual service as virtual host, encoded once and put into each route table that serves it.
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use bytes::Bytes;
 use prost::Message;
-use tenon_contract::transform::{RouteTransformations, Stage, Stages, TRANSFORM_KEY};
-use tenon_contract::{NAMESPACE, Sorted};
-use tenon_model::{
-    Action, HeaderManipulation, Kind, ObjectKey, ObjectRef, Problem, ProblemLevel, Route, Settings,
-    Transformations, Upstream, VirtualHostOptions, VirtualService, WeightedDestination,
-};
+use tenon_model::{ObjectKey, Problem, ProblemLevel, Selector, VirtualService};
 
+use crate::names;
+use crate::piece::{self, Piece};
 use crate::proto::route;
 use crate::retries::retry_policy;
-use crate::route::{Routes, Upstreams, to_add};
-use crate::wire::{self, Metadata, PerFilter};
-use crate::{filters, matcher, names};
+use crate::route::{Upstreams, to_add};
+use crate::tree::{Tables, Tree};
+use crate::wire;
+
+pub(crate) use crate::piece::Needs;
 
 /// `VirtualHost.domains`
 const DOMAINS: u32 = 2;
-/// `VirtualHost.routes`
-const ROUTES: u32 = 3;
-/// `Route.metadata`
-const METADATA: u32 = 4;
 
-/// The filters of a listener that some route needs: others do not pay for them.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Needs {
-    /// The stages in which a route transforms.
-    pub(crate) stages: BTreeSet<Stage>,
-    /// A route transforms by destination.
-    pub(crate) destinations: bool,
-}
+/// What tables came to, by the way to them: kept in case that they break.
+pub(crate) type Kept = BTreeMap<String, Vec<Arc<Piece>>>;
 
 /// What a virtual service comes to.
 #[derive(Clone, PartialEq, Default)]
@@ -39,18 +29,27 @@ pub(crate) struct VirtualHostForm {
     /// The domains that it asks for.
     pub(crate) domains: Vec<String>,
     /// The encoded virtual host, without domains.
-    body: Vec<u8>,
+    pub(crate) body: Bytes,
     /// The filters that some route needs.
     pub(crate) needs: Needs,
-    /// What is wrong or worth a warning.
+    /// What is wrong or worth a warning in the virtual service.
     pub(crate) problems: Vec<Problem>,
-    /// The upstreams that were looked at.
+    /// What is in the tables that it delegates to.
+    pub(crate) problems_of_tables: BTreeMap<ObjectKey, Vec<Problem>>,
+    /// The tables that it delegates to, and whether each is good in its newest form.
+    pub(crate) tables: BTreeMap<ObjectKey, bool>,
+    /// What was looked at.
     pub(crate) reads: BTreeSet<ObjectKey>,
+    /// Which tables were looked for.
+    pub(crate) selectors: BTreeSet<Selector>,
     /// Something that it refers to is missing: a later change may complete it.
     pub(crate) incomplete: bool,
+    /// What good tables came to.
+    pub(crate) kept: Kept,
 }
 
 impl VirtualHostForm {
+    /// Whether the virtual service is good, whatever its tables are.
     pub(crate) fn is_good(&self) -> bool {
         self.problems
             .iter()
@@ -71,16 +70,13 @@ impl VirtualHostForm {
     }
 }
 
+/// `kept` is what its tables came to before.
 pub(crate) fn translate(
     key: &ObjectKey,
     virtual_service: &VirtualService,
-    upstreams: &impl Upstreams,
+    world: &(impl Upstreams + Tables),
+    kept: &Kept,
 ) -> VirtualHostForm {
-    let seen = Seen {
-        upstreams,
-        reads: RefCell::default(),
-        missing: RefCell::default(),
-    };
     let name = names::virtual_host(key);
     let options = &virtual_service.options;
     let mut body = route::VirtualHost {
@@ -93,151 +89,17 @@ pub(crate) fn translate(
         ..route::VirtualHost::default()
     }
     .encode_to_vec();
-    let mut routes = Routes {
-        key,
-        upstreams: &seen,
-        problems: Vec::new(),
-    };
+    let mut tree = Tree::new(world, options, kept);
+    let mut pieces = tree.virtual_service(key, &virtual_service.routes);
+    piece::let_pass(&mut pieces);
     let mut needs = Needs::default();
-    for (index, from) in virtual_service.routes.iter().enumerate() {
-        let path = format!("spec.virtualHost.routes[{index}]");
-        let own_name = from
-            .name
-            .as_ref()
-            .map(|name| format!("-{name}"))
-            .unwrap_or_default();
-        let forms = routes.translate(&path, from);
-        let own = transformations(from, options, seen.settings());
-        let tells = own.as_ref().is_some_and(|own| !own.destinations.is_empty());
-        needs.destinations |= tells;
-        needs.stages.extend(own.iter().flat_map(used));
-        let transforms = own.map(|own| own.to_json());
-        let several = forms.len() > 1;
-        for (function, mut form) in forms.into_iter().enumerate() {
-            if !form.calls.is_empty() {
-                let shown = answers_with_formatters(&options.headers, from);
-                form.per_filter.extend(filters::guard_on(shown));
-            }
-            let mut texts = std::mem::take(&mut form.calls);
-            texts.extend(
-                transforms
-                    .clone()
-                    .map(|text| (TRANSFORM_KEY.to_owned(), text)),
-            );
-            if tells {
-                filters::tell_destinations(&mut form.route);
-            }
-            let per_filter = PerFilter {
-                configs: std::mem::take(&mut form.per_filter),
-            };
-            let mut behind = per_filter.encode_to_vec();
-            behind.extend(wire::take_weights(&mut form.route));
-            let metadata =
-                (!texts.is_empty()).then(|| Metadata::texts(NAMESPACE, texts).encode_to_vec());
-            let suffix = several.then(|| format!("-function-{function}"));
-            let suffix = suffix.unwrap_or_default();
-            for (number, matches) in from.matchers.iter().enumerate() {
-                form.route.name =
-                    format!("{name}-route-{index}{own_name}-matcher-{number}{suffix}");
-                let mut matches = matcher::translate(matches);
-                matches.headers.extend(form.only.iter().cloned());
-                form.route.r#match = Some(matches);
-                let mut bytes = form.route.encode_to_vec();
-                bytes.extend_from_slice(&behind);
-                if let Some(metadata) = &metadata {
-                    wire::append(&mut bytes, METADATA, metadata);
-                }
-                wire::append(&mut body, ROUTES, &bytes);
-            }
-        }
+    pieces.iter().for_each(|piece| needs.add(piece.needs()));
+    for (number, piece) in pieces.iter().enumerate() {
+        piece.encode((&name, number), &needs, &mut body);
     }
-    let problems = routes.problems;
-    VirtualHostForm {
-        domains: virtual_service.domains.clone(),
-        body,
-        needs,
-        problems,
-        reads: seen.reads.into_inner(),
-        incomplete: seen.missing.into_inner(),
-    }
-}
-
-/// Whether a header that is added to a route's responses is made of something else, which may be the request.
-fn answers_with_formatters(of_host: &HeaderManipulation, route: &Route) -> bool {
-    let weighted = match &route.action {
-        Action::Multi(destinations) => &destinations[..],
-        _ => &[],
-    };
-    [of_host, &route.options.headers]
-        .into_iter()
-        .chain(weighted.iter().map(|to| &to.headers))
-        .flat_map(|headers| &headers.response_add)
-        .any(|header| header.value.contains('%'))
-}
-
-/// What a route transforms, `None` where nothing is.
-fn transformations(
-    route: &Route,
-    of_host: &VirtualHostOptions,
-    settings: Settings,
-) -> Option<RouteTransformations> {
-    let settings = settings.transformations;
-    let own = route.options.transformations.as_ref();
-    let stages = Transformations::below(own, of_host.transformations.as_ref(), settings);
-    let destinations = match &route.action {
-        Action::Multi(destinations) => &destinations[..],
-        _ => &[],
-    };
-    // As Gloo: a destination's take the place of the route's, whatever it says of inheritance.
-    let own = |to: &WeightedDestination| {
-        Transformations::below(to.transformations.as_ref(), None, settings)
-    };
-    let own: Sorted<_, _> = destinations
-        .iter()
-        .enumerate()
-        .filter_map(|(number, to)| Some((number.to_string(), own(to)?)))
-        .collect();
-    let stages = stages.unwrap_or_default();
-    if stages.is_empty() && own.is_empty() {
-        return None;
-    }
-    let mut all = RouteTransformations::new(stages);
-    all.destinations = own;
-    Some(all)
-}
-
-/// The stages of a route and its destinations.
-fn used(all: &RouteTransformations) -> impl Iterator<Item = Stage> {
-    let own = Stages {
-        early: all.early.clone(),
-        regular: all.regular.clone(),
-        post_routing: all.post_routing.clone(),
-    };
-    let destinations = all.destinations.values().flat_map(Stages::used);
-    let used: BTreeSet<Stage> = own.used().chain(destinations).collect();
-    used.into_iter()
-}
-
-/// Remembers what was looked at.
-struct Seen<'a, U> {
-    upstreams: &'a U,
-    reads: RefCell<BTreeSet<ObjectKey>>,
-    missing: RefCell<bool>,
-}
-
-impl<U: Upstreams> Upstreams for Seen<'_, U> {
-    fn upstream(&self, reference: &ObjectRef) -> Result<&Upstream, String> {
-        self.reads
-            .borrow_mut()
-            .insert(reference.key(Kind::Upstream));
-        let found = self.upstreams.upstream(reference);
-        if found.is_err() {
-            self.missing.replace(true);
-        }
-        found
-    }
-
-    fn settings(&self) -> Settings {
-        self.upstreams.settings()
-    }
+    let mut form = tree.into_form(key);
+    form.domains.clone_from(&virtual_service.domains);
+    form.body = body.into();
+    form.needs = needs;
+    form
 }

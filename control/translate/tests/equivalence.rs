@@ -81,9 +81,24 @@ const FORMS: &[Forms] = &[
             "virtualHost: {domains: [NAME.example.com], routes: [{routeAction: {multi: {destinations: [{weight: 1, destination: {upstream: {name: n0}}}, {weight: 2, destination: {upstream: {name: n1}, destinationSpec: {aws: {logicalName: crop}}}}]}}}]}",
             "virtualHost: {domains: [NAME.example.com], routes: [{routeAction: {single: {upstream: {name: n2}}}, options: {stagedTransformations: {early: {requestTransforms: [{requestTransformation: {transformationTemplate: {headers: {x-a: {text: a}}}}}]}}}}]}",
             "virtualHost: {domains: [NAME.example.com], routes: [{directResponseAction: {status: 200}}, {matchers: [{prefix: /x}], routeAction: {single: {upstream: {name: n1}}}, options: {shadowing: {upstream: {name: n2}, percentage: 50}}}]}",
+            "virtualHost: {domains: [NAME.example.com], routes: [{delegateAction: {ref: {name: n0}}}, {matchers: [{prefix: /b}], delegateAction: {selector: {labels: {team: a}}}}]}",
+            "virtualHost: {domains: [n1.example.com], routes: [{matchers: [{prefix: /a}], options: {hostRewrite: example.com}, delegateAction: {selector: {expressions: [{key: team, operator: Exists}]}}}, {directResponseAction: {status: 200}}]}",
             "virtualHost: {domains: [NAME.example.com], routes: [{nonsense: 1}]}",
         ],
         repaired: "virtualHost: {domains: [NAME.example.com], routes: [{directResponseAction: {status: 200}}]}",
+    },
+    Forms {
+        folder: "routetables",
+        namespace: "default",
+        forms: &[
+            "metadata: {labels: {team: a}}\nroutes: [{matchers: [{prefix: /a}], routeAction: {single: {upstream: {name: n0}}}}, {matchers: [{prefix: /b}], directResponseAction: {status: 200, body: NAME}}]",
+            "metadata: {labels: {team: b}}\nweight: 1\nroutes: [{matchers: [{prefix: /a}], routeAction: {single: {upstream: {name: n1}, destinationSpec: {aws: {logicalName: crop}}}}}]",
+            "metadata: {labels: {team: a}}\nroutes: [{matchers: [{prefix: /a/b}], delegateAction: {ref: {name: n0}}}, {matchers: [{prefix: /b}], delegateAction: {ref: {name: n1}}}]",
+            "routes: [{matchers: [{prefix: /b}], delegateAction: {selector: {labels: {team: a}}}}, {matchers: [{prefix: /b/NAME}], directResponseAction: {status: 201}}]",
+            "metadata: {labels: {team: a}}\nroutes: [{matchers: [{prefix: /b}], routeAction: {single: {upstream: {name: n2}, destinationSpec: {azure: {functionName: crop}}}}}, {matchers: [{exact: /b}], delegateAction: {ref: {name: n2}}}]",
+            "routes: [{nonsense: 1}]",
+        ],
+        repaired: "routes: [{matchers: [{prefix: /a}], directResponseAction: {status: 200}}]",
     },
     Forms {
         folder: "gateways",
@@ -131,6 +146,7 @@ fn write(of: &Forms, number: u8, text: &str) -> Change {
 fn delete(of: &Forms, number: u8) -> Change {
     let kind = match of.folder {
         "upstreams" => Kind::Upstream,
+        "routetables" => Kind::RouteTable,
         "secrets" => Kind::Secret,
         "virtualservices" => Kind::VirtualService,
         "gateways" => Kind::Gateway,
@@ -219,6 +235,8 @@ impl Side {
         let translator = Translator::new(TranslatorOptions {
             module: Module::So("/libtenon.so".into()),
             default_bind: "127.0.0.1:8080".parse().unwrap(),
+            // Some of the tables are cut into parts, and some are not.
+            parts_above: 1,
         });
         Self {
             translator,

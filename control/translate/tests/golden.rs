@@ -93,6 +93,7 @@ fn translator(case: &Path) -> Translator {
             false => Module::So("/usr/lib/tenon/libtenon.so".into()),
         },
         default_bind: "127.0.0.1:8080".parse().unwrap(),
+        parts_above: TranslatorOptions::PARTS_ABOVE,
     })
 }
 

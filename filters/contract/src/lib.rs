@@ -10,6 +10,7 @@
 //!   which provider, region and secret ([`UpstreamConfig`]); as a downstream filter it is the [`FunctionConfig::Guard`],
 //!   or calls functions from there ([`DownstreamConfig`]).
 //! * **Transformations** ([`transform`]): what `tenon.transform` does.
+//! * **Scopes** ([`scope`]): which part of a large route table a request looks at.
 //! * The **secret** ([`SecretBlob`]): one JSON text in a generic secret (SDS).
 //!
 //! A reader refuses another major version, and ignores and reports fields that it does not know, because proxies are
@@ -27,6 +28,7 @@ mod functions;
 pub mod json;
 mod path_template;
 mod rest;
+pub mod scope;
 mod secret;
 mod sorted;
 pub mod transform;

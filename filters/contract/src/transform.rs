@@ -167,18 +167,6 @@ pub struct Stages {
 }
 
 impl Stages {
-    /// The stages that something is done in.
-    pub fn used(&self) -> impl Iterator<Item = Stage> {
-        let all = [
-            (Stage::Early, &self.early),
-            (Stage::Regular, &self.regular),
-            (Stage::PostRouting, &self.post_routing),
-        ];
-        let does = |rules: &Transforms| *rules != Transforms::default();
-        let used = all.map(|(stage, rules)| rules.as_ref().is_some_and(does).then_some(stage));
-        used.into_iter().flatten()
-    }
-
     /// Whether nothing is said.
     pub fn is_empty(&self) -> bool {
         self.early.is_none() && self.regular.is_none() && self.post_routing.is_none()

@@ -64,7 +64,7 @@ pub(crate) const GROUPS: &[Group] = &[
         shapes: &[Shape::new("10MB", 0, 16)],
         on_request: false,
     },
-    // `tenon.transform` on a route to a service. `builtin` is Envoy's own `transform`, but for headers, which that filter
+    // `tenon.transform` on a route to a service, switched on but for `idle`, as the control plane does it. `builtin` is Envoy's own `transform`, but for headers, which that filter
     // leaves alone where there is no body: there it is `header_mutation`.
     Group {
         name: "transform",
@@ -73,6 +73,10 @@ pub(crate) const GROUPS: &[Group] = &[
             Shape {
                 without: &["lua"],
                 ..Shape::new(IDLE, 0, 2_000)
+            },
+            Shape {
+                without: &[BUILTIN, "lua"],
+                ..Shape::new("nothing", 0, 2_000)
             },
             Shape::new(HEADERS, 0, 1_500),
             Shape::new(JSON, 4 << 10, 800),
@@ -114,7 +118,7 @@ pub(crate) const REST: &str = "rest";
 pub(crate) const PLAIN: &str = "plain";
 /// Envoy's own filter.
 pub(crate) const BUILTIN: &str = "builtin";
-/// There is nothing to do.
+/// The route does not switch the filter on.
 pub(crate) const IDLE: &str = "idle";
 /// A header is set from another one, and one removed.
 pub(crate) const HEADERS: &str = "headers";

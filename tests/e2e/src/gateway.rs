@@ -19,7 +19,10 @@ use tenon_contract::{
     UpstreamConfig,
 };
 
-pub use config::{cluster, extension, function_filters, guard, listener, router, switch_guard_on};
+pub use config::{
+    cluster, extension, function_filters, guard, listener, router, switch_guard_on, switch_on,
+    transform,
+};
 
 use crate::client::Client;
 use crate::deadline::until;

@@ -62,6 +62,7 @@ fn translate(module: &Module, changes: &[Change]) {
     let options = TranslatorOptions {
         module: module.clone(),
         default_bind: ([127, 0, 0, 1], 8080).into(),
+        parts_above: TranslatorOptions::PARTS_ABOVE,
     };
     let mut translator = Translator::new(options.clone());
     let update = translator.apply(changes.to_vec());

@@ -79,7 +79,7 @@ fn both_forms_come_to_the_same() {
     };
     assert_eq!(
         service.routes[0].matchers[0].path,
-        PathMatcher::Exact("/x".into())
+        Some(PathMatcher::Exact("/x".into()))
     );
 }
 
@@ -275,8 +275,8 @@ fn a_message_that_is_not_supported_is_refused_even_if_it_is_empty() {
         )
     };
     assert_eq!(
-        problems(&route("delegateAction: {}")),
-        ["spec.virtualHost.routes[0].delegateAction: is not supported yet"]
+        problems(&route("graphqlApiRef: {}")),
+        ["spec.virtualHost.routes[0].graphqlApiRef: is not supported yet"]
     );
 }
 

@@ -7,13 +7,14 @@ use tenon_model::{Kind, ObjectKey};
 
 use super::{HostUnit, Translator, Work};
 use crate::output::{Change, Update};
+use crate::virtual_host::VirtualHostForm;
 
 impl Translator {
     /// As [`Translator::apply`], but with everything derived anew, whatever changed.
     ///
     /// What is served is a function of three things, and this keeps no more than them: the objects in the last form that
-    /// could be parsed, with what is wrong with a newer one; the last good form of each virtual service, as it was written
-    /// and as it was translated; and what was told from outside of resources and credentials that there still are.
+    /// could be parsed, with what is wrong with a newer one; the last good form of each virtual service and route table, as it
+    /// was written and as it was translated; and what was told from outside of resources and credentials that there still are.
     pub fn apply_anew(&mut self, changes: Vec<Change>) -> Update {
         let mut told = Work::default();
         for change in changes {
@@ -26,6 +27,8 @@ impl Translator {
                 .into_iter()
                 .map(|(key, unit)| (key, unit.only_last_good()))
                 .collect(),
+            tables: mem::take(&mut self.tables),
+            good_tables: mem::take(&mut self.good_tables),
             verdicts: mem::take(&mut self.verdicts),
             credential_problems: mem::take(&mut self.credential_problems),
             ..Self::new(self.options.clone())
@@ -39,7 +42,14 @@ impl Translator {
             hosts: of(Kind::VirtualService).chain(gone).collect(),
             credentials: self.credential_problems.keys().cloned().collect(),
             secrets: of(Kind::Secret).collect(),
+            tables: self
+                .good_tables
+                .keys()
+                .cloned()
+                .chain(of(Kind::RouteTable))
+                .collect(),
             listeners: true,
+            in_tables: BTreeSet::new(),
             statuses: keys.clone(),
             update: Update::default(),
         };
@@ -64,6 +74,10 @@ impl Translator {
 impl HostUnit {
     fn only_last_good(self) -> Self {
         Self {
+            form: VirtualHostForm {
+                kept: self.form.kept,
+                ..VirtualHostForm::default()
+            },
             good: self.good,
             ..Self::default()
         }

@@ -1,10 +1,11 @@
 //! Upstreams as clusters, and the secrets that clusters use.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::Message;
-use tenon_model::{ObjectKey, Secret, Spec};
+use tenon_model::{Object, ObjectKey, Secret, Spec};
 
 use super::{Translator, Work, reindex};
 use crate::cluster::{self, ClusterForm, Secrets, reference};
@@ -13,16 +14,12 @@ use crate::{names, secret};
 
 impl Translator {
     pub(super) fn derive_cluster(&mut self, key: ObjectKey, work: &mut Work) {
-        let form = match self.objects.spec(&key) {
-            Some(Spec::Upstream(upstream)) => Some(cluster::translate(
-                &key,
-                upstream,
-                &self.options.module,
-                &self.objects,
-            )),
-            _ => None,
-        };
         let old = self.clusters.remove(&key);
+        let good = old.as_ref().and_then(|form| form.good.clone());
+        let form = self.objects.0.get(&key).and_then(|entry| {
+            let newest = entry.object.as_ref()?;
+            self.cluster_form(&key, newest, good)
+        });
         let reads = |form: &Option<ClusterForm>| {
             form.as_ref()
                 .map(|form| form.reads.clone())
@@ -70,6 +67,38 @@ impl Translator {
                 self.tell(kind, name, bytes.map(Bytes::from), key, work);
             }
         }
+    }
+
+    /// Tries the newest form, then the last good one; without one, there are no clusters.
+    fn cluster_form(
+        &self,
+        key: &ObjectKey,
+        newest: &Arc<Object>,
+        good: Option<Arc<Object>>,
+    ) -> Option<ClusterForm> {
+        let translate = |object: &Object| match &object.spec {
+            Spec::Upstream(upstream) => {
+                let module = &self.options.module;
+                Some(cluster::translate(key, upstream, module, &self.objects))
+            }
+            _ => None,
+        };
+        let mut form = translate(newest)?;
+        if form.is_good() {
+            form.good = Some(newest.clone());
+            return Some(form);
+        }
+        let last = good.and_then(|good| Some((translate(&good)?, good)));
+        let Some((mut last, good)) = last.filter(|(last, _)| last.is_good()) else {
+            form.clusters.clear();
+            form.listeners.clear();
+            form.credentials.clear();
+            return Some(form);
+        };
+        last.problems = form.problems;
+        last.reads.extend(form.reads);
+        last.good = Some(good);
+        Some(last)
     }
 
     /// Tells of the generic secrets of an upstream's clusters, and of those that they used before.

@@ -1,9 +1,11 @@
 //! Virtual services as virtual hosts, with their last good forms.
 
+use std::collections::BTreeSet;
+
 use tenon_model::{Object, ObjectKey, Spec};
 
 use super::{Entry, HostUnit, Translator, Work, reindex};
-use crate::virtual_host::{self, VirtualHostForm};
+use crate::virtual_host::{self, Kept, VirtualHostForm};
 
 impl Translator {
     pub(super) fn derive_host(&mut self, key: ObjectKey, work: &mut Work) {
@@ -11,16 +13,17 @@ impl Translator {
         let entry = self.objects.0.get(&key);
         let new = entry.map(|entry| self.host_unit(&key, entry, old.as_ref()));
         let empty = VirtualHostForm::default();
-        let form_of = |unit: &Option<HostUnit>| unit.as_ref().map(|unit| unit.form.reads.clone());
-        reindex(
-            &mut self.readers_of_upstreams,
-            &key,
-            &form_of(&old).unwrap_or_default(),
-            &form_of(&new).unwrap_or_default(),
-        );
         let before = old.as_ref().map_or(&empty, |unit| &unit.form);
         let after = new.as_ref().map_or(&empty, |unit| &unit.form);
-        work.listeners |= !before.same_output(after);
+        reindex(&mut self.readers, &key, &before.reads, &after.reads);
+        self.selectors
+            .reindex(&key, &before.selectors, &after.selectors);
+        if !before.same_output(after) {
+            work.in_tables.insert(key.clone());
+        }
+        work.tables.extend(before.tables.keys().cloned());
+        work.tables.extend(after.tables.keys().cloned());
+        work.statuses.extend(tables_to_tell(before, after));
         if let Some(new) = new {
             self.hosts.insert(key.clone(), new);
         }
@@ -30,8 +33,10 @@ impl Translator {
     /// Tries the newest form, then the last good one; in the end what is good of the newest.
     fn host_unit(&self, key: &ObjectKey, entry: &Entry, old: Option<&HostUnit>) -> HostUnit {
         let good = old.and_then(|unit| unit.good.clone());
+        let nothing = Kept::new();
+        let kept = old.map_or(&nothing, |unit| &unit.form.kept);
         let translate = |object: &Object| match &object.spec {
-            Spec::VirtualService(spec) => virtual_host::translate(key, spec, self),
+            Spec::VirtualService(spec) => virtual_host::translate(key, spec, self, kept),
             _ => VirtualHostForm::default(),
         };
         let Some(object) = &entry.object else {
@@ -64,10 +69,24 @@ impl Translator {
             false => good_form,
         };
         form.reads.extend(newest.reads);
+        form.selectors.extend(newest.selectors);
         HostUnit {
             form: form.clone(),
             problems,
             good: Some((good_object, form)),
         }
     }
+}
+
+/// The tables of which a virtual host says something else than before.
+fn tables_to_tell(before: &VirtualHostForm, after: &VirtualHostForm) -> BTreeSet<ObjectKey> {
+    let elsewhere = before.domains != after.domains;
+    let keys = before.tables.keys().chain(after.tables.keys());
+    keys.filter(|key| {
+        elsewhere
+            || before.problems_of_tables.get(*key) != after.problems_of_tables.get(*key)
+            || before.tables.contains_key(*key) != after.tables.contains_key(*key)
+    })
+    .cloned()
+    .collect()
 }

@@ -1,19 +1,141 @@
 //! Gateways as listeners and route tables, and the proxies that they are for.
+//!
+//! A gateway that changes is looked at with its neighbours; a virtual service that changes is put into the tables that it
+//! is in, and only what it changes there is encoded.
 
-use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tenon_model::{Gateway, Kind, ObjectKey, Problem, Spec};
+use bytes::Bytes;
+use tenon_model::{
+    Gateway, HttpGateway, Kind, ListenerOptions, ObjectKey, Problem, RouteConfigurationOptions,
+    Spec, VirtualServices,
+};
 
-use super::{DEFAULT_PROXY, HostUnit, Listeners, Translator, Work};
-use crate::listener::{self, RouteTables};
-use crate::names;
-use crate::output::{ProxyName, ResourceId, ResourceType};
+use super::host_table::{HostTable, Part};
+use super::{DEFAULT_PROXY, Translator, Work};
+use crate::output::{Module, ProxyName, ResourceId, ResourceType};
 use crate::virtual_host::{Needs, VirtualHostForm};
+use crate::{listener, names, route_table};
+
+/// What the gateways come to. The default one has no key.
+#[derive(Default)]
+pub(super) struct Listeners {
+    gateways: BTreeMap<Option<ObjectKey>, Bound>,
+}
+
+/// A gateway, and what it comes to.
+struct Bound {
+    gateway: Box<Gateway>,
+    /// The virtual services that it has.
+    chosen: VirtualServices,
+    /// The listener's name.
+    name: String,
+    /// The proxies where no other gateway has its address.
+    proxies: BTreeSet<ProxyName>,
+    /// What is wrong with it.
+    problems: BTreeSet<Problem>,
+    table: HostTable,
+    /// The virtual services that need filters of the listener, and which.
+    needs: BTreeMap<ObjectKey, Needs>,
+    in_parts: bool,
+    /// The table is of now, with all that changed.
+    is_new: bool,
+}
+
+impl Listeners {
+    /// The proxies that have a gateway.
+    pub(super) fn bound(&self, key: &ObjectKey) -> BTreeSet<ProxyName> {
+        let bound = self.gateways.get(&Some(key.clone()));
+        bound.map(|bound| bound.proxies.clone()).unwrap_or_default()
+    }
+
+    /// The proxies that have a virtual service.
+    pub(super) fn served(&self, key: &ObjectKey) -> BTreeSet<ProxyName> {
+        let serving = self.gateways.values().filter(|it| it.table.serves(key));
+        serving.flat_map(|it| it.proxies.iter().cloned()).collect()
+    }
+
+    /// What is wrong with a gateway or a virtual service beside others.
+    pub(super) fn problems(&self, key: &ObjectKey) -> BTreeSet<Problem> {
+        if key.kind == Kind::Gateway {
+            let bound = self.gateways.get(&Some(key.clone()));
+            return bound.map(|it| it.problems.clone()).unwrap_or_default();
+        }
+        let bound = self.gateways.values().filter(|it| !it.proxies.is_empty());
+        bound.flat_map(|it| it.table.problems(key)).collect()
+    }
+
+    /// Whether a gateway names a virtual service, which it warns of if it is not there.
+    pub(super) fn names(&self, key: &ObjectKey) -> bool {
+        self.gateways.values().any(|it| it.chosen.names(key))
+    }
+
+    /// The Envoy resources of all of them.
+    fn ids(&self) -> BTreeSet<ResourceId> {
+        self.gateways.values().flat_map(Bound::ids).collect()
+    }
+}
+
+impl Bound {
+    fn new(gateway: Box<Gateway>) -> Self {
+        Self {
+            chosen: gateway.http_gateway.virtual_services(),
+            name: names::listener(&gateway),
+            gateway,
+            proxies: BTreeSet::new(),
+            problems: BTreeSet::new(),
+            table: HostTable::default(),
+            needs: BTreeMap::new(),
+            in_parts: false,
+            is_new: false,
+        }
+    }
+
+    /// Takes in what a virtual service needs, and tells whether that is anything else than before.
+    fn set_needs(&mut self, key: &ObjectKey, needs: Option<&Needs>) -> bool {
+        match needs.filter(|needs| !needs.is_empty()) {
+            Some(needs) if self.needs.get(key) == Some(needs) => false,
+            Some(needs) => {
+                self.needs.insert(key.clone(), needs.clone());
+                true
+            }
+            None => self.needs.remove(key).is_some(),
+        }
+    }
+
+    /// The Envoy resources of which it consists.
+    fn ids(&self) -> Vec<ResourceId> {
+        let mut names = vec![(ResourceType::Listener, self.name.clone())];
+        for part in Part::all(self.in_parts) {
+            let name = self.part_name(part);
+            if let Part::Bucket(_) = part {
+                names.push((ResourceType::ScopedRoute, name.clone()));
+            }
+            names.push((ResourceType::Route, name));
+        }
+        let ids = self.proxies.iter().flat_map(|proxy| {
+            names.iter().map(|(kind, name)| ResourceId {
+                proxy: proxy.clone(),
+                kind: *kind,
+                name: name.clone(),
+            })
+        });
+        ids.collect()
+    }
+
+    fn part_name(&self, part: Part) -> String {
+        match part {
+            Part::Whole => names::route_table(&self.name),
+            Part::Bucket(bucket) => names::route_table_part(&self.name, bucket),
+        }
+    }
+}
 
 impl Translator {
+    /// Looks at all gateways. The tables of those that have the virtual services that they had before stay.
     pub(super) fn derive_listeners(&mut self, work: &mut Work) {
         let gateways = self.gateways();
         let proxies: BTreeSet<ProxyName> = gateways
@@ -22,32 +144,119 @@ impl Translator {
             .map(|name| ProxyName::from(name.as_str()))
             .collect();
         self.change_proxies(proxies, work);
-        let mut all = Assembly::default();
-        for (key, gateway) in &gateways {
-            let name = names::listener(gateway);
-            let selected = self.selected(key, gateway, &mut all.listeners);
-            let selected: Vec<_> = selected.collect();
-            // A filter is there only for who uses it.
-            let mut needs = Needs::default();
-            for (_, form) in &selected {
-                needs.stages.extend(&form.needs.stages);
-                needs.destinations |= form.needs.destinations;
+        let mut old = mem::take(&mut self.listeners);
+        let old_ids = old.ids();
+        let mut addresses = BTreeMap::new();
+        let mut emitted = Vec::new();
+        for (key, gateway) in gateways {
+            let mut bound = Bound::new(gateway);
+            bound.problems = self.missing(&bound.gateway);
+            bound.bind(&key, &mut addresses);
+            let before = old.gateways.remove(&key);
+            let mut whole = true;
+            match before {
+                Some(before) if before.chosen == bound.chosen => {
+                    whole = before.proxies != bound.proxies
+                        || before.name != bound.name
+                        || before.gateway.route_options != bound.gateway.route_options;
+                    if whole || before.problems != bound.problems {
+                        work.statuses.extend(key.clone());
+                    }
+                    if before.proxies != bound.proxies {
+                        self.restate(before.table.keys().cloned(), work);
+                    }
+                    bound.table = before.table;
+                    bound.needs = before.needs;
+                    bound.in_parts = before.in_parts;
+                }
+                before => {
+                    work.statuses.extend(key.clone());
+                    let before = before.iter().flat_map(|it| it.table.keys());
+                    self.restate(before.cloned(), work);
+                    self.fill(&mut bound);
+                    self.restate(bound.table.keys().cloned(), work);
+                }
             }
-            let bound = Bound {
-                key: key.as_ref(),
-                tables: listener::route_tables(&name, selected.into_iter()),
-                listener: listener::translate(&name, gateway, &self.options.module, &needs).into(),
-                name,
+            self.listeners.gateways.insert(key.clone(), bound);
+            emitted.push((key, whole));
+        }
+        for (key, gone) in old.gateways {
+            work.statuses.extend(key);
+            self.restate(gone.table.keys().cloned(), work);
+        }
+        let new_ids = self.listeners.ids();
+        for id in old_ids.difference(&new_ids) {
+            self.put(id.clone(), None, work);
+        }
+        for (key, whole) in emitted {
+            let Some(bound) = self.listeners.gateways.remove(&key) else {
+                continue;
             };
-            for proxy in &gateway.proxy_names {
-                all.bind(&ProxyName::from(proxy.as_str()), &bound);
+            self.put_listener(&key, &bound, work);
+            if whole {
+                self.put_parts(&key, &bound, Part::all(bound.in_parts), work);
+            }
+            self.listeners.gateways.insert(key, bound);
+        }
+    }
+
+    /// Puts virtual hosts that changed into the tables that they are in.
+    pub(super) fn derive_host_tables(&mut self, work: &mut Work) {
+        let hosts = mem::take(&mut work.in_tables);
+        let mut listeners = mem::take(&mut self.listeners);
+        for (key, bound) in &mut listeners.gateways {
+            if !mem::take(&mut bound.is_new) {
+                self.change_hosts(key, bound, &hosts, work);
             }
         }
-        self.replace_listeners(all.listeners, all.resources, work);
+        self.listeners = listeners;
+    }
+
+    fn change_hosts(
+        &mut self,
+        key: &Option<ObjectKey>,
+        bound: &mut Bound,
+        hosts: &BTreeSet<ObjectKey>,
+        work: &mut Work,
+    ) {
+        let mut other_filters = false;
+        for host in hosts {
+            let form = self.selected(bound, host);
+            other_filters |= bound.set_needs(host, form.map(|form| &form.needs));
+            let domains = form.map(|form| form.domains.as_slice());
+            let others = bound.table.set(host, domains.unwrap_or_default());
+            self.restate(others, work);
+        }
+        let in_parts = self.in_parts(&bound.table);
+        let mut parts = bound.table.take_changed(in_parts);
+        let other_form = in_parts != bound.in_parts;
+        if other_form {
+            let old = bound.ids();
+            bound.in_parts = in_parts;
+            let new: BTreeSet<_> = bound.ids().into_iter().collect();
+            for id in old.into_iter().filter(|id| !new.contains(id)) {
+                self.put(id, None, work);
+            }
+            parts = Part::all(in_parts).collect();
+        }
+        if other_filters || other_form {
+            self.put_listener(key, bound, work);
+        }
+        self.put_parts(key, bound, parts.into_iter(), work);
+    }
+
+    /// Has the statuses of virtual services derived that are served elsewhere than before, and those of their tables.
+    fn restate(&self, hosts: impl IntoIterator<Item = ObjectKey>, work: &mut Work) {
+        for host in hosts {
+            let unit = self.hosts.get(&host);
+            let tables = unit.into_iter().flat_map(|unit| unit.form.tables.keys());
+            work.statuses.extend(tables.cloned());
+            work.statuses.insert(host);
+        }
     }
 
     /// The gateways, or the default one in a folder without any. A broken one is one too: no other takes its place.
-    fn gateways(&self) -> Vec<(Option<ObjectKey>, Gateway)> {
+    fn gateways(&self) -> Vec<(Option<ObjectKey>, Box<Gateway>)> {
         let entries = self.objects.of_kind(Kind::Gateway);
         let mut any = false;
         let gateways = entries
@@ -63,70 +272,121 @@ impl Translator {
         }
     }
 
-    /// The virtual hosts that a gateway serves.
-    fn selected<'a>(
-        &'a self,
-        key: &Option<ObjectKey>,
-        gateway: &Gateway,
-        listeners: &mut Listeners,
-    ) -> Box<dyn Iterator<Item = (&'a ObjectKey, &'a VirtualHostForm)> + 'a> {
-        let with_domains = |(key, unit): (&'a ObjectKey, &'a HostUnit)| {
-            (!unit.form.domains.is_empty()).then_some((key, &unit.form))
+    /// Warns of virtual services that are not there.
+    fn missing(&self, gateway: &Gateway) -> BTreeSet<Problem> {
+        let VirtualServices::Named(named) = gateway.http_gateway.virtual_services() else {
+            return BTreeSet::new();
         };
-        if gateway.virtual_services.is_empty() {
-            return Box::new(self.hosts.iter().filter_map(with_domains));
-        }
-        let mut chosen = BTreeSet::new();
-        for (index, reference) in gateway.virtual_services.iter().enumerate() {
+        let named = named.iter().enumerate();
+        let missing = named.filter(|(_, reference)| {
             let host = reference.key(Kind::VirtualService);
-            if !self.objects.0.contains_key(&host)
-                && let Some(key) = key
-            {
-                let field = format!("spec.httpGateway.virtualServices[{index}]");
-                let text = format!("virtual service {reference} does not exist");
-                listeners.problem(key, Problem::warning(field, text));
-            }
-            chosen.insert(host);
-        }
-        let units = self
-            .hosts
-            .iter()
-            .filter(move |(key, _)| chosen.contains(*key));
-        Box::new(units.filter_map(with_domains))
+            !self.objects.0.contains_key(&host)
+        });
+        let warnings = missing.map(|(index, reference)| {
+            let field = format!("spec.httpGateway.virtualServices[{index}]");
+            let text = format!("virtual service {reference} does not exist");
+            Problem::warning(field, text)
+        });
+        warnings.collect()
     }
 
-    /// Tells of the listeners and route tables, and drops those that are no more.
-    fn replace_listeners(
+    /// What a virtual service comes to, if a gateway has it.
+    fn selected(&self, bound: &Bound, key: &ObjectKey) -> Option<&VirtualHostForm> {
+        let unit = self.hosts.get(key)?;
+        let object = self.objects.0.get(key)?.object.as_ref()?;
+        let meant = bound.chosen.contain(key, &object.labels);
+        meant.then_some(&unit.form)
+    }
+
+    /// Fills the table of a gateway with all that it selects.
+    fn fill(&self, bound: &mut Bound) {
+        for key in self.hosts.keys() {
+            if let Some(form) = self.selected(bound, key) {
+                bound.set_needs(key, Some(&form.needs));
+                bound.table.set(key, &form.domains);
+            }
+        }
+        bound.in_parts = self.in_parts(&bound.table);
+        // All is told anyway.
+        bound.table.take_changed(bound.in_parts);
+        bound.is_new = true;
+    }
+
+    /// The `.wasm` cannot say which part a request is for, so its tables are whole.
+    fn in_parts(&self, table: &HostTable) -> bool {
+        matches!(self.options.module, Module::So(_)) && table.is_large(self.options.parts_above)
+    }
+
+    fn put_listener(&mut self, key: &Option<ObjectKey>, bound: &Bound, work: &mut Work) {
+        // A filter is there only for who uses it.
+        let mut needs = Needs::default();
+        bound.needs.values().for_each(|it| needs.add(it));
+        let bytes = Bytes::from(listener::translate(
+            &bound.name,
+            &bound.gateway,
+            &self.options.module,
+            &needs,
+            bound.in_parts,
+        ));
+        let provenance: Arc<[ObjectKey]> = key.iter().cloned().collect();
+        self.put_everywhere(
+            bound,
+            ResourceType::Listener,
+            &bound.name,
+            &bytes,
+            &provenance,
+            work,
+        );
+    }
+
+    fn put_parts(
         &mut self,
-        listeners: Listeners,
-        resources: BTreeMap<ResourceId, (Bytes, Arc<[ObjectKey]>)>,
+        key: &Option<ObjectKey>,
+        bound: &Bound,
+        parts: impl Iterator<Item = Part>,
         work: &mut Work,
     ) {
-        let old = std::mem::replace(&mut self.listeners, listeners);
-        work.statuses
-            .extend(changed(&old.served, &self.listeners.served));
-        work.statuses
-            .extend(changed(&old.bound, &self.listeners.bound));
-        work.statuses
-            .extend(changed(&old.problems, &self.listeners.problems));
-        let gone: Vec<_> = self
-            .resources
-            .keys()
-            .filter(|id| matches!(id.kind, ResourceType::Listener | ResourceType::Route))
-            .filter(|id| !resources.contains_key(*id) && !id.name.starts_with(names::TUNNEL))
-            .cloned()
-            .collect();
-        for id in gone {
-            self.put(id, None, work);
+        for part in parts {
+            let name = bound.part_name(part);
+            if let Part::Bucket(bucket) = part {
+                let scope = route_table::scope(&bound.name, bucket);
+                let own: Arc<[ObjectKey]> = key.iter().cloned().collect();
+                self.put_everywhere(bound, ResourceType::ScopedRoute, &name, &scope, &own, work);
+            }
+            let hosts = bound.table.part(part);
+            let stems = hosts.iter().map(|(host, _)| *host);
+            let stems: Arc<[ObjectKey]> = key.iter().chain(stems).cloned().collect();
+            let forms = hosts
+                .into_iter()
+                .filter_map(|(host, domains)| Some((&self.hosts.get(host)?.form, domains)));
+            let options = bound.gateway.route_options;
+            let bytes = route_table::encode(&name, options, part != Part::Whole, forms);
+            self.put_everywhere(bound, ResourceType::Route, &name, &bytes, &stems, work);
         }
-        for (id, (bytes, provenance)) in resources {
-            self.put(id, Some((bytes, provenance)), work);
+    }
+
+    fn put_everywhere(
+        &mut self,
+        bound: &Bound,
+        kind: ResourceType,
+        name: &str,
+        bytes: &Bytes,
+        provenance: &Arc<[ObjectKey]>,
+        work: &mut Work,
+    ) {
+        for proxy in &bound.proxies {
+            let id = ResourceId {
+                proxy: proxy.clone(),
+                kind,
+                name: name.to_owned(),
+            };
+            self.put(id, Some((bytes.clone(), provenance.clone())), work);
         }
     }
 
     /// Gives clusters and secrets to proxies that are new, and takes them from those that are gone.
     fn change_proxies(&mut self, proxies: BTreeSet<ProxyName>, work: &mut Work) {
-        let old = std::mem::replace(&mut self.proxies, proxies);
+        let old = mem::replace(&mut self.proxies, proxies);
         if old == self.proxies {
             return;
         }
@@ -168,83 +428,39 @@ impl Translator {
     }
 }
 
-/// A gateway, translated.
-struct Bound<'a> {
-    key: Option<&'a ObjectKey>,
-    name: String,
-    listener: Bytes,
-    tables: RouteTables,
-}
-
-/// What all gateways come to.
-#[derive(Default)]
-struct Assembly {
-    listeners: Listeners,
-    resources: BTreeMap<ResourceId, (Bytes, Arc<[ObjectKey]>)>,
-}
-
-impl Assembly {
-    /// Gives a gateway to a proxy, unless another one has its address.
-    fn bind(&mut self, proxy: &ProxyName, gateway: &Bound<'_>) {
-        let id = |kind, name: &str| ResourceId {
-            proxy: proxy.clone(),
-            kind,
-            name: name.to_owned(),
-        };
-        let listener = id(ResourceType::Listener, &gateway.name);
-        if let Some((_, owner)) = self.resources.get(&listener) {
-            let owner = owner
-                .iter()
-                .map(|owner| format!(" of {owner}"))
-                .collect::<String>();
-            let text = format!("its address and port are bound by the listener{owner} already");
-            if let Some(key) = gateway.key {
-                self.listeners
-                    .problem(key, Problem::error("spec.bindPort", text));
+impl Bound {
+    /// Gives the gateway to its proxies, but to those where another one has its address.
+    fn bind(
+        &mut self,
+        key: &Option<ObjectKey>,
+        addresses: &mut BTreeMap<(ProxyName, String), Option<ObjectKey>>,
+    ) {
+        for proxy in &self.gateway.proxy_names {
+            let proxy = ProxyName::from(proxy.as_str());
+            let address = (proxy.clone(), self.name.clone());
+            let Some(owner) = addresses.get(&address) else {
+                addresses.insert(address, key.clone());
+                self.proxies.insert(proxy);
+                continue;
+            };
+            // A proxy that is named twice is no conflict.
+            if owner != key {
+                let owner = owner.iter().map(|owner| format!(" of {owner}"));
+                let owner: String = owner.collect();
+                let text = format!("its address and port are bound by the listener{owner} already");
+                self.problems.insert(Problem::error("spec.bindPort", text));
             }
-            return;
-        }
-        let own: Arc<[ObjectKey]> = gateway.key.into_iter().cloned().collect();
-        self.resources
-            .insert(listener, (gateway.listener.clone(), own));
-        let served = &gateway.tables.served;
-        let stems: Arc<[ObjectKey]> = gateway.key.into_iter().chain(served).cloned().collect();
-        for (table, bytes) in &gateway.tables.tables {
-            let content = (bytes.clone(), stems.clone());
-            self.resources
-                .insert(id(ResourceType::Route, table), content);
-        }
-        if let Some(key) = gateway.key {
-            let proxies = self.listeners.bound.entry(key.clone()).or_default();
-            proxies.insert(proxy.clone());
-        }
-        for host in served {
-            let proxies = self.listeners.served.entry(host.clone()).or_default();
-            proxies.insert(proxy.clone());
-        }
-        for (host, problem) in &gateway.tables.problems {
-            self.listeners.problem(host, problem.clone());
         }
     }
 }
 
-fn default_gateway(bind: SocketAddr) -> Gateway {
-    Gateway {
+fn default_gateway(bind: SocketAddr) -> Box<Gateway> {
+    Box::new(Gateway {
         bind_address: bind.ip(),
         bind_port: bind.port(),
         proxy_names: vec![DEFAULT_PROXY.to_owned()],
-        virtual_services: Vec::new(),
-        access_logs: Vec::new(),
-    }
-}
-
-/// The keys whose values differ.
-fn changed<T: PartialEq>(
-    old: &BTreeMap<ObjectKey, T>,
-    new: &BTreeMap<ObjectKey, T>,
-) -> BTreeSet<ObjectKey> {
-    let keys = old.keys().chain(new.keys());
-    keys.filter(|key| old.get(*key) != new.get(*key))
-        .cloned()
-        .collect()
+        http_gateway: HttpGateway::default(),
+        options: ListenerOptions::default(),
+        route_options: RouteConfigurationOptions::default(),
+    })
 }

@@ -30,16 +30,21 @@ impl Translator {
         if let Some(object) = &entry.object {
             problems.extend(object.warnings.iter().cloned());
         }
+        let beside = self.listeners.problems(key);
         let mut stays = !entry.rejected.is_empty() && entry.object.is_some();
         if let Some(unit) = self.hosts.get(key) {
             problems.extend(unit.problems.iter().cloned());
             stays |= unit.good.is_some() && unit.form.problems != unit.problems;
             if entry.rejected.is_empty()
-                && !self.listeners.served.contains_key(key)
-                && !self.listeners.problems.contains_key(key)
+                && beside.is_empty()
+                && self.listeners.served(key).is_empty()
             {
                 problems.push(Problem::warning("", "no Gateway serves it"));
             }
+        }
+        let mut proxies: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
+        if key.kind == Kind::RouteTable {
+            self.add_problems_of_table(key, &mut problems, &mut proxies);
         }
         if key.kind == Kind::Settings && *key != settings_key() {
             let text = format!("only {} is taken", settings_key());
@@ -47,6 +52,7 @@ impl Translator {
         }
         if let Some(form) = self.clusters.get(key) {
             problems.extend(form.problems.iter().cloned());
+            stays |= !form.is_good() && form.good.is_some();
             let reasons = form.credentials.keys();
             for reason in reasons.filter_map(|name| self.credential_problems.get(name)) {
                 problems.push(Problem::warning(
@@ -55,15 +61,12 @@ impl Translator {
                 ));
             }
         }
-        if let Some(more) = self.listeners.problems.get(key) {
-            problems.extend(more.iter().cloned());
-        }
+        problems.extend(beside);
         if stays {
             problems.push(Problem::warning("", "its last good form stays in use"));
         }
-        let mut proxies: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
         for proxy in self.proxies_of(key) {
-            proxies.insert(proxy.to_string(), Vec::new());
+            proxies.entry(proxy.to_string()).or_default();
         }
         for (id, words) in &self.verdicts {
             if self.blames(id, words, key) {
@@ -77,13 +80,45 @@ impl Translator {
         status::status(problems, proxies)
     }
 
+    /// What is wrong with a table is what is wrong with it where virtual services lead to it.
+    fn add_problems_of_table(
+        &self,
+        key: &ObjectKey,
+        problems: &mut Vec<Problem>,
+        proxies: &mut BTreeMap<String, Vec<Problem>>,
+    ) {
+        let mut is_reached = false;
+        for reader in self.readers.get(key).into_iter().flatten() {
+            let Some(unit) = self.hosts.get(reader) else {
+                continue;
+            };
+            is_reached |= unit.form.tables.contains_key(key);
+            let found = unit.form.problems_of_tables.get(key);
+            let found = found.map(Vec::as_slice).unwrap_or_default();
+            let served = self.listeners.served(reader);
+            if served.is_empty() {
+                problems.extend_from_slice(found);
+            } else if unit.form.tables.contains_key(key) {
+                for proxy in served {
+                    let of_proxy = proxies.entry(proxy.to_string()).or_default();
+                    of_proxy.extend_from_slice(found);
+                }
+            }
+        }
+        let is_there = self.objects.spec(key).is_some();
+        if !is_reached && is_there {
+            let text = "no VirtualService delegates to it";
+            problems.push(Problem::warning("", text));
+        }
+    }
+
     /// The proxies that have something of an object.
     fn proxies_of(&self, key: &ObjectKey) -> BTreeSet<ProxyName> {
         match key.kind {
-            Kind::Gateway => self.listeners.bound.get(key).cloned().unwrap_or_default(),
-            Kind::VirtualService => self.listeners.served.get(key).cloned().unwrap_or_default(),
+            Kind::Gateway => self.listeners.bound(key),
+            Kind::VirtualService => self.listeners.served(key),
             Kind::Upstream if self.clusters.contains_key(key) => self.proxies.clone(),
-            Kind::Upstream | Kind::Secret | Kind::Settings => BTreeSet::new(),
+            Kind::Upstream | Kind::RouteTable | Kind::Secret | Kind::Settings => BTreeSet::new(),
         }
     }
 

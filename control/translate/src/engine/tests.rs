@@ -58,6 +58,7 @@ impl Fixture {
         let translator = Translator::new(TranslatorOptions {
             module: Module::So("/libtenon.so".into()),
             default_bind: "127.0.0.1:8080".parse().unwrap(),
+            parts_above: TranslatorOptions::PARTS_ABOVE,
         });
         let mut fixture = Self {
             translator,
@@ -290,4 +291,35 @@ fn what_is_deleted_is_told_as_gone() {
     assert!(fixture.told.credentials.values().all(Option::is_none));
     assert_eq!(fixture.told.credentials.len(), 1);
     assert!(fixture.told.statuses.values().all(Option::is_none));
+}
+
+mod tables;
+#[test]
+fn an_upstream_that_envoy_would_refuse_keeps_its_last_good_form() {
+    let with_name = |length| {
+        let name = "a".repeat(length);
+        let host = "{addr: 127.0.0.1, port: 8081}";
+        file(&format!(
+            "upstreams/default/web.yaml\nstatic: {{hosts: [{host}]}}\nsslConfig: {{sni: {name}}}"
+        ))
+    };
+    let mut fixture = Fixture::new(&[WEB, &host("www", &to("web"))]);
+    assert_eq!(fixture.apply(vec![with_name(300)]), Vec::<String>::new());
+    assert_eq!(fixture.state(Kind::Upstream, "web"), State::Rejected);
+    assert_eq!(
+        fixture.messages(Kind::Upstream, "web"),
+        [
+            "Envoy would refuse it: transport_socket.typed_config.sni: must have at most 255 bytes",
+            "its last good form stays in use"
+        ]
+    );
+    assert_eq!(fixture.apply(vec![with_name(30)]), ["web_default"]);
+    assert_eq!(fixture.state(Kind::Upstream, "web"), State::Accepted);
+
+    // Without a good form, it alone is not there.
+    let mut fixture = Fixture::new(&[LAMBDA, SECRET, &host("www", &to("web"))]);
+    let names = fixture.apply(vec![with_name(300)]);
+    assert!(!names.contains(&"web_default".to_owned()), "{names:?}");
+    assert_eq!(fixture.state(Kind::Upstream, "web"), State::Rejected);
+    assert_eq!(fixture.state(Kind::Upstream, "lambda"), State::Accepted);
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tenon_contract::{CALL_KEY, CallConfig, NAMESPACE};
 use tenon_e2e::Filter;
-use tenon_e2e::gateway::{extension, function_filters};
+use tenon_e2e::gateway::{extension, function_filters, transform};
 
 use super::Way;
 use super::{functions, transforms};
@@ -52,7 +52,11 @@ pub(super) fn way(row: &Row, function: SocketAddr, folder: &Path) -> Result<Way>
             way.cluster = function_filters(Filter::So, &functions::config(function, folder)?)?;
         }
         // The plugin on a route that has nothing for it.
-        "wasm-idle" => way.cluster.push(transforms::tenon(Filter::Wasm)?),
+        "wasm-idle" => {
+            let mut filter = transform(Filter::Wasm)?;
+            filter["disabled"] = json!(false);
+            way.cluster.push(filter);
+        }
         wasm => {
             let all = function_filters(Filter::Wasm, &functions::config(function, folder)?)?;
             let parts = match wasm {

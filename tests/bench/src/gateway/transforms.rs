@@ -3,15 +3,13 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 use tenon_contract::NAMESPACE;
-use tenon_contract::transform::{
-    Empty, InjaTemplate, RequestRule, RouteTransformations, Stage, Stages, TRANSFORM_FILTER,
-    TRANSFORM_KEY, TransformConfig, Transformation, TransformationTemplate, Transforms,
-};
+use tenon_contract::transform::{TRANSFORM_KEY, TransformationTemplate};
 use tenon_e2e::Filter;
-use tenon_e2e::gateway::extension;
+use tenon_e2e::gateway::{extension, switch_on, transform};
 
 use super::Way;
-use crate::rows::{BUILTIN, HEADERS, JSON, PLAIN, Row};
+use crate::rows::{BUILTIN, HEADERS, IDLE, JSON, PLAIN, Row};
+use crate::templates;
 
 pub(super) fn way(row: &Row) -> Result<Way> {
     let mut way = Way::plain(row);
@@ -25,9 +23,13 @@ pub(super) fn way(row: &Row) -> Result<Way> {
             } else {
                 Filter::So
             };
-            way.listener.push(tenon(host)?);
+            let filter = transform(host)?;
+            if row.shape.name != IDLE {
+                switch_on(&mut way.route, &filter);
+            }
+            way.listener.push(filter);
             if let Some(template) = template(row) {
-                let route = RouteTransformations::new(stages(template)).to_json();
+                let route = templates::of_route(Some(template)).to_json();
                 way.route["metadata"] =
                     json!({"filter_metadata": {NAMESPACE: {TRANSFORM_KEY: route}}});
             }
@@ -38,75 +40,11 @@ pub(super) fn way(row: &Row) -> Result<Way> {
 
 /// What a route says; nothing where there is nothing to do.
 fn template(row: &Row) -> Option<TransformationTemplate> {
-    let template = match row.shape.name {
-        HEADERS => TransformationTemplate {
-            headers: [(
-                "x-user".to_owned(),
-                InjaTemplate::from(r#"user-{{ header("x-name") }}"#),
-            )]
-            .into(),
-            headers_to_remove: vec!["x-internal".into()],
-            passthrough: Some(Empty {}),
-            ..TransformationTemplate::default()
-        },
-        JSON => TransformationTemplate {
-            body: Some(InjaTemplate::from(
-                r#"{"user":"{{ user.id }}","name":"{{ user.name }}","order":{{ order.id }}}"#,
-            )),
-            ..TransformationTemplate::default()
-        },
-        _ => return None,
-    };
-    Some(template)
-}
-
-fn stages(template: TransformationTemplate) -> Stages {
-    let rule = RequestRule {
-        request_transformation: Some(Transformation {
-            transformation_template: Some(template),
-            ..Transformation::default()
-        }),
-        ..RequestRule::default()
-    };
-    Stages {
-        regular: Some(Transforms {
-            request_transforms: vec![rule],
-            ..Transforms::default()
-        }),
-        ..Stages::default()
+    match row.shape.name {
+        HEADERS => Some(templates::headers()),
+        JSON => Some(templates::json()),
+        _ => None,
     }
-}
-
-/// The filter without rules of its own.
-pub(super) fn tenon(host: Filter) -> Result<Value> {
-    let file = host.artefact()?;
-    let file = json!({"local": {"filename": file}});
-    let config = json!({
-        "@type": "type.googleapis.com/google.protobuf.StringValue",
-        "value": TransformConfig::stage(Stage::Regular).to_json(),
-    });
-    Ok(match host {
-        Filter::So => extension(
-            TRANSFORM_FILTER,
-            "envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter",
-            json!({
-                "dynamic_module_config": {"module": file, "do_not_close": true},
-                "filter_name": TRANSFORM_FILTER,
-                "filter_config": config,
-            }),
-        ),
-        Filter::Wasm => extension(
-            TRANSFORM_FILTER,
-            "envoy.extensions.filters.http.wasm.v3.Wasm",
-            json!({"config": {
-                "name": TRANSFORM_FILTER,
-                "root_id": TRANSFORM_FILTER,
-                "configuration": config,
-                "allow_on_headers_stop_iteration": true,
-                "vm_config": {"vm_id": "tenon", "runtime": "envoy.wasm.runtime.v8", "code": file},
-            }}),
-        ),
-    })
 }
 
 fn builtin(row: &Row) -> Value {

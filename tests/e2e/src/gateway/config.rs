@@ -160,6 +160,14 @@ pub fn guard(filter: Filter) -> Result<Value> {
     tenon_translate::listener_filter(&module(filter)?).context(NO_FORM)
 }
 
+/// `tenon.transform` in its regular stage, off: routes that transform switch it on.
+///
+/// # Errors
+/// The filter is not built.
+pub fn transform(filter: Filter) -> Result<Value> {
+    tenon_translate::transform_filter(&module(filter)?).context(NO_FORM)
+}
+
 const NO_FORM: &str = "a filter that cannot be written as JSON";
 
 fn module(filter: Filter) -> Result<Module> {
@@ -172,6 +180,12 @@ fn module(filter: Filter) -> Result<Module> {
 
 /// Switches the guard on for a route to functions.
 pub fn switch_guard_on(route: &mut Value) {
-    route["typed_per_filter_config"][FUNCTION_FILTER] =
+    switch_on(route, &json!({"name": FUNCTION_FILTER}));
+}
+
+/// Switches a filter of the listener on for a route.
+pub fn switch_on(route: &mut Value, filter: &Value) {
+    let name = filter["name"].as_str().unwrap_or_default();
+    route["typed_per_filter_config"][name] =
         json!({"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "config": {}});
 }

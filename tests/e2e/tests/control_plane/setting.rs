@@ -9,6 +9,7 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tenon_bootstrap::{BootstrapOptions, bootstrap};
+pub(crate) use tenon_e2e::object;
 use tenon_e2e::sigv4::AccessKey;
 use tenon_e2e::{
     Client, Envoy, EnvoyOptions, Filter, LambdaDouble, Response, Tenon, TenonOptions, deadline,
@@ -212,20 +213,6 @@ fn log_format() -> Value {
         format[name] = json!(format!("%REQ({name})%"));
     }
     format
-}
-
-/// JSON is YAML too.
-pub(crate) fn object(kind: &str, name: &str, spec: Value) -> Value {
-    let group = match kind {
-        "Upstream" => "gloo.solo.io/v1",
-        _ => "gateway.solo.io/v1",
-    };
-    json!({
-        "apiVersion": group,
-        "kind": kind,
-        "metadata": {"name": name, "namespace": "default"},
-        "spec": spec,
-    })
 }
 
 pub(crate) fn secret(name: &str, key: &AccessKey) -> Value {

@@ -261,6 +261,58 @@ on_both_hosts! {
         Ok(())
     }
 
+    /// Filters are made for the first route, and off where no route switches them on.
+    async fn a_route_that_is_chosen_again_has_all_that_it_needs(filter: Filter) -> Result<()> {
+        let web = web().await?;
+        let lambda = LambdaDouble::start().await?;
+        let own = |name: &str| {
+            let stage = |stage: &str| sets(stage, "x-seen", &format!("{{{{ header(\"x-seen\") }}}} {stage}-{name}"));
+            with(with(stage("early"), stage("regular")), stage("postRouting"))
+        };
+        let again = json!({"early": {"requestTransforms": [{
+            "clearRouteCache": true,
+            "requestTransformation": template(json!({
+                "headers": {"x-to": {"text": "{{ header(\"x-ask\") }}"}},
+                "passthrough": {},
+            })),
+        }]}});
+        let to = |to: &str| json!({"matchers": [{"prefix": "/", "headers": [{"name": "x-to", "value": to}]}]});
+        let shares = to_shares("/", &[
+            share("web", 0, staged(own("first"))),
+            share("web", 1, staged(own("second"))),
+        ], Value::Null);
+        let routes = [
+            with(shares, to("shares")),
+            with(to_function("/", "lambda", "blue"), to("function")),
+            with(to_service("/", Value::Null), to("plain")),
+            to_service("/", staged(again)),
+        ];
+        let setting = Resources::new()?
+            .put("web", &service("web", web.address()))?
+            .put("secret", &secret("lambda", &LambdaDouble::key()))?
+            .put("upstream", &upstream("lambda", &lambda))?
+            .put("routes", &virtual_service("routes", "*", &routes))?
+            .start(filter)
+            .await?;
+        assert_eq!(setting.status("VirtualService", "routes").await?, (ACCEPTED.into(), "[]".into()));
+        for mut client in setting.clients().await? {
+            for (to, seen) in [("shares", Some("regular-second postRouting-second")), ("plain", None)] {
+                client.send(headed(get("/"), &[("x-ask", to)])?).await?;
+                let (_, headers, _) = asked(&web)?;
+                assert_eq!((headers["x-to"].as_str(), headers["x-seen"].as_str().map(str::trim)), (Some(to), seen));
+            }
+            lambda.answer("blue", [Answer::json("{}")]);
+            let answer = client.send(headed(post("/", "{}"), &[("x-ask", "function")])?).await?;
+            assert_eq!(answer.status, 200);
+        }
+        assert_eq!(lambda.calls("blue").len(), 2);
+        let log = gateway::access_log(&setting.access_log(), 6).await?;
+        for entry in log.iter().filter(|entry| entry[":method"] == "POST") {
+            assert_eq!((&entry["tenon"]["function"], &entry["authorization"]), (&json!("blue"), &Value::Null), "{entry}");
+        }
+        Ok(())
+    }
+
     async fn a_refusal_says_so_and_an_upstream_cannot(filter: Filter) -> Result<()> {
         let web = web().await?;
         let lambda = LambdaDouble::start().await?;

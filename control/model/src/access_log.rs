@@ -1,0 +1,75 @@
+//! Where requests and connections are written down.
+
+use serde_json::{Map, Value};
+use tenon_model_derive::Read;
+
+use crate::format;
+use crate::read::{Node, Read as _};
+use crate::schema::Schema;
+
+/// Where requests or connections are written down.
+#[derive(Debug, Clone, PartialEq, Default, Read)]
+pub struct AccessLoggingService {
+    /// Each place.
+    pub access_log: Vec<AccessLog>,
+}
+
+/// A place where requests or connections are written down.
+#[derive(Debug, Clone, PartialEq, Read)]
+#[read(later("grpcService", "openTelemetryService", "filter"))]
+pub struct AccessLog {
+    /// A file.
+    pub file_sink: FileSink,
+}
+
+/// A file in which requests or connections are written down.
+#[derive(Debug, Clone, PartialEq, Read)]
+pub struct FileSink {
+    /// Its path on Envoy's machine.
+    #[read(with = Node::non_empty)]
+    pub path: String,
+    /// What is written; nothing: Envoy's own format.
+    #[read(flatten)]
+    pub format: Option<AccessLogFormat>,
+}
+
+/// What is written of a request or connection.
+#[derive(Debug, Clone, PartialEq, Read)]
+pub enum AccessLogFormat {
+    /// A text, in which Envoy's `%…%` is filled in.
+    #[read(name = "stringFormat", with = text, schema = a_text)]
+    Text(String),
+    /// JSON, in whose texts Envoy's `%…%` is filled in.
+    #[read(name = "jsonFormat", with = json, schema = Schema::open_object)]
+    Json(Map<String, Value>),
+}
+
+fn a_text() -> Schema {
+    Schema::of_type("string")
+}
+
+fn text(node: &Node<'_>) -> Option<String> {
+    check(node.text()?.into(), node)?
+        .as_str()
+        .map(str::to_owned)
+}
+
+fn json(node: &Node<'_>) -> Option<Map<String, Value>> {
+    check(Map::read(node)?.into(), node)?.as_object().cloned()
+}
+
+/// The value, if Envoy can fill in each text in it.
+fn check(value: Value, node: &Node<'_>) -> Option<Value> {
+    fn fits(value: &Value) -> Result<(), String> {
+        match value {
+            Value::String(text) => format::check(text),
+            Value::Array(values) => values.iter().try_for_each(fits),
+            Value::Object(map) => map.values().try_for_each(fits),
+            _ => Ok(()),
+        }
+    }
+    match fits(&value) {
+        Ok(()) => Some(value),
+        Err(reason) => node.error(reason),
+    }
+}

@@ -1,0 +1,3 @@
+//! What routes, their destinations and virtual hosts can be given of Envoy's own.
+
+pub mod faults;

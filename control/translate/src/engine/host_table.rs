@@ -1,0 +1,222 @@
+//! The virtual hosts of a listener: who gets which domain, and what is to be written anew after a change.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tenon_contract::scope::{BUCKETS, bucket};
+use tenon_model::{ObjectKey, Problem};
+
+/// So many virtual hosts with wildcards, which are in every part of a table, a table in parts may have. With more, it is
+/// one table however large it is.
+const MOST_WILDCARDS: usize = 32;
+
+type Host = Arc<ObjectKey>;
+
+/// Which hosts of requests a domain is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Slot {
+    /// One host, of this bucket.
+    Bucket(u16),
+    /// Several.
+    Wildcard,
+}
+
+/// A part of a listener's routes, which is one route configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Part {
+    /// All of it.
+    Whole,
+    /// The hosts of a bucket, and all with wildcards.
+    Bucket(u16),
+}
+
+/// Of two virtual services that ask for the same domain the first gets it, in the order of their keys, because Envoy would
+/// refuse the whole table.
+#[derive(Default)]
+pub(super) struct HostTable {
+    /// What each virtual service asks for, in its own order.
+    hosts: BTreeMap<Host, Vec<Arc<str>>>,
+    /// Who asks for a domain, sorted: the first gets it.
+    claims: BTreeMap<(Slot, Arc<str>), Vec<Host>>,
+    /// How many domains have wildcards.
+    wildcards: usize,
+    dirty: BTreeSet<Slot>,
+}
+
+impl HostTable {
+    /// Takes in which domains a virtual service asks for, and that it changed. Tells whose domains are other ones now.
+    pub(super) fn set(&mut self, key: &ObjectKey, domains: &[String]) -> BTreeSet<ObjectKey> {
+        let host = match self.hosts.get_key_value(key) {
+            Some((host, _)) => host.clone(),
+            None => Arc::new(key.clone()),
+        };
+        let old = self.hosts.remove(key).unwrap_or_default();
+        let mut changed = BTreeSet::new();
+        if old.len() != domains.len() || old.iter().zip(domains).any(|(old, new)| **old != **new) {
+            changed.insert(key.clone());
+        }
+        for domain in &old {
+            self.dirty.insert(slot(domain));
+            if !domains.iter().any(|new| **new == **domain) {
+                changed.extend(self.give_up(&host, domain));
+            }
+        }
+        let mut asked = Vec::with_capacity(domains.len());
+        for domain in domains {
+            let kept = old.iter().find(|old| ***old == **domain);
+            let domain = kept.cloned().unwrap_or_else(|| Arc::from(domain.as_str()));
+            self.dirty.insert(slot(&domain));
+            if kept.is_none() {
+                changed.extend(self.claim(&host, &domain));
+            }
+            asked.push(domain);
+        }
+        if !asked.is_empty() {
+            self.hosts.insert(host, asked);
+        }
+        changed
+    }
+
+    /// Who gets the domain now.
+    fn give_up(&mut self, host: &Host, domain: &Arc<str>) -> Option<ObjectKey> {
+        let id = (slot(domain), domain.clone());
+        let claimants = self.claims.get_mut(&id)?;
+        let was_first = claimants.first() == Some(host);
+        claimants.retain(|it| it != host);
+        let heir = claimants.first().map(|heir| ObjectKey::clone(heir));
+        if claimants.is_empty() {
+            self.claims.remove(&id);
+            self.wildcards -= usize::from(id.0 == Slot::Wildcard);
+        }
+        heir.filter(|_| was_first)
+    }
+
+    /// Who gets the domain no more.
+    fn claim(&mut self, host: &Host, domain: &Arc<str>) -> Option<ObjectKey> {
+        let slot = slot(domain);
+        let claimants = self.claims.entry((slot, domain.clone())).or_default();
+        self.wildcards += usize::from(claimants.is_empty() && slot == Slot::Wildcard);
+        let place = claimants.partition_point(|it| it < host);
+        let loser = match place {
+            0 => claimants.first().map(|loser| ObjectKey::clone(loser)),
+            _ => None,
+        };
+        claimants.insert(place, host.clone());
+        loser
+    }
+
+    fn owner(&self, domain: &Arc<str>) -> Option<&Host> {
+        self.claims.get(&(slot(domain), domain.clone()))?.first()
+    }
+
+    fn has(&self, key: &ObjectKey, domain: &Arc<str>) -> bool {
+        self.owner(domain).is_some_and(|owner| **owner == *key)
+    }
+
+    /// Whether a virtual service gets a domain.
+    pub(super) fn serves(&self, key: &ObjectKey) -> bool {
+        let domains = self.hosts.get(key);
+        domains.is_some_and(|domains| domains.iter().any(|domain| self.has(key, domain)))
+    }
+
+    /// The virtual services that are in the table, with or without a domain.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &ObjectKey> {
+        self.hosts.keys().map(|host| &**host)
+    }
+
+    /// What is wrong with a virtual service beside others.
+    pub(super) fn problems(&self, key: &ObjectKey) -> Vec<Problem> {
+        let domains = self.hosts.get(key).into_iter().flatten().enumerate();
+        let lost = domains.filter_map(|(index, domain)| {
+            let owner = self.owner(domain).filter(|owner| ***owner != *key)?;
+            let text = format!(
+                "domain {domain:?} is served by VirtualService {}/{} already",
+                owner.namespace, owner.name
+            );
+            let field = format!("spec.virtualHost.domains[{index}]");
+            Some(Problem::error(field, text))
+        });
+        lost.collect()
+    }
+
+    /// Whether it is so large that it is to be cut into parts.
+    pub(super) fn is_large(&self, above: usize) -> bool {
+        self.hosts.len() > above && self.wildcards <= MOST_WILDCARDS
+    }
+
+    /// What changed since the last call.
+    pub(super) fn take_changed(&mut self, in_parts: bool) -> BTreeSet<Part> {
+        let dirty = std::mem::take(&mut self.dirty);
+        match (in_parts, dirty.last()) {
+            (_, None) => BTreeSet::new(),
+            (false, _) => BTreeSet::from([Part::Whole]),
+            (true, Some(Slot::Wildcard)) => Part::all(true).collect(),
+            (true, Some(Slot::Bucket(_))) => dirty
+                .into_iter()
+                .filter_map(|slot| match slot {
+                    Slot::Bucket(bucket) => Some(Part::Bucket(bucket)),
+                    Slot::Wildcard => None,
+                })
+                .collect(),
+        }
+    }
+
+    /// The virtual services of a part, in the order of their keys, and which domains they get there.
+    pub(super) fn part(&self, part: Part) -> Vec<(&ObjectKey, Vec<&str>)> {
+        let Part::Bucket(bucket) = part else {
+            let hosts = self.hosts.keys();
+            return hosts
+                .filter_map(|host| self.domains_in(host, None))
+                .collect();
+        };
+        let owners: BTreeSet<&Host> = [Slot::Bucket(bucket), Slot::Wildcard]
+            .into_iter()
+            .flat_map(|of| {
+                let from = (of, Arc::from(""));
+                self.claims
+                    .range(from..)
+                    .take_while(move |((slot, _), _)| *slot == of)
+            })
+            .filter_map(|(_, claimants)| claimants.first())
+            .collect();
+        owners
+            .into_iter()
+            .filter_map(|host| self.domains_in(host, Some(bucket)))
+            .collect()
+    }
+
+    fn domains_in<'a>(
+        &'a self,
+        host: &'a Host,
+        bucket: Option<u16>,
+    ) -> Option<(&'a ObjectKey, Vec<&'a str>)> {
+        let is_there = |domain: &Arc<str>| match (slot(domain), bucket) {
+            (_, None) | (Slot::Wildcard, _) => true,
+            (Slot::Bucket(one), Some(other)) => one == other,
+        };
+        let asked = self.hosts.get(host)?.iter();
+        let domains: Vec<&str> = asked
+            .filter(|domain| is_there(domain) && self.has(host, domain))
+            .map(|domain| &**domain)
+            .collect();
+        (!domains.is_empty()).then_some((host, domains))
+    }
+}
+
+impl Part {
+    /// All parts of a table.
+    pub(super) fn all(in_parts: bool) -> Box<dyn Iterator<Item = Self>> {
+        match in_parts {
+            true => Box::new((0..BUCKETS).map(Self::Bucket)),
+            false => Box::new(std::iter::once(Self::Whole)),
+        }
+    }
+}
+
+/// The model has a `*` at the start or end of a domain only.
+fn slot(domain: &str) -> Slot {
+    match domain.contains('*') {
+        true => Slot::Wildcard,
+        false => Slot::Bucket(bucket(domain.as_bytes())),
+    }
+}

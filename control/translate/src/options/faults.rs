@@ -1,0 +1,32 @@
+//! Faults on purpose.
+
+use envoy_types::pb::envoy::extensions::filters::common::fault::v3::{FaultDelay, fault_delay};
+use envoy_types::pb::envoy::extensions::filters::http::fault::v3::{
+    FaultAbort, HttpFault, fault_abort::ErrorType,
+};
+use tenon_model::options::faults::Faults;
+
+use crate::http_filters::FAULT;
+use crate::proto::{Any, duration, percent};
+use crate::wire::any;
+
+pub(super) fn config(faults: &Faults) -> Option<(&'static str, Any)> {
+    if *faults == Faults::default() {
+        return None;
+    }
+    let config = HttpFault {
+        delay: faults.delay.as_ref().map(|delay| FaultDelay {
+            percentage: Some(percent(delay.percentage)),
+            fault_delay_secifier: Some(fault_delay::FaultDelaySecifier::FixedDelay(duration(
+                delay.fixed_delay,
+            ))),
+        }),
+        abort: faults.abort.as_ref().map(|abort| FaultAbort {
+            percentage: Some(percent(abort.percentage)),
+            error_type: Some(ErrorType::HttpStatus(abort.http_status)),
+            ..FaultAbort::default()
+        }),
+        ..HttpFault::default()
+    };
+    Some((FAULT, any(&config)))
+}

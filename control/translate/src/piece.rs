@@ -1,0 +1,288 @@
+//! The routes of Envoy that one route comes to.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use prost::Message;
+use tenon_contract::transform::{RouteTransformations, Stage, TRANSFORM_KEY};
+use tenon_contract::{NAMESPACE, Sorted};
+use tenon_model::{
+    Action, HeaderManipulation, Matcher, ObjectKey, Route, TransformationSettings, Transformations,
+    VirtualHostOptions, WeightedDestination,
+};
+
+use crate::inherit::Shape;
+use crate::moves::Moves;
+use crate::proto::route;
+use crate::route::{RouteForm, broken};
+use crate::wire::{self, Metadata, PerFilter};
+use crate::{filters, http_filters, matcher, rules, transforms};
+
+/// `VirtualHost.routes`
+const ROUTES: u32 = 3;
+/// The message of a route.
+const ROUTE: &str = "envoy.config.route.v3.Route";
+/// `Route.metadata`
+const METADATA: u32 = 4;
+/// `Route.name`
+const NAME: u32 = 14;
+
+/// The filters of a listener that some route needs: others do not pay for them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Needs {
+    /// The stages in which a route transforms.
+    pub(crate) stages: BTreeSet<Stage>,
+    /// A route transforms by destination.
+    pub(crate) destinations: bool,
+    /// The names of Envoy's own filters that are configured.
+    pub(crate) filters: BTreeSet<String>,
+}
+
+impl Needs {
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What both need.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.stages.extend(&other.stages);
+        self.destinations |= other.destinations;
+        self.filters.extend(other.filters.iter().cloned());
+    }
+}
+
+/// The routes of Envoy that one route comes to, encoded but for the names that their places give them.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Piece {
+    /// The name that it was given.
+    name: Option<String>,
+    routes: Vec<Encoded>,
+    needs: Needs,
+    moves: Moves,
+    shapes: Vec<Shape>,
+    /// It answers for a table that cannot be served, behind whatever is for less.
+    stands_in: bool,
+}
+
+#[derive(Clone, PartialEq)]
+struct Encoded {
+    /// What its name ends with.
+    suffix: String,
+    /// The filters that it configures, if its requests may come to others.
+    configures: Vec<String>,
+    bytes: Vec<u8>,
+}
+
+impl Piece {
+    /// The routes, and what Envoy would refuse of them: those answer for themselves.
+    pub(crate) fn new(
+        (key, name): (&ObjectKey, Option<String>),
+        from: &Route,
+        forms: Vec<RouteForm>,
+        of_host: &VirtualHostOptions,
+        settings: TransformationSettings,
+    ) -> (Self, Vec<String>) {
+        let mut refused = Vec::new();
+        let mut needs = Needs::default();
+        let mut routes = Vec::new();
+        let own = transformations(from, of_host, settings);
+        let tells = own.as_ref().is_some_and(|own| !own.destinations.is_empty());
+        needs.destinations |= tells;
+        needs.stages.extend(own.iter().flat_map(transforms::used));
+        let moves = own.as_ref().map(Moves::of).unwrap_or_default();
+        let on: Vec<_> = own.iter().flat_map(transforms::switched_on).collect();
+        let rules = own.map(|own| own.to_json());
+        let several = forms.len() > 1;
+        for (function, mut form) in forms.into_iter().enumerate() {
+            needs.filters.extend(configured(&form));
+            if !form.calls.is_empty() {
+                let shown = answers_with_formatters(&of_host.headers, from);
+                form.per_filter.extend(filters::guard_on(shown));
+            }
+            let mut texts = std::mem::take(&mut form.calls);
+            texts.extend(rules.clone().map(|text| (TRANSFORM_KEY.to_owned(), text)));
+            form.per_filter.extend(on.iter().cloned());
+            if tells {
+                transforms::tell_destinations(&mut form.route);
+            }
+            let configs = std::mem::take(&mut form.per_filter);
+            let configures: Vec<_> = match moves {
+                Moves::Nowhere => Vec::new(),
+                _ => configs.keys().cloned().collect(),
+            };
+            let mut behind = PerFilter { configs }.encode_to_vec();
+            behind.extend(wire::take_weights(&mut form.route));
+            if !texts.is_empty() {
+                let metadata = Metadata::texts(NAMESPACE, texts).encode_to_vec();
+                wire::append(&mut behind, METADATA, &metadata);
+            }
+            let suffix = several.then(|| format!("-function-{function}"));
+            let suffix = suffix.unwrap_or_default();
+            for (number, matches) in from.matchers.iter().enumerate() {
+                let mut matches = matcher::translate(matches);
+                matches.headers.extend(form.only.iter().cloned());
+                form.route.r#match = Some(matches);
+                let mut bytes = form.route.encode_to_vec();
+                bytes.extend_from_slice(&behind);
+                if let Err(violation) = rules::check(ROUTE, &bytes) {
+                    refused.push(violation.to_string());
+                    let broken = route::Route {
+                        r#match: form.route.r#match.clone(),
+                        ..broken(key).route
+                    };
+                    bytes = broken.encode_to_vec();
+                    if rules::check(ROUTE, &bytes).is_err() {
+                        // Not even its matcher can be.
+                        continue;
+                    }
+                }
+                routes.push(Encoded {
+                    suffix: format!("-matcher-{number}{suffix}"),
+                    configures: configures.clone(),
+                    bytes,
+                });
+            }
+        }
+        let piece = Self {
+            name,
+            routes,
+            needs,
+            moves,
+            shapes: from.matchers.iter().filter_map(Shape::of).collect(),
+            stands_in: false,
+        };
+        (piece, refused)
+    }
+
+    /// What answers for a table that cannot be served.
+    pub(crate) fn standing_in(matcher: &Matcher, form: RouteForm) -> Self {
+        let mut route = form.route;
+        route.r#match = Some(matcher::translate(matcher));
+        Self {
+            name: None,
+            routes: vec![Encoded {
+                suffix: "-matcher-0".to_owned(),
+                configures: Vec::new(),
+                bytes: route.encode_to_vec(),
+            }],
+            needs: Needs::default(),
+            moves: Moves::Nowhere,
+            shapes: Shape::of(matcher).into_iter().collect(),
+            stands_in: true,
+        }
+    }
+
+    /// Appends the routes to a virtual host of that name, of which it is the piece with that number. `of_host`: the needs of
+    /// all its routes.
+    pub(crate) fn encode(&self, (host, number): (&str, usize), of_host: &Needs, to: &mut Vec<u8>) {
+        let name = self.name.as_ref().map(|name| format!("-{name}"));
+        let name = name.unwrap_or_default();
+        for route in &self.routes {
+            let name = format!("{host}-route-{number}{name}{}", route.suffix);
+            let mut bytes = route.bytes.clone();
+            let present = self.moves.present(&of_host.filters);
+            let configs = present
+                .filter(|(name, _)| !route.configures.contains(name))
+                .collect();
+            bytes.extend(PerFilter { configs }.encode_to_vec());
+            wire::append(&mut bytes, NAME, name.as_bytes());
+            wire::append(to, ROUTES, &bytes);
+        }
+    }
+
+    pub(crate) fn needs(&self) -> &Needs {
+        &self.needs
+    }
+
+    fn is_within(&self, other: &Self) -> bool {
+        let within = |shape: &Shape| other.shapes.iter().any(|other| shape.is_within(other));
+        !self.shapes.is_empty() && self.shapes.iter().all(within)
+    }
+}
+
+/// Sorts pieces of tables of the same weight, so that none hides another: what is for less comes first.
+pub(crate) fn sort(pieces: &mut [Arc<Piece>]) {
+    fn first(piece: &Piece) -> Option<&Shape> {
+        let shapes = piece.shapes.iter();
+        shapes.min_by(|a, b| a.order().cmp(&b.order()))
+    }
+    pieces.sort_by(|a, b| {
+        let (a, b) = (first(a), first(b));
+        a.map(Shape::order).cmp(&b.map(Shape::order))
+    });
+}
+
+/// Puts what stands in for broken tables behind what is for less, so that it hides nothing that can be served.
+pub(crate) fn let_pass(pieces: &mut [Arc<Piece>]) {
+    for start in (0..pieces.len()).rev() {
+        let mut at = start;
+        while let Some([here, next]) = pieces.get(at..at + 2)
+            && here.stands_in
+            && next.is_within(here)
+        {
+            pieces.swap(at, at + 1);
+            at += 1;
+        }
+    }
+}
+
+/// Whether a header that is added to a route's responses is made of something else, which may be the request.
+fn answers_with_formatters(of_host: &HeaderManipulation, route: &Route) -> bool {
+    let weighted = match &route.action {
+        Action::Multi(destinations) => &destinations[..],
+        _ => &[],
+    };
+    [of_host, &route.options.headers]
+        .into_iter()
+        .chain(weighted.iter().map(|to| &to.headers))
+        .flat_map(|headers| &headers.response_add)
+        .any(|header| header.value.contains('%'))
+}
+
+/// What a route transforms, `None` where nothing is.
+fn transformations(
+    route: &Route,
+    of_host: &VirtualHostOptions,
+    settings: TransformationSettings,
+) -> Option<RouteTransformations> {
+    let own = route.options.transformations.as_ref();
+    let stages = Transformations::below(own, of_host.transformations.as_ref(), settings);
+    let destinations = match &route.action {
+        Action::Multi(destinations) => &destinations[..],
+        _ => &[],
+    };
+    // As Gloo: a destination's take the place of the route's, whatever it says of inheritance.
+    let own = |to: &WeightedDestination| {
+        Transformations::below(to.transformations.as_ref(), None, settings)
+    };
+    let own: Sorted<_, _> = destinations
+        .iter()
+        .enumerate()
+        .filter_map(|(number, to)| Some((number.to_string(), own(to)?)))
+        .collect();
+    let stages = stages.unwrap_or_default();
+    if stages.is_empty() && own.is_empty() {
+        return None;
+    }
+    let mut all = RouteTransformations::new(stages);
+    all.destinations = own;
+    Some(all)
+}
+
+/// Those of Envoy's own filters that a route or one of its destinations configures.
+fn configured(form: &RouteForm) -> impl Iterator<Item = String> {
+    use route::route::Action;
+    use route::route_action::ClusterSpecifier;
+    let weighted = match &form.route.action {
+        Some(Action::Route(action)) => match &action.cluster_specifier {
+            Some(ClusterSpecifier::WeightedClusters(weighted)) => &weighted.clusters[..],
+            _ => &[],
+        },
+        _ => &[],
+    };
+    let of_weights = weighted
+        .iter()
+        .flat_map(|it| it.typed_per_filter_config.keys());
+    let names = form.per_filter.keys().chain(of_weights);
+    names.filter(|name| http_filters::is_native(name)).cloned()
+}

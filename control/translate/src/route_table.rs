@@ -1,0 +1,125 @@
+//! Route tables: one route configuration, or, where there are many virtual hosts, one for each bucket of hosts.
+//!
+//! Envoy builds a route configuration anew when anything in it changes: 118 ms at 10,000 virtual hosts. One of many scoped
+//! route configurations is 2 ms at any size. A table in parts has a scope for each bucket, so that a virtual host that
+//! comes or goes changes no scope. Hosts with wildcards are in every part.
+
+use bytes::Bytes;
+use envoy_types::pb::envoy::extensions::dynamic_modules::v3::DynamicModuleConfig;
+use envoy_types::pb::envoy::extensions::http::early_header_mutation::dynamic_modules::v3::DynamicModuleEarlyHeaderMutation;
+use envoy_types::pb::google::protobuf::StringValue;
+use prost::Message;
+use tenon_contract::scope::{SCOPE_FILTER, SCOPE_HEADER, ScopeConfig};
+use tenon_model::RouteConfigurationOptions;
+
+use crate::names;
+use crate::output::Module;
+use crate::proto::hcm::scoped_routes::scope_key_builder::FragmentBuilder;
+use crate::proto::hcm::scoped_routes::scope_key_builder::fragment_builder::{
+    HeaderValueExtractor, Type, header_value_extractor::ExtractType,
+};
+use crate::proto::hcm::scoped_routes::{ConfigSpecifier, ScopeKeyBuilder};
+use crate::proto::route::scoped_route_configuration::{
+    Key,
+    key::{Fragment, fragment},
+};
+use crate::proto::{ads, core, hcm, local_file, route, uint};
+use crate::virtual_host::VirtualHostForm;
+use crate::wire::{self, any};
+
+/// `RouteConfiguration.virtual_hosts`
+const VIRTUAL_HOSTS: u32 = 2;
+
+/// The largest body that a route may answer with by itself, if a gateway does not say more: Envoy's own limit.
+const MOST_BODY: u32 = 4_096;
+
+/// A route configuration of virtual hosts, each with the domains that it gets.
+pub(crate) fn encode<'a>(
+    name: &str,
+    options: RouteConfigurationOptions,
+    is_part: bool,
+    hosts: impl Iterator<Item = (&'a VirtualHostForm, Vec<&'a str>)>,
+) -> Bytes {
+    let mut bytes = route::RouteConfiguration {
+        name: name.to_owned(),
+        request_headers_to_remove: is_part
+            .then(|| SCOPE_HEADER.to_owned())
+            .into_iter()
+            .collect(),
+        most_specific_header_mutations_wins: options.most_specific_header_mutations_wins,
+        // The model knows no larger body; a smaller limit would have Envoy refuse the whole table.
+        max_direct_response_body_size_bytes: options
+            .max_direct_response_body_size_bytes
+            .map(|most| uint(most.max(MOST_BODY))),
+        ..route::RouteConfiguration::default()
+    }
+    .encode_to_vec();
+    let mut encoded = Vec::new();
+    for (host, domains) in hosts {
+        encoded.clear();
+        host.encode(domains.into_iter(), &mut encoded);
+        wire::append(&mut bytes, VIRTUAL_HOSTS, &encoded);
+    }
+    bytes.into()
+}
+
+/// The scope that leads to a part; it has the part's name.
+pub(crate) fn scope(listener: &str, bucket: u16) -> Bytes {
+    let name = names::route_table_part(listener, bucket);
+    let config = ScopeConfig::new(names::route_table(listener));
+    let fragment = Fragment {
+        r#type: Some(fragment::Type::StringKey(config.key(bucket))),
+    };
+    route::ScopedRouteConfiguration {
+        name: name.clone(),
+        route_configuration_name: name,
+        key: Some(Key {
+            fragments: vec![fragment],
+        }),
+        ..route::ScopedRouteConfiguration::default()
+    }
+    .encode_to_vec()
+    .into()
+}
+
+/// Where a listener finds its routes if its table is in parts. Envoy gives all scopes to all such listeners; they are told
+/// apart by their keys, which begin with the table's name.
+pub(crate) fn scoped(table: String) -> hcm::ScopedRoutes {
+    let header = HeaderValueExtractor {
+        name: SCOPE_HEADER.to_owned(),
+        extract_type: Some(ExtractType::Index(0)),
+        ..HeaderValueExtractor::default()
+    };
+    hcm::ScopedRoutes {
+        name: table,
+        scope_key_builder: Some(ScopeKeyBuilder {
+            fragments: vec![FragmentBuilder {
+                r#type: Some(Type::HeaderValueExtractor(header)),
+            }],
+        }),
+        rds_config_source: ads(),
+        config_specifier: Some(ConfigSpecifier::ScopedRds(hcm::ScopedRds {
+            scoped_rds_config_source: ads(),
+            ..hcm::ScopedRds::default()
+        })),
+    }
+}
+
+/// What writes a request's scope into its header, before Envoy looks for it.
+pub(crate) fn scope_of_request(module: &Module, table: &str) -> core::TypedExtensionConfig {
+    let (Module::So(path) | Module::Wasm(path)) = module;
+    let config = ScopeConfig::new(table).to_json();
+    core::TypedExtensionConfig {
+        name: "envoy.http.early_header_mutation.dynamic_modules".to_owned(),
+        typed_config: Some(any(&DynamicModuleEarlyHeaderMutation {
+            dynamic_module_config: Some(DynamicModuleConfig {
+                module: local_file(path),
+                // As with the filters.
+                do_not_close: true,
+                ..DynamicModuleConfig::default()
+            }),
+            early_header_mutation_name: SCOPE_FILTER.to_owned(),
+            early_header_mutation_config: Some(any(&StringValue { value: config })),
+        })),
+    }
+}

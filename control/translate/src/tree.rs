@@ -1,0 +1,476 @@
+//! The routes of a virtual service, and of the tables that they delegate to.
+//!
+//! A table that is wrong is served in its last good form; one that has none has its broken routes answer for themselves.
+//! Neither is noticed by who delegates to it, nor by the tables beside it.
+
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tenon_model::{
+    Action, Delegation, Kind, Matcher, ObjectKey, ObjectRef, Problem, ProblemLevel, Route,
+    RouteOptions, RouteTable, Selector, Settings, TransformationSettings, Upstream,
+    VirtualHostOptions,
+};
+
+use crate::inherit::{self, Name, Parent};
+use crate::piece::{self, Piece};
+use crate::route::{self, Routes, Upstreams};
+use crate::virtual_host::{Kept, VirtualHostForm};
+
+/// How many tables may stand below each other.
+const DEEPEST: usize = 64;
+/// How many tables a virtual service may lead to, each counted as often as it is led to.
+const MOST_TABLES: usize = 50_000;
+/// As how many tables a cycle counts: of tables that all lead to each other there are more than anybody could go.
+const CYCLE: usize = 500;
+const ROUTES: &str = "spec.routes";
+
+/// Finds route tables.
+pub(crate) trait Tables {
+    /// The table, in the last form that could be read.
+    fn table(&self, key: &ObjectKey) -> Found<'_>;
+    /// The last form that was good in all.
+    fn good_table(&self, key: &ObjectKey) -> Option<&RouteTable>;
+    /// Those that a selector means, in the order of their keys.
+    fn select(&self, selector: &Selector) -> Vec<ObjectKey>;
+}
+
+/// What is found of a table.
+pub(crate) enum Found<'a> {
+    Table(&'a RouteTable),
+    /// None of its forms could be read.
+    Rejected,
+    Missing,
+}
+
+/// Translates the routes of one virtual service.
+pub(crate) struct Tree<'a, W> {
+    world: &'a W,
+    seen: Seen<'a, W>,
+    options: &'a VirtualHostOptions,
+    settings: TransformationSettings,
+    kept_before: &'a Kept,
+    kept: Kept,
+    problems: Vec<(ObjectKey, Problem)>,
+    tables: BTreeMap<ObjectKey, bool>,
+    selectors: BTreeSet<Selector>,
+    incomplete: BTreeSet<ObjectKey>,
+    visits: usize,
+}
+
+/// Where routes stand.
+struct Place<'a> {
+    key: &'a ObjectKey,
+    routes: &'static str,
+    /// The route that delegates to them.
+    parent: Option<&'a Parent<'a>>,
+    /// The way to them.
+    way: &'a str,
+    depth: usize,
+}
+
+impl<'a, W: Upstreams + Tables> Tree<'a, W> {
+    pub(crate) fn new(world: &'a W, options: &'a VirtualHostOptions, kept: &'a Kept) -> Self {
+        Self {
+            world,
+            seen: Seen {
+                upstreams: world,
+                reads: RefCell::default(),
+                missing: Cell::default(),
+            },
+            options,
+            settings: world.settings().transformations,
+            kept_before: kept,
+            kept: Kept::new(),
+            problems: Vec::new(),
+            tables: BTreeMap::new(),
+            selectors: BTreeSet::new(),
+            incomplete: BTreeSet::new(),
+            visits: 0,
+        }
+    }
+
+    pub(crate) fn virtual_service(&mut self, key: &ObjectKey, routes: &[Route]) -> Vec<Arc<Piece>> {
+        let place = Place {
+            key,
+            routes: "spec.virtualHost.routes",
+            parent: None,
+            way: "",
+            depth: 0,
+        };
+        self.routes(&place, routes)
+    }
+
+    /// What was found out besides the pieces.
+    pub(crate) fn into_form(self, key: &ObjectKey) -> VirtualHostForm {
+        let mut form = VirtualHostForm {
+            tables: self.tables,
+            reads: self.seen.reads.into_inner(),
+            selectors: self.selectors,
+            incomplete: self.incomplete.contains(key),
+            kept: self.kept,
+            ..VirtualHostForm::default()
+        };
+        for (owner, problem) in self.problems {
+            match owner == *key {
+                true => form.problems.push(problem),
+                false => form
+                    .problems_of_tables
+                    .entry(owner)
+                    .or_default()
+                    .push(problem),
+            }
+        }
+        for problems in form.problems_of_tables.values_mut() {
+            problems.sort();
+            problems.dedup();
+        }
+        form
+    }
+
+    fn routes(&mut self, place: &Place<'_>, routes: &[Route]) -> Vec<Arc<Piece>> {
+        let mut pieces = Vec::new();
+        for (index, own) in routes.iter().enumerate() {
+            let path = format!("{}[{index}]", place.routes);
+            let route = match place.parent {
+                Some(parent) => match inherit::below(own, parent) {
+                    Ok(route) => Cow::Owned(route),
+                    Err((number, reason)) => {
+                        let field = match own.matchers.is_empty() {
+                            true => path,
+                            false => format!("{path}.matchers[{number}]"),
+                        };
+                        let text = format!(
+                            "{reason} ({} of {}): this route is not served there",
+                            parent.path, parent.key
+                        );
+                        self.warn(place.key, field, text);
+                        continue;
+                    }
+                },
+                None if own.matchers.is_empty() => Cow::Owned(Route {
+                    matchers: vec![Matcher::default()],
+                    ..own.clone()
+                }),
+                None => Cow::Borrowed(own),
+            };
+            match &route.action {
+                Action::Delegate(to) => {
+                    let name = Name::new(place.parent.map(|it| &it.name), place.key, own, index);
+                    pieces.extend(self.delegated(place, (index, &path), &route, to, name));
+                }
+                _ => {
+                    let name = match place.parent {
+                        Some(parent) => {
+                            Name::new(Some(&parent.name), place.key, own, index).given()
+                        }
+                        None => own.name.clone(),
+                    };
+                    let forms = self.forms(place, &path, own, &route);
+                    pieces.push(self.piece((place.key, &path, name), &route, forms));
+                }
+            }
+        }
+        pieces
+    }
+
+    fn piece(
+        &mut self,
+        (key, path, name): (&ObjectKey, &str, Option<String>),
+        route: &Route,
+        forms: Vec<route::RouteForm>,
+    ) -> Arc<Piece> {
+        let (piece, refused) = Piece::new((key, name), route, forms, self.options, self.settings);
+        for violation in refused {
+            self.error(key, path.to_owned(), violation);
+        }
+        Arc::new(piece)
+    }
+
+    fn forms(
+        &mut self,
+        place: &Place<'_>,
+        path: &str,
+        own: &Route,
+        route: &Route,
+    ) -> Vec<route::RouteForm> {
+        let key = place.key;
+        let mut routes = Routes {
+            key,
+            upstreams: &self.seen,
+            problems: Vec::new(),
+        };
+        let forms = routes.translate(path, route);
+        for mut problem in routes.problems {
+            if let Some(parent) = place.parent {
+                tell_inheritance(&mut problem, path, &own.options, parent);
+            }
+            self.problems.push((key.clone(), problem));
+        }
+        if self.seen.missing.take() {
+            self.incomplete.insert(key.clone());
+        }
+        forms
+    }
+
+    /// What the tables come to that a route delegates to.
+    fn delegated(
+        &mut self,
+        place: &Place<'_>,
+        (index, path): (usize, &str),
+        route: &Route,
+        to: &Delegation,
+        name: Name,
+    ) -> Vec<Arc<Piece>> {
+        let matcher = match inherit::delegated(route) {
+            Ok(matcher) => matcher,
+            Err(reason) => {
+                self.error(place.key, format!("{path}.matchers"), reason);
+                let broken = vec![route::broken(place.key)];
+                return vec![self.piece((place.key, path, None), route, broken)];
+            }
+        };
+        let parent = Parent {
+            above: place.parent,
+            key: place.key,
+            path,
+            matcher,
+            options: route.options.clone(),
+            matchers: route.inheritable_matchers.unwrap_or_default(),
+            path_matchers: route.inheritable_path_matchers.unwrap_or_default(),
+            name,
+        };
+        let field = format!("{path}.delegateAction");
+        let tables = self.tables_of(&field, place.key, to);
+        let mut pieces = Vec::new();
+        for tables in tables.chunk_by(|(weight, _), (next, _)| weight == next) {
+            let start = pieces.len();
+            for (_, table) in tables {
+                let way = format!("{}/{index}/{table}", place.way);
+                let at = Place {
+                    key: table,
+                    routes: ROUTES,
+                    parent: Some(&parent),
+                    way: &way,
+                    depth: place.depth + 1,
+                };
+                pieces.extend(self.table(&at, &parent));
+            }
+            if let [(weight, first), _, ..] = tables {
+                let others = tables.len() - 1;
+                let text = format!(
+                    "{first} and {others} more have the weight {weight}: their routes are sorted by path"
+                );
+                self.warn(place.key, format!("{field}.selector"), text);
+                piece::sort(&mut pieces[start..]);
+            }
+        }
+        pieces
+    }
+
+    /// The tables, by their weights.
+    fn tables_of(
+        &mut self,
+        field: &str,
+        key: &ObjectKey,
+        to: &Delegation,
+    ) -> Vec<(i32, ObjectKey)> {
+        let keys = match to {
+            Delegation::Nothing => return Vec::new(),
+            Delegation::Table(table) => vec![table.key(Kind::RouteTable)],
+            Delegation::Selector(selector) => {
+                self.selectors.insert(selector.clone());
+                let found = self.world.select(selector);
+                if found.is_empty() {
+                    self.incomplete.insert(key.clone());
+                    let text = "no route table matches";
+                    self.warn(key, format!("{field}.selector"), text);
+                }
+                found
+            }
+        };
+        let mut tables = Vec::new();
+        for table in keys {
+            self.seen.reads.borrow_mut().insert(table.clone());
+            match self.world.table(&table) {
+                Found::Table(it) => tables.push((it.weight, table)),
+                Found::Rejected => {
+                    self.incomplete.insert(key.clone());
+                    let text = format!("{table} is rejected; its status says why");
+                    self.warn(key, field.to_owned(), text);
+                    tables.push((0, table));
+                }
+                Found::Missing => {
+                    self.incomplete.insert(key.clone());
+                    let text = format!("{table} does not exist");
+                    self.warn(key, field.to_owned(), text);
+                }
+            }
+        }
+        tables.sort();
+        tables
+    }
+
+    fn table(&mut self, place: &Place<'_>, parent: &Parent<'_>) -> Vec<Arc<Piece>> {
+        let key = place.key;
+        let stand_in = || {
+            let piece = Piece::standing_in(&parent.matcher, route::broken(key));
+            vec![Arc::new(piece)]
+        };
+        if let Some(members) = cycle(key, parent) {
+            self.visits += CYCLE;
+            self.tell_cycle(&members);
+            return stand_in();
+        }
+        self.visits += 1;
+        if place.depth > DEEPEST || self.visits > MOST_TABLES {
+            let text = format!(
+                "leads to more than {MOST_TABLES} route tables, or to more than {DEEPEST} below each other"
+            );
+            self.error(parent.key, format!("{}.delegateAction", parent.path), text);
+            return stand_in();
+        }
+        let Found::Table(newest) = self.world.table(key) else {
+            return stand_in();
+        };
+        let before = (self.problems.len(), self.incomplete.len());
+        let pieces = self.routes(place, &newest.routes);
+        if self.is_good(key, before.0) {
+            let good = self.tables.entry(key.clone()).or_insert(true);
+            *good &= !self.incomplete.contains(key);
+            let errors = |(_, problem): &(_, Problem)| problem.level == ProblemLevel::Error;
+            // What is kept must not depend on what else was missing at the time.
+            if self.incomplete.is_empty() && !self.problems[before.0..].iter().any(errors) {
+                self.kept.insert(place.way.to_owned(), pieces.clone());
+            }
+            return pieces;
+        }
+        self.tables.insert(key.clone(), false);
+        self.last_good(place, newest, before.0).unwrap_or(pieces)
+    }
+
+    /// What is left of a table that is broken: its last good form, or what that came to, as long as there was one.
+    fn last_good(
+        &mut self,
+        place: &Place<'_>,
+        newest: &RouteTable,
+        start: usize,
+    ) -> Option<Vec<Arc<Piece>>> {
+        let found = self.problems.split_off(start);
+        let again = match self.world.good_table(place.key) {
+            Some(good) if !std::ptr::eq(good, newest) => {
+                let pieces = self.routes(place, &good.routes);
+                self.is_good(place.key, start).then_some(pieces)
+            }
+            _ => None,
+        };
+        let kept = || self.kept_before.get(place.way).cloned();
+        let Some(pieces) = again.or_else(kept) else {
+            self.problems.truncate(start);
+            self.problems.extend(found);
+            return None;
+        };
+        // What is wrong is what is wrong with the newest form; below it, with what is served.
+        let own = |(owner, _): &(ObjectKey, Problem)| owner == place.key;
+        let mut of_good = self.problems.split_off(start);
+        of_good.retain(|it| !own(it));
+        self.problems.extend(of_good);
+        self.problems.extend(found.into_iter().filter(own));
+        let text = "its last good form stays in use";
+        self.warn(place.key, String::new(), text);
+        self.kept.insert(place.way.to_owned(), pieces.clone());
+        Some(pieces)
+    }
+
+    /// Whether nothing is wrong with a resource since a number of problems.
+    fn is_good(&self, key: &ObjectKey, since: usize) -> bool {
+        let mut since = self.problems.iter().skip(since);
+        !since.any(|(owner, problem)| owner == key && problem.level == ProblemLevel::Error)
+    }
+
+    /// A cycle is the fault of each of its members; it is told in the same words wherever it was entered.
+    fn tell_cycle(&mut self, members: &[(&ObjectKey, &str)]) {
+        let first = (0..members.len()).min_by_key(|index| members[*index].0);
+        let mut in_order = members.to_vec();
+        in_order.rotate_left(first.unwrap_or_default());
+        let names = in_order.iter().chain(in_order.first());
+        let names: Vec<_> = names
+            .map(|(key, _)| format!("{}/{}", key.namespace, key.name))
+            .collect();
+        for (key, path) in in_order {
+            self.error(
+                key,
+                format!("{path}.delegateAction"),
+                format!("delegation cycle: {}", names.join(" -> ")),
+            );
+        }
+    }
+
+    fn error(&mut self, key: &ObjectKey, field: String, text: impl Into<String>) {
+        self.problems
+            .push((key.clone(), Problem::error(field, text)));
+    }
+
+    fn warn(&mut self, key: &ObjectKey, field: String, text: impl Into<String>) {
+        self.problems
+            .push((key.clone(), Problem::warning(field, text)));
+    }
+}
+
+/// What is wrong with an option that a route has from above does not stand at the route's own field, which is not there.
+fn tell_inheritance(problem: &mut Problem, path: &str, own: &RouteOptions, parent: &Parent<'_>) {
+    let option = problem.field.strip_prefix(path);
+    let Some(option) = option.and_then(|rest| rest.strip_prefix(".options.")) else {
+        return;
+    };
+    let name = option.split(['.', '[']).next().unwrap_or_default();
+    if own.sets(name) {
+        return;
+    }
+    problem.text = format!(
+        "{name}, taken over from {} of {}: {}",
+        parent.path, parent.key, problem.text
+    );
+    problem.field = path.to_owned();
+}
+
+/// The routes that lead from a table to itself, and where they stand.
+fn cycle<'a>(key: &ObjectKey, parent: &'a Parent<'a>) -> Option<Vec<(&'a ObjectKey, &'a str)>> {
+    let mut members = Vec::new();
+    let mut next = Some(parent);
+    while let Some(parent) = next {
+        members.push((parent.key, parent.path));
+        if parent.key == key {
+            members.reverse();
+            return Some(members);
+        }
+        next = parent.above;
+    }
+    None
+}
+
+/// Remembers what was looked at.
+struct Seen<'a, U> {
+    upstreams: &'a U,
+    reads: RefCell<BTreeSet<ObjectKey>>,
+    missing: Cell<bool>,
+}
+
+impl<U: Upstreams> Upstreams for Seen<'_, U> {
+    fn upstream(&self, reference: &ObjectRef) -> Result<&Upstream, String> {
+        self.reads
+            .borrow_mut()
+            .insert(reference.key(Kind::Upstream));
+        let found = self.upstreams.upstream(reference);
+        if found.is_err() {
+            self.missing.set(true);
+        }
+        found
+    }
+
+    fn settings(&self) -> Settings {
+        self.upstreams.settings()
+    }
+}
