@@ -28,6 +28,8 @@ mod gateway;
 mod gcp;
 mod header;
 mod health_check;
+mod kube;
+mod kubernetes;
 mod listener_options;
 mod load_balancing;
 mod matcher;
@@ -81,6 +83,10 @@ pub use health_check::{
     Payload as HealthCheckPayload, ResponseAssertions, ResponseMatch, ResponseMatcher,
     ResponseSource, StatusRange, TcpHealthCheck,
 };
+pub use kube::{KubeUpstream, Subset, SubsetFallback, SubsetSelector, SubsetSpec};
+pub use kubernetes::{
+    EndpointAddress, EndpointSubset, Pod, Service, ServiceEndpoints, ServicePort,
+};
 pub use listener_options::ListenerOptions;
 pub use load_balancing::{
     LeastRequest, LoadBalancer, LoadBalancerConfig, LocalityConfig, RingHash, RingHashConfig,
@@ -107,12 +113,20 @@ pub use virtual_service::{VirtualHostOptions, VirtualService};
 /// The kinds of resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
+    /// Kubernetes' `discovery.k8s.io/v1`
+    EndpointSlice,
+    /// Kubernetes' `v1`
+    Endpoints,
     /// `gateway.solo.io/v1`
     Gateway,
+    /// Kubernetes' `v1`
+    Pod,
     /// `gateway.solo.io/v1`
     RouteTable,
     /// Kubernetes' `v1` or Gloo's own.
     Secret,
+    /// Kubernetes' `v1`
+    Service,
     /// `gloo.solo.io/v1`
     Settings,
     /// `gloo.solo.io/v1`
@@ -126,9 +140,14 @@ pub fn schema(kind: Kind) -> serde_json::Value {
     let schema = match kind {
         Kind::Upstream => <Upstream as read::Read>::schema(),
         Kind::Gateway => <Gateway as read::Read>::schema(),
-        Kind::RouteTable | Kind::Secret | Kind::Settings | Kind::VirtualService => {
-            schema::Schema::open_object()
-        }
+        Kind::EndpointSlice
+        | Kind::Endpoints
+        | Kind::Pod
+        | Kind::RouteTable
+        | Kind::Secret
+        | Kind::Service
+        | Kind::Settings
+        | Kind::VirtualService => schema::Schema::open_object(),
     };
     schema.into_value()
 }
@@ -180,12 +199,18 @@ pub struct Object {
 /// What a resource says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Spec {
+    /// Where a service of Kubernetes is found, said by `Endpoints` or an `EndpointSlice`.
+    Endpoints(Box<ServiceEndpoints>),
     /// Where an Envoy listens, and for whom.
     Gateway(Box<Gateway>),
+    /// What runs in Kubernetes.
+    Pod(Pod),
     /// Routes that others delegate to.
     RouteTable(Box<RouteTable>),
     /// What must not be shown.
     Secret(Secret),
+    /// A service of Kubernetes.
+    Service(Box<Service>),
     /// What holds where nothing else is said.
     Settings(Settings),
     /// A service, or a provider of functions.

@@ -18,7 +18,9 @@ use crate::outlier_detection::OutlierDetection;
 use crate::read::Node;
 use crate::schema::Schema;
 use crate::ssl::UpstreamSsl;
-use crate::{AwsUpstream, AzureUpstream, GcpUpstream, RestSpec, aws, azure, gcp, rest};
+use crate::{
+    AwsUpstream, AzureUpstream, GcpUpstream, KubeUpstream, RestSpec, aws, azure, gcp, rest,
+};
 
 mod checks;
 
@@ -29,7 +31,7 @@ pub(crate) use checks::not_reserved;
 #[read(
     // Nothing here turns Istio's mTLS on by itself.
     ignored("discoveryMetadata", "disableIstioAutoMtls"),
-    later("kube", "awsEc2", "consul"),
+    later("awsEc2", "consul"),
     refused(ai = "language models are out of scope; route to the provider as a static upstream"),
     finish = checks::upstream
 )]
@@ -98,6 +100,8 @@ pub enum UpstreamType {
     Static(StaticUpstream),
     /// A Unix socket on Envoy's machine.
     Pipe(PipeUpstream),
+    /// A service of Kubernetes.
+    Kube(Box<KubeUpstream>),
     /// AWS Lambda in one region.
     #[read(with = read_aws, schema = Schema::any)]
     Aws(Box<AwsUpstream>),
@@ -176,7 +180,8 @@ impl Upstream {
         };
         let own = match &self.kind {
             UpstreamType::Static(fixed) => fixed.hosts.iter().any(|host| host.ip().is_none()),
-            UpstreamType::Pipe(_) => false,
+            // The addresses of services are told.
+            UpstreamType::Pipe(_) | UpstreamType::Kube(_) => false,
             UpstreamType::Aws(it) => endpoint(&it.endpoint),
             UpstreamType::Azure(it) => endpoint(&it.endpoint),
             UpstreamType::Gcp(it) => endpoint(&it.endpoint),
@@ -188,7 +193,7 @@ impl Upstream {
     /// Whether its functions are called with credentials, which are for one provider.
     pub fn calls_functions(&self) -> bool {
         match &self.kind {
-            UpstreamType::Static(_) | UpstreamType::Pipe(_) => false,
+            UpstreamType::Static(_) | UpstreamType::Pipe(_) | UpstreamType::Kube(_) => false,
             UpstreamType::Aws(_) | UpstreamType::Azure(_) | UpstreamType::Gcp(_) => true,
         }
     }
@@ -198,6 +203,7 @@ impl Upstream {
         match &self.kind {
             UpstreamType::Static(fixed) => fixed.service_spec.as_ref(),
             UpstreamType::Pipe(pipe) => pipe.service_spec.as_ref(),
+            UpstreamType::Kube(service) => service.service_spec.as_ref(),
             UpstreamType::Aws(_) | UpstreamType::Azure(_) | UpstreamType::Gcp(_) => None,
         }
     }

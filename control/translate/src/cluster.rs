@@ -10,13 +10,14 @@ use tenon_model::{
     Spec, SslCertificates, Upstream, UpstreamSsl, UpstreamType,
 };
 
+use crate::kube::{ServicePart, Services};
 use crate::output::{CredentialSource, Module, ResourceType};
 use crate::proto::cluster::cluster::{
     ClusterDiscoveryType, DiscoveryType, DnsLookupFamily as EnvoyFamily,
 };
 use crate::proto::{cluster, duration, endpoint, hcm, socket_address, tls as envoy_tls, uint};
 use crate::wire::{self, any};
-use crate::{aws, azure, gcp, names, rest, rules, tls};
+use crate::{aws, azure, gcp, kube, names, rest, rules, tls};
 
 mod balancing;
 mod endpoints;
@@ -42,9 +43,11 @@ pub(crate) struct ClusterForm {
     pub(crate) credentials_field: &'static str,
     /// The TLS secrets that it uses.
     pub(crate) tls_secrets: BTreeSet<ObjectKey>,
+    /// Whose endpoints it has, where they are told beside it.
+    pub(crate) endpoints: Option<ServicePart>,
     /// What is wrong, or worth a warning.
     pub(crate) problems: Vec<Problem>,
-    /// The secrets that were looked at.
+    /// The objects that were looked at.
     pub(crate) reads: BTreeSet<ObjectKey>,
     /// What the user wrote, where that is not the newest form: the last that Envoy would take.
     pub(crate) good: Option<Arc<Object>>,
@@ -93,7 +96,7 @@ pub(crate) fn translate(
     key: &ObjectKey,
     upstream: &Upstream,
     module: &Module,
-    secrets: &impl Secrets,
+    secrets: &(impl Secrets + Services),
 ) -> ClusterForm {
     let mut form = ClusterForm::default();
     let settings = secrets.settings();
@@ -126,6 +129,22 @@ pub(crate) fn translate(
                 .map(|rest| rest::cluster(key, rest, upstream, module, &mut cluster))
                 .unwrap_or_default();
             form.add(cluster, Some(assignment), upstream, filters, secrets);
+        }
+        UpstreamType::Kube(service) => {
+            let mut cluster = named(own);
+            kube::discovered(&mut cluster);
+            // There are no names.
+            cluster.dns_lookup_family = EnvoyFamily::Auto.into();
+            form.endpoints = kube::part(key, service, secrets, &mut form);
+            cluster.transport_socket = towards.configured.as_ref().map(tls::socket);
+            let name = cluster.name.clone();
+            let functions = service.service_spec.as_ref();
+            let filters = functions
+                .map(|rest| rest::cluster(key, rest, upstream, module, &mut cluster))
+                .unwrap_or_default();
+            form.add(cluster, None, upstream, filters, secrets);
+            let subsets = service.subset_spec.as_ref().map(kube::subsets);
+            form.append(&name, subsets.unwrap_or_default());
         }
         UpstreamType::Aws(lambda) => {
             let mut cluster = named(own);
@@ -230,6 +249,14 @@ impl ClusterForm {
             .all(|it| it.level == ProblemLevel::Warning)
     }
 
+    /// Without what was made of it.
+    pub(crate) fn only_last_good(self) -> Self {
+        Self {
+            good: self.good,
+            ..Self::default()
+        }
+    }
+
     /// Finds out what Envoy would refuse.
     fn check(&mut self) {
         let kinds = [
@@ -280,6 +307,13 @@ impl ClusterForm {
         let mut bytes = cluster.encode_to_vec();
         bytes.extend(hosts.unwrap_or_default().encode_to_vec());
         self.clusters.insert(cluster.name.clone(), bytes);
+    }
+
+    /// Puts more fields behind the rest of a cluster.
+    fn append(&mut self, name: &str, fields: Vec<u8>) {
+        if let Some(cluster) = self.clusters.get_mut(name) {
+            cluster.extend(fields);
+        }
     }
 }
 

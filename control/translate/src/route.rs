@@ -307,7 +307,7 @@ impl<U: Upstreams> Routes<'_, U> {
             (UpstreamType::Gcp(gcp), Some(DestinationSpec::Gcp(asked))) => {
                 gcp::resolve(&to.upstream, gcp, Some(asked))
             }
-            (UpstreamType::Static(_) | UpstreamType::Pipe(_), None) => {
+            (UpstreamType::Static(_) | UpstreamType::Pipe(_) | UpstreamType::Kube(_), None) => {
                 return Some((names::cluster_of(&to.upstream), None));
             }
             (_, Some(DestinationSpec::Rest(asked))) => {
@@ -379,7 +379,7 @@ impl<U: Upstreams> Routes<'_, U> {
         let field = format!("{path}.options.shadowing.upstream");
         let text = match self.upstreams.upstream(&shadowing.upstream) {
             Ok(upstream) => match upstream.kind {
-                UpstreamType::Static(_) | UpstreamType::Pipe(_) => {
+                UpstreamType::Static(_) | UpstreamType::Pipe(_) | UpstreamType::Kube(_) => {
                     return Some(mirror(shadowing));
                 }
                 UpstreamType::Aws(_) | UpstreamType::Azure(_) | UpstreamType::Gcp(_) => format!(

@@ -183,12 +183,17 @@ struct List {
 impl Metadata {
     /// Texts in one namespace.
     pub(crate) fn texts(namespace: &str, texts: BTreeMap<String, String>) -> Self {
-        let fields = texts
-            .into_iter()
-            .map(|(key, text)| (key, Value::text(text)))
-            .collect();
         Self {
-            filter_metadata: BTreeMap::from([(namespace.to_owned(), Struct { fields })]),
+            filter_metadata: BTreeMap::from([(namespace.to_owned(), Struct::texts(texts))]),
+        }
+    }
+}
+
+impl Struct {
+    pub(crate) fn texts(texts: BTreeMap<String, String>) -> Self {
+        let texts = texts.into_iter();
+        Self {
+            fields: texts.map(|(key, text)| (key, Value::text(text))).collect(),
         }
     }
 }

@@ -51,6 +51,8 @@ const FORMS: &[Forms] = &[
             "aws: {region: us-east-1, secretRef: {name: n1}, lambdaFunctions: [{logicalName: crop, lambdaFunctionName: crop2}, {logicalName: thumb, lambdaFunctionName: thumb}]}",
             "aws: {region: eu-west-1, lambdaFunctions: [{logicalName: thumb, lambdaFunctionName: thumb}]}",
             "azure: {functionAppName: app, secretRef: {name: n2}, functions: [{functionName: crop, authLevel: Function}]}",
+            "kube: {serviceName: n0, servicePort: 80, selector: {app: a}}",
+            "kube: {serviceName: n1, serviceNamespace: default, servicePort: 81, subsetSpec: {selectors: [{keys: [app]}]}}",
             "static: {hosts: [{addr: 127.0.0.1, port: 0}]}",
             "nonsense: 1",
         ],
@@ -123,6 +125,50 @@ const FORMS: &[Forms] = &[
         ],
         repaired: "gloo: {awsOptions: {propagateOriginalRouting: true}}",
     },
+    Forms {
+        folder: "services",
+        namespace: "default",
+        forms: &[
+            "{apiVersion: v1, kind: Service, metadata: {name: NAME}, spec: {ports: [{port: 80}]}}",
+            "{apiVersion: v1, kind: Service, metadata: {name: NAME}, spec: {ports: [{name: a, port: 80, appProtocol: grpc}, {name: b, port: 81}]}}",
+            "{apiVersion: v1, kind: Service, metadata: {name: NAME}, spec: {selector: {app: a}, ports: [{name: a, port: 81}]}}",
+            "{apiVersion: v1, kind: Service, metadata: {name: NAME}, spec: {ports: [{port: none}]}}",
+        ],
+        repaired: "{apiVersion: v1, kind: Service, metadata: {name: NAME}, spec: {ports: [{port: 80}]}}",
+    },
+    Forms {
+        folder: "slices",
+        namespace: "default",
+        forms: &[
+            "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: NAME, labels: {kubernetes.io/service-name: n0}}, ports: [{name: '', port: 8080}], endpoints: [{addresses: [10.0.0.1]}]}",
+            "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: NAME, labels: {kubernetes.io/service-name: n1}}, ports: [{name: b, port: 8080}], endpoints: [{addresses: [10.0.0.2]}, {addresses: [10.0.0.3], zone: z}]}",
+            "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: NAME, labels: {kubernetes.io/service-name: n0}}, ports: [{name: a, port: 8080}], endpoints: [{addresses: [10.0.0.1], targetRef: {kind: Pod, namespace: default, name: n0}}]}",
+            "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: NAME}, endpoints: [{addresses: [none]}]}",
+        ],
+        repaired: "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: NAME}}",
+    },
+    Forms {
+        folder: "endpoints",
+        namespace: "default",
+        forms: &[
+            "{apiVersion: v1, kind: Endpoints, metadata: {name: NAME}, subsets: [{addresses: [{ip: 10.0.1.1}], ports: [{port: 8080}]}]}",
+            "{apiVersion: v1, kind: Endpoints, metadata: {name: NAME}, subsets: [{addresses: [{ip: 10.0.1.1}, {ip: 'fd00::1'}], ports: [{name: a, port: 8080}, {name: b, port: 8081}]}]}",
+            "{apiVersion: v1, kind: Endpoints, metadata: {name: NAME}}",
+            "{apiVersion: v1, kind: Endpoints, metadata: {name: NAME}, subsets: [{addresses: [{}]}]}",
+        ],
+        repaired: "{apiVersion: v1, kind: Endpoints, metadata: {name: NAME}}",
+    },
+    Forms {
+        folder: "pods",
+        namespace: "default",
+        forms: &[
+            "{apiVersion: v1, kind: Pod, metadata: {name: NAME, labels: {app: a}}, status: {podIP: 10.0.0.1}}",
+            "{apiVersion: v1, kind: Pod, metadata: {name: NAME, labels: {app: b}}, status: {podIP: 10.0.0.3}}",
+            "{apiVersion: v1, kind: Pod, metadata: {name: NAME}, status: {phase: Running}}",
+            "{apiVersion: v1, kind: Pod, metadata: {name: NAME}, status: {podIP: none}}",
+        ],
+        repaired: "{apiVersion: v1, kind: Pod, metadata: {name: NAME}}",
+    },
 ];
 
 fn name(folder: &str, number: u8) -> String {
@@ -150,6 +196,10 @@ fn delete(of: &Forms, number: u8) -> Change {
         "secrets" => Kind::Secret,
         "virtualservices" => Kind::VirtualService,
         "gateways" => Kind::Gateway,
+        "services" => Kind::Service,
+        "slices" => Kind::EndpointSlice,
+        "endpoints" => Kind::Endpoints,
+        "pods" => Kind::Pod,
         _ => Kind::Settings,
     };
     Change::Delete(ObjectKey {
@@ -339,13 +389,11 @@ fn check(script: &[Vec<Edit>]) -> Result<(), TestCaseError> {
     repair(&mut incremental, &mut objects)
 }
 
-/// Makes each virtual service one that was good last, takes back what was told from outside, and compares with a translator
+/// Makes each upstream and virtual service one that was good last, takes back what was told from outside, and compares with a translator
 /// that knows the objects only.
 fn repair(incremental: &mut Side, objects: &mut Store) -> Result<(), TestCaseError> {
-    let services = &FORMS[2];
-    let mut changes: Vec<Change> = (0..NAMES)
-        .map(|number| write(services, number, services.repaired))
-        .collect();
+    let good = |of: &'static Forms| (0..NAMES).map(|number| write(of, number, of.repaired));
+    let mut changes: Vec<Change> = good(&FORMS[0]).chain(good(&FORMS[2])).collect();
     changes.iter().for_each(|it| store(objects, it));
     let ids = incremental.told.resources.keys().cloned();
     changes.extend(ids.map(|id| Change::Verdict(id, None)));

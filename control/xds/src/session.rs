@@ -98,7 +98,10 @@ impl Session {
             ResourceType::Endpoint | ResourceType::Secret => {
                 self.referrers_are_quiet(cache) && self.clusters_are_quiet()
             }
-            _ => true,
+            // Connections that are drained go on by the scopes that their listener had, and find no route without. Envoy
+            // forgets them by itself, with the last of its listeners that has any.
+            ResourceType::ScopedRoute => false,
+            ResourceType::Listener | ResourceType::Route => true,
         };
         if unused {
             Removals::Send

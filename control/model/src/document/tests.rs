@@ -85,7 +85,8 @@ fn both_forms_come_to_the_same() {
 
 #[test]
 fn unknown_and_not_yet_supported_fields_are_told_apart_and_all_are_told() {
-    let text = UPSTREAM.replace("port: 80}", "port: 80, prot: 1}") + "  awsEc2: {}\n  loadBalancer: {}\n";
+    let text =
+        UPSTREAM.replace("port: 80}", "port: 80, prot: 1}") + "  awsEc2: {}\n  loadBalancer: {}\n";
     assert_eq!(
         problems(&text),
         [

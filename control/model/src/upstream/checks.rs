@@ -148,6 +148,12 @@ fn failover(upstream: &Upstream, fields: &Fields<'_>) {
             "needs healthChecks or outlierDetection: nothing else tells that hosts are unhealthy",
         );
     }
+    if matches!(upstream.kind, UpstreamType::Kube(_)) {
+        fields.error_at(
+            "failover",
+            "is not supported yet for services of Kubernetes",
+        );
+    }
     let named = failover.endpoints().any(|it| it.ip().is_none());
     if matches!(upstream.kind, UpstreamType::Pipe(_)) && named {
         fields.error_at(
@@ -162,6 +168,15 @@ fn proxy(upstream: &Upstream, fields: &Fields<'_>) {
         fields.error_at(
             "httpProxyHostname",
             "is not possible: the host of functions is no proxy",
+        );
+    }
+    if let UpstreamType::Kube(service) = &upstream.kind
+        && upstream.http_proxy_hostname.is_some()
+        && service.subset_spec.is_some()
+    {
+        fields.error_at(
+            "httpProxyHostname",
+            "is not possible beside kube.subsetSpec: any proxy leads to the same host",
         );
     }
     for (index, header) in upstream.http_connect_headers.iter().enumerate() {

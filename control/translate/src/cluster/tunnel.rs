@@ -33,6 +33,10 @@ pub(super) fn dig(
 ) -> (cluster::Cluster, wire::WithLoadAssignment) {
     let name = std::mem::take(&mut proxy.name);
     proxy.name = names::proxy(&name);
+    if let Some(told) = &mut proxy.eds_cluster_config {
+        // Under the same name as ever.
+        told.service_name.clone_from(&name);
+    }
     let path = path(&name);
     let listener = listener(hostname, upstream, &name, &path);
     form.listeners

@@ -33,6 +33,9 @@ impl Translator {
         );
         for form in [&old, &form].into_iter().flatten() {
             work.secrets.extend(form.tls_secrets.iter().cloned());
+            if form.endpoints.is_some() {
+                work.endpoints.insert(key.clone());
+            }
         }
         self.tell_forms(&key, old.as_ref(), form.as_ref(), work);
         self.tell_credentials(&key, old, form.as_ref(), work);
@@ -92,6 +95,7 @@ impl Translator {
         let Some((mut last, good)) = last.filter(|(last, _)| last.is_good()) else {
             form.clusters.clear();
             form.listeners.clear();
+            form.endpoints = None;
             form.credentials.clear();
             return Some(form);
         };

@@ -413,6 +413,13 @@ impl Translator {
                         self.tell(kind, &name, Some(Bytes::from(bytes)), &key, work);
                     }
                 }
+                if self
+                    .clusters
+                    .get(&key)
+                    .is_some_and(|form| form.endpoints.is_some())
+                {
+                    work.endpoints.insert(key);
+                }
             }
             let secrets: Vec<_> = self
                 .objects

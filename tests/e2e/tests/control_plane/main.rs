@@ -9,6 +9,7 @@ mod limits;
 mod payloads;
 mod providers;
 mod rest;
+mod scopes;
 mod setting;
 mod transformations;
 

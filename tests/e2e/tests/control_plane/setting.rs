@@ -30,6 +30,7 @@ pub(crate) struct Setting {
 pub(crate) struct Resources {
     folder: TempDir,
     delta: bool,
+    drain_seconds: u32,
     environment: Vec<(String, String)>,
 }
 
@@ -40,6 +41,7 @@ impl Resources {
         let resources = Self {
             folder,
             delta: true,
+            drain_seconds: 1,
             environment: vec![("RUST_LOG".into(), "debug".into())],
         };
         let log = json!({"fileSink": {
@@ -63,6 +65,12 @@ impl Resources {
 
     pub(crate) fn state_of_the_world(mut self) -> Self {
         self.delta = false;
+        self
+    }
+
+    /// Connections of a listener that is changed go on for so long.
+    pub(crate) fn with_drain(mut self, seconds: u32) -> Self {
+        self.drain_seconds = seconds;
         self
     }
 
@@ -102,6 +110,7 @@ impl Resources {
         });
         let options = EnvoyOptions {
             log_level: "debug".into(),
+            drain_seconds: self.drain_seconds,
             ..EnvoyOptions::default()
         };
         let envoy = Envoy::start_with(&bootstrap, &options).await?;
