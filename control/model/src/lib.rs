@@ -31,6 +31,7 @@ mod health_check;
 mod kube;
 mod kubernetes;
 mod listener_options;
+mod listener_ssl;
 mod load_balancing;
 mod matcher;
 pub mod options;
@@ -88,6 +89,7 @@ pub use kubernetes::{
     EndpointAddress, EndpointSubset, Pod, Service, ServiceEndpoints, ServicePort,
 };
 pub use listener_options::ListenerOptions;
+pub use listener_ssl::{OcspStaplePolicy, SslConfig};
 pub use load_balancing::{
     LeastRequest, LoadBalancer, LoadBalancerConfig, LocalityConfig, RingHash, RingHashConfig,
     RoundRobin, SlowStart,
@@ -101,7 +103,7 @@ pub use route::{Route, RouteTable};
 pub use route_options::{HostRewrite, RegexRewrite, RouteOptions, Shadowing};
 pub use secret::{GcpKey, Secret, TlsSecret};
 pub use selector::{LabelValues, Requirement, Selector};
-pub use settings::{AwsSettings, Settings, TransformationSettings};
+pub use settings::{AwsSettings, GatewaySettings, Settings, TransformationSettings};
 pub use ssl::{
     CallCredentials, FileCredentialSource, Sds, SdsBuilder, SslCertificates, SslFiles,
     SslParameters, TlsVersion, UpstreamSsl,

@@ -12,7 +12,8 @@ use crate::proto::tls::tls_parameters::TlsProtocol;
 use crate::proto::{core, exactly, file, tls};
 use crate::wire::any;
 
-mod discovery;
+pub(crate) mod listener;
+pub(crate) mod sds;
 
 /// The bundle of Debian, Ubuntu and Envoy's images.
 const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -60,7 +61,7 @@ pub(crate) fn configured(
         ..tls::CommonTlsContext::default()
     };
     let checks = tls::CertificateValidationContext {
-        match_typed_subject_alt_names: names_to_verify(ssl),
+        match_typed_subject_alt_names: names_to_verify(&ssl.verify_subject_alt_name),
         ..tls::CertificateValidationContext::default()
     };
     match &ssl.certificates {
@@ -73,18 +74,18 @@ pub(crate) fn configured(
             // Without the secret the roots are waited for: better no connection than an unverified one.
             if secret.is_none_or(|secret| secret.root_ca.is_some()) {
                 let roots = sds(&names::tls_roots(reference));
-                common.validation_context_type = Some(discovered(roots, checks));
+                common.validation_context_type = Some(validation(roots, checks));
             }
         }
-        // What the user's own service has says who it is, so `oneWayTls` means nothing (as Gloo has it).
-        Some(SslCertificates::Sds(sds)) => {
-            let certificate = sds.certificates_secret_name.iter();
+        Some(SslCertificates::Sds(theirs)) => {
+            let certificate = theirs.certificates_secret_name.as_deref();
+            let roots = theirs.validation_context_name.as_deref();
             common.tls_certificate_sds_secret_configs = certificate
-                .map(|name| discovery::secret(sds, name))
+                .map(|name| sds::of_users(theirs, name))
+                .into_iter()
                 .collect();
-            let roots = sds.validation_context_name.as_ref();
             common.validation_context_type =
-                roots.map(|name| discovered(discovery::secret(sds, name), checks));
+                roots.map(|name| validation(sds::of_users(theirs, name), checks));
         }
         Some(SslCertificates::SslFiles(files)) => {
             if let (Some(cert), Some(key), false) =
@@ -113,19 +114,21 @@ pub(crate) fn configured(
     }
 }
 
-/// Roots that are discovered, and what else is looked at.
-fn discovered(
+/// Roots from a secret, and what else is checked.
+pub(crate) fn validation(
     roots: tls::SdsSecretConfig,
     checks: tls::CertificateValidationContext,
 ) -> ValidationContextType {
-    if checks.match_typed_subject_alt_names.is_empty() {
-        return ValidationContextType::ValidationContextSdsSecretConfig(roots);
+    match checks.match_typed_subject_alt_names.is_empty() {
+        true => ValidationContextType::ValidationContextSdsSecretConfig(roots),
+        false => {
+            ValidationContextType::CombinedValidationContext(CombinedCertificateValidationContext {
+                default_validation_context: Some(checks),
+                validation_context_sds_secret_config: Some(roots),
+                ..CombinedCertificateValidationContext::default()
+            })
+        }
     }
-    ValidationContextType::CombinedValidationContext(CombinedCertificateValidationContext {
-        default_validation_context: Some(checks),
-        validation_context_sds_secret_config: Some(roots),
-        ..CombinedCertificateValidationContext::default()
-    })
 }
 
 /// The same, verified with the system's roots, as one name, if it names no roots itself.
@@ -167,7 +170,7 @@ fn subject(name: &str, kind: SanType) -> tls::SubjectAltNameMatcher {
 }
 
 /// Gloo's names do not say of which kind they are, so each kind that it can be is allowed.
-fn names_to_verify(ssl: &UpstreamSsl) -> Vec<tls::SubjectAltNameMatcher> {
+pub(crate) fn names_to_verify(names: &[String]) -> Vec<tls::SubjectAltNameMatcher> {
     let kinds = |name: &str| {
         if name.contains("://") {
             SanType::Uri
@@ -179,7 +182,7 @@ fn names_to_verify(ssl: &UpstreamSsl) -> Vec<tls::SubjectAltNameMatcher> {
             SanType::Dns
         }
     };
-    let names = ssl.verify_subject_alt_name.iter();
+    let names = names.iter();
     names.map(|name| subject(name, kinds(name))).collect()
 }
 

@@ -1,4 +1,4 @@
-//! Secrets of a discovery service of the user's own.
+//! Secrets from a user's own discovery service.
 
 use envoy_types::pb::envoy::config::grpc_credential::v3::FileBasedMetadataConfig;
 use tenon_model::{FileCredentialSource, Sds, SdsBuilder};
@@ -6,10 +6,10 @@ use tenon_model::{FileCredentialSource, Sds, SdsBuilder};
 use crate::proto::core::api_config_source::ApiType;
 use crate::proto::core::config_source::ConfigSourceSpecifier;
 use crate::proto::core::grpc_service::google_grpc::call_credentials::{
-    CredentialSpecifier, MetadataCredentialsFromPlugin,
+    CredentialSpecifier as CallSpecifier, MetadataCredentialsFromPlugin,
     metadata_credentials_from_plugin::ConfigType,
 };
-use crate::proto::core::grpc_service::google_grpc::channel_credentials::CredentialSpecifier as Channel;
+use crate::proto::core::grpc_service::google_grpc::channel_credentials::CredentialSpecifier;
 use crate::proto::core::grpc_service::google_grpc::{
     CallCredentials, ChannelCredentials, GoogleLocalCredentials,
 };
@@ -17,23 +17,24 @@ use crate::proto::core::grpc_service::{EnvoyGrpc, GoogleGrpc, TargetSpecifier};
 use crate::proto::{core, file, tls};
 use crate::wire::any;
 
-/// The cluster of Gloo's own bootstrap.
-const CLUSTER: &str = "gateway_proxy_sds";
-const FILE_BASED: &str = "envoy.grpc_credentials.file_based_metadata";
+/// The cluster of Envoy's bootstrap that Gloo asks where nothing else is said.
+const DEFAULT_CLUSTER: &str = "gateway_proxy_sds";
+/// Envoy's plugin that reads a token from a file.
+const FILE_TOKEN: &str = "envoy.grpc_credentials.file_based_metadata";
 
-/// A secret, and where it is asked for.
-pub(super) fn secret(sds: &Sds, name: &str) -> tls::SdsSecretConfig {
+/// A secret of that service.
+pub(crate) fn of_users(sds: &Sds, name: &str) -> tls::SdsSecretConfig {
     let target = match (&sds.builder, &sds.target_uri) {
-        (Some(SdsBuilder::ClusterName(cluster)), _) => through(cluster),
         (Some(SdsBuilder::CallCredentials(credentials)), Some(uri)) => {
-            with_token(uri, &credentials.file_credential_source)
+            TargetSpecifier::GoogleGrpc(with_token(uri, &credentials.file_credential_source))
         }
-        (None, Some(uri)) => TargetSpecifier::GoogleGrpc(GoogleGrpc {
+        (Some(SdsBuilder::ClusterName(cluster)), _) => of_cluster(cluster),
+        (_, Some(uri)) => TargetSpecifier::GoogleGrpc(GoogleGrpc {
             target_uri: uri.clone(),
             stat_prefix: name.to_owned(),
             ..GoogleGrpc::default()
         }),
-        (_, None) => through(CLUSTER),
+        (_, None) => of_cluster(DEFAULT_CLUSTER),
     };
     let source = core::ApiConfigSource {
         api_type: ApiType::Grpc.into(),
@@ -54,34 +55,34 @@ pub(super) fn secret(sds: &Sds, name: &str) -> tls::SdsSecretConfig {
     }
 }
 
-fn through(cluster: &str) -> TargetSpecifier {
+fn of_cluster(name: &str) -> TargetSpecifier {
     TargetSpecifier::EnvoyGrpc(EnvoyGrpc {
-        cluster_name: cluster.to_owned(),
+        cluster_name: name.to_owned(),
         ..EnvoyGrpc::default()
     })
 }
 
-fn with_token(uri: &str, token: &FileCredentialSource) -> TargetSpecifier {
-    let config = FileBasedMetadataConfig {
+fn with_token(uri: &str, token: &FileCredentialSource) -> GoogleGrpc {
+    let metadata = FileBasedMetadataConfig {
         secret_data: file(&token.token_file_name),
         header_key: token.header.clone(),
         ..FileBasedMetadataConfig::default()
     };
-    TargetSpecifier::GoogleGrpc(GoogleGrpc {
+    GoogleGrpc {
         target_uri: uri.to_owned(),
         stat_prefix: "sds".to_owned(),
         channel_credentials: Some(ChannelCredentials {
-            credential_specifier: Some(Channel::LocalCredentials(GoogleLocalCredentials {})),
-        }),
-        credentials_factory_name: FILE_BASED.to_owned(),
-        call_credentials: vec![CallCredentials {
-            credential_specifier: Some(CredentialSpecifier::FromPlugin(
-                MetadataCredentialsFromPlugin {
-                    name: FILE_BASED.to_owned(),
-                    config_type: Some(ConfigType::TypedConfig(any(&config))),
-                },
+            credential_specifier: Some(CredentialSpecifier::LocalCredentials(
+                GoogleLocalCredentials::default(),
             )),
+        }),
+        credentials_factory_name: FILE_TOKEN.to_owned(),
+        call_credentials: vec![CallCredentials {
+            credential_specifier: Some(CallSpecifier::FromPlugin(MetadataCredentialsFromPlugin {
+                name: FILE_TOKEN.to_owned(),
+                config_type: Some(ConfigType::TypedConfig(any(&metadata))),
+            })),
         }],
         ..GoogleGrpc::default()
-    })
+    }
 }
