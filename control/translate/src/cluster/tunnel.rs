@@ -50,8 +50,8 @@ pub(super) fn dig(
     transport::tell_the_client(upstream, proxy);
     let mut front = cluster::Cluster {
         name,
-        connect_timeout: proxy.connect_timeout.clone(),
-        per_connection_buffer_limit_bytes: proxy.per_connection_buffer_limit_bytes.clone(),
+        connect_timeout: proxy.connect_timeout,
+        per_connection_buffer_limit_bytes: proxy.per_connection_buffer_limit_bytes,
         circuit_breakers: proxy.circuit_breakers.clone(),
         transport_socket: inner,
         ..cluster::Cluster::default()
