@@ -19,6 +19,7 @@ mod aws;
 mod azure;
 mod connection;
 mod delegation;
+mod destination;
 mod document;
 mod duration;
 mod failover;
@@ -54,7 +55,8 @@ mod yaml;
 
 pub use access_log::{AccessLog, AccessLogFormat, AccessLoggingService, FileSink};
 pub use action::{
-    Action, Destination, DestinationSpec, PathRedirect, Redirect, WeightedDestination,
+    Action, DirectResponse, ForwardProxyHost, ForwardProxyRoute, PathRedirect, Redirect,
+    RedirectStatus, RouteAction,
 };
 pub use aws::{
     AwsDestination, AwsUpstream, Endpoint, FunctionUrl, InvocationStyle, LambdaFunction, Payload,
@@ -66,6 +68,10 @@ pub use connection::{
     ProxyProtocolVersion, TcpKeepalive,
 };
 pub use delegation::Delegation;
+pub use destination::{
+    ConsulService, Destination, DestinationSpec, DestinationType, KubernetesService,
+    MultiDestination, WeightedDestination, WeightedDestinationOptions,
+};
 pub use document::parse;
 pub use failover::{
     EndpointHealthCheck, Failover, FailoverEndpoint, FailoverPolicy, Locality, LocalityEndpoints,
@@ -133,6 +139,8 @@ pub enum Kind {
     Settings,
     /// `gloo.solo.io/v1`
     Upstream,
+    /// `gloo.solo.io/v1`
+    UpstreamGroup,
     /// `gateway.solo.io/v1`
     VirtualService,
 }
@@ -141,6 +149,7 @@ pub enum Kind {
 pub fn schema(kind: Kind) -> serde_json::Value {
     let schema = match kind {
         Kind::Upstream => <Upstream as read::Read>::schema(),
+        Kind::UpstreamGroup => <MultiDestination as read::Read>::schema(),
         Kind::Gateway => <Gateway as read::Read>::schema(),
         Kind::EndpointSlice
         | Kind::Endpoints
@@ -217,6 +226,8 @@ pub enum Spec {
     Settings(Settings),
     /// A service, or a provider of functions.
     Upstream(Box<Upstream>),
+    /// Several destinations, for any number of routes.
+    UpstreamGroup(Box<MultiDestination>),
     /// Domains and their routes.
     VirtualService(Box<VirtualService>),
 }

@@ -18,6 +18,8 @@ pub struct Settings {
     pub aws: AwsSettings,
     /// What holds for transformations.
     pub transformations: TransformationSettings,
+    /// No route may be for a service of Kubernetes without an upstream that is written.
+    pub disable_kubernetes_destinations: bool,
     /// What holds for gateways and virtual services.
     pub gateway: GatewaySettings,
 }
@@ -91,9 +93,8 @@ const OPERATION: [&str; 37] = [
 ];
 
 /// The same in `gloo`. A body is never held for a websocket, whatever is said of that.
-const GLOO_OPERATION: [&str; 13] = [
+const GLOO_OPERATION: [&str; 12] = [
     "disableGrpcWeb",
-    "disableKubernetesDestinations",
     "disableProxyGarbageCollection",
     "enableAutoWebsocketTransformationPassthrough",
     "enableRestEds",
@@ -169,6 +170,7 @@ fn read_gloo(fields: &mut Fields<'_>) -> Option<Settings> {
             escape_characters: fields.flag("transformationEscapeCharacters"),
             log: fields.flag("logTransformationRequestResponseInfo"),
         },
+        disable_kubernetes_destinations: fields.flag("disableKubernetesDestinations"),
         gateway: GatewaySettings::default(),
     })
 }
