@@ -110,7 +110,7 @@ pub struct TunnelingConfig {
 #[derive(Debug, Clone, PartialEq, Read)]
 pub struct TunnelHeader {
     /// It.
-    pub header: HeaderValue,
+    pub header: TunnelHeaderValue,
     /// Beside one of its name, not in its place.
     #[read(default = true)]
     pub append: bool,
@@ -118,7 +118,7 @@ pub struct TunnelHeader {
 
 /// A header.
 #[derive(Debug, Clone, PartialEq, Eq, Read)]
-pub struct HeaderValue {
+pub struct TunnelHeaderValue {
     /// Its name.
     #[read(with = crate::header::matched_name)]
     pub key: String,
