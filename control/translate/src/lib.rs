@@ -35,6 +35,7 @@ mod rules;
 mod secret;
 mod status;
 mod tls;
+mod transcoder;
 mod transforms;
 mod tree;
 mod virtual_host;

@@ -64,7 +64,7 @@ fn http2(upstream: &Upstream, fields: &Fields<'_>) {
     if upstream.protocol_selection == ProtocolSelection::UseDownstreamProtocol {
         return;
     }
-    if upstream.use_http2 {
+    if upstream.is_http2() {
         if upstream.connection_config.http1_protocol_options.is_some() {
             fields.warn_at(
                 "connectionConfig.http1ProtocolOptions",
