@@ -12,6 +12,7 @@ mod rest;
 mod scopes;
 mod setting;
 mod transformations;
+mod upstreams;
 
 use std::collections::BTreeMap;
 
