@@ -51,8 +51,11 @@ pub struct Upstream {
     pub load_balancer_config: Option<LoadBalancerConfig>,
     /// How its hosts' health is found out by asking them. Envoy takes one.
     pub health_checks: Vec<HealthCheck>,
-    /// When a host is left out for what it answered.
+    /// When a host is left out for what it answered. For functions, see `clusterPerFunction`.
     pub outlier_detection: Option<OutlierDetection>,
+    /// Of `aws` and `azure`: whether each function that a route names has a cluster of its own, so that circuit breakers,
+    /// outlier detection and statistics are the function's alone. (Functions of `gcp` always have.)
+    pub cluster_per_function: bool,
     /// Where requests go when its own hosts are unhealthy; needs `healthChecks` or `outlierDetection`.
     pub failover: Option<Failover>,
     /// Whether it is spoken to in HTTP/2; it always is where `serviceSpec` says that it speaks gRPC.

@@ -152,10 +152,14 @@ pub(crate) fn translate(
             form.append(&name, subsets.unwrap_or_default());
         }
         UpstreamType::Aws(lambda) => {
-            let mut cluster = named(own);
             let settings = (&**lambda, settings.aws);
-            let filters = aws::cluster(key, settings, upstream, &towards, module, &mut cluster);
-            form.add(cluster, None, upstream, filters, secrets);
+            let functions = lambda.functions.iter().filter(|it| it.url.is_none());
+            let functions = functions.map(|function| function.logical_name.as_str());
+            for name in of_functions(own, upstream, functions) {
+                let mut cluster = named(name);
+                let filters = aws::cluster(key, settings, upstream, &towards, module, &mut cluster);
+                form.add(cluster, None, upstream, filters, secrets);
+            }
             let (name, source) = aws::credentials(lambda, secrets, &mut form);
             form.credentials.insert(name, source);
             form.credentials_field = "spec.aws";
@@ -173,9 +177,12 @@ pub(crate) fn translate(
             }
         }
         UpstreamType::Azure(app) => {
-            let mut cluster = named(own);
-            let filters = azure::cluster(key, app, &towards, module, &mut cluster);
-            form.add(cluster, None, upstream, filters, secrets);
+            let functions = app.functions.iter().map(|function| function.name.as_str());
+            for name in of_functions(own, upstream, functions) {
+                let mut cluster = named(name);
+                let filters = azure::cluster(key, app, &towards, module, &mut cluster);
+                form.add(cluster, None, upstream, filters, secrets);
+            }
             let credentials = azure::credentials(app, secrets, &mut form);
             form.credentials.extend(credentials);
             form.credentials_field = "spec.azure";
@@ -193,6 +200,19 @@ pub(crate) fn translate(
     form.transcoder = transcoder::of_upstream(upstream, secrets, &mut form);
     form.check();
     form
+}
+
+/// The names of an upstream's clusters: its own, and those of its functions if each is to have one.
+fn of_functions<'a>(
+    own: String,
+    upstream: &Upstream,
+    functions: impl Iterator<Item = &'a str>,
+) -> Vec<String> {
+    let each = functions.filter(|_| upstream.cluster_per_function);
+    let each: Vec<_> = each
+        .map(|name| names::function_cluster(&own, name))
+        .collect();
+    [own].into_iter().chain(each).collect()
 }
 
 /// What all clusters of an upstream have.

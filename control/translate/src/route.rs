@@ -391,13 +391,13 @@ impl<U: Upstreams> Routes<'_, U> {
                 };
                 let rewrites = options.prefix_rewrite.is_some() || options.regex_rewrite.is_some();
                 call::resolve(&reference, lambda, asked, (rewrites, settings.aws))
-                    .map(|call| (cluster_name(&reference, &call), call))
+                    .map(|call| (cluster_name(&reference, upstream, &call), call))
             }
             (UpstreamType::Azure(app), None) => azure::resolve(&reference, app, None)
-                .map(|call| (names::cluster_of(&reference), call)),
+                .map(|call| (cluster_name(&reference, upstream, &call), call)),
             (UpstreamType::Azure(app), Some(DestinationSpec::Azure(asked))) => {
                 azure::resolve(&reference, app, Some(asked))
-                    .map(|call| (names::cluster_of(&reference), call))
+                    .map(|call| (cluster_name(&reference, upstream, &call), call))
             }
             (UpstreamType::Gcp(gcp), None) => gcp::resolve(&reference, gcp, None),
             (UpstreamType::Gcp(gcp), Some(DestinationSpec::Gcp(asked))) => {
@@ -635,11 +635,15 @@ fn has_subset(upstream: &Upstream, subset: &Subset) -> Result<(), String> {
     }
 }
 
-/// Where a call goes: a function URL has a host of its own.
-fn cluster_name(upstream: &ObjectRef, call: &CallConfig) -> String {
-    let name = names::cluster_of(upstream);
+/// Where a call goes: a function URL has a host of its own, and other functions may have clusters of their own.
+fn cluster_name(reference: &ObjectRef, upstream: &Upstream, call: &CallConfig) -> String {
+    let name = names::cluster_of(reference);
     match call.target {
         CallTarget::AwsUrl(_) => names::function_cluster(&name, &call.function),
+        // Which function it is, only the shared cluster finds out.
+        _ if upstream.cluster_per_function && !call.by_table => {
+            names::function_cluster(&name, &call.function)
+        }
         _ => name,
     }
 }
