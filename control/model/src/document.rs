@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 
 use crate::read::{Node, Path, Read, Report};
 use crate::{
-    ConfigMap, Gateway, Kind, MultiDestination, Object, ObjectKey, Parsed, Pod, Problem,
-    ProblemLevel, Service, ServiceEndpoints, Spec, Upstream, route, secret, settings,
-    virtual_service, yaml,
+    ConfigMap, Gateway, Kind, MatchableHttpGateway, MatchableTcpGateway, MultiDestination, Object,
+    ObjectKey, Parsed, Pod, Problem, ProblemLevel, Service, ServiceEndpoints, Spec, Upstream,
+    route, secret, settings, virtual_service, yaml,
 };
 
 /// What Kubernetes and Gloo keep beside a resource's own fields.
@@ -21,13 +21,11 @@ const BESIDE: [&str; 5] = [
 ];
 
 /// Gloo's other folders and kinds: known, not read.
-const OTHER_FOLDERS: [&str; 7] = [
+const OTHER_FOLDERS: [&str; 5] = [
     "authconfigs",
-    "httpgateways",
     "proxies",
     "ratelimitconfigs",
     "routeoptions",
-    "tcpgateways",
     "virtualhostoptions",
 ];
 
@@ -121,6 +119,8 @@ fn identify(path: &str, document: &Value) -> Result<Identity, String> {
     let kind = match folder {
         "artifacts" => Kind::ConfigMap,
         "gateways" => Kind::Gateway,
+        "httpgateways" => Kind::MatchableHttpGateway,
+        "tcpgateways" => Kind::MatchableTcpGateway,
         "routetables" => Kind::RouteTable,
         "secrets" => Kind::Secret,
         "settings" => Kind::Settings,
@@ -160,6 +160,8 @@ fn kubernetes_kind(version: &str, kind: &str) -> Option<(Kind, Form)> {
         ("gloo.solo.io/v1", "Upstream") => (Kind::Upstream, Form::Spec),
         ("gateway.solo.io/v1", "VirtualService") => (Kind::VirtualService, Form::Spec),
         ("gateway.solo.io/v1", "RouteTable") => (Kind::RouteTable, Form::Spec),
+        ("gateway.solo.io/v1", "MatchableHttpGateway") => (Kind::MatchableHttpGateway, Form::Spec),
+        ("gateway.solo.io/v1", "MatchableTcpGateway") => (Kind::MatchableTcpGateway, Form::Spec),
         ("gateway.solo.io/v1", "Gateway") => (Kind::Gateway, Form::Spec),
         _ => return None,
     })
@@ -175,6 +177,8 @@ fn gloo_path(path: &str) -> Option<(&str, &str, &str)> {
     let known = [
         "artifacts",
         "gateways",
+        "httpgateways",
+        "tcpgateways",
         "routetables",
         "secrets",
         "settings",
@@ -256,6 +260,12 @@ fn read_kubernetes(key: &ObjectKey, root: &Node<'_>) -> Option<Spec> {
 fn read_spec(key: &ObjectKey, node: &Node<'_>) -> Option<Spec> {
     let namespace = &key.namespace;
     match key.kind {
+        Kind::MatchableHttpGateway => {
+            MatchableHttpGateway::read(node).map(|it| Spec::MatchableHttpGateway(Box::new(it)))
+        }
+        Kind::MatchableTcpGateway => {
+            MatchableTcpGateway::read(node).map(|it| Spec::MatchableTcpGateway(Box::new(it)))
+        }
         Kind::Gateway => Gateway::read(node).map(|it| Spec::Gateway(Box::new(it))),
         Kind::RouteTable => {
             route::read_table(node, namespace).map(|table| Spec::RouteTable(Box::new(table)))
