@@ -4,10 +4,13 @@
 mod defaults;
 mod forged;
 mod google;
+mod identity;
+mod kills;
 mod left;
 mod limits;
 mod payloads;
 mod providers;
+mod refusals;
 mod rest;
 mod scopes;
 mod setting;
