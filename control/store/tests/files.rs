@@ -280,7 +280,9 @@ fn in_use_before(batch: &Batch) -> Vec<String> {
         };
         format!("{} {}", object.key.name, fixed.hosts[0].port)
     });
-    ports.collect()
+    let mut ports: Vec<_> = ports.collect();
+    ports.sort();
+    ports
 }
 
 #[tokio::test]
