@@ -6,8 +6,9 @@ use serde_json::{Map, Value};
 
 use crate::read::{Node, Path, Read, Report};
 use crate::{
-    Gateway, Kind, Object, ObjectKey, Parsed, Pod, Problem, ProblemLevel, Service,
-    ServiceEndpoints, Spec, Upstream, route, secret, settings, virtual_service, yaml,
+    ConfigMap, Gateway, Kind, MatchableHttpGateway, MatchableTcpGateway, MultiDestination, Object,
+    ObjectKey, Parsed, Pod, Problem, ProblemLevel, Service, ServiceEndpoints, Spec, Upstream,
+    route, secret, settings, virtual_service, yaml,
 };
 
 /// What Kubernetes and Gloo keep beside a resource's own fields.
@@ -20,15 +21,11 @@ const BESIDE: [&str; 5] = [
 ];
 
 /// Gloo's other folders and kinds: known, not read.
-const OTHER_FOLDERS: [&str; 9] = [
-    "artifacts",
+const OTHER_FOLDERS: [&str; 5] = [
     "authconfigs",
-    "httpgateways",
     "proxies",
     "ratelimitconfigs",
     "routeoptions",
-    "tcpgateways",
-    "upstreamgroups",
     "virtualhostoptions",
 ];
 
@@ -120,17 +117,24 @@ fn identify(path: &str, document: &Value) -> Result<Identity, String> {
         );
     };
     let kind = match folder {
+        "artifacts" => Kind::ConfigMap,
         "gateways" => Kind::Gateway,
+        "httpgateways" => Kind::MatchableHttpGateway,
+        "tcpgateways" => Kind::MatchableTcpGateway,
         "routetables" => Kind::RouteTable,
         "secrets" => Kind::Secret,
         "settings" => Kind::Settings,
+        "upstreamgroups" => Kind::UpstreamGroup,
         "upstreams" => Kind::Upstream,
         "virtualservices" => Kind::VirtualService,
         other => return Ok(Identity::Other(other.into())),
     };
     Ok(Identity::Ours {
         key: key(kind, namespace, name),
-        form: Form::Bare,
+        form: match kind {
+            Kind::ConfigMap => Form::Kubernetes,
+            _ => Form::Bare,
+        },
     })
 }
 
@@ -144,6 +148,7 @@ fn key(kind: Kind, namespace: &str, name: &str) -> ObjectKey {
 
 fn kubernetes_kind(version: &str, kind: &str) -> Option<(Kind, Form)> {
     Some(match (version, kind) {
+        ("v1", "ConfigMap") => (Kind::ConfigMap, Form::Kubernetes),
         ("v1", "Endpoints") => (Kind::Endpoints, Form::Kubernetes),
         ("v1", "Pod") => (Kind::Pod, Form::Kubernetes),
         ("v1", "Service") => (Kind::Service, Form::Kubernetes),
@@ -151,9 +156,12 @@ fn kubernetes_kind(version: &str, kind: &str) -> Option<(Kind, Form)> {
         ("v1", "Secret") => (Kind::Secret, Form::KubernetesSecret),
         ("gloo.solo.io/v1", "Secret") => (Kind::Secret, Form::Bare),
         ("gloo.solo.io/v1", "Settings") => (Kind::Settings, Form::Spec),
+        ("gloo.solo.io/v1", "UpstreamGroup") => (Kind::UpstreamGroup, Form::Spec),
         ("gloo.solo.io/v1", "Upstream") => (Kind::Upstream, Form::Spec),
         ("gateway.solo.io/v1", "VirtualService") => (Kind::VirtualService, Form::Spec),
         ("gateway.solo.io/v1", "RouteTable") => (Kind::RouteTable, Form::Spec),
+        ("gateway.solo.io/v1", "MatchableHttpGateway") => (Kind::MatchableHttpGateway, Form::Spec),
+        ("gateway.solo.io/v1", "MatchableTcpGateway") => (Kind::MatchableTcpGateway, Form::Spec),
         ("gateway.solo.io/v1", "Gateway") => (Kind::Gateway, Form::Spec),
         _ => return None,
     })
@@ -167,10 +175,14 @@ fn gloo_path(path: &str) -> Option<(&str, &str, &str)> {
         .find_map(|end| file.strip_suffix(end))?;
     let (namespace, folder) = (parts.next()?, parts.next()?);
     let known = [
+        "artifacts",
         "gateways",
+        "httpgateways",
+        "tcpgateways",
         "routetables",
         "secrets",
         "settings",
+        "upstreamgroups",
         "upstreams",
         "virtualservices",
     ];
@@ -237,6 +249,7 @@ fn read_kubernetes(key: &ObjectKey, root: &Node<'_>) -> Option<Spec> {
     match key.kind {
         Kind::Endpoints => ServiceEndpoints::read_endpoints(root, &key.name).map(endpoints),
         Kind::EndpointSlice => ServiceEndpoints::read_slice(root).map(endpoints),
+        Kind::ConfigMap => ConfigMap::read(root).map(|it| Spec::ConfigMap(Box::new(it))),
         Kind::Pod => Pod::read(root).map(Spec::Pod),
         Kind::Service => Service::read(root).map(|it| Spec::Service(Box::new(it))),
         // Not in this form.
@@ -247,17 +260,26 @@ fn read_kubernetes(key: &ObjectKey, root: &Node<'_>) -> Option<Spec> {
 fn read_spec(key: &ObjectKey, node: &Node<'_>) -> Option<Spec> {
     let namespace = &key.namespace;
     match key.kind {
+        Kind::MatchableHttpGateway => {
+            MatchableHttpGateway::read(node).map(|it| Spec::MatchableHttpGateway(Box::new(it)))
+        }
+        Kind::MatchableTcpGateway => {
+            MatchableTcpGateway::read(node).map(|it| Spec::MatchableTcpGateway(Box::new(it)))
+        }
         Kind::Gateway => Gateway::read(node).map(|it| Spec::Gateway(Box::new(it))),
         Kind::RouteTable => {
             route::read_table(node, namespace).map(|table| Spec::RouteTable(Box::new(table)))
         }
         Kind::Secret => secret::read_bare(node).map(Spec::Secret),
         Kind::Settings => settings::read(node).map(Spec::Settings),
+        Kind::UpstreamGroup => {
+            MultiDestination::read(node).map(|group| Spec::UpstreamGroup(Box::new(group)))
+        }
         Kind::Upstream => Upstream::read(node).map(|it| Spec::Upstream(Box::new(it))),
         Kind::VirtualService => virtual_service::read(node, namespace)
             .map(|service| Spec::VirtualService(Box::new(service))),
         // Not in these forms.
-        Kind::EndpointSlice | Kind::Endpoints | Kind::Pod | Kind::Service => None,
+        Kind::ConfigMap | Kind::EndpointSlice | Kind::Endpoints | Kind::Pod | Kind::Service => None,
     }
 }
 

@@ -29,12 +29,9 @@ pub struct RestDestination {
     pub response: Option<TransformationTemplate>,
 }
 
-/// Reads a `serviceSpec`.
-pub(crate) fn read_service(node: &Node<'_>) -> Option<RestSpec> {
-    node.object(|fields| {
-        fields.later(&["grpc", "grpcJsonTranscoder"]);
-        fields.field("rest", |node| node.object(read))
-    })
+/// Reads `serviceSpec.rest`.
+pub(crate) fn read_spec(node: &Node<'_>) -> Option<RestSpec> {
+    node.object(read)
 }
 
 fn read(fields: &mut Fields<'_>) -> Option<RestSpec> {
@@ -205,7 +202,10 @@ fn push_literal(text: &str, regex: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Action, DestinationSpec, Parsed, Spec, UpstreamType, parse as read_all};
+    use crate::{
+        Action, DestinationSpec, Parsed, RouteAction, ServiceFunctions, Spec, UpstreamType,
+        parse as read_all,
+    };
 
     /// What a file holds, or what is wrong with it.
     fn spec_of(file: &str, text: &str) -> Result<Spec, Vec<String>> {
@@ -225,7 +225,10 @@ mod tests {
         );
         match spec_of("upstreams/default/a.yaml", &text)? {
             Spec::Upstream(upstream) => match upstream.kind {
-                UpstreamType::Static(fixed) => Ok(fixed.service_spec.unwrap()),
+                UpstreamType::Static(fixed) => match fixed.service_spec.unwrap().functions {
+                    Some(ServiceFunctions::Rest(rest)) => Ok(rest),
+                    other => panic!("{other:?}"),
+                },
                 other => panic!("{other:?}"),
             },
             other => panic!("{other:?}"),
@@ -238,7 +241,7 @@ mod tests {
         );
         match spec_of("virtualservices/default/a.yaml", &text)? {
             Spec::VirtualService(service) => match &service.routes[0].action {
-                Action::Single(to) => match &to.spec {
+                Action::Route(RouteAction::Single(to)) => match &to.spec {
                     Some(DestinationSpec::Rest(rest)) => Ok(*rest.clone()),
                     other => panic!("{other:?}"),
                 },

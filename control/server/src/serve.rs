@@ -190,6 +190,7 @@ impl ControlPlane {
         let (credentials, resolved) = Credentials::new(cache.clone(), shared.metrics.clone());
         let engine = Engine {
             translator,
+            anew: args.anew,
             shared: shared.clone(),
             credentials,
             live,
@@ -290,6 +291,8 @@ fn default_state_dir() -> Option<PathBuf> {
 /// Where changes become configuration. All of it happens in one task, one thing after the other.
 struct Engine {
     translator: Translator,
+    /// Everything is derived at each change.
+    anew: bool,
     shared: Arc<Shared>,
     credentials: Credentials,
     live: watch::Sender<bool>,
@@ -465,7 +468,10 @@ impl Engine {
     fn apply(&mut self, changes: Vec<Change>) -> bool {
         let started = Instant::now();
         // A large folder may take a while: other tasks move on.
-        let update = tokio::task::block_in_place(|| self.translator.apply(changes));
+        let update = tokio::task::block_in_place(|| match self.anew {
+            true => self.translator.apply_anew(changes),
+            false => self.translator.apply(changes),
+        });
         self.shared.metrics.translated(started);
         let Update {
             resources,

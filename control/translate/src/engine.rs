@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tenon_model::{
-    Kind, Object, ObjectKey, ObjectRef, Problem, Secret, Service, Settings, Spec, Upstream,
+    ConfigMap, Kind, Object, ObjectKey, ObjectRef, Problem, Secret, Service, Settings, Spec,
+    Upstream,
 };
 
 use crate::cluster::{ClusterForm, Secrets, secret_of};
@@ -13,12 +14,15 @@ use crate::output::{
     Change, CredentialSource, ProxyName, Resource, ResourceId, Status, TranslatorOptions, Update,
 };
 use crate::route::Upstreams;
+use crate::transcoder::Transcoder;
 use crate::virtual_host::VirtualHostForm;
+use groups::GroupUnit;
 use tables::{SelectorIndex, TableIndex};
 
 mod anew;
 mod clusters;
 mod endpoints;
+mod groups;
 mod host_table;
 mod hosts;
 mod listeners;
@@ -39,11 +43,14 @@ pub struct Translator {
     objects: Objects,
     clusters: BTreeMap<ObjectKey, ClusterForm>,
     hosts: BTreeMap<ObjectKey, HostUnit>,
+    groups: BTreeMap<ObjectKey, GroupUnit>,
+    /// The virtual hosts that forward requests to whatever host they are for.
+    forwarding: BTreeSet<ObjectKey>,
     /// Where services are found.
     slices: endpoints::Slices,
     /// Which clusters looked at a secret or a service.
     readers_of_secrets: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
-    /// Which virtual hosts looked at an upstream or a table.
+    /// Which virtual hosts and upstream groups looked at an upstream, a group or a table.
     readers: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
     /// Which virtual hosts looked for tables.
     selectors: SelectorIndex,
@@ -88,6 +95,7 @@ struct HostUnit {
 #[derive(Default)]
 struct Work {
     clusters: BTreeSet<ObjectKey>,
+    groups: BTreeSet<ObjectKey>,
     hosts: BTreeSet<ObjectKey>,
     /// Upstreams whose endpoints may have changed.
     endpoints: BTreeSet<ObjectKey>,
@@ -119,6 +127,8 @@ impl Translator {
             objects: Objects::default(),
             clusters: BTreeMap::new(),
             hosts: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            forwarding: BTreeSet::new(),
             slices: endpoints::Slices::default(),
             readers_of_secrets: BTreeMap::new(),
             readers: BTreeMap::new(),
@@ -169,6 +179,9 @@ impl Translator {
         self.forget_unused_credentials(work);
         for key in std::mem::take(&mut work.secrets) {
             self.derive_secret(&key, work);
+        }
+        for key in std::mem::take(&mut work.groups) {
+            self.derive_group(key, work);
         }
         for key in std::mem::take(&mut work.hosts) {
             self.derive_host(key, work);
@@ -270,10 +283,13 @@ impl Translator {
     /// What has to be looked at again when an object changed.
     fn mark(&self, key: ObjectKey, work: &mut Work) {
         match key.kind {
-            Kind::Gateway => work.listeners = true,
+            Kind::Gateway | Kind::MatchableHttpGateway | Kind::MatchableTcpGateway => {
+                work.listeners = true;
+            }
             Kind::Settings if key == settings_key() => {
                 let keys = |kind| self.objects.of_kind(kind).map(|(key, _)| key.clone());
                 work.clusters.extend(keys(Kind::Upstream));
+                work.groups.extend(keys(Kind::UpstreamGroup));
                 work.hosts.extend(keys(Kind::VirtualService));
                 work.listeners = true;
             }
@@ -285,13 +301,11 @@ impl Translator {
                     work.endpoints.extend(readers.iter().cloned());
                 }
             }
-            Kind::Service => {
+            Kind::ConfigMap | Kind::Service => {
                 for reader in self.readers_of_secrets.get(&key).into_iter().flatten() {
                     work.clusters.insert(reader.clone());
                     // An upstream without its service is none.
-                    if let Some(readers) = self.readers.get(reader) {
-                        work.hosts.extend(readers.iter().cloned());
-                    }
+                    self.mark_readers(reader, work);
                 }
             }
             Kind::Secret => {
@@ -303,14 +317,15 @@ impl Translator {
             }
             Kind::Upstream => {
                 work.clusters.insert(key.clone());
-                if let Some(readers) = self.readers.get(&key) {
-                    work.hosts.extend(readers.iter().cloned());
-                }
+                work.listeners |= self.listeners.reads(&key);
+                self.mark_readers(&key, work);
+            }
+            Kind::UpstreamGroup => {
+                work.groups.insert(key.clone());
+                self.mark_readers(&key, work);
             }
             Kind::RouteTable => {
-                if let Some(readers) = self.readers.get(&key) {
-                    work.hosts.extend(readers.iter().cloned());
-                }
+                self.mark_readers(&key, work);
                 if let Some(object) = self.objects.object(&key) {
                     let found = self.selectors.readers(&key.namespace, &object.labels);
                     work.hosts.extend(found);
@@ -322,6 +337,16 @@ impl Translator {
             }
         }
         work.statuses.insert(key);
+    }
+
+    fn mark_readers(&self, key: &ObjectKey, work: &mut Work) {
+        for reader in self.readers.get(key).into_iter().flatten() {
+            let readers = match reader.kind {
+                Kind::UpstreamGroup => &mut work.groups,
+                _ => &mut work.hosts,
+            };
+            readers.insert(reader.clone());
+        }
     }
 }
 
@@ -339,6 +364,11 @@ impl Upstreams for Translator {
             )),
             _ => Err(format!("upstream {reference} does not exist")),
         }
+    }
+
+    fn transcoder(&self, reference: &ObjectRef) -> Option<&Transcoder> {
+        let form = self.clusters.get(&reference.key(Kind::Upstream))?;
+        form.transcoder.as_ref()
     }
 
     fn settings(&self) -> Settings {
@@ -378,6 +408,13 @@ impl Services for Objects {
 impl Secrets for Objects {
     fn secret(&self, key: &ObjectKey) -> Option<&Secret> {
         self.spec(key).and_then(secret_of)
+    }
+
+    fn config_map(&self, key: &ObjectKey) -> Option<&ConfigMap> {
+        match self.spec(key)? {
+            Spec::ConfigMap(map) => Some(map),
+            _ => None,
+        }
     }
 
     fn settings(&self) -> Settings {

@@ -6,13 +6,15 @@ use std::time::Duration;
 use envoy_types::pb::envoy::r#type::matcher::v3::RegexMatchAndSubstitute;
 use tenon_contract::{CALL_HEADER, CALL_KEY, CallConfig, CallTarget, ERROR_HEADER};
 use tenon_model::{
-    Action, Destination, DestinationSpec, FunctionMatcher, GcpDestination, HeaderManipulation,
-    HeaderToAdd, HostRewrite, ObjectKey, ObjectRef, PathRedirect, Problem, ProblemLevel, Redirect,
-    RegexRewrite, Route, RouteOptions, Settings, Shadowing, Upstream, UpstreamType,
+    Action, Destination, DestinationSpec, DestinationType, FunctionMatcher, GcpDestination,
+    HeaderManipulation, HeaderToAdd, HostRewrite, MultiDestination, ObjectKey, ObjectRef,
+    PathRedirect, Problem, ProblemLevel, Redirect, RedirectStatus, RegexRewrite, Route,
+    RouteAction, RouteOptions, Settings, Shadowing, Subset, SubsetSpec, Upstream, UpstreamType,
     WeightedDestination,
 };
 
 use crate::by_path::{self, Answer};
+use crate::http_filters::GRPC_JSON;
 use crate::proto::route::redirect_action::{
     PathRewriteSpecifier, RedirectResponseCode, SchemeRewriteSpecifier,
 };
@@ -26,12 +28,15 @@ use crate::proto::{
     Any, BUFFER_LIMIT, boolean, core, duration, header, inline_string, percent, regex, route, uint,
 };
 use crate::retries::retry_policy;
-use crate::{azure, call, filters, gcp, names, options, rest};
+use crate::transcoder::Transcoder;
+use crate::{azure, call, filters, forward_proxy, gcp, names, options, rest, transcoder};
 
 /// Finds upstreams.
 pub(crate) trait Upstreams {
     /// The upstream, in its last good form, or why there is none.
     fn upstream(&self, reference: &ObjectRef) -> Result<&Upstream, String>;
+    /// What methods of gRPC requests in JSON may call there.
+    fn transcoder(&self, reference: &ObjectRef) -> Option<&Transcoder>;
     /// What holds where nothing else is said.
     fn settings(&self) -> Settings;
 }
@@ -46,15 +51,32 @@ pub(crate) struct RouteForm {
     pub(crate) per_filter: BTreeMap<String, Any>,
     /// Which of the requests that the route is for.
     pub(crate) only: Vec<route::HeaderMatcher>,
+    /// The parts of clusters that are meant.
+    pub(crate) subsets: Subsets,
+}
+
+/// The parts of clusters that a route means: the labels of their endpoints.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Subsets {
+    /// Of its only one.
+    pub(crate) of_route: Option<Subset>,
+    /// Of those among which it chooses.
+    pub(crate) of_weights: Vec<Option<Subset>>,
 }
 
 /// Translates routes of one virtual service.
 pub(crate) struct Routes<'a, U> {
     pub(crate) key: &'a ObjectKey,
     pub(crate) upstreams: &'a U,
+    /// The destinations are those of an upstream group.
+    pub(crate) of_group: bool,
     /// What is wrong, so far.
     pub(crate) problems: Vec<Problem>,
 }
+
+/// reference/002: without the services in memory, such a destination fails.
+const KUBERNETES_IS_OFF: &str =
+    "is not possible, because Settings have spec.gloo.disableKubernetesDestinations";
 
 /// What a function route must not have, and why.
 const SIGNED: &str = "is not possible on a route to a function: the host is the function's own";
@@ -62,11 +84,11 @@ const SIGNED: &str = "is not possible on a route to a function: the host is the 
 impl<U: Upstreams> Routes<'_, U> {
     /// What a route comes to: more than one where its functions are told apart by Envoy.
     pub(crate) fn translate(&mut self, path: &str, from: &Route) -> Vec<RouteForm> {
-        let Action::Single(to) = &from.action else {
+        let Action::Route(RouteAction::Single(to)) = &from.action else {
             return vec![self.one(path, from)];
         };
         let upstreams = self.upstreams;
-        let gcp = match upstreams.upstream(&to.upstream).map(|it| &it.kind) {
+        let gcp = match upstreams.upstream(&to.upstream()).map(|it| &it.kind) {
             Ok(UpstreamType::Gcp(gcp)) => gcp,
             _ => return vec![self.one(path, from)],
         };
@@ -97,7 +119,7 @@ impl<U: Upstreams> Routes<'_, U> {
                 format!("{path}.options.{field}"),
                 format!(
                     "is not possible where functions of upstream {} are found by their paths: Envoy compares those before",
-                    to.upstream
+                    to.upstream()
                 ),
             );
             return vec![broken(self.key)];
@@ -114,11 +136,12 @@ impl<U: Upstreams> Routes<'_, U> {
                         logical_name: Some((*name).to_owned()),
                         keep_authorization,
                     });
+                    let to = Destination {
+                        spec: Some(spec),
+                        ..to.clone()
+                    };
                     let from = Route {
-                        action: Action::Single(Destination {
-                            spec: Some(spec),
-                            ..to.clone()
-                        }),
+                        action: Action::Route(RouteAction::Single(Box::new(to))),
                         ..from.clone()
                     };
                     let errors = self.errors();
@@ -151,12 +174,12 @@ impl<U: Upstreams> Routes<'_, U> {
     fn one(&mut self, path: &str, from: &Route) -> RouteForm {
         let errors_before = self.errors();
         let form = match &from.action {
-            Action::Single(destination) => self.single(path, from, destination),
-            Action::Multi(destinations) => self.multi(path, from, destinations),
+            Action::Route(to) => self.routed(path, from, to),
             Action::Redirect(to) => Some(self.plain(from, EnvoyAction::Redirect(redirect(to)))),
-            Action::DirectResponse { status, body } => {
+            Action::DirectResponse(answer) => {
+                let body = &answer.body;
                 let action = EnvoyAction::DirectResponse(route::DirectResponseAction {
-                    status: (*status).into(),
+                    status: answer.status.into(),
                     body: (!body.is_empty()).then(|| inline_string(body)).flatten(),
                     ..route::DirectResponseAction::default()
                 });
@@ -168,6 +191,36 @@ impl<U: Upstreams> Routes<'_, U> {
         match form {
             Some(form) if self.errors() == errors_before => form,
             _ => broken(self.key),
+        }
+    }
+
+    fn routed(&mut self, path: &str, from: &Route, to: &RouteAction) -> Option<RouteForm> {
+        match to {
+            RouteAction::Single(destination) => self.single(path, from, destination),
+            RouteAction::Multi(multi) => self.multi(path, from, &multi.destinations),
+            // Its destinations stand in its place.
+            RouteAction::UpstreamGroup(_) => None,
+            RouteAction::ClusterHeader(name) => {
+                let specifier = ClusterSpecifier::ClusterHeader(name.clone());
+                let action = self.action(path, from, specifier);
+                Some(self.forwarding(from, action, BTreeMap::new(), false))
+            }
+            RouteAction::DynamicForwardProxy(to) => {
+                let specifier = ClusterSpecifier::Cluster(forward_proxy::cluster_name());
+                let action = self.action(path, from, specifier);
+                let mut form = self.forwarding(from, action, BTreeMap::new(), false);
+                form.per_filter.extend([forward_proxy::of_route(to)]);
+                Some(form)
+            }
+        }
+    }
+
+    /// Looks at the destinations of an upstream group.
+    pub(crate) fn check_group(&mut self, group: &MultiDestination) {
+        let none = RouteOptions::default();
+        for (index, to) in group.destinations.iter().enumerate() {
+            let at = format!("spec.destinations[{index}].destination");
+            self.destination(&at, &none, &to.destination);
         }
     }
 
@@ -189,7 +242,7 @@ impl<U: Upstreams> Routes<'_, U> {
 
     fn single(&mut self, path: &str, from: &Route, to: &Destination) -> Option<RouteForm> {
         let at = format!("{path}.routeAction.single");
-        let (cluster, call) = self.destination(&at, from, to)?;
+        let (cluster, call) = self.destination(&at, &from.options, to)?;
         let specifier = ClusterSpecifier::Cluster(cluster);
         let mut action = self.action(path, from, specifier);
         let mut calls = BTreeMap::new();
@@ -203,6 +256,10 @@ impl<U: Upstreams> Routes<'_, U> {
         if call.as_ref().is_some_and(is_rest) {
             form.per_filter.extend([filters::rest_on()]);
         }
+        let transcoding = self.transcoding(&at, to).ok()?;
+        form.per_filter
+            .extend(transcoding.map(|config| (GRPC_JSON.to_owned(), config)));
+        form.subsets.of_route = part(to);
         Some(form)
     }
 
@@ -218,17 +275,22 @@ impl<U: Upstreams> Routes<'_, U> {
         let mut clusters = Vec::new();
         for (index, to) in destinations.iter().enumerate() {
             let at = format!("{path}.routeAction.multi.destinations[{index}].destination");
+            let told = self.problems.len();
             let (name, call) = self
-                .destination(&at, from, &to.destination)
+                .destination(&at, &from.options, &to.destination)
                 // It keeps its weight, and answers 500 for it.
                 .unwrap_or_else(|| (names::BLACKHOLE.to_owned(), None));
+            if self.of_group {
+                // Told by the group's own status.
+                self.problems.truncate(told);
+            }
             let mut weight = ClusterWeight {
                 name,
                 weight: Some(uint(to.weight)),
-                request_headers_to_add: to_add(&to.headers.request_add),
-                request_headers_to_remove: to.headers.request_remove.clone(),
-                response_headers_to_add: to_add(&to.headers.response_add),
-                response_headers_to_remove: to.headers.response_remove.clone(),
+                request_headers_to_add: to_add(&to.options.headers.request_add),
+                request_headers_to_remove: to.options.headers.request_remove.clone(),
+                response_headers_to_add: to_add(&to.options.headers.response_add),
+                response_headers_to_remove: to.options.headers.response_remove.clone(),
                 ..ClusterWeight::default()
             };
             match call {
@@ -249,6 +311,10 @@ impl<U: Upstreams> Routes<'_, U> {
                     .response_headers_to_remove
                     .push(ERROR_HEADER.to_owned()),
             }
+            let transcoding = self.transcoding(&at, &to.destination).unwrap_or_default();
+            weight
+                .typed_per_filter_config
+                .extend(transcoding.map(|config| (GRPC_JSON.to_owned(), config)));
             clusters.push(weight);
         }
         let specifier = ClusterSpecifier::WeightedClusters(route::WeightedCluster {
@@ -268,56 +334,83 @@ impl<U: Upstreams> Routes<'_, U> {
             outlast(&mut action, call);
         }
         // Each weight says for itself whether the error is ours.
-        Some(self.forwarding(from, action, calls, true))
+        let mut form = self.forwarding(from, action, calls, true);
+        let subsets = destinations.iter().map(|to| part(&to.destination));
+        form.subsets.of_weights = subsets.collect();
+        Some(form)
     }
 
     /// The cluster of a destination and the call (if it is a function), or nothing if requests cannot go there.
     fn destination(
         &mut self,
         at: &str,
-        from: &Route,
+        options: &RouteOptions,
         to: &Destination,
     ) -> Option<(String, Option<CallConfig>)> {
         let settings = self.upstreams.settings();
-        let upstream = match self.upstreams.upstream(&to.upstream) {
-            Ok(upstream) => upstream,
-            Err(reason) => {
+        let reference = to.upstream();
+        let upstream = match (self.upstreams.upstream(&reference), &to.to) {
+            (_, DestinationType::Kube(_)) if settings.disable_kubernetes_destinations => {
+                self.error(format!("{at}.kube"), KUBERNETES_IS_OFF);
+                return None;
+            }
+            (Ok(upstream), _) => upstream,
+            (Err(reason), DestinationType::Upstream(_)) => {
                 self.warn(format!("{at}.upstream"), reason);
                 return None;
             }
+            // Such a cluster comes and goes with the service.
+            (Err(_), DestinationType::Kube(service)) => {
+                let text = format!(
+                    "service {} with port {} does not exist",
+                    service.service, service.port
+                );
+                self.warn(format!("{at}.kube"), text);
+                return Some((names::cluster_of(&reference), None));
+            }
+            (Err(_), DestinationType::Consul(service)) => {
+                let text = format!("Consul has no service {:?}", service.service_name);
+                self.warn(format!("{at}.consul"), text);
+                return Some((names::cluster_of(&reference), None));
+            }
         };
+        if let Some(subset) = &to.subset
+            && let Err(reason) = has_subset(upstream, subset)
+        {
+            self.error(
+                format!("{at}.subset"),
+                format!("upstream {reference} {reason}"),
+            );
+            return None;
+        }
         let resolved = match (&upstream.kind, &to.spec) {
             (UpstreamType::Aws(lambda), None | Some(DestinationSpec::Aws(_))) => {
                 let asked = match &to.spec {
                     Some(DestinationSpec::Aws(asked)) => Some(asked),
                     _ => None,
                 };
-                let rewrites =
-                    from.options.prefix_rewrite.is_some() || from.options.regex_rewrite.is_some();
-                call::resolve(&to.upstream, lambda, asked, (rewrites, settings.aws))
-                    .map(|call| (cluster_name(&to.upstream, &call), call))
+                let rewrites = options.prefix_rewrite.is_some() || options.regex_rewrite.is_some();
+                call::resolve(&reference, lambda, asked, (rewrites, settings.aws))
+                    .map(|call| (cluster_name(&reference, upstream, &call), call))
             }
-            (UpstreamType::Azure(app), None) => azure::resolve(&to.upstream, app, None)
-                .map(|call| (names::cluster_of(&to.upstream), call)),
+            (UpstreamType::Azure(app), None) => azure::resolve(&reference, app, None)
+                .map(|call| (cluster_name(&reference, upstream, &call), call)),
             (UpstreamType::Azure(app), Some(DestinationSpec::Azure(asked))) => {
-                azure::resolve(&to.upstream, app, Some(asked))
-                    .map(|call| (names::cluster_of(&to.upstream), call))
+                azure::resolve(&reference, app, Some(asked))
+                    .map(|call| (cluster_name(&reference, upstream, &call), call))
             }
-            (UpstreamType::Gcp(gcp), None) => gcp::resolve(&to.upstream, gcp, None),
+            (UpstreamType::Gcp(gcp), None) => gcp::resolve(&reference, gcp, None),
             (UpstreamType::Gcp(gcp), Some(DestinationSpec::Gcp(asked))) => {
-                gcp::resolve(&to.upstream, gcp, Some(asked))
+                gcp::resolve(&reference, gcp, Some(asked))
             }
-            (UpstreamType::Static(_) | UpstreamType::Kube(_), None) => {
-                return Some((names::cluster_of(&to.upstream), None));
+            // Of those with methods of gRPC, see `transcoding`.
+            (_, Some(DestinationSpec::Grpc(_)))
+            | (UpstreamType::Static(_) | UpstreamType::Pipe(_) | UpstreamType::Kube(_), None) => {
+                return Some((names::cluster_of(&reference), None));
             }
-            (kind, Some(DestinationSpec::Rest(asked))) => {
-                let functions = match kind {
-                    UpstreamType::Static(fixed) => fixed.service_spec.as_ref(),
-                    UpstreamType::Kube(service) => service.service_spec.as_ref(),
-                    _ => None,
-                };
-                rest::resolve(&to.upstream, functions, asked)
-                    .map(|call| (names::cluster_of(&to.upstream), call))
+            (_, Some(DestinationSpec::Rest(asked))) => {
+                rest::resolve(&reference, upstream.rest(), asked)
+                    .map(|call| (names::cluster_of(&reference), call))
             }
             (_, Some(spec)) => {
                 let kind = match spec {
@@ -326,8 +419,9 @@ impl<U: Upstreams> Routes<'_, U> {
                     DestinationSpec::Gcp(_) => "a GCP",
                     // Above.
                     DestinationSpec::Rest(_) => "a REST",
+                    DestinationSpec::Grpc(_) => "a gRPC",
                 };
-                let text = format!("{} is not {kind} upstream", to.upstream);
+                let text = format!("{reference} is not {kind} upstream");
                 self.error(format!("{at}.destinationSpec.{}", spec.field()), text);
                 return None;
             }
@@ -339,6 +433,19 @@ impl<U: Upstreams> Routes<'_, U> {
                 None
             }
         }
+    }
+
+    /// What has requests in JSON call methods of gRPC of a destination. What is wrong is told.
+    fn transcoding(&mut self, at: &str, to: &Destination) -> Result<Option<Any>, ()> {
+        let asked = match &to.spec {
+            Some(DestinationSpec::Grpc(asked)) => Some(asked),
+            _ => None,
+        };
+        let reference = to.upstream();
+        let found = self.upstreams.transcoder(&reference);
+        transcoder::resolve(&reference, found, asked).map_err(|(field, text)| {
+            self.error(format!("{at}{field}"), text);
+        })
     }
 
     fn check_function_route(&mut self, path: &str, from: &Route, call: &CallConfig) {
@@ -384,7 +491,7 @@ impl<U: Upstreams> Routes<'_, U> {
         let field = format!("{path}.options.shadowing.upstream");
         let text = match self.upstreams.upstream(&shadowing.upstream) {
             Ok(upstream) => match upstream.kind {
-                UpstreamType::Static(_) | UpstreamType::Kube(_) => {
+                UpstreamType::Static(_) | UpstreamType::Pipe(_) | UpstreamType::Kube(_) => {
                     return Some(mirror(shadowing));
                 }
                 UpstreamType::Aws(_) | UpstreamType::Azure(_) | UpstreamType::Gcp(_) => format!(
@@ -446,6 +553,7 @@ impl<U: Upstreams> Routes<'_, U> {
             calls: BTreeMap::new(),
             per_filter: options::of_route(&from.options),
             only: Vec::new(),
+            subsets: Subsets::default(),
         }
     }
 }
@@ -484,6 +592,7 @@ fn local_error(status: u32, code: &str, message: &str) -> RouteForm {
         calls: BTreeMap::new(),
         per_filter: BTreeMap::new(),
         only: Vec::new(),
+        subsets: Subsets::default(),
     }
 }
 
@@ -491,11 +600,50 @@ fn is_rest(call: &CallConfig) -> bool {
     matches!(call.target, CallTarget::Rest(_))
 }
 
-/// Where a call goes: a function URL has a host of its own.
-fn cluster_name(upstream: &ObjectRef, call: &CallConfig) -> String {
-    let name = names::cluster_of(upstream);
+/// The part of an upstream that is meant; without labels it is all.
+fn part(of: &Destination) -> Option<Subset> {
+    of.subset.clone().filter(|it| !it.values.is_empty())
+}
+
+/// Whether an upstream has parts like this one. Envoy would take any endpoint, or none.
+fn has_subset(upstream: &Upstream, subset: &Subset) -> Result<(), String> {
+    if subset.values.is_empty() {
+        return Ok(());
+    }
+    let spec: Option<&SubsetSpec> = match &upstream.kind {
+        UpstreamType::Kube(service) => service.subset_spec.as_ref(),
+        _ => None,
+    };
+    let Some(spec) = spec else {
+        return Err("has no subsets: it has no subsetSpec".to_owned());
+    };
+    let asked: BTreeSet<&String> = subset.values.keys().collect();
+    let mut known = spec.selectors.iter();
+    match known.any(|it| it.keys.iter().collect::<BTreeSet<_>>() == asked) {
+        true => Ok(()),
+        false => {
+            let known: Vec<_> = spec
+                .selectors
+                .iter()
+                .map(|it| it.keys.join(" and "))
+                .collect();
+            Err(format!(
+                "has no subsets by these labels; known: {}",
+                known.join(", ")
+            ))
+        }
+    }
+}
+
+/// Where a call goes: a function URL has a host of its own, and other functions may have clusters of their own.
+fn cluster_name(reference: &ObjectRef, upstream: &Upstream, call: &CallConfig) -> String {
+    let name = names::cluster_of(reference);
     match call.target {
         CallTarget::AwsUrl(_) => names::function_cluster(&name, &call.function),
+        // Which function it is, only the shared cluster finds out.
+        _ if upstream.cluster_per_function && !call.by_table => {
+            names::function_cluster(&name, &call.function)
+        }
         _ => name,
     }
 }
@@ -546,11 +694,11 @@ fn regex_rewrite(rewrite: &RegexRewrite) -> RegexMatchAndSubstitute {
 
 fn redirect(to: &Redirect) -> route::RedirectAction {
     let code = match to.status {
-        302 => RedirectResponseCode::Found,
-        303 => RedirectResponseCode::SeeOther,
-        307 => RedirectResponseCode::TemporaryRedirect,
-        308 => RedirectResponseCode::PermanentRedirect,
-        _ => RedirectResponseCode::MovedPermanently,
+        RedirectStatus::MovedPermanently => RedirectResponseCode::MovedPermanently,
+        RedirectStatus::Found => RedirectResponseCode::Found,
+        RedirectStatus::SeeOther => RedirectResponseCode::SeeOther,
+        RedirectStatus::TemporaryRedirect => RedirectResponseCode::TemporaryRedirect,
+        RedirectStatus::PermanentRedirect => RedirectResponseCode::PermanentRedirect,
     };
     route::RedirectAction {
         host_redirect: to.host.clone().unwrap_or_default(),

@@ -93,6 +93,8 @@ const FORMS: &[Forms] = &[
             "metadata: {labels: {tier: a}}\nvirtualHost: {domains: [NAME.example.com], routes: [{directResponseAction: {status: 200}}]}",
             "virtualHost: {domains: [NAME.example.com], routes: [{delegateAction: {ref: {name: n0}}}, {matchers: [{prefix: /b}], delegateAction: {selector: {labels: {team: a}}}}]}",
             "virtualHost: {domains: [n1.example.com], routes: [{matchers: [{prefix: /a}], options: {hostRewrite: example.com}, delegateAction: {selector: {expressions: [{key: team, operator: Exists}]}}}, {directResponseAction: {status: 200}}]}",
+            "virtualHost: {domains: [NAME.example.com], routes: [{routeAction: {upstreamGroup: {name: n0}}}, {matchers: [{prefix: /x}], routeAction: {dynamicForwardProxy: {hostRewrite: example.com}}}]}",
+            "virtualHost: {domains: [n2.example.com], routes: [{options: {hostRewrite: example.com}, routeAction: {upstreamGroup: {name: n1}}}, {matchers: [{prefix: /x}], routeAction: {single: {kube: {ref: {name: NAME}, port: 80}}}}]}",
             "virtualHost: {domains: [NAME.example.com], routes: [{nonsense: 1}]}",
         ],
         repaired: "virtualHost: {domains: [NAME.example.com], routes: [{directResponseAction: {status: 200}}]}",
@@ -106,9 +108,21 @@ const FORMS: &[Forms] = &[
             "metadata: {labels: {team: a}}\nroutes: [{matchers: [{prefix: /a/b}], delegateAction: {ref: {name: n0}}}, {matchers: [{prefix: /b}], delegateAction: {ref: {name: n1}}}]",
             "routes: [{matchers: [{prefix: /b}], delegateAction: {selector: {labels: {team: a}}}}, {matchers: [{prefix: /b/NAME}], directResponseAction: {status: 201}}]",
             "metadata: {labels: {team: a}}\nroutes: [{matchers: [{prefix: /b}], routeAction: {single: {upstream: {name: n2}, destinationSpec: {azure: {functionName: crop}}}}}, {matchers: [{exact: /b}], delegateAction: {ref: {name: n2}}}]",
+            "metadata: {labels: {team: a}}\nroutes: [{matchers: [{prefix: /a}], routeAction: {upstreamGroup: {name: n1}}}]",
             "routes: [{nonsense: 1}]",
         ],
         repaired: "routes: [{matchers: [{prefix: /a}], directResponseAction: {status: 200}}]",
+    },
+    Forms {
+        folder: "upstreamgroups",
+        namespace: "default",
+        forms: &[
+            "destinations: [{weight: 1, destination: {upstream: {name: n0}}}, {weight: 2, destination: {upstream: {name: n1}}}]",
+            "destinations: [{weight: 1, destination: {upstream: {name: n1}, destinationSpec: {aws: {logicalName: crop}}}}, {weight: 1, destination: {upstream: {name: NAME}}}]",
+            "destinations: [{weight: 1, destination: {upstream: {name: n2}, destinationSpec: {azure: {functionName: crop}}}}]",
+            "destinations: [{weight: 0, destination: {upstream: {name: n2}}}]",
+        ],
+        repaired: "destinations: [{weight: 1, destination: {upstream: {name: n0}}}]",
     },
     Forms {
         folder: "gateways",
@@ -205,6 +219,7 @@ fn delete(of: &Forms, number: u8) -> Change {
     let kind = match of.folder {
         "upstreams" => Kind::Upstream,
         "routetables" => Kind::RouteTable,
+        "upstreamgroups" => Kind::UpstreamGroup,
         "secrets" => Kind::Secret,
         "virtualservices" => Kind::VirtualService,
         "gateways" => Kind::Gateway,

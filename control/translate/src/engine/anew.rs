@@ -13,8 +13,9 @@ impl Translator {
     /// As [`Translator::apply`], but with everything derived anew, whatever changed.
     ///
     /// What is served is a function of three things, and this keeps no more than them: the objects in the last form that
-    /// could be parsed, with what is wrong with a newer one; the last good form of each upstream, virtual service and
-    /// route table, as it was written and (of the latter) as it was translated; and what was told from outside of resources and credentials that there still are.
+    /// could be parsed, with what is wrong with a newer one; the last good form of each upstream, upstream group, virtual
+    /// service and route table, as it was written and (of the latter two) as it was translated; and what was told from
+    /// outside of resources and credentials that there still are.
     pub fn apply_anew(&mut self, changes: Vec<Change>) -> Update {
         let old_resources = self.resources.clone();
         let mut told = Work::default();
@@ -41,6 +42,10 @@ impl Translator {
                 .collect(),
             tables: mem::take(&mut self.tables),
             good_tables: mem::take(&mut self.good_tables),
+            groups: mem::take(&mut self.groups)
+                .into_iter()
+                .map(|(key, unit)| (key, unit.only_last_good()))
+                .collect(),
             verdicts: mem::take(&mut self.verdicts),
             quarantine: mem::take(&mut self.quarantine),
             credential_problems: mem::take(&mut self.credential_problems),
@@ -52,8 +57,10 @@ impl Translator {
         let is_gone = |key: &&ObjectKey| !keys.contains(key);
         let gone_clusters = self.clusters.keys().filter(is_gone).cloned();
         let gone = self.hosts.keys().filter(is_gone).cloned();
+        let gone_groups = self.groups.keys().filter(is_gone).cloned();
         let mut work = Work {
             clusters: of(Kind::Upstream).chain(gone_clusters).collect(),
+            groups: of(Kind::UpstreamGroup).chain(gone_groups).collect(),
             hosts: of(Kind::VirtualService).chain(gone).collect(),
             endpoints: BTreeSet::new(),
             credentials: self.credential_problems.keys().cloned().collect(),

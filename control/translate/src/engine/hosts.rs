@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use tenon_model::{Object, ObjectKey, Spec};
+use tenon_model::{Kind, Object, ObjectKey, Spec};
 
 use super::{Entry, HostUnit, Translator, Work, reindex};
+use crate::http_filters::FORWARD_PROXY;
 use crate::virtual_host::{self, Kept, VirtualHostForm};
 
 impl Translator {
@@ -28,9 +29,14 @@ impl Translator {
         work.tables.extend(before.tables.keys().cloned());
         work.tables.extend(after.tables.keys().cloned());
         work.statuses.extend(tables_to_tell(before, after));
+        let groups = before.reads.symmetric_difference(&after.reads);
+        let groups = groups.filter(|key| key.kind == Kind::UpstreamGroup);
+        work.statuses.extend(groups.cloned());
+        let forwards = after.needs.filters.contains(FORWARD_PROXY);
         if let Some(new) = new {
             self.hosts.insert(key.clone(), new);
         }
+        self.tell_forwarding(&key, forwards, work);
         work.statuses.insert(key);
     }
 

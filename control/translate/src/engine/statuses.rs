@@ -44,7 +44,23 @@ impl Translator {
                 problems.push(Problem::warning("", "no Gateway serves it"));
             }
         }
+        let is_delegate = matches!(
+            key.kind,
+            Kind::MatchableHttpGateway | Kind::MatchableTcpGateway
+        );
+        if is_delegate && entry.object.is_some() && self.listeners.delegated(key).is_empty() {
+            problems.push(Problem::warning("", "no Gateway delegates to it"));
+        }
         let mut proxies: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
+        if let Some(unit) = self.groups.get(key) {
+            problems.extend(unit.problems().iter().cloned());
+            stays |= unit.is_old();
+            for reader in self.readers.get(key).into_iter().flatten() {
+                for proxy in self.listeners.served(reader) {
+                    proxies.entry(proxy.to_string()).or_default();
+                }
+            }
+        }
         if key.kind == Kind::RouteTable {
             self.add_problems_of_table(key, &mut problems, &mut proxies);
         }
@@ -130,6 +146,7 @@ impl Translator {
     fn proxies_of(&self, key: &ObjectKey) -> BTreeSet<ProxyName> {
         match key.kind {
             Kind::Gateway => self.listeners.bound(key),
+            Kind::MatchableHttpGateway | Kind::MatchableTcpGateway => self.listeners.delegated(key),
             Kind::VirtualService => self.listeners.served(key),
             Kind::Upstream if self.clusters.contains_key(key) => self.proxies.clone(),
             _ => BTreeSet::new(),
@@ -154,7 +171,7 @@ impl Translator {
 fn is_kubernetes(kind: Kind) -> bool {
     matches!(
         kind,
-        Kind::EndpointSlice | Kind::Endpoints | Kind::Pod | Kind::Service
+        Kind::ConfigMap | Kind::EndpointSlice | Kind::Endpoints | Kind::Pod | Kind::Service
     )
 }
 

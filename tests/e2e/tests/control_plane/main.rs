@@ -4,14 +4,18 @@
 mod defaults;
 mod forged;
 mod google;
+mod identity;
+mod kills;
 mod left;
 mod limits;
 mod payloads;
 mod providers;
+mod refusals;
 mod rest;
 mod scopes;
 mod setting;
 mod transformations;
+mod upstreams;
 
 use std::collections::BTreeMap;
 
