@@ -9,7 +9,7 @@ use crate::read::{Fields, Node, Read};
 use crate::rest::{self, RestDestination};
 use crate::route_options::{self, RegexRewrite};
 use crate::transformation::{self, Transformations};
-use crate::{ObjectRef, matcher};
+use crate::{KubeDestination, ObjectRef, matcher};
 
 /// What a route does with a request.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,8 +34,10 @@ pub enum Action {
 /// Where a request goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
-    /// The upstream.
+    /// The upstream; of a service that is named, the one that stands for it.
     pub upstream: ObjectRef,
+    /// The service that is named in the place of an upstream.
+    pub service: Option<KubeDestination>,
     /// Which function of it, and how.
     pub spec: Option<DestinationSpec>,
 }
@@ -210,10 +212,14 @@ fn read_multi(node: &Node<'_>, namespace: &str) -> Option<Action> {
 
 fn read_destination(node: &Node<'_>, namespace: &str) -> Option<Destination> {
     node.object(|fields| {
-        fields.later(&["kube", "consul", "subset"]);
-        let upstream = match fields.has("kube") || fields.has("consul") {
-            true => fields.field("upstream", |node| node.reference(namespace)),
-            false => fields.required("upstream", |node| node.reference(namespace)),
+        fields.later(&["consul", "subset"]);
+        let which = fields.one_of(&["upstream", "kube"]);
+        fields.ignored(&["upstream", "kube"]);
+        let service = fields.field("kube", |node| KubeDestination::read(&node));
+        let upstream = match which {
+            Some("kube") => service.as_ref().map(KubeDestination::upstream),
+            _ if fields.has("consul") => fields.field("upstream", |node| node.reference(namespace)),
+            _ => fields.required("upstream", |node| node.reference(namespace)),
         };
         let spec = fields.field("destinationSpec", |node| {
             node.object(|fields| {
@@ -233,6 +239,7 @@ fn read_destination(node: &Node<'_>, namespace: &str) -> Option<Destination> {
         });
         Some(Destination {
             upstream: upstream?,
+            service,
             spec,
         })
     })

@@ -8,6 +8,8 @@ use crate::read::{Fields, Node};
 /// What holds where nothing else is said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings {
+    /// Routes may not name services of Kubernetes (Gloo's `gloo.disableKubernetesDestinations`).
+    pub disable_kubernetes_destinations: bool,
     /// What holds for calls of AWS.
     pub aws: AwsSettings,
     /// What holds for transformations.
@@ -75,9 +77,8 @@ const OPERATION: [&str; 38] = [
 ];
 
 /// The same in `gloo`. A body is never held for a websocket, whatever is said of that.
-const GLOO_OPERATION: [&str; 13] = [
+const GLOO_OPERATION: [&str; 12] = [
     "disableGrpcWeb",
-    "disableKubernetesDestinations",
     "disableProxyGarbageCollection",
     "enableAutoWebsocketTransformationPassthrough",
     "enableRestEds",
@@ -118,6 +119,7 @@ fn read_gloo(fields: &mut Fields<'_>) -> Option<Settings> {
         })
     });
     Some(Settings {
+        disable_kubernetes_destinations: fields.flag("disableKubernetesDestinations"),
         aws: aws.unwrap_or_default(),
         transformations: TransformationSettings {
             escape_characters: fields.flag("transformationEscapeCharacters"),

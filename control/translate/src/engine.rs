@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tenon_model::{
-    Kind, Object, ObjectKey, ObjectRef, Problem, Secret, Service, Settings, Spec, Upstream,
+    Kind, KubeDestination, Object, ObjectKey, ObjectRef, Problem, Secret, Service, Settings, Spec,
+    Upstream,
 };
 
 use crate::cluster::{ClusterForm, Secrets, secret_of};
@@ -148,12 +149,16 @@ impl Translator {
         for key in std::mem::take(&mut work.clusters) {
             self.derive_cluster(key, work);
         }
+        for key in std::mem::take(&mut work.hosts) {
+            self.derive_host(key, work);
+        }
+        // Those of services, which are there for the virtual hosts that name them.
+        for key in std::mem::take(&mut work.clusters) {
+            self.derive_cluster(key, work);
+        }
         self.forget_unused_credentials(work);
         for key in std::mem::take(&mut work.secrets) {
             self.derive_secret(&key, work);
-        }
-        for key in std::mem::take(&mut work.hosts) {
-            self.derive_host(key, work);
         }
         for key in std::mem::take(&mut work.tables) {
             self.remember_table(key);
@@ -250,6 +255,9 @@ impl Translator {
                 }
             }
             Kind::Service => {
+                if let Some(readers) = self.readers.get(&key) {
+                    work.hosts.extend(readers.iter().cloned());
+                }
                 for reader in self.readers_of_secrets.get(&key).into_iter().flatten() {
                     work.clusters.insert(reader.clone());
                     // An upstream without its service is none.
@@ -301,6 +309,21 @@ impl Upstreams for Translator {
                 "upstream {reference} is rejected; its status says why"
             )),
             _ => Err(format!("upstream {reference} does not exist")),
+        }
+    }
+
+    fn service(&self, to: &KubeDestination) -> Result<(), (&'static str, String)> {
+        if Secrets::settings(&self.objects).disable_kubernetes_destinations {
+            let text = "is disabled by the Settings (gloo.disableKubernetesDestinations)";
+            return Err(("", text.to_owned()));
+        }
+        let Some(service) = self.objects.service(&to.service) else {
+            let text = format!("service {} does not exist", to.service);
+            return Err((".ref", text));
+        };
+        match service.port(to.port) {
+            Some(_) => Ok(()),
+            None => Err((".port", kube::no_port(&to.service, service, to.port))),
         }
     }
 

@@ -7,9 +7,9 @@ use envoy_types::pb::envoy::r#type::matcher::v3::RegexMatchAndSubstitute;
 use tenon_contract::{CALL_HEADER, CALL_KEY, CallConfig, CallTarget, ERROR_HEADER};
 use tenon_model::{
     Action, Destination, DestinationSpec, FunctionMatcher, GcpDestination, HeaderManipulation,
-    HeaderToAdd, HostRewrite, ObjectKey, ObjectRef, PathRedirect, Problem, ProblemLevel, Redirect,
-    RegexRewrite, Route, RouteOptions, Settings, Shadowing, Upstream, UpstreamType,
-    WeightedDestination,
+    HeaderToAdd, HostRewrite, KubeDestination, ObjectKey, ObjectRef, PathRedirect, Problem,
+    ProblemLevel, Redirect, RegexRewrite, Route, RouteOptions, Settings, Shadowing, Upstream,
+    UpstreamType, WeightedDestination,
 };
 
 use crate::by_path::{self, Answer};
@@ -32,6 +32,8 @@ use crate::{azure, call, filters, gcp, names, options, rest};
 pub(crate) trait Upstreams {
     /// The upstream, in its last good form, or why there is none.
     fn upstream(&self, reference: &ObjectRef) -> Result<&Upstream, String>;
+    /// Whether there is that port of a service, or why not: the field below the destination, and the reason.
+    fn service(&self, to: &KubeDestination) -> Result<(), (&'static str, String)>;
     /// What holds where nothing else is said.
     fn settings(&self) -> Settings;
 }
@@ -65,6 +67,9 @@ impl<U: Upstreams> Routes<'_, U> {
         let Action::Single(to) = &from.action else {
             return vec![self.one(path, from)];
         };
+        if to.service.is_some() {
+            return vec![self.one(path, from)];
+        }
         let upstreams = self.upstreams;
         let gcp = match upstreams.upstream(&to.upstream).map(|it| &it.kind) {
             Ok(UpstreamType::Gcp(gcp)) => gcp,
@@ -278,6 +283,9 @@ impl<U: Upstreams> Routes<'_, U> {
         from: &Route,
         to: &Destination,
     ) -> Option<(String, Option<CallConfig>)> {
+        if let Some(service) = &to.service {
+            return self.service(at, to, service);
+        }
         let settings = self.upstreams.settings();
         let upstream = match self.upstreams.upstream(&to.upstream) {
             Ok(upstream) => upstream,
@@ -336,6 +344,27 @@ impl<U: Upstreams> Routes<'_, U> {
             Ok((cluster, call)) => Some((cluster, Some(call))),
             Err((field, text)) => {
                 self.error(format!("{at}{field}"), text);
+                None
+            }
+        }
+    }
+
+    /// The cluster of a service, if it is there.
+    fn service(
+        &mut self,
+        at: &str,
+        to: &Destination,
+        service: &KubeDestination,
+    ) -> Option<(String, Option<CallConfig>)> {
+        if let Some(spec) = &to.spec {
+            let text = "is not possible on a service: functions are an upstream's";
+            self.error(format!("{at}.destinationSpec.{}", spec.field()), text);
+            return None;
+        }
+        match self.upstreams.service(service) {
+            Ok(()) => Some((names::cluster_of(&to.upstream), None)),
+            Err((field, reason)) => {
+                self.warn(format!("{at}.kube{field}"), reason);
                 None
             }
         }

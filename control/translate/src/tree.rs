@@ -9,12 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tenon_model::{
-    Action, Delegation, Kind, Matcher, ObjectKey, ObjectRef, Problem, ProblemLevel, Route,
-    RouteOptions, RouteTable, Selector, Settings, TransformationSettings, Upstream,
-    VirtualHostOptions,
+    Action, Delegation, Kind, KubeDestination, Matcher, ObjectKey, ObjectRef, Problem,
+    ProblemLevel, Route, RouteOptions, RouteTable, Selector, Settings, TransformationSettings,
+    Upstream, VirtualHostOptions,
 };
 
 use crate::inherit::{self, Name, Parent};
+use crate::kube;
 use crate::piece::{self, Piece};
 use crate::route::{self, Routes, Upstreams};
 use crate::virtual_host::{Kept, VirtualHostForm};
@@ -466,6 +467,18 @@ impl<U: Upstreams> Upstreams for Seen<'_, U> {
         let found = self.upstreams.upstream(reference);
         if found.is_err() {
             self.missing.set(true);
+        }
+        found
+    }
+
+    fn service(&self, to: &KubeDestination) -> Result<(), (&'static str, String)> {
+        let mut reads = self.reads.borrow_mut();
+        reads.insert(kube::service_key(&to.service));
+        let found = self.upstreams.service(to);
+        match found {
+            // It is served as long as somebody reads it.
+            Ok(()) => drop(reads.insert(to.upstream().key(Kind::Upstream))),
+            Err(_) => self.missing.set(true),
         }
         found
     }

@@ -2,13 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::Message;
-use tenon_model::{Kind, Object, ObjectKey, ObjectRef, ServiceEndpoints, Spec};
+use tenon_model::{
+    Kind, KubeDestination, Object, ObjectKey, ObjectRef, Problem, ServiceEndpoints, Spec,
+};
 
 use super::{Objects, Translator, Work};
-use crate::kube::{self, Pods, ServicePart};
+use crate::cluster::reference;
+use crate::kube::{self, Pods, ServicePart, Services};
 use crate::names;
 use crate::output::ResourceType;
 
@@ -58,7 +62,66 @@ fn service_of(key: &ObjectKey, spec: &Spec) -> Option<ObjectKey> {
     Some(kube::service_key(&service))
 }
 
+/// What an upstream stands for that nobody wrote.
+pub(super) fn stands_for(key: &ObjectKey) -> Option<KubeDestination> {
+    let of_kind = key.kind == Kind::Upstream;
+    of_kind.then(|| KubeDestination::of_upstream(&reference(key)))?
+}
+
 impl Translator {
+    /// Has the clusters of services looked at that a virtual host names now, or no more.
+    pub(super) fn mark_services(
+        &self,
+        before: &BTreeSet<ObjectKey>,
+        after: &BTreeSet<ObjectKey>,
+        work: &mut Work,
+    ) {
+        let is_served = |key: &ObjectKey| {
+            let form = self.clusters.get(key);
+            form.is_some_and(|form| !form.clusters.is_empty())
+        };
+        let missing = after.iter().filter(|key| !is_served(key));
+        let changed = before.symmetric_difference(after).chain(missing);
+        let services = changed.filter(|key| stands_for(key).is_some());
+        work.clusters.extend(services.cloned());
+    }
+
+    /// The upstream that a key means: the one that was written, or the one that stands for a service that routes name.
+    pub(super) fn upstream_object(
+        &self,
+        key: &ObjectKey,
+    ) -> Option<Result<Arc<Object>, Vec<Problem>>> {
+        let Some(to) = stands_for(key) else {
+            return self.objects.0.get(key)?.object.clone().map(Ok);
+        };
+        self.readers.get(key)?;
+        let service = self.objects.service(&to.service)?;
+        let port = service.port(to.port)?;
+        let object = service.upstream(&to.service, port).map(|upstream| {
+            Arc::new(Object {
+                key: key.clone(),
+                labels: BTreeMap::new(),
+                spec: Spec::Upstream(Box::new(upstream)),
+                warnings: Vec::new(),
+            })
+        });
+        Some(object)
+    }
+
+    /// What is wrong with what stands for the ports of a service.
+    pub(super) fn problems_of_service(&self, service: &ObjectKey) -> BTreeSet<Problem> {
+        let of_service = |reader: &&ObjectKey| {
+            stands_for(reader).is_some_and(|to| kube::service_key(&to.service) == *service)
+        };
+        let readers = self.readers_of_secrets.get(service).into_iter().flatten();
+        let forms = readers
+            .filter(of_service)
+            .filter_map(|key| self.clusters.get(key));
+        forms
+            .flat_map(|form| form.problems.iter().cloned())
+            .collect()
+    }
+
     /// Takes in an object that says where a service is found, or said so; any other it leaves alone.
     pub(super) fn take_in_slice(&mut self, key: &ObjectKey, new: Option<&Object>, work: &mut Work) {
         let old = self

@@ -52,6 +52,9 @@ impl Translator {
             let text = format!("only {} is taken", settings_key());
             problems.push(Problem::warning("", text));
         }
+        if key.kind == Kind::Service {
+            problems.extend(self.problems_of_service(key));
+        }
         if let Some(form) = self.clusters.get(key) {
             problems.extend(form.problems.iter().cloned());
             stays |= !form.is_good() && form.good.is_some();

@@ -4,6 +4,7 @@
 mod defaults;
 mod forged;
 mod google;
+mod kube;
 mod left;
 mod limits;
 mod payloads;
