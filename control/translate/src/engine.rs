@@ -144,6 +144,11 @@ impl Translator {
         work.update
     }
 
+    /// The proxies that there are: those that a Gateway names, or the default one.
+    pub fn proxies(&self) -> &BTreeSet<ProxyName> {
+        &self.proxies
+    }
+
     /// Derives what is to be looked at: what is referred to before what refers to it.
     fn settle(&mut self, work: &mut Work) {
         for key in std::mem::take(&mut work.clusters) {
