@@ -28,6 +28,7 @@ mod header;
 mod kube;
 mod kubernetes;
 mod listener_options;
+mod listener_ssl;
 mod matcher;
 pub mod options;
 mod read;
@@ -68,6 +69,7 @@ pub use kubernetes::{
     EndpointAddress, EndpointSubset, Pod, Service, ServiceEndpoints, ServicePort,
 };
 pub use listener_options::ListenerOptions;
+pub use listener_ssl::{OcspStaplePolicy, SslConfig};
 pub use matcher::{HeaderMatcher, Matcher, NO_PATH, PathMatcher, QueryMatcher, ValueMatcher};
 pub use regex::regex_size;
 pub use rest::{RestDestination, RestSpec};
@@ -76,8 +78,11 @@ pub use route::{Route, RouteTable};
 pub use route_options::{HostRewrite, RegexRewrite, RouteOptions, Shadowing};
 pub use secret::{GcpKey, Secret, TlsSecret};
 pub use selector::{LabelValues, Requirement, Selector};
-pub use settings::{AwsSettings, Settings, TransformationSettings};
-pub use ssl::{SslCertificates, SslFiles, SslParameters, TlsVersion, UpstreamSsl};
+pub use settings::{AwsSettings, GatewaySettings, Settings, TransformationSettings};
+pub use ssl::{
+    CallCredentials, FileCredentialSource, Sds, SdsBuilder, SslCertificates, SslFiles,
+    SslParameters, TlsVersion, UpstreamSsl,
+};
 pub use transformation::Transformations;
 pub use upstream::{
     CircuitBreakers, CommonHttpProtocolOptions, ConnectionConfig, Host, StaticUpstream,

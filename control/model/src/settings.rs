@@ -14,6 +14,17 @@ pub struct Settings {
     pub aws: AwsSettings,
     /// What holds for transformations.
     pub transformations: TransformationSettings,
+    /// What holds for gateways and virtual services.
+    pub gateway: GatewaySettings,
+}
+
+/// What holds for gateways and virtual services (Gloo's `gateway`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GatewaySettings {
+    /// Never ask for a client's certificate, where `sslConfig` does not say it.
+    pub one_way_tls: bool,
+    /// A virtual service is reached over TLS with its own `sslConfig` only, whatever host a request asks for.
+    pub isolate_virtual_hosts_by_ssl_config: bool,
 }
 
 /// What holds for calls of AWS (Gloo's `gloo.awsOptions`).
@@ -35,7 +46,7 @@ pub struct TransformationSettings {
 }
 
 /// How Gloo runs: where it listens, what it watches, what else it talks to.
-const OPERATION: [&str; 38] = [
+const OPERATION: [&str; 37] = [
     "artifactSource",
     "cachingServer",
     "configSource",
@@ -55,7 +66,6 @@ const OPERATION: [&str; 38] = [
     "extProcLate",
     "extauth",
     "extensions",
-    "gateway",
     "graphqlOptions",
     "knative",
     "kubernetes",
@@ -97,7 +107,32 @@ pub(crate) fn read(node: &Node<'_>) -> Option<Settings> {
         fields.ignored(&OPERATION);
         fields.without_effect(&["upstreamOptions"]);
         let gloo = fields.field("gloo", |node| node.object(read_gloo));
-        Some(gloo.unwrap_or_default())
+        let gateway = fields.field("gateway", |node| node.object(read_gateway));
+        Some(Settings {
+            gateway: gateway.unwrap_or_default(),
+            ..gloo.unwrap_or_default()
+        })
+    })
+}
+
+fn read_gateway(fields: &mut Fields<'_>) -> Option<GatewaySettings> {
+    // A gateway without virtual services listens anyway, and all namespaces are read.
+    fields.ignored(&[
+        "alwaysSortRouteTableRoutes",
+        "compressedProxySpec",
+        "enableGatewayController",
+        "persistProxySpec",
+        "readGatewaysFromAllNamespaces",
+        "translateEmptyGateways",
+        "validation",
+        "validationServerAddr",
+    ]);
+    let one_way_tls = fields.field("virtualServiceOptions", |node| {
+        node.object(|fields| Some(fields.flag("oneWayTls")))
+    });
+    Some(GatewaySettings {
+        one_way_tls: one_way_tls.unwrap_or_default(),
+        isolate_virtual_hosts_by_ssl_config: fields.flag("isolateVirtualHostsBySslConfig"),
     })
 }
 
@@ -125,5 +160,6 @@ fn read_gloo(fields: &mut Fields<'_>) -> Option<Settings> {
             escape_characters: fields.flag("transformationEscapeCharacters"),
             log: fields.flag("logTransformationRequestResponseInfo"),
         },
+        gateway: GatewaySettings::default(),
     })
 }

@@ -1,9 +1,11 @@
 //! Virtual services: domains and their routes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::header::{self, HeaderManipulation};
-use crate::read::{Fields, Node};
+use crate::listener_ssl::SslConfig;
+use crate::read::{Fields, Node, Read as _};
 use crate::retries::{self, RetryPolicy};
 use crate::route::{self, Route};
 use crate::transformation::{self, Transformations};
@@ -17,6 +19,8 @@ pub struct VirtualService {
     pub routes: Vec<Route>,
     /// What holds for all routes.
     pub options: VirtualHostOptions,
+    /// TLS towards its clients; nothing: they speak plain HTTP.
+    pub ssl: Option<Arc<SslConfig>>,
 }
 
 /// What holds for all routes of a virtual service.
@@ -56,10 +60,17 @@ const LATER_OPTIONS: [&str; 20] = [
 pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<VirtualService> {
     node.object(|fields| {
         fields.ignored(&["displayName"]);
-        fields.later(&["sslConfig"]);
-        fields.required("virtualHost", |node| {
+        let ssl = fields.field("sslConfig", |node| {
+            let ssl = SslConfig::read(&node)?;
+            if ssl.certificates.is_none() {
+                return node.error("expected one of secretRef, sslFiles, sds");
+            }
+            Some(Arc::new(ssl))
+        });
+        let service = fields.required("virtualHost", |node| {
             node.object(|fields| read_host(fields, namespace))
-        })
+        })?;
+        Some(VirtualService { ssl, ..service })
     })
 }
 
@@ -94,6 +105,7 @@ fn read_host(fields: &mut Fields<'_>, namespace: &str) -> Option<VirtualService>
         domains,
         routes: fields.list("routes", |node| route::read_top(&node, namespace)),
         options: options.unwrap_or_default(),
+        ssl: None,
     })
 }
 

@@ -98,8 +98,12 @@ struct Work {
     tables: BTreeSet<ObjectKey>,
     /// Gateways changed.
     listeners: bool,
+    /// Listeners use other files.
+    files: bool,
     /// Virtual hosts that changed in the tables that they are in.
     in_tables: BTreeSet<ObjectKey>,
+    /// Virtual services that are served elsewhere than before.
+    restated: BTreeSet<ObjectKey>,
     statuses: BTreeSet<ObjectKey>,
     update: Update,
 }
@@ -172,9 +176,17 @@ impl Translator {
             self.derive_listeners(work);
         }
         self.derive_host_tables(work);
+        if std::mem::take(&mut work.files) {
+            self.derive_files(work);
+        }
+        // Those that listeners use, or use no more.
+        for key in std::mem::take(&mut work.secrets) {
+            self.derive_secret(&key, work);
+        }
         for key in std::mem::take(&mut work.endpoints) {
             self.derive_endpoints(&key, work);
         }
+        self.restate(std::mem::take(&mut work.restated), work);
         for key in std::mem::take(&mut work.statuses) {
             self.derive_status(key, work);
         }
@@ -250,6 +262,7 @@ impl Translator {
                 let keys = |kind| self.objects.of_kind(kind).map(|(key, _)| key.clone());
                 work.clusters.extend(keys(Kind::Upstream));
                 work.hosts.extend(keys(Kind::VirtualService));
+                work.listeners = true;
             }
             // Taken in already.
             Kind::Settings | Kind::EndpointSlice | Kind::Endpoints => {}
@@ -276,6 +289,7 @@ impl Translator {
                     work.clusters.extend(readers.iter().cloned());
                 }
                 work.secrets.insert(key.clone());
+                work.listeners |= self.listeners.reads(&key);
             }
             Kind::Upstream => {
                 work.clusters.insert(key.clone());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::Message;
-use tenon_model::{ObjectKey, Problem, ProblemLevel, Selector, VirtualService};
+use tenon_model::{ObjectKey, Problem, ProblemLevel, Selector, SslConfig, VirtualService};
 
 use crate::names;
 use crate::piece::{self, Piece};
@@ -28,6 +28,8 @@ pub(crate) type Kept = BTreeMap<String, Vec<Arc<Piece>>>;
 pub(crate) struct VirtualHostForm {
     /// The domains that it asks for.
     pub(crate) domains: Vec<String>,
+    /// TLS towards its clients; nothing: they speak plain HTTP.
+    pub(crate) ssl: Option<Arc<SslConfig>>,
     /// The encoded virtual host, without domains.
     pub(crate) body: Bytes,
     /// The filters that some route needs.
@@ -66,7 +68,10 @@ impl VirtualHostForm {
 
     /// Whether both make the same of a route table.
     pub(crate) fn same_output(&self, other: &Self) -> bool {
-        self.body == other.body && self.domains == other.domains && self.needs == other.needs
+        self.body == other.body
+            && self.domains == other.domains
+            && self.needs == other.needs
+            && self.ssl == other.ssl
     }
 }
 
@@ -99,6 +104,7 @@ pub(crate) fn translate(
     }
     let mut form = tree.into_form(key);
     form.domains.clone_from(&virtual_service.domains);
+    form.ssl.clone_from(&virtual_service.ssl);
     form.body = body.into();
     form.needs = needs;
     form

@@ -61,7 +61,9 @@ impl Translator {
                 .chain(of(Kind::RouteTable))
                 .collect(),
             listeners: true,
+            files: true,
             in_tables: BTreeSet::new(),
+            restated: BTreeSet::new(),
             statuses: keys.clone(),
             update: Update::default(),
         };

@@ -147,7 +147,7 @@ impl Translator {
         }
     }
 
-    /// The SDS resources of a TLS secret, while a cluster uses it.
+    /// The SDS resources of a TLS secret, while a cluster or a listener uses it.
     pub(super) fn derive_secret(&mut self, key: &ObjectKey, work: &mut Work) {
         let reference = reference(key);
         let used = self.readers_of_secrets.get(key).is_some_and(|readers| {
@@ -157,6 +157,7 @@ impl Translator {
             };
             readers.iter().any(uses)
         });
+        let used = used || self.listeners.uses(key);
         let resources = match self.objects.secret(key) {
             Some(Secret::Tls(tls)) if used => secret::translate(&reference, tls),
             _ => Vec::new(),
