@@ -70,47 +70,6 @@ pub struct Subset {
     pub values: BTreeMap<String, String>,
 }
 
-/// A port of a service of Kubernetes, as a route names it.
-#[derive(Debug, Clone, PartialEq, Eq, Read)]
-pub struct KubeDestination {
-    /// The service.
-    #[read(name = "ref")]
-    pub service: ObjectRef,
-    /// The number of its port.
-    #[read(range(1, 65_535))]
-    pub port: u16,
-}
-
-/// What the name of an upstream begins with that stands for a port of a service (Gloo's `FakeUpstreamNamePrefix`).
-const STANDS_FOR: &str = "kube-svc:";
-
-impl KubeDestination {
-    /// The name of the upstream that stands for it, `kube-svc:<namespace>-<name>-<port>` in the service's namespace.
-    pub fn upstream(&self) -> ObjectRef {
-        let ObjectRef { namespace, name } = &self.service;
-        ObjectRef {
-            name: format!("{STANDS_FOR}{namespace}-{name}-{}", self.port),
-            namespace: namespace.clone(),
-        }
-    }
-
-    /// What an upstream of that name stands for.
-    pub fn of_upstream(reference: &ObjectRef) -> Option<Self> {
-        let name = reference.name.strip_prefix(STANDS_FOR)?;
-        let name = name
-            .strip_prefix(&*reference.namespace)?
-            .strip_prefix('-')?;
-        let (name, port) = name.rsplit_once('-')?;
-        Some(Self {
-            service: ObjectRef {
-                namespace: reference.namespace.clone(),
-                name: name.to_owned(),
-            },
-            port: port.parse().ok()?,
-        })
-    }
-}
-
 impl KubeUpstream {
     /// The service, for an upstream of a namespace.
     pub fn service(&self, own_namespace: &str) -> ObjectRef {

@@ -18,6 +18,7 @@ mod action;
 mod aws;
 mod azure;
 mod delegation;
+mod destination;
 mod document;
 mod duration;
 mod format;
@@ -49,13 +50,18 @@ mod yaml;
 
 pub use access_log::{AccessLog, AccessLogFormat, AccessLoggingService, FileSink};
 pub use action::{
-    Action, Destination, DestinationSpec, PathRedirect, Redirect, WeightedDestination,
+    Action, DirectResponse, ForwardProxyHost, ForwardProxyRoute, PathRedirect, Redirect,
+    RedirectStatus, RouteAction,
 };
 pub use aws::{
     AwsDestination, AwsUpstream, Endpoint, FunctionUrl, InvocationStyle, LambdaFunction, Payload,
 };
 pub use azure::{AzureDestination, AzureFunction, AzureUpstream};
 pub use delegation::Delegation;
+pub use destination::{
+    ConsulService, Destination, DestinationSpec, DestinationType, KubernetesService,
+    MultiDestination, WeightedDestination, WeightedDestinationOptions,
+};
 pub use document::parse;
 pub use function_matcher::FunctionMatcher;
 pub use gateway::{
@@ -64,7 +70,7 @@ pub use gateway::{
 };
 pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
 pub use header::{HeaderManipulation, HeaderToAdd};
-pub use kube::{KubeDestination, KubeUpstream, Subset, SubsetFallback, SubsetSelector, SubsetSpec};
+pub use kube::{KubeUpstream, Subset, SubsetFallback, SubsetSelector, SubsetSpec};
 pub use kubernetes::{
     EndpointAddress, EndpointSubset, Pod, Service, ServiceEndpoints, ServicePort,
 };
@@ -111,6 +117,8 @@ pub enum Kind {
     Settings,
     /// `gloo.solo.io/v1`
     Upstream,
+    /// `gloo.solo.io/v1`
+    UpstreamGroup,
     /// `gateway.solo.io/v1`
     VirtualService,
 }
@@ -119,6 +127,7 @@ pub enum Kind {
 pub fn schema(kind: Kind) -> serde_json::Value {
     let schema = match kind {
         Kind::Upstream => <Upstream as read::Read>::schema(),
+        Kind::UpstreamGroup => <MultiDestination as read::Read>::schema(),
         Kind::Gateway => <Gateway as read::Read>::schema(),
         Kind::EndpointSlice
         | Kind::Endpoints
@@ -195,6 +204,8 @@ pub enum Spec {
     Settings(Settings),
     /// A service, or a provider of functions.
     Upstream(Box<Upstream>),
+    /// Several destinations, for any number of routes.
+    UpstreamGroup(Box<MultiDestination>),
     /// Domains and their routes.
     VirtualService(Box<VirtualService>),
 }

@@ -64,7 +64,7 @@ fn read(node: &Node<'_>, namespace: &str) -> Option<Route> {
         let inheritable = |fields: &mut Fields<'_>, name| fields.field(name, |node| node.boolean());
         let inheritable_matchers = inheritable(fields, "inheritableMatchers");
         let inheritable_path_matchers = inheritable(fields, "inheritablePathMatchers");
-        let action = action::read(fields, namespace);
+        let action = action::read(fields);
         Some(Route {
             name: name.filter(|name| !name.is_empty()),
             matchers,

@@ -176,7 +176,7 @@ pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<RouteOptions> {
                 "" => None,
                 _ => matcher::path(&node),
             }),
-            regex_rewrite: fields.field("regexRewrite", |node| node.object(read_regex_rewrite)),
+            regex_rewrite: fields.field("regexRewrite", |node| regex_rewrite(&node)),
             host_rewrite: read_host_rewrite(fields),
             headers: fields
                 .field("headerManipulation", |node| {
@@ -191,14 +191,7 @@ pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<RouteOptions> {
 }
 
 fn read_host_rewrite(fields: &mut Fields<'_>) -> Option<HostRewrite> {
-    let literal = fields.field("hostRewrite", |node| {
-        let host = header::value(&node)?;
-        let name = host.split(':').next().unwrap_or_default();
-        if !is_host_name(name) && !host.starts_with('[') {
-            return node.error(format!("{host:?} is not a host"));
-        }
-        Some(host)
-    });
+    let literal = fields.field("hostRewrite", |node| host(&node));
     let auto = fields.flag("autoHostRewrite");
     match literal {
         Some(host) => Some(HostRewrite::Literal(host)),
@@ -206,7 +199,21 @@ fn read_host_rewrite(fields: &mut Fields<'_>) -> Option<HostRewrite> {
     }
 }
 
-pub(crate) fn read_regex_rewrite(fields: &mut Fields<'_>) -> Option<RegexRewrite> {
+/// A host, with or without a port.
+pub(crate) fn host(node: &Node<'_>) -> Option<String> {
+    let host = header::value(node)?;
+    let name = host.split(':').next().unwrap_or_default();
+    if !is_host_name(name) && !host.starts_with('[') {
+        return node.error(format!("{host:?} is not a host"));
+    }
+    Some(host)
+}
+
+pub(crate) fn regex_rewrite(node: &Node<'_>) -> Option<RegexRewrite> {
+    node.object(read_regex_rewrite)
+}
+
+fn read_regex_rewrite(fields: &mut Fields<'_>) -> Option<RegexRewrite> {
     let pattern = fields.required("pattern", |node| {
         node.object(|fields| {
             fields.ignored(&["googleRe2"]);

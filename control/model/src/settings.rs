@@ -8,12 +8,12 @@ use crate::read::{Fields, Node};
 /// What holds where nothing else is said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings {
-    /// Routes may not name services of Kubernetes (Gloo's `gloo.disableKubernetesDestinations`).
-    pub disable_kubernetes_destinations: bool,
     /// What holds for calls of AWS.
     pub aws: AwsSettings,
     /// What holds for transformations.
     pub transformations: TransformationSettings,
+    /// No route may be for a service of Kubernetes without an upstream that is written.
+    pub disable_kubernetes_destinations: bool,
     /// What holds for gateways and virtual services.
     pub gateway: GatewaySettings,
 }

@@ -152,6 +152,9 @@ pub(crate) struct ControlArgs {
     /// [default: tenon in the user's state directory].
     #[arg(long, env = "TENON_STATE_DIR", value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+    /// Derives everything anew at each change: what `make bench` compares with.
+    #[arg(long, hide = true)]
+    pub(crate) anew: bool,
 }
 
 /// Reads the command line and does what it says.

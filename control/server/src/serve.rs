@@ -187,6 +187,7 @@ impl ControlPlane {
         let (credentials, resolved) = Credentials::new(cache.clone(), shared.metrics.clone());
         let engine = Engine {
             translator,
+            anew: args.anew,
             shared: shared.clone(),
             credentials,
             live,
@@ -282,6 +283,8 @@ fn default_state_dir() -> Option<PathBuf> {
 /// Where changes become configuration. All of it happens in one task, one thing after the other.
 struct Engine {
     translator: Translator,
+    /// Everything is derived at each change.
+    anew: bool,
     shared: Arc<Shared>,
     credentials: Credentials,
     live: watch::Sender<bool>,
@@ -364,8 +367,10 @@ impl Engine {
                     metrics.acknowledged(edited.elapsed());
                 }
                 self.settles.send_modify(|settled| {
-                    settled.insert(proxy, rejected);
+                    settled.insert(proxy.clone(), rejected);
                 });
+                // While something is refused, what takes its place is still to be answered to.
+                return (rejected == 0).then_some(Change::Settled(proxy));
             }
             Event::Rejected { id, text } => return Some(Change::Verdict(id, Some(text))),
             Event::Recovered(id) => return Some(Change::Verdict(id, None)),
@@ -377,7 +382,10 @@ impl Engine {
     fn apply(&mut self, changes: Vec<Change>) -> bool {
         let started = Instant::now();
         // A large folder may take a while: other tasks move on.
-        let update = tokio::task::block_in_place(|| self.translator.apply(changes));
+        let update = tokio::task::block_in_place(|| match self.anew {
+            true => self.translator.apply_anew(changes),
+            false => self.translator.apply(changes),
+        });
         self.shared.metrics.translated(started);
         let Update {
             resources,

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tenon_model::{
-    Kind, KubeDestination, Object, ObjectKey, ObjectRef, Problem, Secret, Service, Settings, Spec,
-    Upstream,
+    Kind, Object, ObjectKey, ObjectRef, Problem, Secret, Service, Settings, Spec, Upstream,
 };
 
 use crate::cluster::{ClusterForm, Secrets, secret_of};
@@ -15,14 +14,17 @@ use crate::output::{
 };
 use crate::route::Upstreams;
 use crate::virtual_host::VirtualHostForm;
+use groups::GroupUnit;
 use tables::{SelectorIndex, TableIndex};
 
 mod anew;
 mod clusters;
 mod endpoints;
+mod groups;
 mod host_table;
 mod hosts;
 mod listeners;
+mod quarantine;
 mod resources;
 mod statuses;
 mod tables;
@@ -39,11 +41,16 @@ pub struct Translator {
     objects: Objects,
     clusters: BTreeMap<ObjectKey, ClusterForm>,
     hosts: BTreeMap<ObjectKey, HostUnit>,
+    groups: BTreeMap<ObjectKey, GroupUnit>,
+    /// The virtual hosts that forward requests to whatever host they are for.
+    forwarding: BTreeSet<ObjectKey>,
     /// Where services are found.
     slices: endpoints::Slices,
+    /// The upstreams that nobody wrote: those that stand for ports of services.
+    in_memory: endpoints::InMemory,
     /// Which clusters looked at a secret or a service.
     readers_of_secrets: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
-    /// Which virtual hosts looked at an upstream or a table.
+    /// Which virtual hosts and upstream groups looked at an upstream, a group or a table.
     readers: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
     /// Which virtual hosts looked for tables.
     selectors: SelectorIndex,
@@ -56,6 +63,7 @@ pub struct Translator {
     listeners: listeners::Listeners,
     resources: BTreeMap<ResourceId, Arc<Resource>>,
     verdicts: BTreeMap<ResourceId, String>,
+    quarantine: quarantine::Quarantine,
     credentials: BTreeMap<String, CredentialSource>,
     credential_problems: BTreeMap<String, String>,
     statuses: BTreeMap<ObjectKey, Status>,
@@ -87,6 +95,7 @@ struct HostUnit {
 #[derive(Default)]
 struct Work {
     clusters: BTreeSet<ObjectKey>,
+    groups: BTreeSet<ObjectKey>,
     hosts: BTreeSet<ObjectKey>,
     /// Upstreams whose endpoints may have changed.
     endpoints: BTreeSet<ObjectKey>,
@@ -105,6 +114,8 @@ struct Work {
     /// Virtual services that are served elsewhere than before.
     restated: BTreeSet<ObjectKey>,
     statuses: BTreeSet<ObjectKey>,
+    /// An Envoy has answered to everything.
+    settled: bool,
     update: Update,
 }
 
@@ -116,7 +127,10 @@ impl Translator {
             objects: Objects::default(),
             clusters: BTreeMap::new(),
             hosts: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            forwarding: BTreeSet::new(),
             slices: endpoints::Slices::default(),
+            in_memory: endpoints::InMemory::new(),
             readers_of_secrets: BTreeMap::new(),
             readers: BTreeMap::new(),
             selectors: SelectorIndex::default(),
@@ -127,6 +141,7 @@ impl Translator {
             listeners: listeners::Listeners::default(),
             resources: BTreeMap::new(),
             verdicts: BTreeMap::new(),
+            quarantine: quarantine::Quarantine::default(),
             credentials: BTreeMap::new(),
             credential_problems: BTreeMap::new(),
             statuses: BTreeMap::new(),
@@ -145,6 +160,10 @@ impl Translator {
             self.take_in(change, &mut work);
         }
         self.settle(&mut work);
+        if work.settled {
+            self.try_suspects(&mut work);
+            self.settle(&mut work);
+        }
         work.update
     }
 
@@ -157,6 +176,9 @@ impl Translator {
     fn settle(&mut self, work: &mut Work) {
         for key in std::mem::take(&mut work.clusters) {
             self.derive_cluster(key, work);
+        }
+        for key in std::mem::take(&mut work.groups) {
+            self.derive_group(key, work);
         }
         for key in std::mem::take(&mut work.hosts) {
             self.derive_host(key, work);
@@ -198,6 +220,7 @@ impl Translator {
                 let key = object.key.clone();
                 self.mark_appearance(&key, true, work);
                 self.take_in_slice(&key, Some(&object), work);
+                self.take_in_service(&key, Some(&object), work);
                 self.tables.replace(&key, Some(&object.labels));
                 let entry = self.objects.0.entry(key.clone()).or_default();
                 let labels = entry.object.as_ref().map(|object| &object.labels);
@@ -218,6 +241,7 @@ impl Translator {
             Change::Delete(key) => {
                 self.mark_appearance(&key, false, work);
                 self.take_in_slice(&key, None, work);
+                self.take_in_service(&key, None, work);
                 self.tables.replace(&key, None);
                 self.objects.0.remove(&key);
                 self.mark(key, work);
@@ -229,9 +253,18 @@ impl Translator {
                 };
                 work.statuses.extend(resource.provenance.iter().cloned());
                 match verdict {
-                    Some(words) => self.verdicts.insert(id, words),
-                    None => self.verdicts.remove(&id),
-                };
+                    Some(words) => {
+                        self.verdicts.insert(id.clone(), words.clone());
+                        self.refuse(&id, &words, work);
+                    }
+                    None => {
+                        self.verdicts.remove(&id);
+                    }
+                }
+            }
+            Change::Settled(proxy) => {
+                self.prove(&proxy);
+                work.settled = true;
             }
             Change::Credentials { name, problem } => {
                 // As with resources.
@@ -261,6 +294,7 @@ impl Translator {
             Kind::Settings if key == settings_key() => {
                 let keys = |kind| self.objects.of_kind(kind).map(|(key, _)| key.clone());
                 work.clusters.extend(keys(Kind::Upstream));
+                work.groups.extend(keys(Kind::UpstreamGroup));
                 work.hosts.extend(keys(Kind::VirtualService));
                 work.listeners = true;
             }
@@ -273,15 +307,10 @@ impl Translator {
                 }
             }
             Kind::Service => {
-                if let Some(readers) = self.readers.get(&key) {
-                    work.hosts.extend(readers.iter().cloned());
-                }
                 for reader in self.readers_of_secrets.get(&key).into_iter().flatten() {
                     work.clusters.insert(reader.clone());
                     // An upstream without its service is none.
-                    if let Some(readers) = self.readers.get(reader) {
-                        work.hosts.extend(readers.iter().cloned());
-                    }
+                    self.mark_readers(reader, work);
                 }
             }
             Kind::Secret => {
@@ -293,14 +322,14 @@ impl Translator {
             }
             Kind::Upstream => {
                 work.clusters.insert(key.clone());
-                if let Some(readers) = self.readers.get(&key) {
-                    work.hosts.extend(readers.iter().cloned());
-                }
+                self.mark_readers(&key, work);
+            }
+            Kind::UpstreamGroup => {
+                work.groups.insert(key.clone());
+                self.mark_readers(&key, work);
             }
             Kind::RouteTable => {
-                if let Some(readers) = self.readers.get(&key) {
-                    work.hosts.extend(readers.iter().cloned());
-                }
+                self.mark_readers(&key, work);
                 if let Some(object) = self.objects.object(&key) {
                     let found = self.selectors.readers(&key.namespace, &object.labels);
                     work.hosts.extend(found);
@@ -313,6 +342,16 @@ impl Translator {
         }
         work.statuses.insert(key);
     }
+
+    fn mark_readers(&self, key: &ObjectKey, work: &mut Work) {
+        for reader in self.readers.get(key).into_iter().flatten() {
+            let readers = match reader.kind {
+                Kind::UpstreamGroup => &mut work.groups,
+                _ => &mut work.hosts,
+            };
+            readers.insert(reader.clone());
+        }
+    }
 }
 
 impl Upstreams for Translator {
@@ -320,7 +359,10 @@ impl Upstreams for Translator {
         let key = reference.key(Kind::Upstream);
         let spec = match self.clusters.get(&key) {
             Some(form) if !form.is_good() => form.good.as_ref().map(|good| &good.spec),
-            _ => self.objects.spec(&key),
+            _ => match self.in_memory.get(&key) {
+                Some(upstream) => upstream.as_ref().ok().map(|it| &it.spec),
+                None => self.objects.spec(&key),
+            },
         };
         match spec {
             Some(Spec::Upstream(upstream)) => Ok(upstream),
@@ -328,21 +370,6 @@ impl Upstreams for Translator {
                 "upstream {reference} is rejected; its status says why"
             )),
             _ => Err(format!("upstream {reference} does not exist")),
-        }
-    }
-
-    fn service(&self, to: &KubeDestination) -> Result<(), (&'static str, String)> {
-        if Secrets::settings(&self.objects).disable_kubernetes_destinations {
-            let text = "is disabled by the Settings (gloo.disableKubernetesDestinations)";
-            return Err(("", text.to_owned()));
-        }
-        let Some(service) = self.objects.service(&to.service) else {
-            let text = format!("service {} does not exist", to.service);
-            return Err((".ref", text));
-        };
-        match service.port(to.port) {
-            Some(_) => Ok(()),
-            None => Err((".port", kube::no_port(&to.service, service, to.port))),
         }
     }
 

@@ -14,6 +14,7 @@ use envoy_types::pb::envoy::extensions::filters::http::csrf::v3::CsrfPolicy;
 use envoy_types::pb::envoy::extensions::filters::http::fault::v3::HttpFault;
 
 use crate::filters::{filter, off, on};
+use crate::forward_proxy;
 use crate::proto::{Any, BUFFER_LIMIT, core, hcm, percent, uint};
 use crate::wire::any;
 
@@ -26,6 +27,8 @@ pub(crate) enum Stage {
     Cors,
     /// What they may do.
     AuthZ,
+    /// What is said of it elsewhere.
+    OutAuth,
     /// Last of all that a request can fail at.
     Route,
 }
@@ -88,8 +91,9 @@ pub(crate) const BUFFER: &str = "envoy.filters.http.buffer";
 pub(crate) const CORS: &str = "envoy.filters.http.cors";
 pub(crate) const CSRF: &str = "envoy.filters.http.csrf";
 pub(crate) const FAULT: &str = "envoy.filters.http.fault";
+pub(crate) const FORWARD_PROXY: &str = "envoy.filters.http.dynamic_forward_proxy";
 
-const NATIVE: [Native; 4] = [
+const NATIVE: [Native; 5] = [
     Native {
         name: FAULT,
         place: Stage::Fault.during(),
@@ -100,6 +104,13 @@ const NATIVE: [Native; 4] = [
         name: CORS,
         place: Stage::Cors.during(),
         config: || any(&Cors {}),
+        idle: on,
+    },
+    Native {
+        name: FORWARD_PROXY,
+        place: Stage::OutAuth.during(),
+        config: forward_proxy::filter,
+        // It looks at routes to its own cluster only.
         idle: on,
     },
     Native {
@@ -194,6 +205,6 @@ mod tests {
     #[test]
     fn only_what_is_wanted_is_made_idle() {
         let idle: Vec<_> = idle(|name| name != CORS).map(|(name, _)| name).collect();
-        assert_eq!(idle, [FAULT, CSRF, BUFFER]);
+        assert_eq!(idle, [FAULT, FORWARD_PROXY, CSRF, BUFFER]);
     }
 }

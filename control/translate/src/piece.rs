@@ -7,7 +7,7 @@ use prost::Message;
 use tenon_contract::transform::{RouteTransformations, Stage, TRANSFORM_KEY};
 use tenon_contract::{NAMESPACE, Sorted};
 use tenon_model::{
-    Action, HeaderManipulation, Matcher, ObjectKey, Route, TransformationSettings, Transformations,
+    HeaderManipulation, Matcher, ObjectKey, Route, TransformationSettings, Transformations,
     VirtualHostOptions, WeightedDestination,
 };
 
@@ -111,7 +111,17 @@ impl Piece {
                 _ => configs.keys().cloned().collect(),
             };
             let mut behind = PerFilter { configs }.encode_to_vec();
-            behind.extend(wire::take_weights(&mut form.route));
+            behind.extend(wire::take_weights(
+                &mut form.route,
+                &form.subsets.of_weights,
+            ));
+            behind.extend(
+                form.subsets
+                    .of_route
+                    .as_ref()
+                    .map(wire::subset)
+                    .unwrap_or_default(),
+            );
             if !texts.is_empty() {
                 let metadata = Metadata::texts(NAMESPACE, texts).encode_to_vec();
                 wire::append(&mut behind, METADATA, &metadata);
@@ -228,13 +238,10 @@ pub(crate) fn let_pass(pieces: &mut [Arc<Piece>]) {
 
 /// Whether a header that is added to a route's responses is made of something else, which may be the request.
 fn answers_with_formatters(of_host: &HeaderManipulation, route: &Route) -> bool {
-    let weighted = match &route.action {
-        Action::Multi(destinations) => &destinations[..],
-        _ => &[],
-    };
+    let weighted = route.action.destinations();
     [of_host, &route.options.headers]
         .into_iter()
-        .chain(weighted.iter().map(|to| &to.headers))
+        .chain(weighted.iter().map(|to| &to.options.headers))
         .flat_map(|headers| &headers.response_add)
         .any(|header| header.value.contains('%'))
 }
@@ -247,13 +254,10 @@ fn transformations(
 ) -> Option<RouteTransformations> {
     let own = route.options.transformations.as_ref();
     let stages = Transformations::below(own, of_host.transformations.as_ref(), settings);
-    let destinations = match &route.action {
-        Action::Multi(destinations) => &destinations[..],
-        _ => &[],
-    };
+    let destinations = route.action.destinations();
     // As Gloo: a destination's take the place of the route's, whatever it says of inheritance.
     let own = |to: &WeightedDestination| {
-        Transformations::below(to.transformations.as_ref(), None, settings)
+        Transformations::below(to.options.transformations.as_ref(), None, settings)
     };
     let own: Sorted<_, _> = destinations
         .iter()

@@ -6,10 +6,11 @@ use std::time::Duration;
 use envoy_types::pb::envoy::r#type::matcher::v3::RegexMatchAndSubstitute;
 use tenon_contract::{CALL_HEADER, CALL_KEY, CallConfig, CallTarget, ERROR_HEADER};
 use tenon_model::{
-    Action, Destination, DestinationSpec, FunctionMatcher, GcpDestination, HeaderManipulation,
-    HeaderToAdd, HostRewrite, KubeDestination, ObjectKey, ObjectRef, PathRedirect, Problem,
-    ProblemLevel, Redirect, RegexRewrite, Route, RouteOptions, Settings, Shadowing, Upstream,
-    UpstreamType, WeightedDestination,
+    Action, Destination, DestinationSpec, DestinationType, FunctionMatcher, GcpDestination,
+    HeaderManipulation, HeaderToAdd, HostRewrite, MultiDestination, ObjectKey, ObjectRef,
+    PathRedirect, Problem, ProblemLevel, Redirect, RedirectStatus, RegexRewrite, Route,
+    RouteAction, RouteOptions, Settings, Shadowing, Subset, SubsetSpec, Upstream, UpstreamType,
+    WeightedDestination,
 };
 
 use crate::by_path::{self, Answer};
@@ -26,14 +27,12 @@ use crate::proto::{
     Any, BUFFER_LIMIT, boolean, core, duration, header, inline_string, percent, regex, route, uint,
 };
 use crate::retries::retry_policy;
-use crate::{azure, call, filters, gcp, names, options, rest};
+use crate::{azure, call, filters, forward_proxy, gcp, names, options, rest};
 
 /// Finds upstreams.
 pub(crate) trait Upstreams {
     /// The upstream, in its last good form, or why there is none.
     fn upstream(&self, reference: &ObjectRef) -> Result<&Upstream, String>;
-    /// Whether there is that port of a service, or why not: the field below the destination, and the reason.
-    fn service(&self, to: &KubeDestination) -> Result<(), (&'static str, String)>;
     /// What holds where nothing else is said.
     fn settings(&self) -> Settings;
 }
@@ -48,15 +47,32 @@ pub(crate) struct RouteForm {
     pub(crate) per_filter: BTreeMap<String, Any>,
     /// Which of the requests that the route is for.
     pub(crate) only: Vec<route::HeaderMatcher>,
+    /// The parts of clusters that are meant.
+    pub(crate) subsets: Subsets,
+}
+
+/// The parts of clusters that a route means: the labels of their endpoints.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Subsets {
+    /// Of its only one.
+    pub(crate) of_route: Option<Subset>,
+    /// Of those among which it chooses.
+    pub(crate) of_weights: Vec<Option<Subset>>,
 }
 
 /// Translates routes of one virtual service.
 pub(crate) struct Routes<'a, U> {
     pub(crate) key: &'a ObjectKey,
     pub(crate) upstreams: &'a U,
+    /// The destinations are those of an upstream group.
+    pub(crate) of_group: bool,
     /// What is wrong, so far.
     pub(crate) problems: Vec<Problem>,
 }
+
+/// reference/002: without the services in memory, such a destination fails.
+const KUBERNETES_IS_OFF: &str =
+    "is not possible, because Settings have spec.gloo.disableKubernetesDestinations";
 
 /// What a function route must not have, and why.
 const SIGNED: &str = "is not possible on a route to a function: the host is the function's own";
@@ -64,14 +80,11 @@ const SIGNED: &str = "is not possible on a route to a function: the host is the 
 impl<U: Upstreams> Routes<'_, U> {
     /// What a route comes to: more than one where its functions are told apart by Envoy.
     pub(crate) fn translate(&mut self, path: &str, from: &Route) -> Vec<RouteForm> {
-        let Action::Single(to) = &from.action else {
+        let Action::Route(RouteAction::Single(to)) = &from.action else {
             return vec![self.one(path, from)];
         };
-        if to.service.is_some() {
-            return vec![self.one(path, from)];
-        }
         let upstreams = self.upstreams;
-        let gcp = match upstreams.upstream(&to.upstream).map(|it| &it.kind) {
+        let gcp = match upstreams.upstream(&to.upstream()).map(|it| &it.kind) {
             Ok(UpstreamType::Gcp(gcp)) => gcp,
             _ => return vec![self.one(path, from)],
         };
@@ -102,7 +115,7 @@ impl<U: Upstreams> Routes<'_, U> {
                 format!("{path}.options.{field}"),
                 format!(
                     "is not possible where functions of upstream {} are found by their paths: Envoy compares those before",
-                    to.upstream
+                    to.upstream()
                 ),
             );
             return vec![broken(self.key)];
@@ -119,11 +132,12 @@ impl<U: Upstreams> Routes<'_, U> {
                         logical_name: Some((*name).to_owned()),
                         keep_authorization,
                     });
+                    let to = Destination {
+                        spec: Some(spec),
+                        ..to.clone()
+                    };
                     let from = Route {
-                        action: Action::Single(Destination {
-                            spec: Some(spec),
-                            ..to.clone()
-                        }),
+                        action: Action::Route(RouteAction::Single(Box::new(to))),
                         ..from.clone()
                     };
                     let errors = self.errors();
@@ -156,12 +170,12 @@ impl<U: Upstreams> Routes<'_, U> {
     fn one(&mut self, path: &str, from: &Route) -> RouteForm {
         let errors_before = self.errors();
         let form = match &from.action {
-            Action::Single(destination) => self.single(path, from, destination),
-            Action::Multi(destinations) => self.multi(path, from, destinations),
+            Action::Route(to) => self.routed(path, from, to),
             Action::Redirect(to) => Some(self.plain(from, EnvoyAction::Redirect(redirect(to)))),
-            Action::DirectResponse { status, body } => {
+            Action::DirectResponse(answer) => {
+                let body = &answer.body;
                 let action = EnvoyAction::DirectResponse(route::DirectResponseAction {
-                    status: (*status).into(),
+                    status: answer.status.into(),
                     body: (!body.is_empty()).then(|| inline_string(body)).flatten(),
                     ..route::DirectResponseAction::default()
                 });
@@ -173,6 +187,36 @@ impl<U: Upstreams> Routes<'_, U> {
         match form {
             Some(form) if self.errors() == errors_before => form,
             _ => broken(self.key),
+        }
+    }
+
+    fn routed(&mut self, path: &str, from: &Route, to: &RouteAction) -> Option<RouteForm> {
+        match to {
+            RouteAction::Single(destination) => self.single(path, from, destination),
+            RouteAction::Multi(multi) => self.multi(path, from, &multi.destinations),
+            // Its destinations stand in its place.
+            RouteAction::UpstreamGroup(_) => None,
+            RouteAction::ClusterHeader(name) => {
+                let specifier = ClusterSpecifier::ClusterHeader(name.clone());
+                let action = self.action(path, from, specifier);
+                Some(self.forwarding(from, action, BTreeMap::new(), false))
+            }
+            RouteAction::DynamicForwardProxy(to) => {
+                let specifier = ClusterSpecifier::Cluster(forward_proxy::cluster_name());
+                let action = self.action(path, from, specifier);
+                let mut form = self.forwarding(from, action, BTreeMap::new(), false);
+                form.per_filter.extend([forward_proxy::of_route(to)]);
+                Some(form)
+            }
+        }
+    }
+
+    /// Looks at the destinations of an upstream group.
+    pub(crate) fn check_group(&mut self, group: &MultiDestination) {
+        let none = RouteOptions::default();
+        for (index, to) in group.destinations.iter().enumerate() {
+            let at = format!("spec.destinations[{index}].destination");
+            self.destination(&at, &none, &to.destination);
         }
     }
 
@@ -194,7 +238,7 @@ impl<U: Upstreams> Routes<'_, U> {
 
     fn single(&mut self, path: &str, from: &Route, to: &Destination) -> Option<RouteForm> {
         let at = format!("{path}.routeAction.single");
-        let (cluster, call) = self.destination(&at, from, to)?;
+        let (cluster, call) = self.destination(&at, &from.options, to)?;
         let specifier = ClusterSpecifier::Cluster(cluster);
         let mut action = self.action(path, from, specifier);
         let mut calls = BTreeMap::new();
@@ -208,6 +252,7 @@ impl<U: Upstreams> Routes<'_, U> {
         if call.as_ref().is_some_and(is_rest) {
             form.per_filter.extend([filters::rest_on()]);
         }
+        form.subsets.of_route = part(to);
         Some(form)
     }
 
@@ -223,17 +268,22 @@ impl<U: Upstreams> Routes<'_, U> {
         let mut clusters = Vec::new();
         for (index, to) in destinations.iter().enumerate() {
             let at = format!("{path}.routeAction.multi.destinations[{index}].destination");
+            let told = self.problems.len();
             let (name, call) = self
-                .destination(&at, from, &to.destination)
+                .destination(&at, &from.options, &to.destination)
                 // It keeps its weight, and answers 500 for it.
                 .unwrap_or_else(|| (names::BLACKHOLE.to_owned(), None));
+            if self.of_group {
+                // Told by the group's own status.
+                self.problems.truncate(told);
+            }
             let mut weight = ClusterWeight {
                 name,
                 weight: Some(uint(to.weight)),
-                request_headers_to_add: to_add(&to.headers.request_add),
-                request_headers_to_remove: to.headers.request_remove.clone(),
-                response_headers_to_add: to_add(&to.headers.response_add),
-                response_headers_to_remove: to.headers.response_remove.clone(),
+                request_headers_to_add: to_add(&to.options.headers.request_add),
+                request_headers_to_remove: to.options.headers.request_remove.clone(),
+                response_headers_to_add: to_add(&to.options.headers.response_add),
+                response_headers_to_remove: to.options.headers.response_remove.clone(),
                 ..ClusterWeight::default()
             };
             match call {
@@ -273,50 +323,77 @@ impl<U: Upstreams> Routes<'_, U> {
             outlast(&mut action, call);
         }
         // Each weight says for itself whether the error is ours.
-        Some(self.forwarding(from, action, calls, true))
+        let mut form = self.forwarding(from, action, calls, true);
+        let subsets = destinations.iter().map(|to| part(&to.destination));
+        form.subsets.of_weights = subsets.collect();
+        Some(form)
     }
 
     /// The cluster of a destination and the call (if it is a function), or nothing if requests cannot go there.
     fn destination(
         &mut self,
         at: &str,
-        from: &Route,
+        options: &RouteOptions,
         to: &Destination,
     ) -> Option<(String, Option<CallConfig>)> {
-        if let Some(service) = &to.service {
-            return self.service(at, to, service);
-        }
         let settings = self.upstreams.settings();
-        let upstream = match self.upstreams.upstream(&to.upstream) {
-            Ok(upstream) => upstream,
-            Err(reason) => {
+        let reference = to.upstream();
+        let upstream = match (self.upstreams.upstream(&reference), &to.to) {
+            (_, DestinationType::Kube(_)) if settings.disable_kubernetes_destinations => {
+                self.error(format!("{at}.kube"), KUBERNETES_IS_OFF);
+                return None;
+            }
+            (Ok(upstream), _) => upstream,
+            (Err(reason), DestinationType::Upstream(_)) => {
                 self.warn(format!("{at}.upstream"), reason);
                 return None;
             }
+            // Such a cluster comes and goes with the service.
+            (Err(_), DestinationType::Kube(service)) => {
+                let text = format!(
+                    "service {} with port {} does not exist",
+                    service.service, service.port
+                );
+                self.warn(format!("{at}.kube"), text);
+                return Some((names::cluster_of(&reference), None));
+            }
+            (Err(_), DestinationType::Consul(service)) => {
+                let text = format!("Consul has no service {:?}", service.service_name);
+                self.warn(format!("{at}.consul"), text);
+                return Some((names::cluster_of(&reference), None));
+            }
         };
+        if let Some(subset) = &to.subset
+            && let Err(reason) = has_subset(upstream, subset)
+        {
+            self.error(
+                format!("{at}.subset"),
+                format!("upstream {reference} {reason}"),
+            );
+            return None;
+        }
         let resolved = match (&upstream.kind, &to.spec) {
             (UpstreamType::Aws(lambda), None | Some(DestinationSpec::Aws(_))) => {
                 let asked = match &to.spec {
                     Some(DestinationSpec::Aws(asked)) => Some(asked),
                     _ => None,
                 };
-                let rewrites =
-                    from.options.prefix_rewrite.is_some() || from.options.regex_rewrite.is_some();
-                call::resolve(&to.upstream, lambda, asked, (rewrites, settings.aws))
-                    .map(|call| (cluster_name(&to.upstream, &call), call))
+                let rewrites = options.prefix_rewrite.is_some() || options.regex_rewrite.is_some();
+                call::resolve(&reference, lambda, asked, (rewrites, settings.aws))
+                    .map(|call| (cluster_name(&reference, &call), call))
             }
-            (UpstreamType::Azure(app), None) => azure::resolve(&to.upstream, app, None)
-                .map(|call| (names::cluster_of(&to.upstream), call)),
+            (UpstreamType::Azure(app), None) => azure::resolve(&reference, app, None)
+                .map(|call| (names::cluster_of(&reference), call)),
             (UpstreamType::Azure(app), Some(DestinationSpec::Azure(asked))) => {
-                azure::resolve(&to.upstream, app, Some(asked))
-                    .map(|call| (names::cluster_of(&to.upstream), call))
+                azure::resolve(&reference, app, Some(asked))
+                    .map(|call| (names::cluster_of(&reference), call))
             }
-            (UpstreamType::Gcp(gcp), None) => gcp::resolve(&to.upstream, gcp, None),
+            (UpstreamType::Gcp(gcp), None) => gcp::resolve(&reference, gcp, None),
             (UpstreamType::Gcp(gcp), Some(DestinationSpec::Gcp(asked))) => {
-                gcp::resolve(&to.upstream, gcp, Some(asked))
+                gcp::resolve(&reference, gcp, Some(asked))
             }
             (UpstreamType::Static(_) | UpstreamType::Kube(_), None) => {
-                return Some((names::cluster_of(&to.upstream), None));
+                return Some((names::cluster_of(&reference), None));
             }
             (kind, Some(DestinationSpec::Rest(asked))) => {
                 let functions = match kind {
@@ -324,8 +401,8 @@ impl<U: Upstreams> Routes<'_, U> {
                     UpstreamType::Kube(service) => service.service_spec.as_ref(),
                     _ => None,
                 };
-                rest::resolve(&to.upstream, functions, asked)
-                    .map(|call| (names::cluster_of(&to.upstream), call))
+                rest::resolve(&reference, functions, asked)
+                    .map(|call| (names::cluster_of(&reference), call))
             }
             (_, Some(spec)) => {
                 let kind = match spec {
@@ -335,7 +412,7 @@ impl<U: Upstreams> Routes<'_, U> {
                     // Above.
                     DestinationSpec::Rest(_) => "a REST",
                 };
-                let text = format!("{} is not {kind} upstream", to.upstream);
+                let text = format!("{reference} is not {kind} upstream");
                 self.error(format!("{at}.destinationSpec.{}", spec.field()), text);
                 return None;
             }
@@ -344,27 +421,6 @@ impl<U: Upstreams> Routes<'_, U> {
             Ok((cluster, call)) => Some((cluster, Some(call))),
             Err((field, text)) => {
                 self.error(format!("{at}{field}"), text);
-                None
-            }
-        }
-    }
-
-    /// The cluster of a service, if it is there.
-    fn service(
-        &mut self,
-        at: &str,
-        to: &Destination,
-        service: &KubeDestination,
-    ) -> Option<(String, Option<CallConfig>)> {
-        if let Some(spec) = &to.spec {
-            let text = "is not possible on a service: functions are an upstream's";
-            self.error(format!("{at}.destinationSpec.{}", spec.field()), text);
-            return None;
-        }
-        match self.upstreams.service(service) {
-            Ok(()) => Some((names::cluster_of(&to.upstream), None)),
-            Err((field, reason)) => {
-                self.warn(format!("{at}.kube{field}"), reason);
                 None
             }
         }
@@ -475,6 +531,7 @@ impl<U: Upstreams> Routes<'_, U> {
             calls: BTreeMap::new(),
             per_filter: options::of_route(&from.options),
             only: Vec::new(),
+            subsets: Subsets::default(),
         }
     }
 }
@@ -513,11 +570,47 @@ fn local_error(status: u32, code: &str, message: &str) -> RouteForm {
         calls: BTreeMap::new(),
         per_filter: BTreeMap::new(),
         only: Vec::new(),
+        subsets: Subsets::default(),
     }
 }
 
 fn is_rest(call: &CallConfig) -> bool {
     matches!(call.target, CallTarget::Rest(_))
+}
+
+/// The part of an upstream that is meant; without labels it is all.
+fn part(of: &Destination) -> Option<Subset> {
+    of.subset.clone().filter(|it| !it.values.is_empty())
+}
+
+/// Whether an upstream has parts like this one. Envoy would take any endpoint, or none.
+fn has_subset(upstream: &Upstream, subset: &Subset) -> Result<(), String> {
+    if subset.values.is_empty() {
+        return Ok(());
+    }
+    let spec: Option<&SubsetSpec> = match &upstream.kind {
+        UpstreamType::Kube(service) => service.subset_spec.as_ref(),
+        _ => None,
+    };
+    let Some(spec) = spec else {
+        return Err("has no subsets: it has no subsetSpec".to_owned());
+    };
+    let asked: BTreeSet<&String> = subset.values.keys().collect();
+    let mut known = spec.selectors.iter();
+    match known.any(|it| it.keys.iter().collect::<BTreeSet<_>>() == asked) {
+        true => Ok(()),
+        false => {
+            let known: Vec<_> = spec
+                .selectors
+                .iter()
+                .map(|it| it.keys.join(" and "))
+                .collect();
+            Err(format!(
+                "has no subsets by these labels; known: {}",
+                known.join(", ")
+            ))
+        }
+    }
 }
 
 /// Where a call goes: a function URL has a host of its own.
@@ -575,11 +668,11 @@ fn regex_rewrite(rewrite: &RegexRewrite) -> RegexMatchAndSubstitute {
 
 fn redirect(to: &Redirect) -> route::RedirectAction {
     let code = match to.status {
-        302 => RedirectResponseCode::Found,
-        303 => RedirectResponseCode::SeeOther,
-        307 => RedirectResponseCode::TemporaryRedirect,
-        308 => RedirectResponseCode::PermanentRedirect,
-        _ => RedirectResponseCode::MovedPermanently,
+        RedirectStatus::MovedPermanently => RedirectResponseCode::MovedPermanently,
+        RedirectStatus::Found => RedirectResponseCode::Found,
+        RedirectStatus::SeeOther => RedirectResponseCode::SeeOther,
+        RedirectStatus::TemporaryRedirect => RedirectResponseCode::TemporaryRedirect,
+        RedirectStatus::PermanentRedirect => RedirectResponseCode::PermanentRedirect,
     };
     route::RedirectAction {
         host_redirect: to.host.clone().unwrap_or_default(),

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use prost::Message;
 use tenon_model::{
-    Kind, KubeDestination, Object, ObjectKey, ObjectRef, Problem, ServiceEndpoints, Spec,
+    Kind, KubernetesService, Object, ObjectKey, ObjectRef, Problem, ServiceEndpoints, Spec,
 };
 
 use super::{Objects, Translator, Work};
 use crate::cluster::reference;
-use crate::kube::{self, Pods, ServicePart, Services};
+use crate::kube::{self, Pods, ServicePart};
 use crate::names;
 use crate::output::ResourceType;
 
@@ -62,10 +62,38 @@ fn service_of(key: &ObjectKey, spec: &Spec) -> Option<ObjectKey> {
     Some(kube::service_key(&service))
 }
 
+/// The upstreams that stand for ports of services, or what is wrong with the services' annotations.
+pub(super) type InMemory = BTreeMap<ObjectKey, Result<Arc<Object>, Vec<Problem>>>;
+
 /// What an upstream stands for that nobody wrote.
-pub(super) fn stands_for(key: &ObjectKey) -> Option<KubeDestination> {
+pub(super) fn stands_for(key: &ObjectKey) -> Option<KubernetesService> {
     let of_kind = key.kind == Kind::Upstream;
-    of_kind.then(|| KubeDestination::of_upstream(&reference(key)))?
+    of_kind.then(|| KubernetesService::of_upstream(&reference(key)))?
+}
+
+/// The upstreams that stand for the ports of a service.
+fn standing_for(key: &ObjectKey, object: &Object) -> InMemory {
+    let Spec::Service(service) = &object.spec else {
+        return InMemory::new();
+    };
+    let of = reference(key);
+    let upstreams = service.ports.iter().map(|port| {
+        let to = KubernetesService {
+            service: of.clone(),
+            port: port.port,
+        };
+        let key = to.upstream().key(Kind::Upstream);
+        let upstream = service.upstream(&of, port).map(|upstream| {
+            Arc::new(Object {
+                key: key.clone(),
+                labels: BTreeMap::new(),
+                spec: Spec::Upstream(Box::new(upstream)),
+                warnings: Vec::new(),
+            })
+        });
+        (key, upstream)
+    });
+    upstreams.collect()
 }
 
 impl Translator {
@@ -91,21 +119,36 @@ impl Translator {
         &self,
         key: &ObjectKey,
     ) -> Option<Result<Arc<Object>, Vec<Problem>>> {
-        let Some(to) = stands_for(key) else {
-            return self.objects.0.get(key)?.object.clone().map(Ok);
-        };
+        if stands_for(key).is_none() {
+            return self.objects.object(key).cloned().map(Ok);
+        }
         self.readers.get(key)?;
-        let service = self.objects.service(&to.service)?;
-        let port = service.port(to.port)?;
-        let object = service.upstream(&to.service, port).map(|upstream| {
-            Arc::new(Object {
-                key: key.clone(),
-                labels: BTreeMap::new(),
-                spec: Spec::Upstream(Box::new(upstream)),
-                warnings: Vec::new(),
-            })
-        });
-        Some(object)
+        self.in_memory.get(key).cloned()
+    }
+
+    /// Takes in a service, or that it is no more; any other object it leaves alone.
+    pub(super) fn take_in_service(
+        &mut self,
+        key: &ObjectKey,
+        new: Option<&Object>,
+        work: &mut Work,
+    ) {
+        if key.kind != Kind::Service {
+            return;
+        }
+        let old = self.objects.object(key).map(|old| standing_for(key, old));
+        let old = old.unwrap_or_default();
+        let new = new.map(|new| standing_for(key, new)).unwrap_or_default();
+        for key in old.keys().chain(new.keys()) {
+            work.clusters.insert(key.clone());
+            if old.get(key) != new.get(key) {
+                self.mark_readers(key, work);
+            }
+        }
+        for key in old.keys() {
+            self.in_memory.remove(key);
+        }
+        self.in_memory.extend(new);
     }
 
     /// What is wrong with what stands for the ports of a service.

@@ -217,8 +217,10 @@ impl Translator {
     pub(super) fn restate(&self, hosts: impl IntoIterator<Item = ObjectKey>, work: &mut Work) {
         for host in hosts {
             let unit = self.hosts.get(&host);
-            let tables = unit.into_iter().flat_map(|unit| unit.form.tables.keys());
-            work.statuses.extend(tables.cloned());
+            let read = unit.into_iter().flat_map(|unit| &unit.form.reads);
+            let shared =
+                read.filter(|it| matches!(it.kind, Kind::RouteTable | Kind::UpstreamGroup));
+            work.statuses.extend(shared.cloned());
             work.statuses.insert(host);
         }
     }
@@ -366,6 +368,7 @@ impl Translator {
         for id in gone {
             self.put(id, None, work);
         }
+        self.release_gone(false, work);
         if self.proxies.iter().any(|proxy| !old.contains(proxy)) {
             let clusters: Vec<_> = self.clusters.keys().cloned().collect();
             for key in clusters {
@@ -383,6 +386,7 @@ impl Translator {
                     work.endpoints.insert(key);
                 }
             }
+            self.tell_forward_proxy(work);
             let secrets: Vec<_> = self
                 .objects
                 .of_kind(Kind::Secret)
