@@ -290,7 +290,9 @@ impl Translator {
     /// What has to be looked at again when an object changed.
     fn mark(&self, key: ObjectKey, work: &mut Work) {
         match key.kind {
-            Kind::Gateway => work.listeners = true,
+            Kind::Gateway | Kind::MatchableHttpGateway | Kind::MatchableTcpGateway => {
+                work.listeners = true;
+            }
             Kind::Settings if key == settings_key() => {
                 let keys = |kind| self.objects.of_kind(kind).map(|(key, _)| key.clone());
                 work.clusters.extend(keys(Kind::Upstream));
@@ -322,6 +324,7 @@ impl Translator {
             }
             Kind::Upstream => {
                 work.clusters.insert(key.clone());
+                work.listeners |= self.listeners.reads(&key);
                 self.mark_readers(&key, work);
             }
             Kind::UpstreamGroup => {
