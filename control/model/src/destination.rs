@@ -10,7 +10,7 @@ use crate::read::{Fields, Node, ReadFields};
 use crate::rest::{self, RestDestination};
 use crate::schema::Schema;
 use crate::transformation::{self, Transformations};
-use crate::{ObjectRef, Subset};
+use crate::{GrpcDestination, ObjectRef, Subset};
 
 /// Where a request goes.
 #[derive(Debug, Clone, PartialEq, Eq, Read)]
@@ -74,6 +74,8 @@ pub enum DestinationSpec {
     /// Of a service that templates make requests for.
     #[read(with = read_rest, schema = Schema::any)]
     Rest(Box<RestDestination>),
+    /// Of a service of gRPC.
+    Grpc(GrpcDestination),
 }
 
 /// Several destinations, each for a share of the requests.
@@ -159,6 +161,7 @@ impl DestinationSpec {
             Self::Azure(_) => "azure",
             Self::Gcp(_) => "gcp",
             Self::Rest(_) => "rest",
+            Self::Grpc(_) => "grpc",
         }
     }
 }
@@ -176,10 +179,7 @@ fn weighed(read: MultiDestination, fields: &Fields<'_>) -> Option<MultiDestinati
 }
 
 fn read_spec(node: &Node<'_>) -> Option<DestinationSpec> {
-    node.object(|fields| {
-        fields.later(&["grpc"]);
-        DestinationSpec::read_fields(fields)
-    })
+    node.object(DestinationSpec::read_fields)
 }
 
 fn read_rest(node: &Node<'_>) -> Option<Box<RestDestination>> {

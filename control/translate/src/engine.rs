@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tenon_model::{
-    Kind, Object, ObjectKey, ObjectRef, Problem, Secret, Service, Settings, Spec, Upstream,
+    ConfigMap, Kind, Object, ObjectKey, ObjectRef, Problem, Secret, Service, Settings, Spec,
+    Upstream,
 };
 
 use crate::cluster::{ClusterForm, Secrets, secret_of};
@@ -13,6 +14,7 @@ use crate::output::{
     Change, CredentialSource, ProxyName, Resource, ResourceId, Status, TranslatorOptions, Update,
 };
 use crate::route::Upstreams;
+use crate::transcoder::Transcoder;
 use crate::virtual_host::VirtualHostForm;
 use groups::GroupUnit;
 use tables::{SelectorIndex, TableIndex};
@@ -308,7 +310,7 @@ impl Translator {
                     work.endpoints.extend(readers.iter().cloned());
                 }
             }
-            Kind::Service => {
+            Kind::ConfigMap | Kind::Service => {
                 for reader in self.readers_of_secrets.get(&key).into_iter().flatten() {
                     work.clusters.insert(reader.clone());
                     // An upstream without its service is none.
@@ -376,6 +378,11 @@ impl Upstreams for Translator {
         }
     }
 
+    fn transcoder(&self, reference: &ObjectRef) -> Option<&Transcoder> {
+        let form = self.clusters.get(&reference.key(Kind::Upstream))?;
+        form.transcoder.as_ref()
+    }
+
     fn settings(&self) -> Settings {
         Secrets::settings(&self.objects)
     }
@@ -413,6 +420,13 @@ impl Services for Objects {
 impl Secrets for Objects {
     fn secret(&self, key: &ObjectKey) -> Option<&Secret> {
         self.spec(key).and_then(secret_of)
+    }
+
+    fn config_map(&self, key: &ObjectKey) -> Option<&ConfigMap> {
+        match self.spec(key)? {
+            Spec::ConfigMap(map) => Some(map),
+            _ => None,
+        }
     }
 
     fn settings(&self) -> Settings {

@@ -37,6 +37,13 @@ impl Translator {
                 work.endpoints.insert(key.clone());
             }
         }
+        let transcoder = |form: &Option<ClusterForm>| form.as_ref()?.transcoder.clone();
+        if transcoder(&old) != transcoder(&form)
+            && let Some(readers) = self.readers.get(&key)
+        {
+            // Routes have it.
+            work.hosts.extend(readers.iter().cloned());
+        }
         self.tell_forms(&key, old.as_ref(), form.as_ref(), work);
         self.tell_credentials(&key, old, form.as_ref(), work);
         if let Some(form) = form {
@@ -102,6 +109,7 @@ impl Translator {
         let Some((mut last, good)) = last.filter(|(last, _)| last.is_good()) else {
             form.clusters.clear();
             form.listeners.clear();
+            form.transcoder = None;
             form.endpoints = None;
             form.credentials.clear();
             return Some(form);

@@ -179,7 +179,7 @@ impl Translator {
 fn is_kubernetes(kind: Kind) -> bool {
     matches!(
         kind,
-        Kind::EndpointSlice | Kind::Endpoints | Kind::Pod | Kind::Service
+        Kind::ConfigMap | Kind::EndpointSlice | Kind::Endpoints | Kind::Pod | Kind::Service
     )
 }
 

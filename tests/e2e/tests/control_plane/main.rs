@@ -16,6 +16,7 @@ mod rest;
 mod scopes;
 mod setting;
 mod transformations;
+mod upstreams;
 
 use std::collections::BTreeMap;
 
