@@ -109,6 +109,9 @@ pub struct WeightedDestinationOptions {
     pub transformations: Option<Transformations>,
 }
 
+/// What the name of an upstream begins with that stands for a port of a service (Gloo's `FakeUpstreamNamePrefix`).
+const STANDS_FOR: &str = "kube-svc:";
+
 impl Destination {
     /// The upstream; of what has none that is written, the one that there is in memory.
     pub fn upstream(&self) -> ObjectRef {
@@ -129,8 +132,24 @@ impl KubernetesService {
         let ObjectRef { namespace, name } = &self.service;
         ObjectRef {
             namespace: namespace.clone(),
-            name: format!("kube-svc:{namespace}-{name}-{}", self.port),
+            name: format!("{STANDS_FOR}{namespace}-{name}-{}", self.port),
         }
+    }
+
+    /// What an upstream of that name stands for.
+    pub fn of_upstream(reference: &ObjectRef) -> Option<Self> {
+        let name = reference.name.strip_prefix(STANDS_FOR)?;
+        let name = name
+            .strip_prefix(&*reference.namespace)?
+            .strip_prefix('-')?;
+        let (name, port) = name.rsplit_once('-')?;
+        Some(Self {
+            service: ObjectRef {
+                namespace: reference.namespace.clone(),
+                name: name.to_owned(),
+            },
+            port: port.parse().ok()?,
+        })
     }
 }
 

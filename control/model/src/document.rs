@@ -303,6 +303,13 @@ fn check_metadata(root: &Node<'_>, key: &ObjectKey) {
     if !fits(&key.name, "-._:") {
         let _: Option<()> = root.error(format!("{:?} is not a valid name", key.name));
     }
+    if key.kind == Kind::Upstream
+        && let Some((prefix @ ("kube-svc" | "consul-svc"), _)) = key.name.split_once(':')
+    {
+        let _: Option<()> = root.error(format!(
+            "names that begin with {prefix}: stand for services that routes name"
+        ));
+    }
     if !fits(&key.namespace, "-.") {
         let _: Option<()> = root.error(format!("{:?} is not a valid namespace", key.namespace));
     }

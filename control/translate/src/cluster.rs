@@ -275,6 +275,14 @@ impl ClusterForm {
             .all(|it| it.level == ProblemLevel::Warning)
     }
 
+    /// Of what could not even be read.
+    pub(crate) fn of_problems(problems: Vec<Problem>) -> Self {
+        Self {
+            problems,
+            ..Self::default()
+        }
+    }
+
     /// Without what was made of it.
     pub(crate) fn only_last_good(self) -> Self {
         Self {

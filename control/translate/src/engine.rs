@@ -48,6 +48,8 @@ pub struct Translator {
     forwarding: BTreeSet<ObjectKey>,
     /// Where services are found.
     slices: endpoints::Slices,
+    /// The upstreams that nobody wrote: those that stand for ports of services.
+    in_memory: endpoints::InMemory,
     /// Which clusters looked at a secret or a service.
     readers_of_secrets: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
     /// Which virtual hosts and upstream groups looked at an upstream, a group or a table.
@@ -130,6 +132,7 @@ impl Translator {
             groups: BTreeMap::new(),
             forwarding: BTreeSet::new(),
             slices: endpoints::Slices::default(),
+            in_memory: endpoints::InMemory::new(),
             readers_of_secrets: BTreeMap::new(),
             readers: BTreeMap::new(),
             selectors: SelectorIndex::default(),
@@ -176,15 +179,19 @@ impl Translator {
         for key in std::mem::take(&mut work.clusters) {
             self.derive_cluster(key, work);
         }
-        self.forget_unused_credentials(work);
-        for key in std::mem::take(&mut work.secrets) {
-            self.derive_secret(&key, work);
-        }
         for key in std::mem::take(&mut work.groups) {
             self.derive_group(key, work);
         }
         for key in std::mem::take(&mut work.hosts) {
             self.derive_host(key, work);
+        }
+        // Those of services, which are there for the virtual hosts that name them.
+        for key in std::mem::take(&mut work.clusters) {
+            self.derive_cluster(key, work);
+        }
+        self.forget_unused_credentials(work);
+        for key in std::mem::take(&mut work.secrets) {
+            self.derive_secret(&key, work);
         }
         for key in std::mem::take(&mut work.tables) {
             self.remember_table(key);
@@ -215,6 +222,7 @@ impl Translator {
                 let key = object.key.clone();
                 self.mark_appearance(&key, true, work);
                 self.take_in_slice(&key, Some(&object), work);
+                self.take_in_service(&key, Some(&object), work);
                 self.tables.replace(&key, Some(&object.labels));
                 let entry = self.objects.0.entry(key.clone()).or_default();
                 let labels = entry.object.as_ref().map(|object| &object.labels);
@@ -235,6 +243,7 @@ impl Translator {
             Change::Delete(key) => {
                 self.mark_appearance(&key, false, work);
                 self.take_in_slice(&key, None, work);
+                self.take_in_service(&key, None, work);
                 self.tables.replace(&key, None);
                 self.objects.0.remove(&key);
                 self.mark(key, work);
@@ -355,7 +364,10 @@ impl Upstreams for Translator {
         let key = reference.key(Kind::Upstream);
         let spec = match self.clusters.get(&key) {
             Some(form) if !form.is_good() => form.good.as_ref().map(|good| &good.spec),
-            _ => self.objects.spec(&key),
+            _ => match self.in_memory.get(&key) {
+                Some(upstream) => upstream.as_ref().ok().map(|it| &it.spec),
+                None => self.objects.spec(&key),
+            },
         };
         match spec {
             Some(Spec::Upstream(upstream)) => Ok(upstream),

@@ -6,6 +6,7 @@ mod forged;
 mod google;
 mod identity;
 mod kills;
+mod kube;
 mod left;
 mod limits;
 mod payloads;
