@@ -225,10 +225,16 @@ impl Translator {
                     Instead::Nothing => VirtualHostForm::default(),
                 };
                 unit.form.serve(instead);
+                let changed = old.is_none_or(|old| !old.form.same_output(&unit.form));
                 match held.instead {
-                    Instead::Answers => hosts.insert(key.clone(), None),
-                    Instead::Before(_) | Instead::Nothing => hosts.remove(key),
-                };
+                    Instead::Answers if changed => {
+                        hosts.insert(key.clone(), None);
+                    }
+                    Instead::Answers => {}
+                    Instead::Before(_) | Instead::Nothing => {
+                        hosts.remove(key);
+                    }
+                }
                 return;
             }
             Some(_) => self.forget_host(key),
@@ -324,8 +330,18 @@ impl Quarantine {
         for (id, old) in resources {
             self.before.entry(id).or_insert(old);
         }
-        for (key, old) in hosts.filter(|(key, _)| !self.held.contains_key(key)) {
-            self.hosts_before.entry(key).or_insert(old);
+        for (key, old) in hosts {
+            match self.held.get(&key).map(|held| &held.instead) {
+                None => {
+                    self.hosts_before.entry(key).or_insert(old);
+                }
+                Some(Instead::Answers) => {
+                    self.hosts_before.insert(key, None);
+                }
+                Some(Instead::Before(_) | Instead::Nothing) => {
+                    self.hosts_before.remove(&key);
+                }
+            }
         }
     }
 }
