@@ -3,11 +3,17 @@
 //! Most of it says how Gloo itself runs, which is no business of ours: it is let pass. What would change an answer and
 //! is not taken over gets a warning.
 
-use crate::read::{Fields, Node};
+use crate::connection::CircuitBreakers;
+use crate::read::{Fields, Node, Read};
+use crate::ssl::SslParameters;
 
 /// What holds where nothing else is said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings {
+    /// What upstreams that do not say it may be given at a time (Gloo's `gloo.circuitBreakers`).
+    pub circuit_breakers: Option<CircuitBreakers>,
+    /// TLS towards upstreams that do not say it (Gloo's `upstreamOptions.sslParameters`).
+    pub ssl_parameters: SslParameters,
     /// What holds for calls of AWS.
     pub aws: AwsSettings,
     /// What holds for transformations.
@@ -105,10 +111,13 @@ const GLOO_OPERATION: [&str; 12] = [
 pub(crate) fn read(node: &Node<'_>) -> Option<Settings> {
     node.object(|fields| {
         fields.ignored(&OPERATION);
-        fields.without_effect(&["upstreamOptions"]);
         let gloo = fields.field("gloo", |node| node.object(read_gloo));
         let gateway = fields.field("gateway", |node| node.object(read_gateway));
+        let ssl_parameters = fields.field("upstreamOptions", |node| {
+            node.object(|fields| fields.field("sslParameters", |node| SslParameters::read(&node)))
+        });
         Some(Settings {
+            ssl_parameters: ssl_parameters.unwrap_or_default(),
             gateway: gateway.unwrap_or_default(),
             ..gloo.unwrap_or_default()
         })
@@ -138,7 +147,7 @@ fn read_gateway(fields: &mut Fields<'_>) -> Option<GatewaySettings> {
 
 fn read_gloo(fields: &mut Fields<'_>) -> Option<Settings> {
     fields.ignored(&GLOO_OPERATION);
-    fields.without_effect(&["circuitBreakers", "invalidConfigPolicy", "istioOptions"]);
+    fields.without_effect(&["invalidConfigPolicy", "istioOptions"]);
     let aws = fields.field("awsOptions", |node| {
         node.object(|fields| {
             // Credentials are looked for in all of these places, and renewed before they end.
@@ -154,6 +163,8 @@ fn read_gloo(fields: &mut Fields<'_>) -> Option<Settings> {
         })
     });
     Some(Settings {
+        circuit_breakers: fields.field("circuitBreakers", |node| CircuitBreakers::read(&node)),
+        ssl_parameters: SslParameters::default(),
         aws: aws.unwrap_or_default(),
         transformations: TransformationSettings {
             escape_characters: fields.flag("transformationEscapeCharacters"),

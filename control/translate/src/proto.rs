@@ -121,6 +121,10 @@ pub(crate) fn matches(pattern: &str) -> StringMatcher {
     string_matcher(MatchPattern::SafeRegex(regex(pattern)))
 }
 
+pub(crate) fn prefix(prefix: &str) -> StringMatcher {
+    string_matcher(MatchPattern::Prefix(prefix.to_owned()))
+}
+
 pub(crate) fn starts_with(prefix: &str) -> StringMatcher {
     StringMatcher {
         ignore_case: true,

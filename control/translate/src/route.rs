@@ -392,16 +392,11 @@ impl<U: Upstreams> Routes<'_, U> {
             (UpstreamType::Gcp(gcp), Some(DestinationSpec::Gcp(asked))) => {
                 gcp::resolve(&reference, gcp, Some(asked))
             }
-            (UpstreamType::Static(_) | UpstreamType::Kube(_), None) => {
+            (UpstreamType::Static(_) | UpstreamType::Pipe(_) | UpstreamType::Kube(_), None) => {
                 return Some((names::cluster_of(&reference), None));
             }
-            (kind, Some(DestinationSpec::Rest(asked))) => {
-                let functions = match kind {
-                    UpstreamType::Static(fixed) => fixed.service_spec.as_ref(),
-                    UpstreamType::Kube(service) => service.service_spec.as_ref(),
-                    _ => None,
-                };
-                rest::resolve(&reference, functions, asked)
+            (_, Some(DestinationSpec::Rest(asked))) => {
+                rest::resolve(&reference, upstream.service_spec(), asked)
                     .map(|call| (names::cluster_of(&reference), call))
             }
             (_, Some(spec)) => {
@@ -469,7 +464,7 @@ impl<U: Upstreams> Routes<'_, U> {
         let field = format!("{path}.options.shadowing.upstream");
         let text = match self.upstreams.upstream(&shadowing.upstream) {
             Ok(upstream) => match upstream.kind {
-                UpstreamType::Static(_) | UpstreamType::Kube(_) => {
+                UpstreamType::Static(_) | UpstreamType::Pipe(_) | UpstreamType::Kube(_) => {
                     return Some(mirror(shadowing));
                 }
                 UpstreamType::Aws(_) | UpstreamType::Azure(_) | UpstreamType::Gcp(_) => format!(

@@ -5,9 +5,9 @@
 //! order of fields does not matter in protobuf). Parts that are encoded once, such as virtual hosts, are put into their
 //! message in the same way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use envoy_types::pb::google::protobuf::{Any, UInt32Value};
+use envoy_types::pb::google::protobuf::{self, Any, UInt32Value};
 use prost::encoding::{WireType, encode_key, encode_varint};
 use prost::{Message, Name};
 use tenon_model::Subset;
@@ -106,6 +106,23 @@ fn metadata_match(labels: &Subset) -> Vec<u8> {
     Metadata::texts(LB, labels.values.clone()).encode_to_vec()
 }
 
+/// What an encoded `envoy.config.cluster.v3.Cluster` has of its hosts, to be put behind the rest of it.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct WithLoadAssignment {
+    #[prost(message, optional, tag = "33")]
+    pub(crate) load_assignment: Option<ClusterLoadAssignment>,
+}
+
+impl WithLoadAssignment {
+    /// The same, of a cluster of another name.
+    pub(crate) fn named(mut self, cluster: &str) -> Self {
+        if let Some(assignment) = &mut self.load_assignment {
+            assignment.cluster_name = cluster.to_owned();
+        }
+        self
+    }
+}
+
 /// `envoy.config.endpoint.v3.ClusterLoadAssignment`
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct ClusterLoadAssignment {
@@ -139,6 +156,16 @@ pub(crate) struct LbEndpoint {
     pub(crate) metadata: Option<Metadata>,
     #[prost(message, optional, tag = "4")]
     pub(crate) load_balancing_weight: Option<UInt32Value>,
+}
+
+/// `{"<name>": true}`
+pub(crate) fn flag(name: &str) -> protobuf::Struct {
+    let value = protobuf::Value {
+        kind: Some(protobuf::value::Kind::BoolValue(true)),
+    };
+    protobuf::Struct {
+        fields: HashMap::from([(name.to_owned(), value)]),
+    }
 }
 
 /// `google.protobuf.Struct`
@@ -191,6 +218,17 @@ impl Struct {
         let texts = texts.into_iter();
         Self {
             fields: texts.map(|(key, text)| (key, Value::text(text))).collect(),
+        }
+    }
+}
+
+impl From<&BTreeMap<String, serde_json::Map<String, serde_json::Value>>> for Metadata {
+    fn from(namespaces: &BTreeMap<String, serde_json::Map<String, serde_json::Value>>) -> Self {
+        let namespaces = namespaces
+            .iter()
+            .map(|(name, fields)| (name.clone(), Struct::from(fields)));
+        Self {
+            filter_metadata: namespaces.collect(),
         }
     }
 }

@@ -373,10 +373,15 @@ impl Translator {
             let clusters: Vec<_> = self.clusters.keys().cloned().collect();
             for key in clusters {
                 let form = self.clusters.get(&key);
-                let told = form.map(|form| form.clusters.clone()).unwrap_or_default();
-                for (name, bytes) in told {
-                    let bytes = Some(Bytes::from(bytes));
-                    self.tell(ResourceType::Cluster, &name, bytes, &key, work);
+                let told = form.map(|form| (form.clusters.clone(), form.listeners.clone()));
+                let (clusters, listeners) = told.unwrap_or_default();
+                for (kind, told) in [
+                    (ResourceType::Cluster, clusters),
+                    (ResourceType::Listener, listeners),
+                ] {
+                    for (name, bytes) in told {
+                        self.tell(kind, &name, Some(Bytes::from(bytes)), &key, work);
+                    }
                 }
                 if self
                     .clusters
