@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use tenon_e2e::{Answer, Filter, LambdaDouble, on_both_hosts};
+use tenon_e2e::{Answer, LambdaDouble, on_both_hosts};
 
 use super::setting::{
     Resources, Setting, object, secret, to_answer, to_function, upstream, virtual_service,
