@@ -6,8 +6,9 @@ use serde_json::{Map, Value};
 
 use crate::read::{Node, Path, Read, Report};
 use crate::{
-    Gateway, Kind, MultiDestination, Object, ObjectKey, Parsed, Pod, Problem, ProblemLevel,
-    RouteTable, Service, ServiceEndpoints, Spec, Upstream, secret, settings, virtual_service, yaml,
+    ConfigMap, Gateway, Kind, MatchableHttpGateway, MatchableTcpGateway, MultiDestination, Object,
+    ObjectKey, Parsed, Pod, Problem, ProblemLevel, RouteTable, Service, ServiceEndpoints, Spec,
+    Upstream, secret, settings, virtual_service, yaml,
 };
 
 /// What Kubernetes and Gloo keep beside a resource's own fields.
@@ -20,14 +21,11 @@ const BESIDE: [&str; 5] = [
 ];
 
 /// Gloo's other folders and kinds: known, not read.
-const OTHER_FOLDERS: [&str; 8] = [
-    "artifacts",
+const OTHER_FOLDERS: [&str; 5] = [
     "authconfigs",
-    "httpgateways",
     "proxies",
     "ratelimitconfigs",
     "routeoptions",
-    "tcpgateways",
     "virtualhostoptions",
 ];
 
@@ -119,7 +117,10 @@ fn identify(path: &str, document: &Value) -> Result<Identity, String> {
         );
     };
     let kind = match folder {
+        "artifacts" => Kind::ConfigMap,
         "gateways" => Kind::Gateway,
+        "httpgateways" => Kind::MatchableHttpGateway,
+        "tcpgateways" => Kind::MatchableTcpGateway,
         "routetables" => Kind::RouteTable,
         "secrets" => Kind::Secret,
         "settings" => Kind::Settings,
@@ -130,7 +131,10 @@ fn identify(path: &str, document: &Value) -> Result<Identity, String> {
     };
     Ok(Identity::Ours {
         key: key(kind, namespace, name),
-        form: Form::Bare,
+        form: match kind {
+            Kind::ConfigMap => Form::Kubernetes,
+            _ => Form::Bare,
+        },
     })
 }
 
@@ -144,6 +148,7 @@ fn key(kind: Kind, namespace: &str, name: &str) -> ObjectKey {
 
 fn kubernetes_kind(version: &str, kind: &str) -> Option<(Kind, Form)> {
     Some(match (version, kind) {
+        ("v1", "ConfigMap") => (Kind::ConfigMap, Form::Kubernetes),
         ("v1", "Endpoints") => (Kind::Endpoints, Form::Kubernetes),
         ("v1", "Pod") => (Kind::Pod, Form::Kubernetes),
         ("v1", "Service") => (Kind::Service, Form::Kubernetes),
@@ -155,6 +160,8 @@ fn kubernetes_kind(version: &str, kind: &str) -> Option<(Kind, Form)> {
         ("gloo.solo.io/v1", "Upstream") => (Kind::Upstream, Form::Spec),
         ("gateway.solo.io/v1", "VirtualService") => (Kind::VirtualService, Form::Spec),
         ("gateway.solo.io/v1", "RouteTable") => (Kind::RouteTable, Form::Spec),
+        ("gateway.solo.io/v1", "MatchableHttpGateway") => (Kind::MatchableHttpGateway, Form::Spec),
+        ("gateway.solo.io/v1", "MatchableTcpGateway") => (Kind::MatchableTcpGateway, Form::Spec),
         ("gateway.solo.io/v1", "Gateway") => (Kind::Gateway, Form::Spec),
         _ => return None,
     })
@@ -168,7 +175,10 @@ fn gloo_path(path: &str) -> Option<(&str, &str, &str)> {
         .find_map(|end| file.strip_suffix(end))?;
     let (namespace, folder) = (parts.next()?, parts.next()?);
     let known = [
+        "artifacts",
         "gateways",
+        "httpgateways",
+        "tcpgateways",
         "routetables",
         "secrets",
         "settings",
@@ -239,6 +249,7 @@ fn read_kubernetes(key: &ObjectKey, root: &Node<'_>) -> Option<Spec> {
     match key.kind {
         Kind::Endpoints => ServiceEndpoints::read_endpoints(root, &key.name).map(endpoints),
         Kind::EndpointSlice => ServiceEndpoints::read_slice(root).map(endpoints),
+        Kind::ConfigMap => ConfigMap::read(root).map(|it| Spec::ConfigMap(Box::new(it))),
         Kind::Pod => Pod::read(root).map(Spec::Pod),
         Kind::Service => Service::read(root).map(|it| Spec::Service(Box::new(it))),
         // Not in this form.
@@ -248,6 +259,12 @@ fn read_kubernetes(key: &ObjectKey, root: &Node<'_>) -> Option<Spec> {
 
 fn read_spec(key: &ObjectKey, node: &Node<'_>) -> Option<Spec> {
     match key.kind {
+        Kind::MatchableHttpGateway => {
+            MatchableHttpGateway::read(node).map(|it| Spec::MatchableHttpGateway(Box::new(it)))
+        }
+        Kind::MatchableTcpGateway => {
+            MatchableTcpGateway::read(node).map(|it| Spec::MatchableTcpGateway(Box::new(it)))
+        }
         Kind::Gateway => Gateway::read(node).map(|it| Spec::Gateway(Box::new(it))),
         Kind::RouteTable => RouteTable::read(node).map(|table| Spec::RouteTable(Box::new(table))),
         Kind::Secret => secret::read_bare(node).map(Spec::Secret),
@@ -256,10 +273,11 @@ fn read_spec(key: &ObjectKey, node: &Node<'_>) -> Option<Spec> {
             MultiDestination::read(node).map(|group| Spec::UpstreamGroup(Box::new(group)))
         }
         Kind::Upstream => Upstream::read(node).map(|it| Spec::Upstream(Box::new(it))),
-        Kind::VirtualService => virtual_service::read(node)
-            .map(|service| Spec::VirtualService(Box::new(service))),
+        Kind::VirtualService => {
+            virtual_service::read(node).map(|service| Spec::VirtualService(Box::new(service)))
+        }
         // Not in these forms.
-        Kind::EndpointSlice | Kind::Endpoints | Kind::Pod | Kind::Service => None,
+        Kind::ConfigMap | Kind::EndpointSlice | Kind::Endpoints | Kind::Pod | Kind::Service => None,
     }
 }
 
@@ -282,6 +300,13 @@ fn check_metadata(root: &Node<'_>, key: &ObjectKey) {
     };
     if !fits(&key.name, "-._:") {
         let _: Option<()> = root.error(format!("{:?} is not a valid name", key.name));
+    }
+    if key.kind == Kind::Upstream
+        && let Some((prefix @ ("kube-svc" | "consul-svc"), _)) = key.name.split_once(':')
+    {
+        let _: Option<()> = root.error(format!(
+            "names that begin with {prefix}: stand for services that routes name"
+        ));
     }
     if !fits(&key.namespace, "-.") {
         let _: Option<()> = root.error(format!("{:?} is not a valid namespace", key.namespace));

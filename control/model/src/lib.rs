@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub mod access_filter;
 mod access_log;
 mod action;
 mod aws;
@@ -27,8 +28,11 @@ mod format;
 mod function_matcher;
 mod gateway;
 mod gcp;
+pub mod hcm;
 mod header;
 mod health_check;
+pub mod http_listener;
+mod hybrid;
 mod kube;
 mod kubernetes;
 mod listener_options;
@@ -46,14 +50,18 @@ mod route_options;
 mod schema;
 mod secret;
 mod selector;
+mod service_spec;
 mod settings;
 mod ssl;
+mod tcp;
 mod transformation;
 mod upstream;
 mod virtual_service;
 mod yaml;
 
-pub use access_log::{AccessLog, AccessLogFormat, AccessLoggingService, FileSink};
+pub use access_log::{
+    AccessLog, AccessLogFormat, AccessLogSink, AccessLoggingService, FileSink, GrpcSink,
+};
 pub use action::{
     Action, DirectResponse, ForwardProxyHost, ForwardProxyRoute, PathRedirect, Redirect,
     RedirectStatus, RouteAction,
@@ -79,8 +87,8 @@ pub use failover::{
 };
 pub use function_matcher::FunctionMatcher;
 pub use gateway::{
-    Gateway, HttpGateway, HttpListenerOptions, RouteConfigurationOptions,
-    VirtualServiceExpressions, VirtualServices,
+    Gateway, GatewayType, HttpGateway, RouteConfigurationOptions, VirtualServiceExpressions,
+    VirtualServices,
 };
 pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
 pub use header::{HeaderManipulation, HeaderToAdd};
@@ -90,11 +98,19 @@ pub use health_check::{
     Payload as HealthCheckPayload, ResponseAssertions, ResponseMatch, ResponseMatcher,
     ResponseSource, StatusRange, TcpHealthCheck,
 };
+pub use hybrid::{
+    CidrRange, ConnectionMatcher, DelegatedHttpGateway, DelegatedTcpGateway, GatewaySelection,
+    GatewaySelector, HybridGateway, MatchableHttpGateway, MatchableTcpGateway, MatchedGateway,
+    MatchedGatewayType,
+};
 pub use kube::{KubeUpstream, Subset, SubsetFallback, SubsetSelector, SubsetSpec};
 pub use kubernetes::{
     EndpointAddress, EndpointSubset, Pod, Service, ServiceEndpoints, ServicePort,
 };
-pub use listener_options::ListenerOptions;
+pub use listener_options::{
+    ConnectionBalanceConfig, ExactBalance, ListenerOptions, MetadataKey, ProxyProtocol,
+    ProxyProtocolRule, SocketOption, SocketOptionValue, SocketState,
+};
 pub use listener_ssl::{OcspStaplePolicy, SslConfig};
 pub use load_balancing::{
     LeastRequest, LoadBalancer, LoadBalancerConfig, LocalityConfig, RingHash, RingHashConfig,
@@ -109,10 +125,19 @@ pub use route::{Route, RouteTable};
 pub use route_options::{HostRewrite, RegexRewrite, RouteOptions, Shadowing};
 pub use secret::{GcpKey, Secret, TlsSecret};
 pub use selector::{LabelValues, Requirement, Selector};
+pub use service_spec::{
+    ConfigMap, DescriptorConfigMap, DescriptorSet, GrpcDestination, GrpcJsonTranscoder,
+    GrpcParameters, GrpcService, GrpcSpec, PrintOptions, ServiceFunctions, ServiceSpec,
+};
 pub use settings::{AwsSettings, GatewaySettings, Settings, TransformationSettings};
 pub use ssl::{
     CallCredentials, FileCredentialSource, Sds, SdsBuilder, SslCertificates, SslFiles,
     SslParameters, TlsVersion, UpstreamSsl,
+};
+pub use tcp::{
+    ConnectionLimit, TcpAction, TcpDestination, TcpGateway, TcpHost, TcpListenerOptions,
+    TcpMultiDestination, TcpProxySettings, TokenBucket, TunnelHeader, TunnelHeaderValue,
+    TunnelingConfig, WeightedTcpDestination,
 };
 pub use transformation::Transformations;
 pub use upstream::{Host, HostHealthCheck, PipeUpstream, StaticUpstream, Upstream, UpstreamType};
@@ -121,12 +146,18 @@ pub use virtual_service::{VirtualHostOptions, VirtualService};
 /// The kinds of resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
+    /// Kubernetes' `v1`, or Gloo's artifact.
+    ConfigMap,
     /// Kubernetes' `discovery.k8s.io/v1`
     EndpointSlice,
     /// Kubernetes' `v1`
     Endpoints,
     /// `gateway.solo.io/v1`
     Gateway,
+    /// `gateway.solo.io/v1`
+    MatchableHttpGateway,
+    /// `gateway.solo.io/v1`
+    MatchableTcpGateway,
     /// Kubernetes' `v1`
     Pod,
     /// `gateway.solo.io/v1`
@@ -152,7 +183,10 @@ pub fn schema(kind: Kind) -> serde_json::Value {
         Kind::UpstreamGroup => <MultiDestination as read::Read>::schema(),
         Kind::Gateway => <Gateway as read::Read>::schema(),
         Kind::RouteTable => <RouteTable as read::Read>::schema(),
-        Kind::EndpointSlice
+        Kind::MatchableHttpGateway => <MatchableHttpGateway as read::Read>::schema(),
+        Kind::MatchableTcpGateway => <MatchableTcpGateway as read::Read>::schema(),
+        Kind::ConfigMap
+        | Kind::EndpointSlice
         | Kind::Endpoints
         | Kind::Pod
         | Kind::Secret
@@ -210,10 +244,16 @@ pub struct Object {
 /// What a resource says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Spec {
+    /// Texts and bytes by name.
+    ConfigMap(Box<ConfigMap>),
     /// Where a service of Kubernetes is found, said by `Endpoints` or an `EndpointSlice`.
     Endpoints(Box<ServiceEndpoints>),
     /// Where an Envoy listens, and for whom.
     Gateway(Box<Gateway>),
+    /// What is done over HTTP with some connections of gateways that delegate to it.
+    MatchableHttpGateway(Box<MatchableHttpGateway>),
+    /// Where some connections of gateways that delegate to it are forwarded.
+    MatchableTcpGateway(Box<MatchableTcpGateway>),
     /// What runs in Kubernetes.
     Pod(Pod),
     /// Routes that others delegate to.

@@ -163,6 +163,7 @@ fn read_gloo(fields: &mut Fields<'_>) -> Option<Settings> {
         })
     });
     Some(Settings {
+        disable_kubernetes_destinations: fields.flag("disableKubernetesDestinations"),
         circuit_breakers: fields.field("circuitBreakers", |node| CircuitBreakers::read(&node)),
         ssl_parameters: SslParameters::default(),
         aws: aws.unwrap_or_default(),
@@ -170,7 +171,6 @@ fn read_gloo(fields: &mut Fields<'_>) -> Option<Settings> {
             escape_characters: fields.flag("transformationEscapeCharacters"),
             log: fields.flag("logTransformationRequestResponseInfo"),
         },
-        disable_kubernetes_destinations: fields.flag("disableKubernetesDestinations"),
         gateway: GatewaySettings::default(),
     })
 }

@@ -62,16 +62,8 @@ const LATER_OPTIONS: [&str; 20] = [
 pub(crate) fn read(node: &Node<'_>) -> Option<VirtualService> {
     node.object(|fields| {
         fields.ignored(&["displayName"]);
-        let ssl = fields.field("sslConfig", |node| {
-            let ssl = SslConfig::read(&node)?;
-            if ssl.certificates.is_none() {
-                return node.error("expected one of secretRef, sslFiles, sds");
-            }
-            Some(Arc::new(ssl))
-        });
-        let service = fields.required("virtualHost", |node| {
-            node.object(read_host)
-        })?;
+        let ssl = fields.field("sslConfig", |node| SslConfig::read(&node).map(Arc::new));
+        let service = fields.required("virtualHost", |node| node.object(read_host))?;
         Some(VirtualService { ssl, ..service })
     })
 }

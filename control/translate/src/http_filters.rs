@@ -16,6 +16,7 @@ use envoy_types::pb::envoy::extensions::filters::http::fault::v3::HttpFault;
 use crate::filters::{filter, off, on};
 use crate::forward_proxy;
 use crate::proto::{Any, BUFFER_LIMIT, core, hcm, percent, uint};
+use crate::transcoder;
 use crate::wire::any;
 
 /// Gloo's stages of a listener's filters, in their order, but for those that nothing is in here.
@@ -93,7 +94,9 @@ pub(crate) const CSRF: &str = "envoy.filters.http.csrf";
 pub(crate) const FAULT: &str = "envoy.filters.http.fault";
 pub(crate) const FORWARD_PROXY: &str = "envoy.filters.http.dynamic_forward_proxy";
 
-const NATIVE: [Native; 5] = [
+pub(crate) const GRPC_JSON: &str = "envoy.filters.http.grpc_json_transcoder";
+
+const NATIVE: [Native; 6] = [
     Native {
         name: FAULT,
         place: Stage::Fault.during(),
@@ -112,6 +115,12 @@ const NATIVE: [Native; 5] = [
         config: forward_proxy::filter,
         // It looks at routes to its own cluster only.
         idle: on,
+    },
+    Native {
+        name: GRPC_JSON,
+        place: Stage::OutAuth.during(),
+        config: transcoder::nothing,
+        idle: transcoder::nothing,
     },
     Native {
         name: CSRF,
@@ -205,6 +214,6 @@ mod tests {
     #[test]
     fn only_what_is_wanted_is_made_idle() {
         let idle: Vec<_> = idle(|name| name != CORS).map(|(name, _)| name).collect();
-        assert_eq!(idle, [FAULT, FORWARD_PROXY, CSRF, BUFFER]);
+        assert_eq!(idle, [FAULT, FORWARD_PROXY, GRPC_JSON, CSRF, BUFFER]);
     }
 }

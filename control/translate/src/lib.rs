@@ -4,6 +4,7 @@
 //! Each output unit (a cluster, a virtual host, the listeners and route tables) records what it read; a change derives
 //! only its readers anew, and a unit that comes out with the same bytes stops the change there.
 
+mod access_filter;
 mod access_log;
 mod aws;
 mod azure;
@@ -14,7 +15,9 @@ mod engine;
 mod filters;
 mod forward_proxy;
 mod gcp;
+mod hcm_settings;
 mod http_filters;
+mod http_listener;
 mod inherit;
 mod json;
 mod kube;
@@ -34,7 +37,9 @@ mod route_table;
 mod rules;
 mod secret;
 mod status;
+mod tcp;
 mod tls;
+mod transcoder;
 mod transforms;
 mod tree;
 mod virtual_host;

@@ -14,6 +14,7 @@ use tenon_model::{
 };
 
 use crate::by_path::{self, Answer};
+use crate::http_filters::GRPC_JSON;
 use crate::proto::route::redirect_action::{
     PathRewriteSpecifier, RedirectResponseCode, SchemeRewriteSpecifier,
 };
@@ -27,12 +28,15 @@ use crate::proto::{
     Any, BUFFER_LIMIT, boolean, core, duration, header, inline_string, percent, regex, route, uint,
 };
 use crate::retries::retry_policy;
-use crate::{azure, call, filters, forward_proxy, gcp, names, options, rest};
+use crate::transcoder::Transcoder;
+use crate::{azure, call, filters, forward_proxy, gcp, names, options, rest, transcoder};
 
 /// Finds upstreams.
 pub(crate) trait Upstreams {
     /// The upstream, in its last good form, or why there is none.
     fn upstream(&self, reference: &ObjectRef) -> Result<&Upstream, String>;
+    /// What methods of gRPC requests in JSON may call there.
+    fn transcoder(&self, reference: &ObjectRef) -> Option<&Transcoder>;
     /// What holds where nothing else is said.
     fn settings(&self) -> Settings;
 }
@@ -252,6 +256,9 @@ impl<U: Upstreams> Routes<'_, U> {
         if call.as_ref().is_some_and(is_rest) {
             form.per_filter.extend([filters::rest_on()]);
         }
+        let transcoding = self.transcoding(&at, to).ok()?;
+        form.per_filter
+            .extend(transcoding.map(|config| (GRPC_JSON.to_owned(), config)));
         form.subsets.of_route = part(to);
         Some(form)
     }
@@ -304,6 +311,10 @@ impl<U: Upstreams> Routes<'_, U> {
                     .response_headers_to_remove
                     .push(ERROR_HEADER.to_owned()),
             }
+            let transcoding = self.transcoding(&at, &to.destination).unwrap_or_default();
+            weight
+                .typed_per_filter_config
+                .extend(transcoding.map(|config| (GRPC_JSON.to_owned(), config)));
             clusters.push(weight);
         }
         let specifier = ClusterSpecifier::WeightedClusters(route::WeightedCluster {
@@ -380,23 +391,25 @@ impl<U: Upstreams> Routes<'_, U> {
                 };
                 let rewrites = options.prefix_rewrite.is_some() || options.regex_rewrite.is_some();
                 call::resolve(&reference, lambda, asked, (rewrites, settings.aws))
-                    .map(|call| (cluster_name(&reference, &call), call))
+                    .map(|call| (cluster_name(&reference, upstream, &call), call))
             }
             (UpstreamType::Azure(app), None) => azure::resolve(&reference, app, None)
-                .map(|call| (names::cluster_of(&reference), call)),
+                .map(|call| (cluster_name(&reference, upstream, &call), call)),
             (UpstreamType::Azure(app), Some(DestinationSpec::Azure(asked))) => {
                 azure::resolve(&reference, app, Some(asked))
-                    .map(|call| (names::cluster_of(&reference), call))
+                    .map(|call| (cluster_name(&reference, upstream, &call), call))
             }
             (UpstreamType::Gcp(gcp), None) => gcp::resolve(&reference, gcp, None),
             (UpstreamType::Gcp(gcp), Some(DestinationSpec::Gcp(asked))) => {
                 gcp::resolve(&reference, gcp, Some(asked))
             }
-            (UpstreamType::Static(_) | UpstreamType::Pipe(_) | UpstreamType::Kube(_), None) => {
+            // Of those with methods of gRPC, see `transcoding`.
+            (_, Some(DestinationSpec::Grpc(_)))
+            | (UpstreamType::Static(_) | UpstreamType::Pipe(_) | UpstreamType::Kube(_), None) => {
                 return Some((names::cluster_of(&reference), None));
             }
             (_, Some(DestinationSpec::Rest(asked))) => {
-                rest::resolve(&reference, upstream.service_spec(), asked)
+                rest::resolve(&reference, upstream.rest(), asked)
                     .map(|call| (names::cluster_of(&reference), call))
             }
             (_, Some(spec)) => {
@@ -406,6 +419,7 @@ impl<U: Upstreams> Routes<'_, U> {
                     DestinationSpec::Gcp(_) => "a GCP",
                     // Above.
                     DestinationSpec::Rest(_) => "a REST",
+                    DestinationSpec::Grpc(_) => "a gRPC",
                 };
                 let text = format!("{reference} is not {kind} upstream");
                 self.error(format!("{at}.destinationSpec.{}", spec.field()), text);
@@ -419,6 +433,19 @@ impl<U: Upstreams> Routes<'_, U> {
                 None
             }
         }
+    }
+
+    /// What has requests in JSON call methods of gRPC of a destination. What is wrong is told.
+    fn transcoding(&mut self, at: &str, to: &Destination) -> Result<Option<Any>, ()> {
+        let asked = match &to.spec {
+            Some(DestinationSpec::Grpc(asked)) => Some(asked),
+            _ => None,
+        };
+        let reference = to.upstream();
+        let found = self.upstreams.transcoder(&reference);
+        transcoder::resolve(&reference, found, asked).map_err(|(field, text)| {
+            self.error(format!("{at}{field}"), text);
+        })
     }
 
     fn check_function_route(&mut self, path: &str, from: &Route, call: &CallConfig) {
@@ -608,11 +635,15 @@ fn has_subset(upstream: &Upstream, subset: &Subset) -> Result<(), String> {
     }
 }
 
-/// Where a call goes: a function URL has a host of its own.
-fn cluster_name(upstream: &ObjectRef, call: &CallConfig) -> String {
-    let name = names::cluster_of(upstream);
+/// Where a call goes: a function URL has a host of its own, and other functions may have clusters of their own.
+fn cluster_name(reference: &ObjectRef, upstream: &Upstream, call: &CallConfig) -> String {
+    let name = names::cluster_of(reference);
     match call.target {
         CallTarget::AwsUrl(_) => names::function_cluster(&name, &call.function),
+        // Which function it is, only the shared cluster finds out.
+        _ if upstream.cluster_per_function && !call.by_table => {
+            names::function_cluster(&name, &call.function)
+        }
         _ => name,
     }
 }

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use tenon_model::ObjectKey;
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::endpoints::stands_for;
 use super::{Translator, Work};
+use crate::kube;
 use crate::output::{Resource, ResourceId, ResourceType};
 
 impl Translator {
@@ -19,7 +21,9 @@ impl Translator {
         key: &ObjectKey,
         work: &mut Work,
     ) {
-        let provenance: Arc<[ObjectKey]> = Arc::from([key.clone()]);
+        // What stands for a service is the service's.
+        let service = stands_for(key).map(|to| kube::service_key(&to.service));
+        let provenance: Arc<[ObjectKey]> = Arc::from([service.unwrap_or_else(|| key.clone())]);
         for proxy in self.proxies.clone() {
             let id = ResourceId {
                 proxy,

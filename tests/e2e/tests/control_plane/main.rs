@@ -5,14 +5,19 @@ mod defaults;
 mod delegation;
 mod forged;
 mod google;
+mod identity;
+mod kills;
+mod kube;
 mod left;
 mod limits;
 mod payloads;
 mod providers;
+mod refusals;
 mod rest;
 mod scopes;
 mod setting;
 mod transformations;
+mod upstreams;
 
 use std::collections::BTreeMap;
 
