@@ -7,7 +7,7 @@ use crate::delegation::Delegation;
 use crate::destination::{Destination, MultiDestination, WeightedDestination};
 use crate::header;
 use crate::matcher;
-use crate::read::{Fields, Node};
+use crate::read::Node;
 use crate::route_options::{self, RegexRewrite};
 use crate::schema::Schema;
 
@@ -138,14 +138,6 @@ impl Action {
             Self::Route(RouteAction::Multi(multi)) => &multi.destinations,
             _ => &[],
         }
-    }
-}
-
-pub(crate) fn read(fields: &mut Fields<'_>) -> Option<Action> {
-    fields.later(&["graphqlApiRef"]);
-    match fields.has("graphqlApiRef") {
-        true => None,
-        false => fields.one(),
     }
 }
 

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use crate::read::{Node, Path, Read, Report};
 use crate::{
     ConfigMap, Gateway, Kind, MatchableHttpGateway, MatchableTcpGateway, MultiDestination, Object,
-    ObjectKey, Parsed, Pod, Problem, ProblemLevel, Service, ServiceEndpoints, Spec, Upstream,
-    route, secret, settings, virtual_service, yaml,
+    ObjectKey, Parsed, Pod, Problem, ProblemLevel, RouteTable, Service, ServiceEndpoints, Spec,
+    Upstream, secret, settings, virtual_service, yaml,
 };
 
 /// What Kubernetes and Gloo keep beside a resource's own fields.
@@ -258,7 +258,6 @@ fn read_kubernetes(key: &ObjectKey, root: &Node<'_>) -> Option<Spec> {
 }
 
 fn read_spec(key: &ObjectKey, node: &Node<'_>) -> Option<Spec> {
-    let namespace = &key.namespace;
     match key.kind {
         Kind::MatchableHttpGateway => {
             MatchableHttpGateway::read(node).map(|it| Spec::MatchableHttpGateway(Box::new(it)))
@@ -267,17 +266,16 @@ fn read_spec(key: &ObjectKey, node: &Node<'_>) -> Option<Spec> {
             MatchableTcpGateway::read(node).map(|it| Spec::MatchableTcpGateway(Box::new(it)))
         }
         Kind::Gateway => Gateway::read(node).map(|it| Spec::Gateway(Box::new(it))),
-        Kind::RouteTable => {
-            route::read_table(node, namespace).map(|table| Spec::RouteTable(Box::new(table)))
-        }
+        Kind::RouteTable => RouteTable::read(node).map(|table| Spec::RouteTable(Box::new(table))),
         Kind::Secret => secret::read_bare(node).map(Spec::Secret),
         Kind::Settings => settings::read(node).map(Spec::Settings),
         Kind::UpstreamGroup => {
             MultiDestination::read(node).map(|group| Spec::UpstreamGroup(Box::new(group)))
         }
         Kind::Upstream => Upstream::read(node).map(|it| Spec::Upstream(Box::new(it))),
-        Kind::VirtualService => virtual_service::read(node, namespace)
-            .map(|service| Spec::VirtualService(Box::new(service))),
+        Kind::VirtualService => {
+            virtual_service::read(node).map(|service| Spec::VirtualService(Box::new(service)))
+        }
         // Not in these forms.
         Kind::ConfigMap | Kind::EndpointSlice | Kind::Endpoints | Kind::Pod | Kind::Service => None,
     }

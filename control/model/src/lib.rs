@@ -182,13 +182,13 @@ pub fn schema(kind: Kind) -> serde_json::Value {
         Kind::Upstream => <Upstream as read::Read>::schema(),
         Kind::UpstreamGroup => <MultiDestination as read::Read>::schema(),
         Kind::Gateway => <Gateway as read::Read>::schema(),
+        Kind::RouteTable => <RouteTable as read::Read>::schema(),
         Kind::MatchableHttpGateway => <MatchableHttpGateway as read::Read>::schema(),
         Kind::MatchableTcpGateway => <MatchableTcpGateway as read::Read>::schema(),
         Kind::ConfigMap
         | Kind::EndpointSlice
         | Kind::Endpoints
         | Kind::Pod
-        | Kind::RouteTable
         | Kind::Secret
         | Kind::Service
         | Kind::Settings

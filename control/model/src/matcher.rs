@@ -1,33 +1,45 @@
 //! Which requests a route is for.
 
-use crate::read::{Fields, Node};
+use tenon_model_derive::Read;
+
+use crate::read::{Fields, Node, OneOf, Read};
+use crate::schema::Schema;
 use crate::{header, regex};
 
 /// Which requests a route is for: all of it must fit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Read)]
+#[read(finish = with_path)]
 pub struct Matcher {
-    /// The path; `None` in a route table: the parent's.
+    /// The path; none in a route table: the parent's.
+    #[read(flatten)]
     pub path: Option<PathMatcher>,
-    /// Whether upper and lower case matter in the path.
+    /// Whether upper and lower case matter in the path: they do where it is left out.
+    #[read(default = true)]
     pub case_sensitive: bool,
     /// The headers.
     pub headers: Vec<HeaderMatcher>,
     /// The query.
+    #[read(name = "queryParameters")]
     pub query: Vec<QueryMatcher>,
-    /// The methods; empty: any.
+    /// The methods; none: any.
+    #[read(with = method)]
     pub methods: Vec<String>,
 }
 
 /// Which paths.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Read)]
 pub enum PathMatcher {
     /// That start with this.
+    #[read(with = path)]
     Prefix(String),
     /// This one.
+    #[read(with = path)]
     Exact(String),
     /// That match this as a whole.
+    #[read(with = regex_text)]
     Regex(String),
     /// None, as requests with the method `CONNECT` have.
+    #[read(name = "connectMatcher")]
     Connect,
 }
 
@@ -75,51 +87,26 @@ impl Default for Matcher {
     }
 }
 
-const PATHS: [&str; 4] = ["prefix", "exact", "regex", "connectMatcher"];
-
 /// What is wrong with a matcher that says nothing of the path, and whose parent's is not its own.
 pub const NO_PATH: &str = "expected one of prefix, exact, regex and connectMatcher";
 
-pub(crate) fn read(node: &Node<'_>) -> Option<Matcher> {
-    node.object(|fields| {
-        let path = match fields.one_of(&PATHS) {
-            Some("prefix") => fields
-                .field("prefix", |node| path(&node))
-                .map(PathMatcher::Prefix),
-            Some("exact") => fields
-                .field("exact", |node| path(&node))
-                .map(PathMatcher::Exact),
-            Some("regex") => fields
-                .field("regex", |node| regex::read(&node))
-                .map(|regex| PathMatcher::Regex(regex.pattern)),
-            Some(_) => fields
-                .field("connectMatcher", |node| node.object(|_| Some(())))
-                .map(|()| PathMatcher::Connect),
-            None => None,
-        };
-        fields.ignored(&PATHS);
-        let is_wrong = path.is_none() && PATHS.iter().any(|name| fields.has(name));
-        let case_sensitive = fields.field("caseSensitive", |node| node.boolean());
-        let headers = fields.list("headers", |node| node.object(read_header));
-        let query = fields.list("queryParameters", |node| node.object(read_query));
-        let methods = fields.list("methods", |node| {
-            let method = node.non_empty()?;
-            if !method
-                .bytes()
-                .all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_')
-            {
-                return node.error(format!("{method:?} is not a method"));
-            }
-            Some(method)
-        });
-        (!is_wrong).then_some(Matcher {
-            path,
-            case_sensitive: case_sensitive.unwrap_or(true),
-            headers,
-            query,
-            methods,
-        })
-    })
+/// A path that is there and wrong is not one that is left out.
+fn with_path(read: Matcher, fields: &Fields<'_>) -> Option<Matcher> {
+    let is_said = PathMatcher::NAMES.iter().any(|name| fields.has(name));
+    (read.path.is_some() || !is_said).then_some(read)
+}
+
+fn regex_text(node: &Node<'_>) -> Option<String> {
+    regex::read(node).map(|regex| regex.pattern)
+}
+
+fn method(node: &Node<'_>) -> Option<String> {
+    let method = node.non_empty()?;
+    let fits = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
+    match method.bytes().all(fits) {
+        true => Some(method),
+        false => node.error(format!("{method:?} is not a method")),
+    }
 }
 
 /// A path as the router sees it: normalised, without query.
@@ -153,6 +140,52 @@ pub(crate) fn check_path(path: &str) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// As it is written.
+#[derive(Read)]
+#[expect(dead_code, reason = "only its schema is taken")]
+struct WrittenHeader {
+    /// Its name.
+    name: String,
+    /// Its value; empty: any.
+    value: Option<String>,
+    /// Whether the value is an expression, which must match the header's as a whole.
+    regex: bool,
+    /// The other way round.
+    invert_match: bool,
+}
+
+/// As it is written.
+#[derive(Read)]
+#[expect(dead_code, reason = "only its schema is taken")]
+struct WrittenParameter {
+    /// Its name.
+    name: String,
+    /// Its value; empty: any.
+    value: Option<String>,
+    /// Whether the value is an expression, which must match the parameter's as a whole.
+    regex: bool,
+}
+
+impl Read for HeaderMatcher {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        node.object(read_header)
+    }
+
+    fn schema() -> Schema {
+        WrittenHeader::schema()
+    }
+}
+
+impl Read for QueryMatcher {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        node.object(read_query)
+    }
+
+    fn schema() -> Schema {
+        WrittenParameter::schema()
+    }
 }
 
 fn read_header(fields: &mut Fields<'_>) -> Option<HeaderMatcher> {

@@ -1,50 +1,47 @@
 //! Routes, and the tables that they may stand in.
 
-use crate::action::{self, Action};
+use tenon_model_derive::Read;
+
+use crate::action::Action;
 use crate::matcher::{self, Matcher};
-use crate::read::{Fields, Node, Read};
+use crate::read::{Node, Read};
 use crate::route_options::{self, RouteOptions};
+use crate::schema::Schema;
 
 /// Routes that virtual services and other tables delegate to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Read)]
 pub struct RouteTable {
     /// The routes: the first that fits is taken.
     pub routes: Vec<Route>,
     /// Its place among the tables of a selector: the smallest is first.
+    #[read(default)]
     pub weight: i32,
 }
 
 /// A route.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Read)]
+#[read(later("optionsConfigRefs", "graphqlApiRef"))]
 pub struct Route {
     /// Its name.
+    #[read(with = name)]
     pub name: Option<String>,
-    /// Which requests it is for: one must fit; empty: all, or all of its parent's.
+    /// Which requests it is for: one must fit; none: all, or all of its parent's.
     pub matchers: Vec<Matcher>,
     /// What it does with them.
+    #[read(flatten)]
     pub action: Action,
     /// What it does besides.
+    #[read(default, with = options, schema = Schema::any)]
     pub options: RouteOptions,
-    /// Whether headers, methods and query of its parent's matcher are its own, too; `None`: as its parent.
+    /// Whether headers, methods and query of its parent's matcher are its own, too; where it is left out, as its parent.
     pub inheritable_matchers: Option<bool>,
-    /// Whether the path of its parent's matcher is its own; `None`: as its parent.
+    /// Whether the path of its parent's matcher is its own; where it is left out, as its parent.
     pub inheritable_path_matchers: Option<bool>,
 }
 
-pub(crate) fn read_table(node: &Node<'_>, namespace: &str) -> Option<RouteTable> {
-    node.object(|fields| {
-        let routes = fields.list("routes", |node| read(&node, namespace));
-        let weight = fields.field("weight", |node| i32::read(&node));
-        Some(RouteTable {
-            routes,
-            weight: weight.unwrap_or_default(),
-        })
-    })
-}
-
 /// A route of a virtual service, which has no parent to take a path from.
-pub(crate) fn read_top(node: &Node<'_>, namespace: &str) -> Option<Route> {
-    let route = read(node, namespace)?;
+pub(crate) fn read_top(node: &Node<'_>) -> Option<Route> {
+    let route = Route::read(node)?;
     if !matches!(route.action, Action::Delegate(_)) {
         for (index, matcher) in route.matchers.iter().enumerate() {
             if matcher.path.is_none() {
@@ -55,23 +52,10 @@ pub(crate) fn read_top(node: &Node<'_>, namespace: &str) -> Option<Route> {
     Some(route)
 }
 
-fn read(node: &Node<'_>, namespace: &str) -> Option<Route> {
-    node.object(|fields| {
-        fields.later(&["optionsConfigRefs"]);
-        let name = fields.field("name", |node| node.string());
-        let matchers = fields.list("matchers", |node| matcher::read(&node));
-        let options = fields.field("options", |node| route_options::read(&node, namespace));
-        let inheritable = |fields: &mut Fields<'_>, name| fields.field(name, |node| node.boolean());
-        let inheritable_matchers = inheritable(fields, "inheritableMatchers");
-        let inheritable_path_matchers = inheritable(fields, "inheritablePathMatchers");
-        let action = action::read(fields);
-        Some(Route {
-            name: name.filter(|name| !name.is_empty()),
-            matchers,
-            action: action?,
-            options: options.unwrap_or_default(),
-            inheritable_matchers,
-            inheritable_path_matchers,
-        })
-    })
+fn name(node: &Node<'_>) -> Option<String> {
+    node.string().filter(|name| !name.is_empty())
+}
+
+fn options(node: &Node<'_>) -> Option<RouteOptions> {
+    route_options::read(node, node.namespace())
 }

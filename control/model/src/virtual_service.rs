@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde_json::json;
+
 use crate::header::{self, HeaderManipulation};
 use crate::listener_ssl::SslConfig;
 use crate::read::{Fields, Node, Read as _};
@@ -57,20 +59,22 @@ const LATER_OPTIONS: [&str; 20] = [
     "waf",
 ];
 
-pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<VirtualService> {
+pub(crate) fn read(node: &Node<'_>) -> Option<VirtualService> {
     node.object(|fields| {
         fields.ignored(&["displayName"]);
         let ssl = fields.field("sslConfig", |node| SslConfig::read(&node).map(Arc::new));
-        let service = fields.required("virtualHost", |node| {
-            node.object(|fields| read_host(fields, namespace))
-        })?;
+        let service = fields.required("virtualHost", |node| node.object(read_host))?;
         Some(VirtualService { ssl, ..service })
     })
 }
 
-fn read_host(fields: &mut Fields<'_>, namespace: &str) -> Option<VirtualService> {
+fn read_host(fields: &mut Fields<'_>) -> Option<VirtualService> {
     fields.later(&["optionsConfigRefs"]);
     let domains = fields.field("domains", |node| {
+        if *node.value() == json!([""]) {
+            // As Gloo.
+            return None;
+        }
         let domains = node.list(|node| read_domain(&node))?;
         match first_twice(domains.iter()) {
             Some(domain) => node.error(format!("{domain:?} is there more than once")),
@@ -97,7 +101,7 @@ fn read_host(fields: &mut Fields<'_>, namespace: &str) -> Option<VirtualService>
     });
     Some(VirtualService {
         domains,
-        routes: fields.list("routes", |node| route::read_top(&node, namespace)),
+        routes: fields.list("routes", |node| route::read_top(&node)),
         options: options.unwrap_or_default(),
         ssl: None,
     })

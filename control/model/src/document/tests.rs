@@ -275,7 +275,10 @@ fn a_message_that_is_not_supported_is_refused_even_if_it_is_empty() {
     };
     assert_eq!(
         problems(&route("graphqlApiRef: {}")),
-        ["spec.virtualHost.routes[0].graphqlApiRef: is not supported yet"]
+        [
+            "spec.virtualHost.routes[0]: expected one of routeAction, redirectAction, directResponseAction, delegateAction",
+            "spec.virtualHost.routes[0].graphqlApiRef: is not supported yet"
+        ]
     );
 }
 

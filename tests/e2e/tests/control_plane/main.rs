@@ -2,6 +2,7 @@
 //! what becomes of them when the control plane is gone.
 
 mod defaults;
+mod delegation;
 mod forged;
 mod google;
 mod identity;
