@@ -5,10 +5,16 @@ use crate::azure::{self, AzureDestination};
 use crate::delegation::Delegation;
 use crate::gcp::{self, GcpDestination};
 use crate::header::{self, HeaderManipulation};
+use crate::options::buffer::BufferPerRoute;
+use crate::options::csrf::Csrf;
+use crate::options::ext_auth::ExtAuth;
 use crate::read::{Fields, Node, Read};
 use crate::rest::{self, RestDestination};
 use crate::route_options::{self, RegexRewrite};
-use crate::transformation::{self, Transformations};
+use crate::schema::Schema;
+use crate::transformation::Transformations;
+use tenon_model_derive::Read;
+
 use crate::{ObjectRef, matcher};
 
 /// What a route does with a request.
@@ -66,16 +72,32 @@ impl DestinationSpec {
 }
 
 /// Where a share of the requests goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct WeightedDestination {
     /// Where.
     pub destination: Destination,
     /// The share.
     pub weight: u32,
+    /// What is done besides.
+    pub options: DestinationOptions,
+}
+
+/// What is done with a share of the requests besides forwarding.
+#[derive(Debug, Clone, PartialEq, Default, Read)]
+#[read(refused(extensions = "they are for plugins of Gloo's; say it with Tenon's own fields"))]
+pub struct DestinationOptions {
     /// Headers to add and remove.
+    #[read(default, name = "headerManipulation", with = header::read_manipulation, schema = Schema::open_object)]
     pub headers: HeaderManipulation,
     /// What is changed of requests and responses, in the place of what the route says.
+    #[read(flatten)]
     pub transformations: Option<Transformations>,
+    /// Asking a server whether a request may pass.
+    pub extauth: Option<Box<ExtAuth>>,
+    /// Whether bodies of requests are held back until they are there as a whole.
+    pub buffer_per_route: Option<BufferPerRoute>,
+    /// Requests that another site has a browser send.
+    pub csrf: Option<Box<Csrf>>,
 }
 
 /// Where a client is sent.
@@ -175,24 +197,16 @@ fn read_multi(node: &Node<'_>, namespace: &str) -> Option<Action> {
                         fields.required("destination", |node| read_destination(&node, namespace));
                     let weight = fields.field("weight", |node| node.uint());
                     let options = fields.field("options", |node| {
-                        let read = node.object(|fields| {
-                            fields.later(&["extauth", "bufferPerRoute", "csrf", "extensions"]);
-                            let headers = fields.field("headerManipulation", |node| {
-                                header::read_manipulation(&node)
-                            });
-                            Some((headers, transformation::read(fields)))
-                        })?;
-                        if read.1.as_ref().is_some_and(|it| it.inherit) {
+                        let read = DestinationOptions::read(&node)?;
+                        if read.transformations.as_ref().is_some_and(|it| it.inherit) {
                             node.warn_at(INHERIT, NO_PARENT);
                         }
                         Some(read)
                     });
-                    let (headers, transformations) = options.unwrap_or_default();
                     Some(WeightedDestination {
                         destination: destination?,
                         weight: weight.unwrap_or_default(),
-                        headers: headers.unwrap_or_default(),
-                        transformations,
+                        options: options.unwrap_or_default(),
                     })
                 })
             })

@@ -37,16 +37,19 @@ mod route_options;
 mod schema;
 mod secret;
 mod selector;
+mod servers;
 mod settings;
 mod ssl;
 mod transformation;
 mod upstream;
+mod virtual_host_options;
 mod virtual_service;
 mod yaml;
 
 pub use access_log::{AccessLog, AccessLogFormat, AccessLoggingService, FileSink};
 pub use action::{
-    Action, Destination, DestinationSpec, PathRedirect, Redirect, WeightedDestination,
+    Action, Destination, DestinationOptions, DestinationSpec, PathRedirect, Redirect,
+    WeightedDestination,
 };
 pub use aws::{
     AwsDestination, AwsUpstream, Endpoint, FunctionUrl, InvocationStyle, LambdaFunction, Payload,
@@ -63,13 +66,17 @@ pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
 pub use header::{HeaderManipulation, HeaderToAdd};
 pub use listener_options::ListenerOptions;
 pub use matcher::{HeaderMatcher, Matcher, NO_PATH, PathMatcher, QueryMatcher, ValueMatcher};
-pub use regex::regex_size;
+pub use options::shadowing::Shadowing;
+pub use regex::{check as check_regex, regex_size};
 pub use rest::{RestDestination, RestSpec};
 pub use retries::{RateLimitedBackOff, ResetFormat, ResetHeader, RetryBackOff, RetryPolicy};
 pub use route::{Route, RouteTable};
-pub use route_options::{HostRewrite, RegexRewrite, RouteOptions, Shadowing};
+pub use route_options::{
+    HostRewrite, MaxStreamDuration, RegexRewrite, RouteJwtConfig, RouteOptions,
+};
 pub use secret::{GcpKey, Secret, TlsSecret};
 pub use selector::{LabelValues, Requirement, Selector};
+pub use servers::Servers;
 pub use settings::{AwsSettings, Settings, TransformationSettings};
 pub use ssl::{SslCertificates, SslFiles, SslParameters, TlsVersion, UpstreamSsl};
 pub use transformation::Transformations;
@@ -77,7 +84,8 @@ pub use upstream::{
     CircuitBreakers, CommonHttpProtocolOptions, ConnectionConfig, Host, StaticUpstream,
     TcpKeepalive, Upstream, UpstreamType,
 };
-pub use virtual_service::{VirtualHostOptions, VirtualService};
+pub use virtual_host_options::{HostJwt, VirtualHostOptions};
+pub use virtual_service::VirtualService;
 
 /// The kinds of resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

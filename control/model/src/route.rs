@@ -3,7 +3,7 @@
 use crate::action::{self, Action};
 use crate::matcher::{self, Matcher};
 use crate::read::{Fields, Node, Read};
-use crate::route_options::{self, RouteOptions};
+use crate::route_options::RouteOptions;
 
 /// Routes that virtual services and other tables delegate to.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,7 +60,7 @@ fn read(node: &Node<'_>, namespace: &str) -> Option<Route> {
         fields.later(&["optionsConfigRefs"]);
         let name = fields.field("name", |node| node.string());
         let matchers = fields.list("matchers", |node| matcher::read(&node));
-        let options = fields.field("options", |node| route_options::read(&node, namespace));
+        let options = fields.field("options", |node| RouteOptions::read(&node));
         let inheritable = |fields: &mut Fields<'_>, name| fields.field(name, |node| node.boolean());
         let inheritable_matchers = inheritable(fields, "inheritableMatchers");
         let inheritable_path_matchers = inheritable(fields, "inheritablePathMatchers");

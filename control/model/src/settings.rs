@@ -3,15 +3,20 @@
 //! Most of it says how Gloo itself runs, which is no business of ours: it is let pass. What would change an answer and
 //! is not taken over gets a warning.
 
-use crate::read::{Fields, Node};
+use std::sync::Arc;
+
+use crate::read::{Fields, Node, ReadFields};
+use crate::servers::Servers;
 
 /// What holds where nothing else is said.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Settings {
     /// What holds for calls of AWS.
     pub aws: AwsSettings,
     /// What holds for transformations.
     pub transformations: TransformationSettings,
+    /// Servers that are asked on the way of a request.
+    pub servers: Arc<Servers>,
 }
 
 /// What holds for calls of AWS (Gloo's `gloo.awsOptions`).
@@ -33,7 +38,7 @@ pub struct TransformationSettings {
 }
 
 /// How Gloo runs: where it listens, what it watches, what else it talks to.
-const OPERATION: [&str; 38] = [
+const OPERATION: [&str; 30] = [
     "artifactSource",
     "cachingServer",
     "configSource",
@@ -48,10 +53,6 @@ const OPERATION: [&str; 38] = [
     "directorySecretSource",
     "discovery",
     "discoveryNamespace",
-    "extProc",
-    "extProcEarly",
-    "extProcLate",
-    "extauth",
     "extensions",
     "gateway",
     "graphqlOptions",
@@ -61,11 +62,7 @@ const OPERATION: [&str; 38] = [
     "kubernetesConfigSource",
     "kubernetesSecretSource",
     "linkerd",
-    "namedExtauth",
     "observabilityOptions",
-    "ratelimit",
-    "ratelimitServer",
-    "rbac",
     "refreshRate",
     "secretOptions",
     "vaultSecretSource",
@@ -95,8 +92,16 @@ pub(crate) fn read(node: &Node<'_>) -> Option<Settings> {
     node.object(|fields| {
         fields.ignored(&OPERATION);
         fields.without_effect(&["upstreamOptions"]);
+        fields.field("ratelimit", |node| {
+            node.warn("has no effect: the rate limit service has its own configuration, which this belongs into");
+            None::<()>
+        });
+        let servers = Servers::read_fields(fields);
         let gloo = fields.field("gloo", |node| node.object(read_gloo));
-        Some(gloo.unwrap_or_default())
+        Some(Settings {
+            servers: Arc::new(servers?),
+            ..gloo.unwrap_or_default()
+        })
     })
 }
 
@@ -123,5 +128,6 @@ fn read_gloo(fields: &mut Fields<'_>) -> Option<Settings> {
             escape_characters: fields.flag("transformationEscapeCharacters"),
             log: fields.flag("logTransformationRequestResponseInfo"),
         },
+        servers: Arc::default(),
     })
 }

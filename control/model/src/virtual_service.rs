@@ -2,11 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::header::{self, HeaderManipulation};
-use crate::read::{Fields, Node};
-use crate::retries::{self, RetryPolicy};
+use crate::read::{Fields, Node, Read};
 use crate::route::{self, Route};
-use crate::transformation::{self, Transformations};
+use crate::virtual_host_options::VirtualHostOptions;
 
 /// Domains and their routes.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,40 +16,6 @@ pub struct VirtualService {
     /// What holds for all routes.
     pub options: VirtualHostOptions,
 }
-
-/// What holds for all routes of a virtual service.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct VirtualHostOptions {
-    /// Which failures are tried again.
-    pub retries: Option<RetryPolicy>,
-    /// Headers to add and remove.
-    pub headers: HeaderManipulation,
-    /// What is changed of requests and responses.
-    pub transformations: Option<Transformations>,
-}
-
-const LATER_OPTIONS: [&str; 20] = [
-    "bufferPerRoute",
-    "cors",
-    "corsPolicyMergeSettings",
-    "csrf",
-    "dlp",
-    "extProc",
-    "extauth",
-    "extensions",
-    "includeAttemptCountInResponse",
-    "includeRequestAttemptCount",
-    "jwt",
-    "jwtStaged",
-    "rateLimitConfigs",
-    "rateLimitEarlyConfigs",
-    "rateLimitRegularConfigs",
-    "ratelimit",
-    "ratelimitBasic",
-    "rbac",
-    "stats",
-    "waf",
-];
 
 pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<VirtualService> {
     node.object(|fields| {
@@ -76,20 +40,7 @@ fn read_host(fields: &mut Fields<'_>, namespace: &str) -> Option<VirtualService>
     if domains.is_empty() {
         domains.push("*".into());
     }
-    let options = fields.field("options", |node| {
-        node.object(|fields| {
-            fields.later(&LATER_OPTIONS);
-            Some(VirtualHostOptions {
-                retries: fields.field("retries", |node| retries::read(&node)),
-                headers: fields
-                    .field("headerManipulation", |node| {
-                        header::read_manipulation(&node)
-                    })
-                    .unwrap_or_default(),
-                transformations: transformation::read(fields),
-            })
-        })
-    });
+    let options = fields.field("options", |node| VirtualHostOptions::read(&node));
     Some(VirtualService {
         domains,
         routes: fields.list("routes", |node| route::read_top(&node, namespace)),

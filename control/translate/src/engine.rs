@@ -226,6 +226,7 @@ impl Translator {
                 let keys = |kind| self.objects.of_kind(kind).map(|(key, _)| key.clone());
                 work.clusters.extend(keys(Kind::Upstream));
                 work.hosts.extend(keys(Kind::VirtualService));
+                work.listeners = true;
             }
             Kind::Settings => {}
             Kind::Secret => {
@@ -236,6 +237,9 @@ impl Translator {
             }
             Kind::Upstream => {
                 work.clusters.insert(key.clone());
+                let servers = Upstreams::settings(self).servers;
+                let asked = |upstream: &ObjectRef| upstream.key(Kind::Upstream) == key;
+                work.listeners |= servers.upstreams().any(asked);
                 if let Some(readers) = self.readers.get(&key) {
                     work.hosts.extend(readers.iter().cloned());
                 }

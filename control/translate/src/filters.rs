@@ -24,7 +24,7 @@ use envoy_types::pb::google::protobuf::StringValue;
 use serde_json::{Value, json};
 use tenon_contract::{FUNCTION_FILTER, FunctionConfig, SECRET_HEADER, UpstreamConfig};
 
-use crate::http_filters::Chain;
+use crate::http_filters::{Chain, Surroundings};
 use crate::json::to_config;
 use crate::output::Module;
 use crate::proto::{
@@ -117,13 +117,18 @@ pub fn listener_filter(module: &Module) -> Option<Value> {
 /// would fail the whole listener; what it has instead shows its story, which it can only leave in filter state.
 ///
 /// The rest stands in Gloo's order, and is off as well, until a route switches it on.
-pub(crate) fn of_listener(module: &Module, logged: bool, needs: &Needs) -> Vec<hcm::HttpFilter> {
+pub(crate) fn of_listener(
+    module: &Module,
+    logged: bool,
+    needs: &Needs,
+    surroundings: &Surroundings<'_>,
+) -> Vec<hcm::HttpFilter> {
     let own = hcm::HttpFilter {
         name: if logged { FUNCTION_FILTER } else { UNLOGGED }.to_owned(),
         ..own_of_listener(module)
     };
     let mut chain = Chain::default();
-    chain.put_native(&needs.filters);
+    chain.put_native(&needs.filters, surroundings);
     transforms::put(&mut chain, module, needs);
     let router = filter("envoy.filters.http.router", any(&Router::default()));
     let last = [forged_responses(), own, router];

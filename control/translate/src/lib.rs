@@ -5,6 +5,7 @@
 //! only its readers anew, and a unit that comes out with the same bytes stops the change there.
 
 mod access_log;
+mod action;
 mod aws;
 mod azure;
 mod by_path;

@@ -6,6 +6,7 @@ use prost::Message;
 use tenon_contract::HEADER_PREFIX;
 use tenon_model::Gateway;
 
+use crate::http_filters::Surroundings;
 use crate::output::Module;
 use crate::proto::hcm::http_connection_manager::RouteSpecifier;
 use crate::proto::{
@@ -21,6 +22,7 @@ pub(crate) fn translate(
     gateway: &Gateway,
     module: &Module,
     needs: &Needs,
+    surroundings: &Surroundings<'_>,
     in_parts: bool,
 ) -> Vec<u8> {
     let logs = &gateway.options.access_logging_service.access_log;
@@ -36,7 +38,7 @@ pub(crate) fn translate(
                 route_config_name: table,
             }),
         }),
-        http_filters: filters::of_listener(module, !logs.is_empty(), needs),
+        http_filters: filters::of_listener(module, !logs.is_empty(), needs, surroundings),
         use_remote_address: boolean(true),
         normalize_path: boolean(true),
         // Gloo allows them by default.

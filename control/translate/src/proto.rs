@@ -41,6 +41,14 @@ pub(crate) fn percent(percent: f64) -> FractionalPercent {
     }
 }
 
+/// A share that Envoy's runtime has no name for.
+pub(crate) fn share(of: FractionalPercent) -> core::RuntimeFractionalPercent {
+    core::RuntimeFractionalPercent {
+        default_value: Some(of),
+        ..core::RuntimeFractionalPercent::default()
+    }
+}
+
 pub(crate) fn duration(duration: Duration) -> protobuf::Duration {
     protobuf::Duration {
         // The model knows no duration that does not fit.
@@ -119,6 +127,14 @@ pub(crate) fn exactly(text: &str) -> StringMatcher {
 
 pub(crate) fn matches(pattern: &str) -> StringMatcher {
     string_matcher(MatchPattern::SafeRegex(regex(pattern)))
+}
+
+pub(crate) fn starts_with_exactly(prefix: &str) -> StringMatcher {
+    string_matcher(MatchPattern::Prefix(prefix.to_owned()))
+}
+
+pub(crate) fn ends_with(suffix: &str) -> StringMatcher {
+    string_matcher(MatchPattern::Suffix(suffix.to_owned()))
 }
 
 pub(crate) fn starts_with(prefix: &str) -> StringMatcher {

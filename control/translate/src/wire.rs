@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use envoy_types::pb::google::protobuf::Any;
 use prost::encoding::{WireType, encode_key, encode_varint};
 use prost::{Message, Name};
+use tenon_contract::NAMESPACE;
 
 use crate::proto::route;
 use crate::proto::route::route::Action;
@@ -41,6 +42,13 @@ pub(crate) struct Metadata {
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct PerFilter {
     #[prost(btree_map = "string, message", tag = "13")]
+    pub(crate) configs: BTreeMap<String, Any>,
+}
+
+/// The `typed_per_filter_config` of an `envoy.config.route.v3.VirtualHost`.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct PerFilterOfHost {
+    #[prost(btree_map = "string, message", tag = "15")]
     pub(crate) configs: BTreeMap<String, Any>,
 }
 
@@ -119,15 +127,21 @@ struct List {
 }
 
 impl Metadata {
-    /// Texts in one namespace.
-    pub(crate) fn texts(namespace: &str, texts: BTreeMap<String, String>) -> Self {
-        let fields = texts
-            .into_iter()
-            .map(|(key, text)| (key, Value::text(text)))
+    /// Tenon's own texts, and the user's metadata.
+    pub(crate) fn new(
+        texts: BTreeMap<String, String>,
+        of_user: &BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
+    ) -> Self {
+        let of_user = of_user.iter();
+        let mut filter_metadata: BTreeMap<_, _> = of_user
+            .map(|(namespace, fields)| (namespace.clone(), Struct::from(fields)))
             .collect();
-        Self {
-            filter_metadata: BTreeMap::from([(namespace.to_owned(), Struct { fields })]),
+        if !texts.is_empty() {
+            let texts = texts.into_iter();
+            let fields = texts.map(|(key, text)| (key, Value::text(text))).collect();
+            filter_metadata.insert(NAMESPACE.to_owned(), Struct { fields });
         }
+        Self { filter_metadata }
     }
 }
 
@@ -179,7 +193,7 @@ mod tests {
             ("call.0".to_owned(), "a".to_owned()),
             ("call.1".to_owned(), "b".to_owned()),
         ]);
-        let bytes = Metadata::texts("tenon", texts).encode_to_vec();
+        let bytes = Metadata::new(texts, &BTreeMap::new()).encode_to_vec();
         let read = envoy::Metadata::decode(bytes.as_slice()).unwrap();
         let fields = &read.filter_metadata["tenon"].fields;
         assert_eq!(fields.len(), 2);

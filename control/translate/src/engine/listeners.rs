@@ -16,9 +16,11 @@ use tenon_model::{
 
 use super::host_table::{HostTable, Part};
 use super::{DEFAULT_PROXY, Translator, Work};
+use crate::http_filters::Surroundings;
 use crate::output::{Module, ProxyName, ResourceId, ResourceType};
+use crate::route::Upstreams;
 use crate::virtual_host::{Needs, VirtualHostForm};
-use crate::{listener, names, route_table};
+use crate::{listener, names, options, route_table};
 
 /// What the gateways come to. The default one has no key.
 #[derive(Default)]
@@ -321,11 +323,18 @@ impl Translator {
         // A filter is there only for who uses it.
         let mut needs = Needs::default();
         bound.needs.values().for_each(|it| needs.add(it));
+        let servers = Upstreams::settings(self).servers;
+        let surroundings = Surroundings {
+            servers: &servers,
+            is_there: &|upstream| options::server(upstream, self).is_ok(),
+            jwt: &needs.jwt,
+        };
         let bytes = Bytes::from(listener::translate(
             &bound.name,
             &bound.gateway,
             &self.options.module,
             &needs,
+            &surroundings,
             bound.in_parts,
         ));
         let provenance: Arc<[ObjectKey]> = key.iter().cloned().collect();

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tenon_model::ObjectKey;
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::{Translator, Work};
-use crate::output::{Resource, ResourceId, ResourceType};
+use crate::output::{Resource, ResourceId, ResourceType, content_hash};
 
 impl Translator {
     /// Tells every proxy of a resource that stems from one object.
@@ -47,7 +46,7 @@ impl Translator {
             return;
         };
         let resource = Arc::new(Resource {
-            version: format!("{:032x}", xxh3_128(&value)),
+            version: content_hash(&value),
             value,
             provenance,
         });

@@ -6,6 +6,7 @@ mod forged;
 mod google;
 mod left;
 mod limits;
+mod options;
 mod payloads;
 mod providers;
 mod rest;
