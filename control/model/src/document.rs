@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::read::{Node, Path, Read, Report};
 use crate::{
-    Gateway, Kind, Object, ObjectKey, Parsed, Problem, ProblemLevel, Spec, Upstream, route, secret,
-    settings, virtual_service, yaml,
+    Gateway, Kind, Object, ObjectKey, Parsed, Pod, Problem, ProblemLevel, Service,
+    ServiceEndpoints, Spec, Upstream, route, secret, settings, virtual_service, yaml,
 };
 
 /// What Kubernetes and Gloo keep beside a resource's own fields.
@@ -82,6 +82,8 @@ enum Form {
     KubernetesSecret,
     /// Its fields are beside `metadata`.
     Bare,
+    /// An object of Kubernetes' own, of which little is read.
+    Kubernetes,
 }
 
 enum Identity {
@@ -142,6 +144,10 @@ fn key(kind: Kind, namespace: &str, name: &str) -> ObjectKey {
 
 fn kubernetes_kind(version: &str, kind: &str) -> Option<(Kind, Form)> {
     Some(match (version, kind) {
+        ("v1", "Endpoints") => (Kind::Endpoints, Form::Kubernetes),
+        ("v1", "Pod") => (Kind::Pod, Form::Kubernetes),
+        ("v1", "Service") => (Kind::Service, Form::Kubernetes),
+        ("discovery.k8s.io/v1", "EndpointSlice") => (Kind::EndpointSlice, Form::Kubernetes),
         ("v1", "Secret") => (Kind::Secret, Form::KubernetesSecret),
         ("gloo.solo.io/v1", "Secret") => (Kind::Secret, Form::Bare),
         ("gloo.solo.io/v1", "Settings") => (Kind::Settings, Form::Spec),
@@ -186,6 +192,7 @@ fn object(key: ObjectKey, form: Form, document: &Value) -> Parsed {
             fields.ignored(&BESIDE);
             fields.required("spec", |node| read_spec(&key, &node))
         }),
+        Form::Kubernetes => read_kubernetes(&key, &root),
         Form::Bare => {
             // Paths are those of the Kubernetes form, so that an object has the same ones wherever it comes from.
             let bare = Value::Object(without_wrapping(document));
@@ -225,6 +232,18 @@ fn read_labels(document: &Value, report: &Report) -> BTreeMap<String, String> {
     labels.unwrap_or_default().into_iter().collect()
 }
 
+fn read_kubernetes(key: &ObjectKey, root: &Node<'_>) -> Option<Spec> {
+    let endpoints = |it| Spec::Endpoints(Box::new(it));
+    match key.kind {
+        Kind::Endpoints => ServiceEndpoints::read_endpoints(root, &key.name).map(endpoints),
+        Kind::EndpointSlice => ServiceEndpoints::read_slice(root).map(endpoints),
+        Kind::Pod => Pod::read(root).map(Spec::Pod),
+        Kind::Service => Service::read(root).map(|it| Spec::Service(Box::new(it))),
+        // Not in this form.
+        _ => None,
+    }
+}
+
 fn read_spec(key: &ObjectKey, node: &Node<'_>) -> Option<Spec> {
     let namespace = &key.namespace;
     match key.kind {
@@ -237,6 +256,8 @@ fn read_spec(key: &ObjectKey, node: &Node<'_>) -> Option<Spec> {
         Kind::Upstream => Upstream::read(node).map(|it| Spec::Upstream(Box::new(it))),
         Kind::VirtualService => virtual_service::read(node, namespace)
             .map(|service| Spec::VirtualService(Box::new(service))),
+        // Not in these forms.
+        Kind::EndpointSlice | Kind::Endpoints | Kind::Pod | Kind::Service => None,
     }
 }
 

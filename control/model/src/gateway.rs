@@ -13,10 +13,12 @@ use crate::{ObjectKey, ObjectRef};
 /// Where an Envoy listens, and for whom.
 #[derive(Debug, Clone, PartialEq, Read)]
 #[read(
-    later("ssl", "tcpGateway", "hybridGateway", "useProxyProto"),
+    later("tcpGateway", "hybridGateway", "useProxyProto"),
     finish = named
 )]
 pub struct Gateway {
+    /// It serves the virtual services with `sslConfig`, over TLS; else those without, in plain.
+    pub ssl: bool,
     /// The address: `::`, for IPv4 too, where it is left out.
     #[read(default = Ipv6Addr::UNSPECIFIED)]
     pub bind_address: IpAddr,

@@ -25,7 +25,10 @@ mod function_matcher;
 mod gateway;
 mod gcp;
 mod header;
+mod kube;
+mod kubernetes;
 mod listener_options;
+mod listener_ssl;
 mod matcher;
 pub mod options;
 mod read;
@@ -64,7 +67,12 @@ pub use gateway::{
 };
 pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
 pub use header::{HeaderManipulation, HeaderToAdd};
+pub use kube::{KubeUpstream, Subset, SubsetFallback, SubsetSelector, SubsetSpec};
+pub use kubernetes::{
+    EndpointAddress, EndpointSubset, Pod, Service, ServiceEndpoints, ServicePort,
+};
 pub use listener_options::ListenerOptions;
+pub use listener_ssl::{OcspStaplePolicy, SslConfig};
 pub use matcher::{HeaderMatcher, Matcher, NO_PATH, PathMatcher, QueryMatcher, ValueMatcher};
 pub use options::shadowing::Shadowing;
 pub use regex::{check as check_regex, regex_size};
@@ -77,8 +85,11 @@ pub use route_options::{
 pub use secret::{GcpKey, Secret, TlsSecret};
 pub use selector::{LabelValues, Requirement, Selector};
 pub use servers::Servers;
-pub use settings::{AwsSettings, Settings, TransformationSettings};
-pub use ssl::{SslCertificates, SslFiles, SslParameters, TlsVersion, UpstreamSsl};
+pub use settings::{AwsSettings, GatewaySettings, Settings, TransformationSettings};
+pub use ssl::{
+    CallCredentials, FileCredentialSource, Sds, SdsBuilder, SslCertificates, SslFiles,
+    SslParameters, TlsVersion, UpstreamSsl,
+};
 pub use transformation::Transformations;
 pub use upstream::{
     CircuitBreakers, CommonHttpProtocolOptions, ConnectionConfig, Host, StaticUpstream,
@@ -90,12 +101,20 @@ pub use virtual_service::VirtualService;
 /// The kinds of resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
+    /// Kubernetes' `discovery.k8s.io/v1`
+    EndpointSlice,
+    /// Kubernetes' `v1`
+    Endpoints,
     /// `gateway.solo.io/v1`
     Gateway,
+    /// Kubernetes' `v1`
+    Pod,
     /// `gateway.solo.io/v1`
     RouteTable,
     /// Kubernetes' `v1` or Gloo's own.
     Secret,
+    /// Kubernetes' `v1`
+    Service,
     /// `gloo.solo.io/v1`
     Settings,
     /// `gloo.solo.io/v1`
@@ -109,9 +128,14 @@ pub fn schema(kind: Kind) -> serde_json::Value {
     let schema = match kind {
         Kind::Upstream => <Upstream as read::Read>::schema(),
         Kind::Gateway => <Gateway as read::Read>::schema(),
-        Kind::RouteTable | Kind::Secret | Kind::Settings | Kind::VirtualService => {
-            schema::Schema::open_object()
-        }
+        Kind::EndpointSlice
+        | Kind::Endpoints
+        | Kind::Pod
+        | Kind::RouteTable
+        | Kind::Secret
+        | Kind::Service
+        | Kind::Settings
+        | Kind::VirtualService => schema::Schema::open_object(),
     };
     schema.into_value()
 }
@@ -163,12 +187,18 @@ pub struct Object {
 /// What a resource says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Spec {
+    /// Where a service of Kubernetes is found, said by `Endpoints` or an `EndpointSlice`.
+    Endpoints(Box<ServiceEndpoints>),
     /// Where an Envoy listens, and for whom.
     Gateway(Box<Gateway>),
+    /// What runs in Kubernetes.
+    Pod(Pod),
     /// Routes that others delegate to.
     RouteTable(Box<RouteTable>),
     /// What must not be shown.
     Secret(Secret),
+    /// A service of Kubernetes.
+    Service(Box<Service>),
     /// What holds where nothing else is said.
     Settings(Settings),
     /// A service, or a provider of functions.

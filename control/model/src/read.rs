@@ -67,6 +67,8 @@ pub(crate) struct Fields<'a> {
     known: Vec<&'static str>,
     /// Whether some of them are named as in the proto files, `bind_port` for `bindPort`: protobuf's JSON takes both.
     snake_case: bool,
+    /// Whether others than the known ones may be there.
+    open: bool,
 }
 
 impl Report {
@@ -254,6 +256,7 @@ impl<'a> Node<'a> {
             report: self.report,
             known: Vec::new(),
             snake_case: map.keys().any(|name| name.contains('_')),
+            open: false,
         };
         let object = read(&mut fields);
         fields.refuse_unknown();
@@ -424,6 +427,11 @@ impl<'a> Fields<'a> {
         self.known.extend_from_slice(names);
     }
 
+    /// Any other field may be there, and means nothing here.
+    pub(crate) fn open(&mut self) {
+        self.open = true;
+    }
+
     /// Fields that Gloo has and that would change something, so that leaving them out must not go unseen. Written out
     /// with protobuf's default, as Gloo itself does (`useProxyProto: false`), they change nothing.
     pub(crate) fn later(&mut self, names: &[&'static str]) {
@@ -455,6 +463,9 @@ impl<'a> Fields<'a> {
     }
 
     fn refuse_unknown(&self) {
+        if self.open {
+            return;
+        }
         for name in self.map.keys() {
             if self.known.contains(&name.as_str()) {
                 continue;

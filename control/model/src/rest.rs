@@ -207,18 +207,10 @@ mod tests {
     use super::*;
     use crate::{Action, DestinationSpec, Parsed, Spec, UpstreamType, parse as read_all};
 
-    fn upstream(rest: &str) -> Result<RestSpec, Vec<String>> {
-        let text = format!(
-            "static: {{hosts: [{{addr: a.example, port: 80}}], serviceSpec: {{rest: {rest}}}}}"
-        );
-        match read_all("upstreams/default/a.yaml", &text).remove(0) {
-            Parsed::Object(object) => match object.spec {
-                Spec::Upstream(upstream) => match upstream.kind {
-                    UpstreamType::Static(fixed) => Ok(fixed.service_spec.unwrap()),
-                    other => panic!("{other:?}"),
-                },
-                other => panic!("{other:?}"),
-            },
+    /// What a file holds, or what is wrong with it.
+    fn spec_of(file: &str, text: &str) -> Result<Spec, Vec<String>> {
+        match read_all(file, text).remove(0) {
+            Parsed::Object(object) => Ok(object.spec),
             Parsed::Rejected { problems, .. } => Err(problems
                 .into_iter()
                 .map(|it| format!("{}: {}", it.field, it.text))
@@ -227,25 +219,31 @@ mod tests {
         }
     }
 
+    fn upstream(rest: &str) -> Result<RestSpec, Vec<String>> {
+        let text = format!(
+            "static: {{hosts: [{{addr: a.example, port: 80}}], serviceSpec: {{rest: {rest}}}}}"
+        );
+        match spec_of("upstreams/default/a.yaml", &text)? {
+            Spec::Upstream(upstream) => match upstream.kind {
+                UpstreamType::Static(fixed) => Ok(fixed.service_spec.unwrap()),
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn destination(rest: &str) -> Result<RestDestination, Vec<String>> {
         let text = format!(
             "virtualHost: {{routes: [{{routeAction: {{single: {{upstream: {{name: a}}, destinationSpec: {{rest: {rest}}}}}}}}}]}}"
         );
-        match read_all("virtualservices/default/a.yaml", &text).remove(0) {
-            Parsed::Object(object) => match object.spec {
-                Spec::VirtualService(service) => match &service.routes[0].action {
-                    Action::Single(to) => match &to.spec {
-                        Some(DestinationSpec::Rest(rest)) => Ok(*rest.clone()),
-                        other => panic!("{other:?}"),
-                    },
+        match spec_of("virtualservices/default/a.yaml", &text)? {
+            Spec::VirtualService(service) => match &service.routes[0].action {
+                Action::Single(to) => match &to.spec {
+                    Some(DestinationSpec::Rest(rest)) => Ok(*rest.clone()),
                     other => panic!("{other:?}"),
                 },
                 other => panic!("{other:?}"),
             },
-            Parsed::Rejected { problems, .. } => Err(problems
-                .into_iter()
-                .map(|it| format!("{}: {}", it.field, it.text))
-                .collect()),
             other => panic!("{other:?}"),
         }
     }

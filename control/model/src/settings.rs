@@ -17,6 +17,17 @@ pub struct Settings {
     pub transformations: TransformationSettings,
     /// Servers that are asked on the way of a request.
     pub servers: Arc<Servers>,
+    /// What holds for gateways and virtual services.
+    pub gateway: GatewaySettings,
+}
+
+/// What holds for gateways and virtual services (Gloo's `gateway`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GatewaySettings {
+    /// Never ask for a client's certificate, where `sslConfig` does not say it.
+    pub one_way_tls: bool,
+    /// A virtual service is reached over TLS with its own `sslConfig` only, whatever host a request asks for.
+    pub isolate_virtual_hosts_by_ssl_config: bool,
 }
 
 /// What holds for calls of AWS (Gloo's `gloo.awsOptions`).
@@ -38,7 +49,7 @@ pub struct TransformationSettings {
 }
 
 /// How Gloo runs: where it listens, what it watches, what else it talks to.
-const OPERATION: [&str; 30] = [
+const OPERATION: [&str; 29] = [
     "artifactSource",
     "cachingServer",
     "configSource",
@@ -54,7 +65,6 @@ const OPERATION: [&str; 30] = [
     "discovery",
     "discoveryNamespace",
     "extensions",
-    "gateway",
     "graphqlOptions",
     "knative",
     "kubernetes",
@@ -98,10 +108,33 @@ pub(crate) fn read(node: &Node<'_>) -> Option<Settings> {
         });
         let servers = Servers::read_fields(fields);
         let gloo = fields.field("gloo", |node| node.object(read_gloo));
+        let gateway = fields.field("gateway", |node| node.object(read_gateway));
         Some(Settings {
             servers: Arc::new(servers?),
+            gateway: gateway.unwrap_or_default(),
             ..gloo.unwrap_or_default()
         })
+    })
+}
+
+fn read_gateway(fields: &mut Fields<'_>) -> Option<GatewaySettings> {
+    // A gateway without virtual services listens anyway, and all namespaces are read.
+    fields.ignored(&[
+        "alwaysSortRouteTableRoutes",
+        "compressedProxySpec",
+        "enableGatewayController",
+        "persistProxySpec",
+        "readGatewaysFromAllNamespaces",
+        "translateEmptyGateways",
+        "validation",
+        "validationServerAddr",
+    ]);
+    let one_way_tls = fields.field("virtualServiceOptions", |node| {
+        node.object(|fields| Some(fields.flag("oneWayTls")))
+    });
+    Some(GatewaySettings {
+        one_way_tls: one_way_tls.unwrap_or_default(),
+        isolate_virtual_hosts_by_ssl_config: fields.flag("isolateVirtualHostsBySslConfig"),
     })
 }
 
@@ -129,5 +162,6 @@ fn read_gloo(fields: &mut Fields<'_>) -> Option<Settings> {
             log: fields.flag("logTransformationRequestResponseInfo"),
         },
         servers: Arc::default(),
+        gateway: GatewaySettings::default(),
     })
 }

@@ -37,11 +37,60 @@ pub enum SslCertificates {
     SecretRef(ObjectRef),
     /// Files on Envoy's machine.
     SslFiles(SslFiles),
+    /// A secret discovery service of the user's.
+    Sds(Sds),
+}
+
+/// A secret discovery service of the user's.
+#[derive(Debug, Clone, PartialEq, Eq, Read)]
+#[read(finish = of_something)]
+pub struct Sds {
+    /// Where it is, as gRPC's library writes it: `unix:/path`, `host:port`. Without it and `clusterName` it is asked of
+    /// the cluster `gateway_proxy_sds` of Envoy's bootstrap.
+    #[read(with = Node::non_empty)]
+    pub target_uri: Option<String>,
+    /// How it is asked.
+    #[read(flatten)]
+    pub builder: Option<SdsBuilder>,
+    /// The name of the secret with the certificate.
+    #[read(with = Node::non_empty)]
+    pub certificates_secret_name: Option<String>,
+    /// The name of the secret with the roots.
+    #[read(with = Node::non_empty)]
+    pub validation_context_name: Option<String>,
+}
+
+/// How a secret discovery service is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Read)]
+pub enum SdsBuilder {
+    /// With a token.
+    CallCredentials(CallCredentials),
+    /// Through this cluster of Envoy's bootstrap.
+    #[read(with = Node::non_empty)]
+    ClusterName(String),
+}
+
+/// A token.
+#[derive(Debug, Clone, PartialEq, Eq, Read)]
+pub struct CallCredentials {
+    /// In a file.
+    pub file_credential_source: FileCredentialSource,
+}
+
+/// A token in a file.
+#[derive(Debug, Clone, PartialEq, Eq, Read)]
+pub struct FileCredentialSource {
+    /// Its path on Envoy's machine.
+    #[read(with = Node::non_empty)]
+    pub token_file_name: String,
+    /// The header that carries it; `authorization`, as a bearer, where it is left out.
+    #[read(default)]
+    pub header: String,
 }
 
 /// Files on Envoy's machine.
 #[derive(Debug, Clone, PartialEq, Eq, Read)]
-#[read(later("ocspStaple"), finish = paired)]
+#[read(finish = paired)]
 pub struct SslFiles {
     /// The certificate.
     #[read(with = Node::non_empty)]
@@ -52,6 +101,9 @@ pub struct SslFiles {
     /// The roots that the other side is verified with.
     #[read(with = Node::non_empty)]
     pub root_ca: Option<String>,
+    /// The OCSP response to the certificate, DER. Clients send none: only listeners use it.
+    #[read(with = Node::non_empty)]
+    pub ocsp_staple: Option<String>,
 }
 
 /// Versions and ciphers of TLS.
@@ -95,6 +147,7 @@ fn checked(ssl: UpstreamSsl, fields: &Fields<'_>) -> Option<UpstreamSsl> {
         None => false,
         Some(SslCertificates::SecretRef(_)) => true,
         Some(SslCertificates::SslFiles(files)) => files.root_ca.is_some(),
+        Some(SslCertificates::Sds(sds)) => sds.validation_context_name.is_some(),
     };
     if !ssl.verify_subject_alt_name.is_empty() && !verified {
         fields.error_at(
@@ -103,6 +156,16 @@ fn checked(ssl: UpstreamSsl, fields: &Fields<'_>) -> Option<UpstreamSsl> {
         );
     }
     Some(ssl)
+}
+
+fn of_something(sds: Sds, fields: &Fields<'_>) -> Option<Sds> {
+    if sds.certificates_secret_name.is_none() && sds.validation_context_name.is_none() {
+        fields.error("expected certificatesSecretName, validationContextName or both");
+    }
+    if matches!(sds.builder, Some(SdsBuilder::CallCredentials(_))) && sds.target_uri.is_none() {
+        fields.error_at("callCredentials", "needs targetUri");
+    }
+    Some(sds)
 }
 
 fn paired(files: SslFiles, fields: &Fields<'_>) -> Option<SslFiles> {

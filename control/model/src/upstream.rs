@@ -8,7 +8,9 @@ use tenon_model_derive::Read;
 use crate::read::Node;
 use crate::schema::Schema;
 use crate::ssl::UpstreamSsl;
-use crate::{AwsUpstream, AzureUpstream, GcpUpstream, RestSpec, aws, azure, gcp, rest};
+use crate::{
+    AwsUpstream, AzureUpstream, GcpUpstream, KubeUpstream, RestSpec, aws, azure, gcp, rest,
+};
 
 /// A service, or a provider of functions.
 #[derive(Debug, Clone, PartialEq, Read)]
@@ -34,7 +36,6 @@ use crate::{AwsUpstream, AzureUpstream, GcpUpstream, RestSpec, aws, azure, gcp, 
         "preconnectPolicy",
         "disableIstioAutoMtls",
         "pipe",
-        "kube",
         "awsEc2",
         "consul"
     ),
@@ -60,6 +61,8 @@ pub struct Upstream {
 pub enum UpstreamType {
     /// Fixed hosts.
     Static(StaticUpstream),
+    /// A service of Kubernetes.
+    Kube(Box<KubeUpstream>),
     /// AWS Lambda in one region.
     #[read(with = read_aws, schema = Schema::any)]
     Aws(Box<AwsUpstream>),

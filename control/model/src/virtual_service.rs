@@ -1,7 +1,9 @@
 //! Virtual services: domains and their routes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use crate::listener_ssl::SslConfig;
 use crate::read::{Fields, Node, Read};
 use crate::route::{self, Route};
 use crate::virtual_host_options::VirtualHostOptions;
@@ -15,15 +17,24 @@ pub struct VirtualService {
     pub routes: Vec<Route>,
     /// What holds for all routes.
     pub options: VirtualHostOptions,
+    /// TLS towards its clients; nothing: they speak plain HTTP.
+    pub ssl: Option<Arc<SslConfig>>,
 }
 
 pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<VirtualService> {
     node.object(|fields| {
         fields.ignored(&["displayName"]);
-        fields.later(&["sslConfig"]);
-        fields.required("virtualHost", |node| {
+        let ssl = fields.field("sslConfig", |node| {
+            let ssl = SslConfig::read(&node)?;
+            if ssl.certificates.is_none() {
+                return node.error("expected one of secretRef, sslFiles, sds");
+            }
+            Some(Arc::new(ssl))
+        });
+        let service = fields.required("virtualHost", |node| {
             node.object(|fields| read_host(fields, namespace))
-        })
+        })?;
+        Some(VirtualService { ssl, ..service })
     })
 }
 
@@ -45,6 +56,7 @@ fn read_host(fields: &mut Fields<'_>, namespace: &str) -> Option<VirtualService>
         domains,
         routes: fields.list("routes", |node| route::read_top(&node, namespace)),
         options: options.unwrap_or_default(),
+        ssl: None,
     })
 }
 

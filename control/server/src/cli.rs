@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tenon_translate::TranslatorOptions;
 use tracing_subscriber::EnvFilter;
 
 use crate::{check, serve, translate, up};
@@ -98,6 +99,15 @@ pub(crate) struct FilterArgs {
     /// The file of the filters on Envoy's machine [default: beside this binary, then dist/].
     #[arg(long, value_name = "PATH")]
     pub(crate) module: Option<PathBuf>,
+    /// With more virtual hosts than this a route table is cut into parts, so that a change costs Envoy one of them.
+    /// Only with the dynamic module.
+    #[arg(
+        long,
+        env = "TENON_PARTS_ABOVE",
+        default_value_t = TranslatorOptions::PARTS_ABOVE,
+        value_name = "HOSTS"
+    )]
+    pub(crate) parts_above: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]

@@ -10,7 +10,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use tenon_model::Kind;
 use tenon_translate::{ResourceType, State};
-use tenon_xds::short_name;
+use tenon_xds::{Refusal, short_name};
 
 use crate::statuses;
 
@@ -26,6 +26,11 @@ struct TypeLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RefusalLabels {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct SecretLabels {
     secret: String,
 }
@@ -37,6 +42,7 @@ pub(crate) struct Metrics {
     translations: Counter,
     translate_seconds: Seconds,
     xds_clients: Gauge,
+    xds_refused: Family<RefusalLabels, Counter>,
     xds_pushes: Family<TypeLabels, Counter>,
     xds_nacks: Family<TypeLabels, Counter>,
     edit_to_ack_seconds: Seconds,
@@ -77,6 +83,11 @@ impl Metrics {
             "tenon_xds_clients",
             "Connected Envoys",
             self.xds_clients.clone(),
+        );
+        r.register(
+            "tenon_xds_refused_clients",
+            "Streams of Envoys that may not be served",
+            self.xds_refused.clone(),
         );
         r.register(
             "tenon_xds_pushes",
@@ -133,6 +144,15 @@ impl Metrics {
         self.xds_clients.dec();
     }
 
+    pub(crate) fn refused(&self, reason: Refusal) {
+        let reason = match reason {
+            Refusal::UnknownProxy => "unknown_proxy",
+        };
+        self.xds_refused
+            .get_or_create(&RefusalLabels { reason })
+            .inc();
+    }
+
     pub(crate) fn pushed(&self, kind: ResourceType) {
         let r#type = short_name(kind);
         self.xds_pushes.get_or_create(&TypeLabels { r#type }).inc();
@@ -176,6 +196,7 @@ mod tests {
         metrics.object(Kind::Upstream, Some(State::Pending), Some(State::Accepted));
         metrics.translated(Instant::now());
         metrics.connected();
+        metrics.refused(Refusal::UnknownProxy);
         metrics.pushed(ResourceType::ScopedRoute);
         metrics.nack(ResourceType::Cluster);
         metrics.acknowledged(Duration::from_millis(3));
@@ -188,6 +209,7 @@ mod tests {
             "tenon_translations_total 1",
             "tenon_translate_seconds_count 1",
             "tenon_xds_clients 1",
+            r#"tenon_xds_refused_clients_total{reason="unknown_proxy"} 1"#,
             r#"tenon_xds_pushes_total{type="scopedRoute"} 1"#,
             r#"tenon_xds_nacks_total{type="cluster"} 1"#,
             "tenon_edit_to_ack_seconds_count 1",

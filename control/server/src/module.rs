@@ -14,6 +14,7 @@ pub(crate) struct Found {
     /// Whether it is on this machine; Envoy may be on another.
     pub(crate) exists: bool,
     filter: Filter,
+    parts_above: usize,
 }
 
 /// The file that the flags name, else the one beside this binary, else the one in `dist/`.
@@ -35,6 +36,7 @@ pub(crate) fn find(args: &FilterArgs) -> Found {
     Found {
         exists: path.is_file(),
         filter: args.filter,
+        parts_above: args.parts_above,
         path,
     }
 }
@@ -49,7 +51,7 @@ impl Found {
                 Filter::Wasm => Module::Wasm(path),
             },
             default_bind,
-            parts_above: TranslatorOptions::PARTS_ABOVE,
+            parts_above: self.parts_above,
         }
     }
 }

@@ -288,6 +288,7 @@ impl Engine {
         let metrics = &self.shared.metrics;
         match event {
             Event::Connected { .. } => metrics.connected(),
+            Event::Refused(reason) => metrics.refused(reason),
             Event::Disconnected { .. } => metrics.disconnected(),
             Event::Pushed { kind } => metrics.pushed(kind),
             Event::Nack { kind } => metrics.nack(kind),
@@ -326,6 +327,8 @@ impl Engine {
         );
         // Secrets first: what refers to them must find them.
         self.credentials.apply(credentials);
+        let proxies = self.translator.proxies().iter().cloned();
+        self.shared.cache.set_proxies(proxies);
         self.shared.cache.apply(&update);
         self.note(update.statuses);
         !update.resources.is_empty()

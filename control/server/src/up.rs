@@ -60,6 +60,12 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<ExitCode> {
     tracing::debug!(envoy = %path.display(), version, "found Envoy");
     let mut control = ControlPlane::start(&args.control, translator).await?;
     control.shared.live.clone().wait_for(|live| *live).await?;
+    if !control.shared.cache.has_proxy(&args.proxy) {
+        tracing::error!(
+            proxy = args.proxy,
+            "no Gateway has this proxy among its proxyNames; not ready until an edit helps"
+        );
+    }
     check_ports(&control.shared, &args.proxy)?;
     let options = EnvoyOptions {
         path,

@@ -15,10 +15,11 @@ use prost::encoding::{
 use prost_reflect::prost_types::FileDescriptorProto;
 
 /// What the names of the files start with, of messages that are emitted and of those that stand in an `Any`.
-const ROOTS: [&str; 36] = [
+const ROOTS: [&str; 37] = [
     "envoy/config/accesslog/",
     "envoy/config/cluster/",
     "envoy/config/endpoint/v3/endpoint.proto",
+    "envoy/config/grpc_credential/",
     "envoy/config/listener/v3/listener.proto",
     "envoy/config/ratelimit/",
     "envoy/config/route/",

@@ -11,13 +11,14 @@ use tenon_model::{
     UpstreamType,
 };
 
+use crate::kube::{ServicePart, Services};
 use crate::output::{CredentialSource, Module, ResourceType};
 use crate::proto::cluster::cluster::{
     ClusterDiscoveryType, DiscoveryType, DnsLookupFamily, TransportSocketMatch,
 };
 use crate::proto::{cluster, core, duration, endpoint, hcm, socket_address, uint, upstream_http};
 use crate::wire::any;
-use crate::{aws, azure, gcp, names, rest, rules, tls};
+use crate::{aws, azure, gcp, kube, names, rest, rules, tls};
 
 /// Gloo's default.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,9 +36,11 @@ pub(crate) struct ClusterForm {
     pub(crate) credentials_field: &'static str,
     /// The TLS secrets that it uses.
     pub(crate) tls_secrets: BTreeSet<ObjectKey>,
+    /// Whose endpoints it has, where they are told beside it.
+    pub(crate) endpoints: Option<ServicePart>,
     /// What is worth a warning.
     pub(crate) problems: Vec<Problem>,
-    /// The secrets that were looked at.
+    /// The objects that were looked at.
     pub(crate) reads: BTreeSet<ObjectKey>,
     /// What the user wrote, where that is not the newest form: the last that Envoy would take.
     pub(crate) good: Option<Arc<Object>>,
@@ -55,7 +58,7 @@ pub(crate) fn translate(
     key: &ObjectKey,
     upstream: &Upstream,
     module: &Module,
-    secrets: &impl Secrets,
+    secrets: &(impl Secrets + Services),
 ) -> ClusterForm {
     let mut form = ClusterForm::default();
     let tls = tls_secret(upstream, secrets, &mut form);
@@ -68,6 +71,22 @@ pub(crate) fn translate(
                 .map(|rest| rest::cluster(key, rest, upstream, module, &mut cluster))
                 .unwrap_or_default();
             form.add(cluster, upstream, filters);
+        }
+        UpstreamType::Kube(service) => {
+            let mut cluster = common(names::cluster(key), upstream);
+            kube::discovered(&mut cluster);
+            form.endpoints = kube::part(key, service, secrets, &mut form);
+            let context = upstream.ssl_config.as_ref();
+            let context = context.map(|ssl| tls::configured(ssl, tls));
+            cluster.transport_socket = context.as_ref().map(tls::socket);
+            let name = cluster.name.clone();
+            let functions = service.service_spec.as_ref();
+            let filters = functions
+                .map(|rest| rest::cluster(key, rest, upstream, module, &mut cluster))
+                .unwrap_or_default();
+            form.add(cluster, upstream, filters);
+            let subsets = service.subset_spec.as_ref().map(kube::subsets);
+            form.append(&name, subsets.unwrap_or_default());
         }
         UpstreamType::Aws(lambda) => {
             let mut cluster = common(names::cluster(key), upstream);
@@ -120,6 +139,14 @@ impl ClusterForm {
             .all(|it| it.level == ProblemLevel::Warning)
     }
 
+    /// Without what was made of it.
+    pub(crate) fn only_last_good(self) -> Self {
+        Self {
+            good: self.good,
+            ..Self::default()
+        }
+    }
+
     /// Finds out what Envoy would refuse.
     fn check(&mut self) {
         let message = ResourceType::Cluster.message();
@@ -165,6 +192,13 @@ impl ClusterForm {
         }
         let bytes = cluster.encode_to_vec();
         self.clusters.insert(cluster.name, bytes);
+    }
+
+    /// Puts more fields behind the rest of a cluster.
+    fn append(&mut self, name: &str, fields: Vec<u8>) {
+        if let Some(cluster) = self.clusters.get_mut(name) {
+            cluster.extend(fields);
+        }
     }
 }
 

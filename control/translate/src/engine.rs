@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tenon_model::{Kind, Object, ObjectKey, ObjectRef, Problem, Secret, Settings, Spec, Upstream};
+use tenon_model::{
+    Kind, Object, ObjectKey, ObjectRef, Problem, Secret, Service, Settings, Spec, Upstream,
+};
 
 use crate::cluster::{ClusterForm, Secrets, secret_of};
+use crate::kube::{self, Services};
 use crate::output::{
     Change, CredentialSource, ProxyName, Resource, ResourceId, Status, TranslatorOptions, Update,
 };
@@ -15,6 +18,7 @@ use tables::{SelectorIndex, TableIndex};
 
 mod anew;
 mod clusters;
+mod endpoints;
 mod host_table;
 mod hosts;
 mod listeners;
@@ -34,7 +38,9 @@ pub struct Translator {
     objects: Objects,
     clusters: BTreeMap<ObjectKey, ClusterForm>,
     hosts: BTreeMap<ObjectKey, HostUnit>,
-    /// Which clusters looked at a secret.
+    /// Where services are found.
+    slices: endpoints::Slices,
+    /// Which clusters looked at a secret or a service.
     readers_of_secrets: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
     /// Which virtual hosts looked at an upstream or a table.
     readers: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
@@ -81,6 +87,8 @@ struct HostUnit {
 struct Work {
     clusters: BTreeSet<ObjectKey>,
     hosts: BTreeSet<ObjectKey>,
+    /// Upstreams whose endpoints may have changed.
+    endpoints: BTreeSet<ObjectKey>,
     /// Credentials that a cluster uses no more.
     credentials: BTreeSet<String>,
     /// TLS secrets whose resources may change.
@@ -89,8 +97,12 @@ struct Work {
     tables: BTreeSet<ObjectKey>,
     /// Gateways changed.
     listeners: bool,
+    /// Listeners use other files.
+    files: bool,
     /// Virtual hosts that changed in the tables that they are in.
     in_tables: BTreeSet<ObjectKey>,
+    /// Virtual services that are served elsewhere than before.
+    restated: BTreeSet<ObjectKey>,
     statuses: BTreeSet<ObjectKey>,
     update: Update,
 }
@@ -103,6 +115,7 @@ impl Translator {
             objects: Objects::default(),
             clusters: BTreeMap::new(),
             hosts: BTreeMap::new(),
+            slices: endpoints::Slices::default(),
             readers_of_secrets: BTreeMap::new(),
             readers: BTreeMap::new(),
             selectors: SelectorIndex::default(),
@@ -134,6 +147,11 @@ impl Translator {
         work.update
     }
 
+    /// The proxies that there are: those that a Gateway names, or the default one.
+    pub fn proxies(&self) -> &BTreeSet<ProxyName> {
+        &self.proxies
+    }
+
     /// Derives what is to be looked at: what is referred to before what refers to it.
     fn settle(&mut self, work: &mut Work) {
         for key in std::mem::take(&mut work.clusters) {
@@ -153,6 +171,17 @@ impl Translator {
             self.derive_listeners(work);
         }
         self.derive_host_tables(work);
+        if std::mem::take(&mut work.files) {
+            self.derive_files(work);
+        }
+        // Those that listeners use, or use no more.
+        for key in std::mem::take(&mut work.secrets) {
+            self.derive_secret(&key, work);
+        }
+        for key in std::mem::take(&mut work.endpoints) {
+            self.derive_endpoints(&key, work);
+        }
+        self.restate(std::mem::take(&mut work.restated), work);
         for key in std::mem::take(&mut work.statuses) {
             self.derive_status(key, work);
         }
@@ -163,6 +192,7 @@ impl Translator {
             Change::Upsert(object) => {
                 let key = object.key.clone();
                 self.mark_appearance(&key, true, work);
+                self.take_in_slice(&key, Some(&object), work);
                 self.tables.replace(&key, Some(&object.labels));
                 let entry = self.objects.0.entry(key.clone()).or_default();
                 let labels = entry.object.as_ref().map(|object| &object.labels);
@@ -182,6 +212,7 @@ impl Translator {
             }
             Change::Delete(key) => {
                 self.mark_appearance(&key, false, work);
+                self.take_in_slice(&key, None, work);
                 self.tables.replace(&key, None);
                 self.objects.0.remove(&key);
                 self.mark(key, work);
@@ -228,12 +259,29 @@ impl Translator {
                 work.hosts.extend(keys(Kind::VirtualService));
                 work.listeners = true;
             }
-            Kind::Settings => {}
+            // Taken in already.
+            Kind::Settings | Kind::EndpointSlice | Kind::Endpoints => {}
+            Kind::Pod => {
+                let pods = kube::pods_key(&key.namespace);
+                if let Some(readers) = self.readers_of_secrets.get(&pods) {
+                    work.endpoints.extend(readers.iter().cloned());
+                }
+            }
+            Kind::Service => {
+                for reader in self.readers_of_secrets.get(&key).into_iter().flatten() {
+                    work.clusters.insert(reader.clone());
+                    // An upstream without its service is none.
+                    if let Some(readers) = self.readers.get(reader) {
+                        work.hosts.extend(readers.iter().cloned());
+                    }
+                }
+            }
             Kind::Secret => {
                 if let Some(readers) = self.readers_of_secrets.get(&key) {
                     work.clusters.extend(readers.iter().cloned());
                 }
                 work.secrets.insert(key.clone());
+                work.listeners |= self.listeners.reads(&key);
             }
             Kind::Upstream => {
                 work.clusters.insert(key.clone());
@@ -300,6 +348,15 @@ impl Objects {
         };
         let from = self.0.range(first..);
         from.take_while(move |(key, _)| key.kind == kind)
+    }
+}
+
+impl Services for Objects {
+    fn service(&self, reference: &ObjectRef) -> Option<&Service> {
+        match self.spec(&kube::service_key(reference))? {
+            Spec::Service(service) => Some(service),
+            _ => None,
+        }
     }
 }
 

@@ -128,7 +128,7 @@ pub(crate) fn of_listener(
         ..own_of_listener(module)
     };
     let mut chain = Chain::default();
-    chain.put_native(&needs.filters, surroundings);
+    chain.put_native(needs, surroundings);
     transforms::put(&mut chain, module, needs);
     let router = filter("envoy.filters.http.router", any(&Router::default()));
     let last = [forged_responses(), own, router];

@@ -4,7 +4,7 @@
 //! a configuration in `typed_per_filter_config` is what switches it on. So a listener changes with the first use only, and
 //! routes without it do not pay.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use envoy_types::pb::envoy::extensions::filters::http::buffer::v3::{
     Buffer, BufferPerRoute, buffer_per_route,
@@ -20,6 +20,7 @@ use tenon_model::{ObjectRef, Servers};
 use crate::filters::{filter, off, on};
 use crate::options::{JwtNeeds, csrf, ext_auth, ext_proc, jwt, rate_limit, rbac};
 use crate::proto::{Any, BUFFER_LIMIT, hcm, uint};
+use crate::virtual_host::Needs;
 use crate::wire::any;
 
 /// Gloo's stages of a listener's filters, in their order.
@@ -88,9 +89,9 @@ impl Chain {
 
     /// Puts those of Envoy's filters that are named, all off, and those that see all requests. Other names are none of this
     /// module's.
-    pub(crate) fn put_native(&mut self, names: &BTreeSet<String>, of: &Surroundings<'_>) {
-        for name in names {
-            if let Some((place, config)) = native(name, of) {
+    pub(crate) fn put_native(&mut self, needs: &Needs, of: &Surroundings<'_>) {
+        for name in &needs.filters {
+            if let Some((place, config)) = native(name, needs, of) {
                 self.put(place, off(filter(name, config)));
             }
         }
@@ -114,8 +115,6 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) servers: &'a Servers,
     /// Whether an upstream has a cluster that can be asked.
     pub(crate) is_there: &'a dyn Fn(&ObjectRef) -> bool,
-    /// Tokens that routes need.
-    pub(crate) jwt: &'a BTreeMap<JwtStage, JwtNeeds>,
 }
 
 pub(crate) const BUFFER: &str = "envoy.filters.http.buffer";
@@ -258,7 +257,7 @@ pub(crate) fn is_native(name: &str) -> bool {
 }
 
 /// Where a filter stands, and what it does where nothing else is said: nothing, but for what a route says of a server.
-fn native(name: &str, of: &Surroundings<'_>) -> Option<(Place, Any)> {
+fn native(name: &str, needs: &Needs, of: &Surroundings<'_>) -> Option<(Place, Any)> {
     Some(match name {
         FAULT => (Stage::Fault.during(), any(&HttpFault::default())),
         CORS => (Stage::Cors.during(), any(&Cors {})),
@@ -275,11 +274,11 @@ fn native(name: &str, of: &Surroundings<'_>) -> Option<(Place, Any)> {
             };
             (place, rate_limit::no_local_limit())
         }
-        _ => return of_server(name, of),
+        _ => return of_server(name, needs, of),
     })
 }
 
-fn of_server(name: &str, of: &Surroundings<'_>) -> Option<(Place, Any)> {
+fn of_server(name: &str, needs: &Needs, of: &Surroundings<'_>) -> Option<(Place, Any)> {
     for stage in [JwtStage::Before, JwtStage::After] {
         if name == stage.filter() {
             let place = match stage {
@@ -287,7 +286,7 @@ fn of_server(name: &str, of: &Surroundings<'_>) -> Option<(Place, Any)> {
                 JwtStage::After => Stage::AuthN.after(),
             };
             let nothing = JwtNeeds::default();
-            let needs = of.jwt.get(&stage).unwrap_or(&nothing);
+            let needs = needs.jwt.get(&stage).unwrap_or(&nothing);
             return Some((place, jwt::filter(needs)));
         }
     }
@@ -427,12 +426,14 @@ mod tests {
     }
 
     fn put(chain: &mut Chain, names: &[&str]) {
-        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        let needs = Needs {
+            filters: names.iter().map(|name| (*name).to_owned()).collect(),
+            ..Needs::default()
+        };
         let surroundings = Surroundings {
             servers: &Servers::default(),
             is_there: &|_| false,
-            jwt: &BTreeMap::new(),
         };
-        chain.put_native(&names, &surroundings);
+        chain.put_native(&needs, &surroundings);
     }
 }

@@ -17,6 +17,7 @@ mod gcp;
 mod http_filters;
 mod inherit;
 mod json;
+mod kube;
 mod listener;
 mod matcher;
 mod moves;

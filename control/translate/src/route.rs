@@ -387,12 +387,13 @@ impl<'a, U: Upstreams> Routes<'a, U> {
             (UpstreamType::Gcp(gcp), Some(DestinationSpec::Gcp(asked))) => {
                 gcp::resolve(&to.upstream, gcp, Some(asked))
             }
-            (UpstreamType::Static(_), None) => {
+            (UpstreamType::Static(_) | UpstreamType::Kube(_), None) => {
                 return Some((names::cluster_of(&to.upstream), None));
             }
             (kind, Some(DestinationSpec::Rest(asked))) => {
                 let functions = match kind {
                     UpstreamType::Static(fixed) => fixed.service_spec.as_ref(),
+                    UpstreamType::Kube(service) => service.service_spec.as_ref(),
                     _ => None,
                 };
                 rest::resolve(&to.upstream, functions, asked)
@@ -475,7 +476,9 @@ impl<'a, U: Upstreams> Routes<'a, U> {
         let field = format!("{path}.options.shadowing.upstream");
         let text = match self.upstreams.upstream(&shadowing.upstream) {
             Ok(upstream) => match upstream.kind {
-                UpstreamType::Static(_) => return Some(mirror(shadowing)),
+                UpstreamType::Static(_) | UpstreamType::Kube(_) => {
+                    return Some(mirror(shadowing));
+                }
                 UpstreamType::Aws(_) | UpstreamType::Azure(_) | UpstreamType::Gcp(_) => format!(
                     "upstream {} calls functions, and a copy of a request calls none: it is not sent",
                     shadowing.upstream

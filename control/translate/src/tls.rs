@@ -12,6 +12,9 @@ use crate::proto::tls::tls_parameters::TlsProtocol;
 use crate::proto::{core, exactly, file, tls};
 use crate::wire::any;
 
+pub(crate) mod listener;
+pub(crate) mod sds;
+
 /// The bundle of Debian, Ubuntu and Envoy's images.
 const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
 
@@ -53,7 +56,7 @@ pub(crate) fn configured(ssl: &UpstreamSsl, secret: Option<&TlsSecret>) -> tls::
         ..tls::CommonTlsContext::default()
     };
     let checks = tls::CertificateValidationContext {
-        match_typed_subject_alt_names: names_to_verify(ssl),
+        match_typed_subject_alt_names: names_to_verify(&ssl.verify_subject_alt_name),
         ..tls::CertificateValidationContext::default()
     };
     match &ssl.certificates {
@@ -66,19 +69,18 @@ pub(crate) fn configured(ssl: &UpstreamSsl, secret: Option<&TlsSecret>) -> tls::
             // Without the secret the roots are waited for: better no connection than an unverified one.
             if secret.is_none_or(|secret| secret.root_ca.is_some()) {
                 let roots = sds(&names::tls_roots(reference));
-                common.validation_context_type =
-                    Some(if checks.match_typed_subject_alt_names.is_empty() {
-                        ValidationContextType::ValidationContextSdsSecretConfig(roots)
-                    } else {
-                        ValidationContextType::CombinedValidationContext(
-                            CombinedCertificateValidationContext {
-                                default_validation_context: Some(checks),
-                                validation_context_sds_secret_config: Some(roots),
-                                ..CombinedCertificateValidationContext::default()
-                            },
-                        )
-                    });
+                common.validation_context_type = Some(validation(roots, checks));
             }
+        }
+        Some(SslCertificates::Sds(theirs)) => {
+            let certificate = theirs.certificates_secret_name.as_deref();
+            let roots = theirs.validation_context_name.as_deref();
+            common.tls_certificate_sds_secret_configs = certificate
+                .map(|name| sds::of_users(theirs, name))
+                .into_iter()
+                .collect();
+            common.validation_context_type =
+                roots.map(|name| validation(sds::of_users(theirs, name), checks));
         }
         Some(SslCertificates::SslFiles(files)) => {
             if let (Some(cert), Some(key), false) =
@@ -103,6 +105,23 @@ pub(crate) fn configured(ssl: &UpstreamSsl, secret: Option<&TlsSecret>) -> tls::
         allow_renegotiation: ssl.allow_renegotiation,
         common_tls_context: Some(common),
         ..tls::UpstreamTlsContext::default()
+    }
+}
+
+/// Roots from a secret, and what else is checked.
+pub(crate) fn validation(
+    roots: tls::SdsSecretConfig,
+    checks: tls::CertificateValidationContext,
+) -> ValidationContextType {
+    match checks.match_typed_subject_alt_names.is_empty() {
+        true => ValidationContextType::ValidationContextSdsSecretConfig(roots),
+        false => {
+            ValidationContextType::CombinedValidationContext(CombinedCertificateValidationContext {
+                default_validation_context: Some(checks),
+                validation_context_sds_secret_config: Some(roots),
+                ..CombinedCertificateValidationContext::default()
+            })
+        }
     }
 }
 
@@ -145,7 +164,7 @@ fn subject(name: &str, kind: SanType) -> tls::SubjectAltNameMatcher {
 }
 
 /// Gloo's names do not say of which kind they are, so each kind that it can be is allowed.
-fn names_to_verify(ssl: &UpstreamSsl) -> Vec<tls::SubjectAltNameMatcher> {
+pub(crate) fn names_to_verify(names: &[String]) -> Vec<tls::SubjectAltNameMatcher> {
     let kinds = |name: &str| {
         if name.contains("://") {
             SanType::Uri
@@ -157,11 +176,11 @@ fn names_to_verify(ssl: &UpstreamSsl) -> Vec<tls::SubjectAltNameMatcher> {
             SanType::Dns
         }
     };
-    let names = ssl.verify_subject_alt_name.iter();
+    let names = names.iter();
     names.map(|name| subject(name, kinds(name))).collect()
 }
 
-fn parameters(parameters: &SslParameters) -> Option<tls::TlsParameters> {
+pub(crate) fn parameters(parameters: &SslParameters) -> Option<tls::TlsParameters> {
     if *parameters == SslParameters::default() {
         return None;
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use prost::Message;
 use tenon_model::options::stats::Stats;
-use tenon_model::{ObjectKey, Problem, ProblemLevel, Selector, VirtualService};
+use tenon_model::{ObjectKey, Problem, ProblemLevel, Selector, SslConfig, VirtualService};
 
 use crate::piece::{self, Piece, Present};
 use crate::proto::route::header_matcher::HeaderMatchSpecifier;
@@ -30,6 +30,8 @@ pub(crate) type Kept = BTreeMap<String, Vec<Arc<Piece>>>;
 pub(crate) struct VirtualHostForm {
     /// The domains that it asks for.
     pub(crate) domains: Vec<String>,
+    /// TLS towards its clients; nothing: they speak plain HTTP.
+    pub(crate) ssl: Option<Arc<SslConfig>>,
     /// The encoded virtual host, without domains.
     pub(crate) body: Bytes,
     /// The filters that some route needs.
@@ -68,7 +70,10 @@ impl VirtualHostForm {
 
     /// Whether both make the same of a route table.
     pub(crate) fn same_output(&self, other: &Self) -> bool {
-        self.body == other.body && self.domains == other.domains && self.needs == other.needs
+        self.body == other.body
+            && self.domains == other.domains
+            && self.needs == other.needs
+            && self.ssl == other.ssl
     }
 }
 
@@ -120,6 +125,7 @@ pub(crate) fn translate(
     }
     let mut form = tree.into_form(key);
     form.domains.clone_from(&virtual_service.domains);
+    form.ssl.clone_from(&virtual_service.ssl);
     form.body = body.into();
     form.needs = needs;
     form

@@ -7,14 +7,14 @@
 
 use std::collections::BTreeMap;
 
-use envoy_types::pb::google::protobuf::Any;
+use envoy_types::pb::google::protobuf::{Any, UInt32Value};
 use prost::encoding::{WireType, encode_key, encode_varint};
 use prost::{Message, Name};
 use tenon_contract::NAMESPACE;
 
-use crate::proto::route;
 use crate::proto::route::route::Action;
 use crate::proto::route::route_action::ClusterSpecifier;
+use crate::proto::{core, endpoint, route};
 
 /// Appends an encoded message (or text) as field `tag`.
 pub(crate) fn append(buffer: &mut Vec<u8>, tag: u32, part: &[u8]) {
@@ -90,6 +90,41 @@ pub(crate) fn take_weights(route: &mut route::Route) -> Vec<u8> {
     route
 }
 
+/// `envoy.config.endpoint.v3.ClusterLoadAssignment`
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ClusterLoadAssignment {
+    #[prost(string, tag = "1")]
+    pub(crate) cluster_name: String,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) endpoints: Vec<LocalityLbEndpoints>,
+    #[prost(message, optional, tag = "4")]
+    pub(crate) policy: Option<endpoint::cluster_load_assignment::Policy>,
+}
+
+/// `envoy.config.endpoint.v3.LocalityLbEndpoints`
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct LocalityLbEndpoints {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) locality: Option<core::Locality>,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) lb_endpoints: Vec<LbEndpoint>,
+    #[prost(message, optional, tag = "3")]
+    pub(crate) load_balancing_weight: Option<UInt32Value>,
+    #[prost(uint32, tag = "5")]
+    pub(crate) priority: u32,
+}
+
+/// `envoy.config.endpoint.v3.LbEndpoint`, of an address.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct LbEndpoint {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) endpoint: Option<endpoint::Endpoint>,
+    #[prost(message, optional, tag = "3")]
+    pub(crate) metadata: Option<Metadata>,
+    #[prost(message, optional, tag = "4")]
+    pub(crate) load_balancing_weight: Option<UInt32Value>,
+}
+
 /// `google.protobuf.Struct`
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Struct {
@@ -127,6 +162,13 @@ struct List {
 }
 
 impl Metadata {
+    /// Texts in one namespace.
+    pub(crate) fn texts(namespace: &str, texts: BTreeMap<String, String>) -> Self {
+        Self {
+            filter_metadata: BTreeMap::from([(namespace.to_owned(), Struct::texts(texts))]),
+        }
+    }
+
     /// Tenon's own texts, and the user's metadata.
     pub(crate) fn new(
         texts: BTreeMap<String, String>,
@@ -137,11 +179,18 @@ impl Metadata {
             .map(|(namespace, fields)| (namespace.clone(), Struct::from(fields)))
             .collect();
         if !texts.is_empty() {
-            let texts = texts.into_iter();
-            let fields = texts.map(|(key, text)| (key, Value::text(text))).collect();
-            filter_metadata.insert(NAMESPACE.to_owned(), Struct { fields });
+            filter_metadata.insert(NAMESPACE.to_owned(), Struct::texts(texts));
         }
         Self { filter_metadata }
+    }
+}
+
+impl Struct {
+    pub(crate) fn texts(texts: BTreeMap<String, String>) -> Self {
+        let texts = texts.into_iter();
+        Self {
+            fields: texts.map(|(key, text)| (key, Value::text(text))).collect(),
+        }
     }
 }
 

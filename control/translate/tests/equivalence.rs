@@ -51,6 +51,8 @@ const FORMS: &[Forms] = &[
             "aws: {region: us-east-1, secretRef: {name: n1}, lambdaFunctions: [{logicalName: crop, lambdaFunctionName: crop2}, {logicalName: thumb, lambdaFunctionName: thumb}]}",
             "aws: {region: eu-west-1, lambdaFunctions: [{logicalName: thumb, lambdaFunctionName: thumb}]}",
             "azure: {functionAppName: app, secretRef: {name: n2}, functions: [{functionName: crop, authLevel: Function}]}",
+            "kube: {serviceName: n0, servicePort: 80, selector: {app: a}}",
+            "kube: {serviceName: n1, serviceNamespace: default, servicePort: 81, subsetSpec: {selectors: [{keys: [app]}]}}",
             "static: {hosts: [{addr: 127.0.0.1, port: 0}]}",
             "nonsense: 1",
         ],
@@ -65,6 +67,8 @@ const FORMS: &[Forms] = &[
             "tls: {rootCa: \"-----BEGIN CERTIFICATE-----\\nb25l\\n-----END CERTIFICATE-----\"}",
             "tls: {rootCa: \"-----BEGIN CERTIFICATE-----\\ndHdv\\n-----END CERTIFICATE-----\"}",
             "azure: {apiKeys: {crop: key}}",
+            "tls: {certChain: \"-----BEGIN CERTIFICATE-----\\nb25l\\n-----END CERTIFICATE-----\", privateKey: \"-----BEGIN PRIVATE KEY-----\\nb25l\\n-----END PRIVATE KEY-----\"}",
+            "tls: {certChain: \"-----BEGIN CERTIFICATE-----\\nb25l\\n-----END CERTIFICATE-----\", privateKey: \"-----BEGIN PRIVATE KEY-----\\nb25l\\n-----END PRIVATE KEY-----\", rootCa: \"-----BEGIN CERTIFICATE-----\\nb25l\\n-----END CERTIFICATE-----\"}",
             "aws: {accessKey: 1}",
         ],
         repaired: "aws: {accessKey: AKID, secretKey: secret}",
@@ -81,6 +85,10 @@ const FORMS: &[Forms] = &[
             "virtualHost: {domains: [NAME.example.com], routes: [{routeAction: {multi: {destinations: [{weight: 1, destination: {upstream: {name: n0}}}, {weight: 2, destination: {upstream: {name: n1}, destinationSpec: {aws: {logicalName: crop}}}}]}}}]}",
             "virtualHost: {domains: [NAME.example.com], routes: [{routeAction: {single: {upstream: {name: n2}}}, options: {stagedTransformations: {early: {requestTransforms: [{requestTransformation: {transformationTemplate: {headers: {x-a: {text: a}}}}}]}}}}]}",
             "virtualHost: {domains: [NAME.example.com], routes: [{directResponseAction: {status: 200}}, {matchers: [{prefix: /x}], routeAction: {single: {upstream: {name: n1}}}, options: {shadowing: {upstream: {name: n2}, percentage: 50}}}]}",
+            "sslConfig: {secretRef: {name: n0}, sniDomains: [NAME.example.com]}\nvirtualHost: {domains: [NAME.example.com], routes: [{directResponseAction: {status: 200}}]}",
+            "sslConfig: {secretRef: {name: n1}, sniDomains: [NAME.example.com, n1.example.com]}\nvirtualHost: {domains: [NAME.example.com, n1.example.com], routes: [{routeAction: {single: {upstream: {name: n1}}}}]}",
+            "sslConfig: {sslFiles: {tlsCert: /a, tlsKey: /b}}\nvirtualHost: {domains: [NAME.example.com], routes: [{routeAction: {single: {upstream: {name: n0}, destinationSpec: {aws: {logicalName: crop}}}}}]}",
+            "metadata: {labels: {tier: a}}\nvirtualHost: {domains: [NAME.example.com], routes: [{directResponseAction: {status: 200}}]}",
             "virtualHost: {domains: [NAME.example.com], routes: [{delegateAction: {ref: {name: n0}}}, {matchers: [{prefix: /b}], delegateAction: {selector: {labels: {team: a}}}}]}",
             "virtualHost: {domains: [n1.example.com], routes: [{matchers: [{prefix: /a}], options: {hostRewrite: example.com}, delegateAction: {selector: {expressions: [{key: team, operator: Exists}]}}}, {directResponseAction: {status: 200}}]}",
             "virtualHost: {domains: [NAME.example.com], routes: [{nonsense: 1}]}",
@@ -108,6 +116,9 @@ const FORMS: &[Forms] = &[
             "{bindAddress: '::', bindPort: 8080, proxyNames: [edge], httpGateway: {}}",
             "{bindAddress: '::', bindPort: 8081, proxyNames: [edge, gateway-proxy], httpGateway: {virtualServices: [{name: n0, namespace: default}, {name: n2, namespace: default}]}}",
             "{bindAddress: '::', bindPort: 8082, httpGateway: {virtualServices: [{name: n1, namespace: default}]}, options: {accessLoggingService: {accessLog: [{fileSink: {path: /tmp/log}}]}}}",
+            "{bindAddress: '::', bindPort: 8443, ssl: true, httpGateway: {}}",
+            "{bindAddress: '::', bindPort: 8443, ssl: true, proxyNames: [edge], httpGateway: {virtualServices: [{name: n0, namespace: default}, {name: n1, namespace: default}]}}",
+            "{bindAddress: '::', bindPort: 8083, httpGateway: {virtualServiceSelector: {tier: a}}}",
             "{bindPort: none, httpGateway: {}}",
         ],
         repaired: "{bindAddress: '::', bindPort: 8080, httpGateway: {}}",
@@ -119,9 +130,54 @@ const FORMS: &[Forms] = &[
             "gloo: {awsOptions: {propagateOriginalRouting: true}}",
             "gloo: {awsOptions: {fallbackToFirstFunction: true}, circuitBreakers: {maxConnections: 5}}",
             "gloo: {transformationEscapeCharacters: true}",
+            "gateway: {isolateVirtualHostsBySslConfig: true, virtualServiceOptions: {oneWayTls: true}}",
             "gloo: 1",
         ],
         repaired: "gloo: {awsOptions: {propagateOriginalRouting: true}}",
+    },
+    Forms {
+        folder: "services",
+        namespace: "default",
+        forms: &[
+            "{apiVersion: v1, kind: Service, metadata: {name: NAME}, spec: {ports: [{port: 80}]}}",
+            "{apiVersion: v1, kind: Service, metadata: {name: NAME}, spec: {ports: [{name: a, port: 80, appProtocol: grpc}, {name: b, port: 81}]}}",
+            "{apiVersion: v1, kind: Service, metadata: {name: NAME}, spec: {selector: {app: a}, ports: [{name: a, port: 81}]}}",
+            "{apiVersion: v1, kind: Service, metadata: {name: NAME}, spec: {ports: [{port: none}]}}",
+        ],
+        repaired: "{apiVersion: v1, kind: Service, metadata: {name: NAME}, spec: {ports: [{port: 80}]}}",
+    },
+    Forms {
+        folder: "slices",
+        namespace: "default",
+        forms: &[
+            "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: NAME, labels: {kubernetes.io/service-name: n0}}, ports: [{name: '', port: 8080}], endpoints: [{addresses: [10.0.0.1]}]}",
+            "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: NAME, labels: {kubernetes.io/service-name: n1}}, ports: [{name: b, port: 8080}], endpoints: [{addresses: [10.0.0.2]}, {addresses: [10.0.0.3], zone: z}]}",
+            "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: NAME, labels: {kubernetes.io/service-name: n0}}, ports: [{name: a, port: 8080}], endpoints: [{addresses: [10.0.0.1], targetRef: {kind: Pod, namespace: default, name: n0}}]}",
+            "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: NAME}, endpoints: [{addresses: [none]}]}",
+        ],
+        repaired: "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: NAME}}",
+    },
+    Forms {
+        folder: "endpoints",
+        namespace: "default",
+        forms: &[
+            "{apiVersion: v1, kind: Endpoints, metadata: {name: NAME}, subsets: [{addresses: [{ip: 10.0.1.1}], ports: [{port: 8080}]}]}",
+            "{apiVersion: v1, kind: Endpoints, metadata: {name: NAME}, subsets: [{addresses: [{ip: 10.0.1.1}, {ip: 'fd00::1'}], ports: [{name: a, port: 8080}, {name: b, port: 8081}]}]}",
+            "{apiVersion: v1, kind: Endpoints, metadata: {name: NAME}}",
+            "{apiVersion: v1, kind: Endpoints, metadata: {name: NAME}, subsets: [{addresses: [{}]}]}",
+        ],
+        repaired: "{apiVersion: v1, kind: Endpoints, metadata: {name: NAME}}",
+    },
+    Forms {
+        folder: "pods",
+        namespace: "default",
+        forms: &[
+            "{apiVersion: v1, kind: Pod, metadata: {name: NAME, labels: {app: a}}, status: {podIP: 10.0.0.1}}",
+            "{apiVersion: v1, kind: Pod, metadata: {name: NAME, labels: {app: b}}, status: {podIP: 10.0.0.3}}",
+            "{apiVersion: v1, kind: Pod, metadata: {name: NAME}, status: {phase: Running}}",
+            "{apiVersion: v1, kind: Pod, metadata: {name: NAME}, status: {podIP: none}}",
+        ],
+        repaired: "{apiVersion: v1, kind: Pod, metadata: {name: NAME}}",
     },
 ];
 
@@ -150,6 +206,10 @@ fn delete(of: &Forms, number: u8) -> Change {
         "secrets" => Kind::Secret,
         "virtualservices" => Kind::VirtualService,
         "gateways" => Kind::Gateway,
+        "services" => Kind::Service,
+        "slices" => Kind::EndpointSlice,
+        "endpoints" => Kind::Endpoints,
+        "pods" => Kind::Pod,
         _ => Kind::Settings,
     };
     Change::Delete(ObjectKey {
@@ -339,13 +399,11 @@ fn check(script: &[Vec<Edit>]) -> Result<(), TestCaseError> {
     repair(&mut incremental, &mut objects)
 }
 
-/// Makes each virtual service one that was good last, takes back what was told from outside, and compares with a translator
+/// Makes each upstream and virtual service one that was good last, takes back what was told from outside, and compares with a translator
 /// that knows the objects only.
 fn repair(incremental: &mut Side, objects: &mut Store) -> Result<(), TestCaseError> {
-    let services = &FORMS[2];
-    let mut changes: Vec<Change> = (0..NAMES)
-        .map(|number| write(services, number, services.repaired))
-        .collect();
+    let good = |of: &'static Forms| (0..NAMES).map(|number| write(of, number, of.repaired));
+    let mut changes: Vec<Change> = good(&FORMS[0]).chain(good(&FORMS[2])).collect();
     changes.iter().for_each(|it| store(objects, it));
     let ids = incremental.told.resources.keys().cloned();
     changes.extend(ids.map(|id| Change::Verdict(id, None)));

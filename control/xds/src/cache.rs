@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tenon_contract::SecretBlob;
 use tenon_model::ObjectKey;
 use tenon_translate::{ProxyName, Resource, ResourceId, ResourceType, Update};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::event::Event;
 use crate::secret::{self, Urgency};
@@ -23,6 +23,7 @@ pub(crate) type Dirty = BTreeMap<ResourceType, BTreeSet<Name>>;
 #[derive(Clone)]
 pub struct Cache {
     inner: Arc<Mutex<Inner>>,
+    live: watch::Sender<bool>,
     pub(crate) events: mpsc::Sender<Event>,
 }
 
@@ -53,7 +54,8 @@ struct SharedSecret {
 
 #[derive(Default)]
 pub(crate) struct Inner {
-    live: bool,
+    /// The proxies that there are, whether or not there is anything for them.
+    known: BTreeSet<ProxyName>,
     proxies: BTreeMap<ProxyName, BTreeMap<ResourceType, Resources>>,
     secrets: BTreeMap<Name, SharedSecret>,
     streams: HashMap<u64, Registration>,
@@ -104,8 +106,22 @@ impl Cache {
     /// resources.
     pub fn new() -> (Self, mpsc::Receiver<Event>) {
         let (events, receiver) = mpsc::channel(EVENT_QUEUE);
-        let inner = Arc::default();
-        (Self { inner, events }, receiver)
+        let cache = Self {
+            inner: Arc::default(),
+            live: watch::Sender::new(false),
+            events,
+        };
+        (cache, receiver)
+    }
+
+    /// Says which proxies there are; clients of others are refused. Streams that are open stay.
+    pub fn set_proxies(&self, proxies: impl IntoIterator<Item = ProxyName>) {
+        self.lock().known = proxies.into_iter().collect();
+    }
+
+    /// Whether there is a proxy of this name.
+    pub fn has_proxy(&self, name: &str) -> bool {
+        self.lock().has_proxy(name)
     }
 
     /// Takes in the resources of an update, all at once.
@@ -139,11 +155,13 @@ impl Cache {
 
     /// Begins to serve: what was applied so far is the whole configuration.
     pub fn go_live(&self) {
-        let mut inner = self.lock();
-        inner.live = true;
-        for stream in inner.streams.values() {
-            stream.wake.notify_one();
-        }
+        self.live.send_replace(true);
+    }
+
+    /// Waits until it is served.
+    pub(crate) async fn is_live(&self) {
+        // It holds the sender itself, so this cannot fail.
+        let _ = self.live.subscribe().wait_for(|live| *live).await;
     }
 
     /// Everything that is served, sorted by proxy, type and name.
@@ -190,12 +208,8 @@ impl Cache {
 }
 
 impl Inner {
-    pub(crate) fn is_live(&self) -> bool {
-        self.live
-    }
-
     pub(crate) fn has_proxy(&self, name: &str) -> bool {
-        self.proxies.contains_key(name)
+        self.known.contains(name)
     }
 
     pub(crate) fn view(&self, proxy: &str, kind: ResourceType) -> View<'_> {

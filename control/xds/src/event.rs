@@ -12,6 +12,8 @@ pub enum Event {
         /// The id of its node.
         node: String,
     },
+    /// A stream was ended at once, because its client may not be served.
+    Refused(Refusal),
     /// A stream ended.
     Disconnected {
         /// Which proxy it was.
@@ -47,4 +49,11 @@ pub enum Event {
         /// How many resources it refuses.
         rejected: usize,
     },
+}
+
+/// Why a client is not served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no proxy of the name that it says.
+    UnknownProxy,
 }

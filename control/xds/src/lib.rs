@@ -26,7 +26,7 @@ mod subscription;
 mod wire;
 
 pub use cache::{Cache, Served};
-pub use event::Event;
+pub use event::{Event, Refusal};
 pub use kind::short_name;
 pub use secret::Urgency;
 pub use server::serve;

@@ -1,5 +1,6 @@
 //! The gRPC side: streams, and what drives their sessions.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,8 +20,8 @@ use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::cache::Cache;
-use crate::event::Event;
-use crate::node::proxy_of;
+use crate::event::{Event, Refusal};
+use crate::node::Role;
 use crate::session::Session;
 use crate::wire::{Answer, Delta, StateOfTheWorld, Wire};
 use crate::{kind, subscription::Name};
@@ -32,6 +33,9 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// One response of each type is in flight at most, so this is never full for long.
 const RESPONSE_QUEUE: usize = 8;
+
+/// So many types that are not served are logged for a stream.
+const MOST_TYPES: usize = 16;
 
 type Responses<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -95,6 +99,19 @@ impl AggregatedDiscoveryService for Ads {
     }
 }
 
+/// Tells a client, and the log, that there is no such proxy. Envoy keeps what it has, and asks again.
+async fn refuse<W: Wire>(cache: &Cache, responses: &Sender<W>, node: &str, role: &Role) {
+    let text = format!(
+        "there is no proxy {:?} (role {role}): no Gateway has it among its proxyNames",
+        role.proxy
+    );
+    tracing::warn!(node, %role, "envoy refused: {text}");
+    // It may be gone, and nobody has to listen.
+    let _ = responses.send(Err(Status::not_found(text))).await;
+    let refused = Event::Refused(Refusal::UnknownProxy);
+    let _ = cache.events.send(refused).await;
+}
+
 type Sender<W> = mpsc::Sender<Result<<W as Wire>::Response, Status>>;
 
 async fn run<W: Wire>(
@@ -109,7 +126,11 @@ async fn run<W: Wire>(
     };
     // A client that says nothing is none.
     let Ok(Some(first)) = first else { return };
-    let mut stream = Client::<W>::connect(cache, responses, &first).await;
+    let admitted = tokio::select! {
+        admitted = Client::<W>::admit(cache, responses, &first) => admitted,
+        _ = stopped.wait_for(|stopped| *stopped) => return,
+    };
+    let Some(mut stream) = admitted else { return };
     tracing::info!(proxy = &*stream.proxy, node = stream.node, protocol = ?W::PROTOCOL, "envoy connected");
     let reason = tokio::select! {
         reason = stream.drive(first, &mut requests) => reason,
@@ -132,16 +153,32 @@ struct Client<W: Wire> {
     wake: Arc<tokio::sync::Notify>,
     proxy: ProxyName,
     node: String,
+    /// Types that it asked for and that are not served, of which the log knows.
+    not_served: BTreeSet<String>,
 }
 
 impl<W: Wire> Client<W> {
-    async fn connect(cache: Cache, responses: Sender<W>, first: &W::Request) -> Self {
+    /// Waits until it is known what there is, and refuses the client that this is not for.
+    async fn admit(cache: Cache, responses: Sender<W>, first: &W::Request) -> Option<Self> {
+        cache.is_live().await;
         let node = W::node(first).cloned().unwrap_or_default();
-        let (proxy, stream, wake) = {
+        let admitted = {
             let mut inner = cache.lock();
-            let proxy = ProxyName::from(proxy_of(&node, |name| inner.has_proxy(name)));
-            let (stream, wake) = inner.register(proxy.clone());
-            (proxy, stream, wake)
+            let role = Role::of(&node, |name| inner.has_proxy(name));
+            if inner.has_proxy(&role.proxy) {
+                let proxy = ProxyName::from(&*role.proxy);
+                let (stream, wake) = inner.register(proxy.clone());
+                Ok((proxy, stream, wake))
+            } else {
+                Err(role)
+            }
+        };
+        let (proxy, stream, wake) = match admitted {
+            Ok(admitted) => admitted,
+            Err(role) => {
+                refuse::<W>(&cache, &responses, &node.id, &role).await;
+                return None;
+            }
         };
         let client = Self {
             session: Session::new(&proxy, W::PROTOCOL),
@@ -151,10 +188,11 @@ impl<W: Wire> Client<W> {
             wake,
             proxy,
             node: node.id,
+            not_served: BTreeSet::new(),
         };
         let (proxy, node) = (client.proxy.clone(), client.node.clone());
         client.tell(Event::Connected { proxy, node }).await;
-        client
+        Some(client)
     }
 
     /// Runs until the stream ends; tells why it did.
@@ -178,7 +216,9 @@ impl<W: Wire> Client<W> {
     async fn receive(&mut self, request: W::Request) {
         let url = W::type_url(&request);
         let Some(kind) = kind::from_type_url(url) else {
-            tracing::warn!(proxy = &*self.proxy, type_url = url, "type is not served");
+            if self.not_served.len() < MOST_TYPES && self.not_served.insert(url.to_owned()) {
+                tracing::warn!(proxy = &*self.proxy, type_url = url, "type is not served");
+            }
             return;
         };
         let (answer, recovered) = {
@@ -187,6 +227,7 @@ impl<W: Wire> Client<W> {
             self.session.changed(dirty);
             let view = inner.view(&self.proxy, kind);
             let answer = W::receive(&mut self.session, kind, request, &view);
+            self.session.give_owed_endpoints();
             for name in &answer.verdicts.refused {
                 inner.refused(&self.id(kind, name), self.stream);
             }

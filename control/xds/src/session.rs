@@ -1,6 +1,6 @@
 //! All subscriptions of one stream, and the order in which they are served.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
 use tenon_translate::{Resource, ResourceType};
@@ -29,6 +29,8 @@ pub(crate) struct Session {
     proxy: String,
     protocol: Protocol,
     subscriptions: BTreeMap<ResourceType, Subscription>,
+    /// Updated clusters that were sent before the client asked for endpoints, by the names of these.
+    owed_endpoints: BTreeSet<String>,
     nonce: u64,
     settled: bool,
 }
@@ -39,6 +41,7 @@ impl Session {
             proxy: proxy.to_owned(),
             protocol,
             subscriptions: BTreeMap::new(),
+            owed_endpoints: BTreeSet::new(),
             nonce: 0,
             settled: false,
         }
@@ -65,9 +68,6 @@ impl Session {
 
     /// The next response that may go out.
     pub(crate) fn next(&mut self, cache: &Inner) -> Option<Push> {
-        if !cache.is_live() {
-            return None;
-        }
         // Looking at routes may show that there is nothing to send, which sets removals of clusters free.
         self.pass(cache).or_else(|| self.pass(cache))
     }
@@ -98,7 +98,10 @@ impl Session {
             ResourceType::Endpoint | ResourceType::Secret => {
                 self.referrers_are_quiet(cache) && self.clusters_are_quiet()
             }
-            _ => true,
+            // Connections that are drained go on by the scopes that their listener had, and find no route without. Envoy
+            // forgets them by itself, with the last of its listeners that has any.
+            ResourceType::ScopedRoute => false,
+            ResourceType::Listener | ResourceType::Route => true,
         };
         if unused {
             Removals::Send
@@ -113,7 +116,7 @@ impl Session {
         REFERRERS.into_iter().all(|kind| {
             self.subscriptions.get(&kind).map_or_else(
                 || cache.view(&self.proxy, kind).is_empty(),
-                |subscription| !subscription.is_busy() && subscription.rejected() == 0,
+                |subscription| !subscription.is_busy() && !subscription.keeps_a_refused_one(),
             )
         })
     }
@@ -153,12 +156,19 @@ impl Session {
 
     /// An updated cluster warms until its endpoints come again.
     fn resend_endpoints(&mut self, clusters: &Entries) {
-        let Some(endpoints) = self.subscriptions.get_mut(&ResourceType::Endpoint) else {
-            return;
-        };
-        for (name, cluster) in clusters {
-            if let Some(cluster) = cluster {
-                endpoints.resend(&endpoint_name(cluster).unwrap_or_else(|| name.to_string()));
+        let updated = clusters
+            .iter()
+            .filter_map(|(name, cluster)| endpoint_name(name, cluster.as_ref()?));
+        self.owed_endpoints.extend(updated);
+        self.give_owed_endpoints();
+    }
+
+    /// Sends again what updated clusters wait for, once the client has asked for endpoints. One that comes back asks for
+    /// clusters first, and says of their endpoints that it has them.
+    pub(crate) fn give_owed_endpoints(&mut self) {
+        if let Some(endpoints) = self.subscriptions.get_mut(&ResourceType::Endpoint) {
+            for name in std::mem::take(&mut self.owed_endpoints) {
+                endpoints.resend(&name);
             }
         }
     }
@@ -172,7 +182,7 @@ impl Session {
             .sum();
         let complete = self.is_complete(cache);
         let idle = !self.subscriptions.values().any(Subscription::is_busy);
-        let settled = cache.is_live() && complete && idle;
+        let settled = complete && idle;
         let became = settled && !self.settled;
         self.settled = settled;
         became.then_some(rejected)
@@ -210,10 +220,15 @@ struct EdsPart {
     service_name: String,
 }
 
-fn endpoint_name(cluster: &Resource) -> Option<String> {
-    let name = ClusterPart::decode(cluster.value.clone())
-        .ok()?
-        .eds?
-        .service_name;
-    (!name.is_empty()).then_some(name)
+/// Under which name the endpoints of a cluster are served, if they are.
+fn endpoint_name(name: &str, cluster: &Resource) -> Option<String> {
+    let Ok(part) = ClusterPart::decode(cluster.value.clone()) else {
+        return Some(name.to_owned());
+    };
+    let service = part.eds?.service_name;
+    Some(if service.is_empty() {
+        name.to_owned()
+    } else {
+        service
+    })
 }

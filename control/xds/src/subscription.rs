@@ -243,6 +243,16 @@ impl Subscription {
         self.rejected.len()
     }
 
+    /// Whether the client goes on with an older form of something that it refused.
+    pub(crate) fn keeps_a_refused_one(&self) -> bool {
+        let has = |name| {
+            self.held
+                .get(name)
+                .is_some_and(|held| held.version().is_some())
+        };
+        self.rejected.keys().any(has)
+    }
+
     /// What to send now, if anything.
     pub(crate) fn pick(&mut self, view: &View<'_>, removals: Removals) -> Option<Entries> {
         if self.in_flight.is_some() {

@@ -2,7 +2,8 @@
 //!
 //! Two filters. `tenon.function`, whose configuration (the JSON of [`tenon_contract::FunctionConfig`]) says which of its
 //! two parts it plays: the caller of a cluster's functions, or a listener's guard. And `tenon.transform`
-//! ([`tenon_contract::transform::TransformConfig`]), which changes requests and responses by templates.
+//! ([`tenon_contract::transform::TransformConfig`]), which changes requests and responses by templates. And one early header
+//! mutation, `tenon.scope` ([`tenon_contract::scope::ScopeConfig`]).
 
 #![deny(
     clippy::unwrap_used,
@@ -17,11 +18,13 @@ mod guard;
 mod host;
 mod metrics;
 mod runner;
+mod scope;
 mod transform;
 
 use envoy_proxy_dynamic_modules_rust_sdk::{
-    EnvoyHttpFilter, EnvoyHttpFilterConfig, HttpFilterConfig, PanicReply, declare_init_functions,
-    envoy_log_error, envoy_log_warn,
+    EnvoyHttpFilter, EnvoyHttpFilterConfig, HttpFilterConfig,
+    NEW_EARLY_HEADER_MUTATION_CONFIG_FUNCTION, PanicReply, declare_init_functions, envoy_log_error,
+    envoy_log_warn,
 };
 use tenon_contract::transform::TRANSFORM_FILTER;
 use tenon_contract::{ERROR_HEADER, FUNCTION_FILTER, FunctionConfig, Read};
@@ -30,6 +33,7 @@ use tenon_core::invoke::{Code, Upstream};
 declare_init_functions!(init, new_filter_config, transform::new_route_config);
 
 fn init() -> bool {
+    NEW_EARLY_HEADER_MUTATION_CONFIG_FUNCTION.get_or_init(|| scope::new_scope);
     true
 }
 

@@ -1,4 +1,4 @@
-//! Bindings to Envoy 1.40's ABI of dynamic modules, for HTTP filters: raw ([`abi`]) and safe (all else).
+//! Bindings to Envoy 1.40's ABI of dynamic modules, for HTTP filters and early header mutations: raw ([`abi`]) and safe (all else).
 //!
 //! The official Rust SDK is in no package registry, so this one is written from the ABI's facts, in the official one's
 //! shape: same names of traits, methods and macros. The only crate of the workspace with unsafe code.
@@ -27,6 +27,7 @@ pub mod abi;
 mod buffer;
 mod callouts;
 mod config;
+mod early_header_mutation;
 mod hooks;
 mod http;
 mod lend;
@@ -43,6 +44,10 @@ mod tests;
 pub use buffer::{EnvoyBuffer, EnvoyMutBuffer};
 pub use callouts::EnvoyHttpCallouts;
 pub use config::{EnvoyHttpFilterConfig, EnvoyHttpFilterConfigImpl, EnvoySecretId};
+pub use early_header_mutation::{
+    EarlyHeaderMutationConfig, EarlyHeaderMutationContext,
+    NEW_EARLY_HEADER_MUTATION_CONFIG_FUNCTION, NewEarlyHeaderMutationConfigFunction,
+};
 pub use hooks::{
     NEW_HTTP_FILTER_CONFIG_FUNCTION, NEW_HTTP_FILTER_PER_ROUTE_CONFIG_FUNCTION,
     NewHttpFilterConfigFunction, NewHttpFilterPerRouteConfigFunction, ProgramInitFunction,

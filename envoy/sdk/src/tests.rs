@@ -5,6 +5,7 @@
 //! declarations on both sides of each symbol), and `make miri` runs these tests under it.
 
 mod callouts;
+mod early_headers;
 mod entry_points;
 mod fake_envoy;
 mod hooks;

@@ -104,6 +104,10 @@ fn a_module_exports_every_hook_that_envoy_asks_for() {
         ]
         .map(|hook| format!("{filter}{hook}")),
     );
+    hooks.extend(
+        ["config_new", "config_destroy", "mutate"]
+            .map(|hook| format!("envoy_dynamic_module_on_early_header_mutation_{hook}")),
+    );
     let missing: Vec<_> = hooks
         .into_iter()
         .filter(|hook| !exports.contains(hook))

@@ -13,8 +13,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tenon_e2e::Envoy;
 use tenon_e2e::gateway::{cluster, listener, router};
+use tenon_e2e::{Envoy, EnvoyOptions};
 
 use crate::rows::Row;
 use crate::{cpu, function};
@@ -27,8 +27,8 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Starts it on core 0, and the function behind it with all else on core 1.
-    pub(crate) async fn start(rows: &[Row]) -> Result<Self> {
+    /// Starts it with so many workers on core 0, and the function behind it with all else on core 1.
+    pub(crate) async fn start(rows: &[Row], workers: u32) -> Result<Self> {
         let folder = TempDir::with_prefix("tenon-bench-")?;
         let function = function::start(rows)?;
         fs::write(
@@ -36,7 +36,11 @@ impl Gateway {
             functions::secret().to_string(),
         )?;
         let config = gateway_config(rows, function, folder.path())?;
-        let mut gateway = Envoy::start(&config.to_string()).await?;
+        let options = EnvoyOptions {
+            concurrency: workers,
+            ..EnvoyOptions::default()
+        };
+        let mut gateway = Envoy::start_with(&config.to_string(), &options).await?;
         let mut addresses = HashMap::new();
         for row in rows {
             addresses.insert(row.id(), gateway.listener(&row.id()).await?);
@@ -56,6 +60,11 @@ impl Gateway {
     pub(crate) fn address(&self, row: &Row) -> Result<SocketAddr> {
         let address = self.addresses.get(&row.id());
         address.copied().with_context(|| row.name())
+    }
+
+    /// The measured Envoy's process.
+    pub(crate) fn process(&self) -> u32 {
+        self.process
     }
 
     /// The measured Envoy's time on the processor so far.

@@ -16,7 +16,6 @@ use crate::wire::Messages;
 pub(crate) struct Load {
     address: SocketAddr,
     request: Arc<[u8]>,
-    requests: usize,
 }
 
 /// What a run took.
@@ -27,18 +26,16 @@ pub(crate) struct Done {
 }
 
 impl Load {
-    /// The requests of a round of a row.
+    /// The requests of a row.
     pub(crate) fn new(row: &Row, address: SocketAddr) -> Self {
         Self {
             address,
             request: request(row).into(),
-            requests: row.shape.requests,
         }
     }
 
-    /// Sends all requests over `connections` connections, one at a time on each. Fails unless each is answered 200.
-    pub(crate) fn run(&self, connections: usize) -> Result<Done> {
-        let each = self.requests / connections;
+    /// Sends so many requests over each of so many connections, one at a time. Fails unless each is answered 200.
+    pub(crate) fn run(&self, connections: usize, each: usize) -> Result<Done> {
         let start = Instant::now();
         let address = self.address;
         let threads: Vec<_> = (0..connections)
@@ -47,7 +44,7 @@ impl Load {
                 thread::spawn(move || run_connection(address, &request, each))
             })
             .collect();
-        let mut latencies = Vec::with_capacity(self.requests);
+        let mut latencies = Vec::with_capacity(connections * each);
         for thread in threads {
             latencies.extend(
                 thread

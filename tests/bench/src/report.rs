@@ -63,14 +63,14 @@ fn micros(time: Duration) -> f64 {
 
 /// A figure of the result.
 #[derive(Serialize)]
-struct Figure {
+pub(crate) struct Figure {
     name: String,
     value: f64,
     unit: &'static str,
     /// The value that it is compared with.
     baseline: f64,
     ratio: f64,
-    /// The ratio that it may have at most.
+    /// The ratio that it may have at most; of memory, the value.
     target: Option<f64>,
     met: Option<bool>,
     #[serde(skip)]
@@ -118,9 +118,18 @@ fn figures(row: &Row, samples: &Samples) -> Vec<Figure> {
     figures
 }
 
+#[derive(Default)]
 pub(crate) struct Report(Vec<Figure>);
 
 impl Report {
+    pub(crate) fn of(figures: Vec<Figure>) -> Self {
+        Self(figures)
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
     /// `<row>` is processor time per request, beside the plain proxy's; `<row>/added` is what a variant adds to the plain
     /// proxy, beside what Envoy's own filter adds, or, where it has none, beside the plain proxy; `<row>/rps`, `/p50`,
     /// `/p99` are beside the plain proxy's.
@@ -178,6 +187,21 @@ impl Report {
 }
 
 impl Figure {
+    /// One value, which the target is for.
+    pub(crate) fn at_most(
+        name: String,
+        unit: &'static str,
+        value: f64,
+        baseline: f64,
+        target: Option<f64>,
+    ) -> Self {
+        Self {
+            target,
+            met: target.map(|target| value <= target),
+            ..Self::new(name, unit, [value; 3], baseline, None)
+        }
+    }
+
     fn new(
         name: String,
         unit: &'static str,

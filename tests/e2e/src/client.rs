@@ -265,6 +265,14 @@ impl Client {
         !self.connection.task.is_finished()
     }
 
+    /// Waits until the connection can take a request; `false` if it takes no more, as after `connection: close`.
+    pub async fn is_ready(&mut self) -> bool {
+        match &mut self.sender {
+            Sender::Http1(sender) => sender.lock().await.ready().await.is_ok(),
+            Sender::Http2(sender) => sender.ready().await.is_ok(),
+        }
+    }
+
     /// HTTP/1.1 has the host in a header, HTTP/2 in the URI.
     fn complete(&self, request: &mut Request<RequestBody>) -> Result<()> {
         let given = request.headers().get("host").cloned();

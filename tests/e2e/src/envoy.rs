@@ -24,6 +24,9 @@ pub struct EnvoyOptions {
     pub log_level: String,
     /// `--component-log-level`, as `config:info`; none by default.
     pub component_log_level: String,
+    /// How long connections of a listener that is changed may go on, in seconds; one by default. HTTP/2 is told five seconds
+    /// before the end.
+    pub drain_seconds: u32,
     /// Further environment. Modules are searched in `dist/` as long as this does not say otherwise.
     pub environment: Vec<(String, String)>,
 }
@@ -34,6 +37,7 @@ impl Default for EnvoyOptions {
             concurrency: 1,
             log_level: "info".into(),
             component_log_level: String::new(),
+            drain_seconds: 1,
             environment: Vec::new(),
         }
     }
@@ -88,7 +92,8 @@ impl Envoy {
             .args(["--concurrency", &options.concurrency.to_string()])
             .args(["--log-level", &options.log_level])
             .args(["--component-log-level", &options.component_log_level])
-            .args(["--disable-hot-restart", "--drain-time-s", "1"])
+            .arg("--disable-hot-restart")
+            .args(["--drain-time-s", &options.drain_seconds.to_string()])
             // Access logs are read while it runs.
             .args(["--file-flush-interval-msec", "10"])
             .env("ENVOY_DYNAMIC_MODULES_SEARCH_PATH", modules())

@@ -32,6 +32,7 @@ mod google;
 mod load;
 mod ministack;
 mod process;
+mod resource;
 mod tenon;
 
 pub use admin::Admin;
@@ -43,6 +44,7 @@ pub use google::{Google, GoogleFunction};
 pub use load::Load;
 pub use ministack::Ministack;
 pub use process::{Process, artefact, free_port};
+pub use resource::object;
 pub use tenon::{Filter, Listener, Ready, Tenon, TenonOptions};
 
 /// Makes two tests of each `async fn name(filter: Filter) -> Result<()>`: `name::so` and `name::wasm`.

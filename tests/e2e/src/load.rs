@@ -88,6 +88,12 @@ async fn ask(
     path: &str,
     http2: bool,
 ) -> Result<()> {
+    // A connection that Envoy drains says so, and is no loss.
+    if let Some(connected) = client
+        && !connected.is_ready().await
+    {
+        *client = None;
+    }
     let connected = match client {
         Some(client) => client,
         None if http2 => client.insert(Client::http2(address).await?),

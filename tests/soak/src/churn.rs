@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use tenon_e2e::{Client, deadline};
+use tenon_e2e::{Client, deadline, object};
 
-use crate::resources::{churned, key, lambda, object, routes, virtual_service};
+use crate::resources::{churned, key, lambda, routes, virtual_service};
 use crate::site::{Site, keys};
 use crate::traffic;
 
@@ -46,7 +46,7 @@ impl Churn {
             6 => put("site", &routes(generation))?,
             7 => {
                 let spec = json!({"static": {"hosts": [{"addr": "127.0.0.1", "port": "many"}]}});
-                put("wrong", &object("Upstream", "wrong", &spec))?;
+                put("wrong", &object("Upstream", "wrong", spec))?;
             }
             8 => {
                 let domain = format!("beside-{generation}.example");

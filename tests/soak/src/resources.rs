@@ -3,23 +3,11 @@
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
+use tenon_e2e::object;
 use tenon_e2e::sigv4::AccessKey;
 
 /// The functions of the Lambda service.
 const FUNCTIONS: [&str; 7] = ["echo", "v1", "alb", "stream", "fails", "busy", "flaky"];
-
-pub(crate) fn object(kind: &str, name: &str, spec: &Value) -> Value {
-    let group = match kind {
-        "Upstream" => "gloo.solo.io/v1",
-        _ => "gateway.solo.io/v1",
-    };
-    json!({
-        "apiVersion": group,
-        "kind": kind,
-        "metadata": {"name": name, "namespace": "default"},
-        "spec": spec,
-    })
-}
 
 fn secret(name: &str, data: &Value) -> Value {
     json!({
@@ -44,7 +32,7 @@ pub(crate) fn azure_key() -> Value {
 
 pub(crate) fn gateway() -> Value {
     let spec = json!({"bindAddress": "127.0.0.1", "bindPort": 0, "httpGateway": {}});
-    object("Gateway", "gateway", &spec)
+    object("Gateway", "gateway", spec)
 }
 
 pub(crate) fn lambda(name: &str, secret: &str, address: SocketAddr) -> Value {
@@ -59,7 +47,7 @@ pub(crate) fn lambda(name: &str, secret: &str, address: SocketAddr) -> Value {
             "lambdaFunctions": functions,
         },
     });
-    object("Upstream", name, &spec)
+    object("Upstream", name, spec)
 }
 
 pub(crate) fn azure(address: SocketAddr) -> Value {
@@ -69,7 +57,7 @@ pub(crate) fn azure(address: SocketAddr) -> Value {
         "endpointUrl": format!("http://{address}"),
         "functions": [{"functionName": "echo", "authLevel": "Function"}],
     }});
-    object("Upstream", "azure", &spec)
+    object("Upstream", "azure", spec)
 }
 
 pub(crate) fn google(address: SocketAddr) -> Value {
@@ -77,12 +65,12 @@ pub(crate) fn google(address: SocketAddr) -> Value {
         "host": "echo-4tz3dr-uc.a.run.app",
         "endpointUrl": format!("http://{address}"),
     }});
-    object("Upstream", "google", &spec)
+    object("Upstream", "google", spec)
 }
 
 pub(crate) fn service(address: SocketAddr) -> Value {
     let host = json!({"addr": address.ip().to_string(), "port": address.port()});
-    object("Upstream", "web", &json!({"static": {"hosts": [host]}}))
+    object("Upstream", "web", json!({"static": {"hosts": [host]}}))
 }
 
 fn route(prefix: &str, upstream: &str, destination: &Value, options: &Value) -> Value {
@@ -179,5 +167,5 @@ pub(crate) const CHURNED: &str = "churned.example";
 
 pub(crate) fn virtual_service(name: &str, domain: &str, routes: &[Value]) -> Value {
     let spec = json!({"virtualHost": {"domains": [domain], "routes": routes}});
-    object("VirtualService", name, &spec)
+    object("VirtualService", name, spec)
 }

@@ -12,6 +12,7 @@ pub(crate) struct Container {
     pub(crate) refused: Vec<(String, LitStr)>,
     pub(crate) finish: Option<Path>,
     pub(crate) one_of: bool,
+    pub(crate) open: bool,
     pub(crate) doc: String,
 }
 
@@ -66,6 +67,8 @@ pub(crate) fn container(attributes: &[Attribute]) -> Result<Container, Error> {
                 container.finish = Some(meta.value()?.parse()?);
             } else if meta.path.is_ident("one_of") {
                 container.one_of = true;
+            } else if meta.path.is_ident("open") {
+                container.open = true;
             } else {
                 return Err(meta.error("not known to `Read`"));
             }

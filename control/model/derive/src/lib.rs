@@ -9,6 +9,7 @@
 //! - `#[read(ignored("a", "b"))]`: fields that may be there and mean nothing here;
 //! - `#[read(later("a", "b"))]`: fields that would change something and are not supported yet;
 //! - `#[read(refused(a = "what to use instead"))]`: fields that are never supported, and why;
+//! - `#[read(open)]`: any other field may be there too, and means nothing here: Kubernetes' own objects;
 //! - `#[read(finish = path)]`: `fn(Self, &Fields) -> Option<Self>`, which looks at the fields beside each other.
 //!
 //! Of a field:

@@ -50,7 +50,9 @@ pub(crate) fn derive(
     let refused = refused
         .iter()
         .map(|(name, why)| quote!(fields.refused(#name, #why);));
+    let open = container.open.then(|| quote!(fields.open();));
     let read = quote! {
+        #open
         fields.ignored(&[#(#ignored),*]);
         fields.later(&[#(#later),*]);
         #(#refused)*

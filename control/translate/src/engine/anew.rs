@@ -13,19 +13,25 @@ impl Translator {
     /// As [`Translator::apply`], but with everything derived anew, whatever changed.
     ///
     /// What is served is a function of three things, and this keeps no more than them: the objects in the last form that
-    /// could be parsed, with what is wrong with a newer one; the last good form of each virtual service and route table, as it
-    /// was written and as it was translated; and what was told from outside of resources and credentials that there still are.
+    /// could be parsed, with what is wrong with a newer one; the last good form of each upstream, virtual service and
+    /// route table, as it was written and (of the latter) as it was translated; and what was told from outside of resources and credentials that there still are.
     pub fn apply_anew(&mut self, changes: Vec<Change>) -> Update {
         let mut told = Work::default();
         for change in changes {
             self.take_in(change, &mut told);
         }
         let last_good = mem::take(&mut self.hosts);
+        let clusters = mem::take(&mut self.clusters);
         let fresh = Self {
             objects: mem::take(&mut self.objects),
+            slices: mem::take(&mut self.slices),
             hosts: last_good
                 .into_iter()
                 .map(|(key, unit)| (key, unit.only_last_good()))
+                .collect(),
+            clusters: clusters
+                .into_iter()
+                .map(|(key, form)| (key, form.only_last_good()))
                 .collect(),
             tables: mem::take(&mut self.tables),
             good_tables: mem::take(&mut self.good_tables),
@@ -36,10 +42,13 @@ impl Translator {
         let old = mem::replace(self, fresh);
         let keys: BTreeSet<ObjectKey> = self.objects.0.keys().cloned().collect();
         let of = |kind| keys.iter().filter(move |key| key.kind == kind).cloned();
-        let gone = self.hosts.keys().filter(|key| !keys.contains(key)).cloned();
+        let is_gone = |key: &&ObjectKey| !keys.contains(key);
+        let gone_clusters = self.clusters.keys().filter(is_gone).cloned();
+        let gone = self.hosts.keys().filter(is_gone).cloned();
         let mut work = Work {
-            clusters: of(Kind::Upstream).collect(),
+            clusters: of(Kind::Upstream).chain(gone_clusters).collect(),
             hosts: of(Kind::VirtualService).chain(gone).collect(),
+            endpoints: BTreeSet::new(),
             credentials: self.credential_problems.keys().cloned().collect(),
             secrets: of(Kind::Secret).collect(),
             tables: self
@@ -49,7 +58,9 @@ impl Translator {
                 .chain(of(Kind::RouteTable))
                 .collect(),
             listeners: true,
+            files: true,
             in_tables: BTreeSet::new(),
+            restated: BTreeSet::new(),
             statuses: keys.clone(),
             update: Update::default(),
         };

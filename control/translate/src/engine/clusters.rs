@@ -33,6 +33,9 @@ impl Translator {
         );
         for form in [&old, &form].into_iter().flatten() {
             work.secrets.extend(form.tls_secrets.iter().cloned());
+            if form.endpoints.is_some() {
+                work.endpoints.insert(key.clone());
+            }
         }
         let (before, now) = (
             old.as_ref().map(|form| &form.clusters),
@@ -82,6 +85,7 @@ impl Translator {
         let last = good.and_then(|good| Some((translate(&good)?, good)));
         let Some((mut last, good)) = last.filter(|(last, _)| last.is_good()) else {
             form.clusters.clear();
+            form.endpoints = None;
             form.credentials.clear();
             return Some(form);
         };
@@ -136,7 +140,7 @@ impl Translator {
         }
     }
 
-    /// The SDS resources of a TLS secret, while a cluster uses it.
+    /// The SDS resources of a TLS secret, while a cluster or a listener uses it.
     pub(super) fn derive_secret(&mut self, key: &ObjectKey, work: &mut Work) {
         let reference = reference(key);
         let used = self.readers_of_secrets.get(key).is_some_and(|readers| {
@@ -146,6 +150,7 @@ impl Translator {
             };
             readers.iter().any(uses)
         });
+        let used = used || self.listeners.uses(key);
         let resources = match self.objects.secret(key) {
             Some(Secret::Tls(tls)) if used => secret::translate(&reference, tls),
             _ => Vec::new(),

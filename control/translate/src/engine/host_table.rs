@@ -77,32 +77,37 @@ impl HostTable {
         changed
     }
 
-    /// Who gets the domain now.
-    fn give_up(&mut self, host: &Host, domain: &Arc<str>) -> Option<ObjectKey> {
+    /// Whose statuses are other ones now: those of all others, since the losers' name the winner.
+    fn give_up(&mut self, host: &Host, domain: &Arc<str>) -> Vec<ObjectKey> {
         let id = (slot(domain), domain.clone());
-        let claimants = self.claims.get_mut(&id)?;
+        let Some(claimants) = self.claims.get_mut(&id) else {
+            return Vec::new();
+        };
         let was_first = claimants.first() == Some(host);
         claimants.retain(|it| it != host);
-        let heir = claimants.first().map(|heir| ObjectKey::clone(heir));
+        let others = match was_first {
+            true => keys(claimants),
+            false => Vec::new(),
+        };
         if claimants.is_empty() {
             self.claims.remove(&id);
             self.wildcards -= usize::from(id.0 == Slot::Wildcard);
         }
-        heir.filter(|_| was_first)
+        others
     }
 
-    /// Who gets the domain no more.
-    fn claim(&mut self, host: &Host, domain: &Arc<str>) -> Option<ObjectKey> {
+    /// The same.
+    fn claim(&mut self, host: &Host, domain: &Arc<str>) -> Vec<ObjectKey> {
         let slot = slot(domain);
         let claimants = self.claims.entry((slot, domain.clone())).or_default();
         self.wildcards += usize::from(claimants.is_empty() && slot == Slot::Wildcard);
         let place = claimants.partition_point(|it| it < host);
-        let loser = match place {
-            0 => claimants.first().map(|loser| ObjectKey::clone(loser)),
-            _ => None,
+        let others = match place {
+            0 => keys(claimants),
+            _ => Vec::new(),
         };
         claimants.insert(place, host.clone());
-        loser
+        others
     }
 
     fn owner(&self, domain: &Arc<str>) -> Option<&Host> {
@@ -211,6 +216,10 @@ impl Part {
             false => Box::new(std::iter::once(Self::Whole)),
         }
     }
+}
+
+fn keys(hosts: &[Host]) -> Vec<ObjectKey> {
+    hosts.iter().map(|host| ObjectKey::clone(host)).collect()
 }
 
 /// The model has a `*` at the start or end of a domain only.

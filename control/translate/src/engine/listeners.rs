@@ -14,127 +14,22 @@ use tenon_model::{
     Spec, VirtualServices,
 };
 
-use super::host_table::{HostTable, Part};
+use super::host_table::Part;
 use super::{DEFAULT_PROXY, Translator, Work};
 use crate::http_filters::Surroundings;
 use crate::output::{Module, ProxyName, ResourceId, ResourceType};
 use crate::route::Upstreams;
-use crate::virtual_host::{Needs, VirtualHostForm};
-use crate::{listener, names, options, route_table};
+use crate::virtual_host::VirtualHostForm;
+use crate::{listener, options, route_table};
 
-/// What the gateways come to. The default one has no key.
-#[derive(Default)]
-pub(super) struct Listeners {
-    gateways: BTreeMap<Option<ObjectKey>, Bound>,
-}
+mod bound;
+mod chains;
+mod files;
+mod site;
 
-/// A gateway, and what it comes to.
-struct Bound {
-    gateway: Box<Gateway>,
-    /// The virtual services that it has.
-    chosen: VirtualServices,
-    /// The listener's name.
-    name: String,
-    /// The proxies where no other gateway has its address.
-    proxies: BTreeSet<ProxyName>,
-    /// What is wrong with it.
-    problems: BTreeSet<Problem>,
-    table: HostTable,
-    /// The virtual services that need filters of the listener, and which.
-    needs: BTreeMap<ObjectKey, Needs>,
-    in_parts: bool,
-    /// The table is of now, with all that changed.
-    is_new: bool,
-}
-
-impl Listeners {
-    /// The proxies that have a gateway.
-    pub(super) fn bound(&self, key: &ObjectKey) -> BTreeSet<ProxyName> {
-        let bound = self.gateways.get(&Some(key.clone()));
-        bound.map(|bound| bound.proxies.clone()).unwrap_or_default()
-    }
-
-    /// The proxies that have a virtual service.
-    pub(super) fn served(&self, key: &ObjectKey) -> BTreeSet<ProxyName> {
-        let serving = self.gateways.values().filter(|it| it.table.serves(key));
-        serving.flat_map(|it| it.proxies.iter().cloned()).collect()
-    }
-
-    /// What is wrong with a gateway or a virtual service beside others.
-    pub(super) fn problems(&self, key: &ObjectKey) -> BTreeSet<Problem> {
-        if key.kind == Kind::Gateway {
-            let bound = self.gateways.get(&Some(key.clone()));
-            return bound.map(|it| it.problems.clone()).unwrap_or_default();
-        }
-        let bound = self.gateways.values().filter(|it| !it.proxies.is_empty());
-        bound.flat_map(|it| it.table.problems(key)).collect()
-    }
-
-    /// Whether a gateway names a virtual service, which it warns of if it is not there.
-    pub(super) fn names(&self, key: &ObjectKey) -> bool {
-        self.gateways.values().any(|it| it.chosen.names(key))
-    }
-
-    /// The Envoy resources of all of them.
-    fn ids(&self) -> BTreeSet<ResourceId> {
-        self.gateways.values().flat_map(Bound::ids).collect()
-    }
-}
-
-impl Bound {
-    fn new(gateway: Box<Gateway>) -> Self {
-        Self {
-            chosen: gateway.http_gateway.virtual_services(),
-            name: names::listener(&gateway),
-            gateway,
-            proxies: BTreeSet::new(),
-            problems: BTreeSet::new(),
-            table: HostTable::default(),
-            needs: BTreeMap::new(),
-            in_parts: false,
-            is_new: false,
-        }
-    }
-
-    /// Takes in what a virtual service needs, and tells whether that is anything else than before.
-    fn set_needs(&mut self, key: &ObjectKey, needs: Option<&Needs>) -> bool {
-        match needs.filter(|needs| !needs.is_empty()) {
-            Some(needs) if self.needs.get(key) == Some(needs) => false,
-            Some(needs) => {
-                self.needs.insert(key.clone(), needs.clone());
-                true
-            }
-            None => self.needs.remove(key).is_some(),
-        }
-    }
-
-    /// The Envoy resources of which it consists.
-    fn ids(&self) -> Vec<ResourceId> {
-        let mut names = vec![(ResourceType::Listener, self.name.clone())];
-        for part in Part::all(self.in_parts) {
-            let name = self.part_name(part);
-            if let Part::Bucket(_) = part {
-                names.push((ResourceType::ScopedRoute, name.clone()));
-            }
-            names.push((ResourceType::Route, name));
-        }
-        let ids = self.proxies.iter().flat_map(|proxy| {
-            names.iter().map(|(kind, name)| ResourceId {
-                proxy: proxy.clone(),
-                kind: *kind,
-                name: name.clone(),
-            })
-        });
-        ids.collect()
-    }
-
-    fn part_name(&self, part: Part) -> String {
-        match part {
-            Part::Whole => names::route_table(&self.name),
-            Part::Bucket(bucket) => names::route_table_part(&self.name, bucket),
-        }
-    }
-}
+use bound::Bound;
+pub(super) use bound::Listeners;
+use site::{Site, Table};
 
 impl Translator {
     /// Looks at all gateways. The tables of those that have the virtual services that they had before stay.
@@ -148,58 +43,70 @@ impl Translator {
         self.change_proxies(proxies, work);
         let mut old = mem::take(&mut self.listeners);
         let old_ids = old.ids();
+        self.listeners.files = mem::take(&mut old.files);
         let mut addresses = BTreeMap::new();
         let mut emitted = Vec::new();
         for (key, gateway) in gateways {
             let mut bound = Bound::new(gateway);
             bound.problems = self.missing(&bound.gateway);
             bound.bind(&key, &mut addresses);
-            let before = old.gateways.remove(&key);
-            let mut whole = true;
-            match before {
-                Some(before) if before.chosen == bound.chosen => {
-                    whole = before.proxies != bound.proxies
-                        || before.name != bound.name
-                        || before.gateway.route_options != bound.gateway.route_options;
-                    if whole || before.problems != bound.problems {
-                        work.statuses.extend(key.clone());
-                    }
-                    if before.proxies != bound.proxies {
-                        self.restate(before.table.keys().cloned(), work);
-                    }
-                    bound.table = before.table;
-                    bound.needs = before.needs;
-                    bound.in_parts = before.in_parts;
-                }
-                before => {
-                    work.statuses.extend(key.clone());
-                    let before = before.iter().flat_map(|it| it.table.keys());
-                    self.restate(before.cloned(), work);
-                    self.fill(&mut bound);
-                    self.restate(bound.table.keys().cloned(), work);
-                }
+            let mut before = old.gateways.remove(&key);
+            let is_same = |before: &Bound| {
+                before.proxies == bound.proxies && before.problems == bound.problems
+            };
+            if !before.as_ref().is_some_and(is_same) {
+                work.statuses.extend(key.clone());
+                work.restated.extend(before.iter().flat_map(Bound::hosts));
             }
+            let rewrite = before.as_ref().is_none_or(|before| {
+                before.proxies != bound.proxies
+                    || before.name != bound.name
+                    || before.gateway.route_options != bound.gateway.route_options
+            });
+            for site in &mut bound.sites {
+                let old = before.as_mut().and_then(|before| before.take(site));
+                site.is_new = old.is_none();
+                if let Some(old) = old {
+                    site.take_over(old);
+                }
+                let hosts = site.is_new.then(|| self.hosts.keys().cloned().collect());
+                self.change_site(site, &hosts.unwrap_or_default(), true, work);
+            }
+            if rewrite || bound.sites.iter().any(|site| site.is_new) {
+                work.restated.extend(bound.hosts());
+            }
+            // What is left was in sites that are no more.
+            for gone in before.iter().flat_map(|before| &before.sites) {
+                work.restated.extend(gone.hosts());
+                work.secrets.extend(gone.plan.secrets());
+            }
+            bound.connect(before.as_ref(), work);
             self.listeners.gateways.insert(key.clone(), bound);
-            emitted.push((key, whole));
+            emitted.push((key, rewrite));
         }
         for (key, gone) in old.gateways {
             work.statuses.extend(key);
-            self.restate(gone.table.keys().cloned(), work);
+            work.restated.extend(gone.hosts());
+            work.secrets.extend(gone.secrets());
         }
-        let new_ids = self.listeners.ids();
-        for id in old_ids.difference(&new_ids) {
+        let mut listeners = mem::take(&mut self.listeners);
+        let mut told = Vec::new();
+        for (key, rewrite) in emitted {
+            if let Some(bound) = listeners.gateways.get_mut(&key) {
+                told.push((key, self.settle_tables(bound, rewrite)));
+            }
+        }
+        for id in old_ids.difference(&listeners.ids()) {
             self.put(id.clone(), None, work);
         }
-        for (key, whole) in emitted {
-            let Some(bound) = self.listeners.gateways.remove(&key) else {
-                continue;
-            };
-            self.put_listener(&key, &bound, work);
-            if whole {
-                self.put_parts(&key, &bound, Part::all(bound.in_parts), work);
+        for (key, parts) in told {
+            if let Some(bound) = listeners.gateways.get(&key) {
+                self.put_listener(&key, bound, work);
+                self.put_tables(&key, bound, parts, work);
             }
-            self.listeners.gateways.insert(key, bound);
         }
+        self.listeners = listeners;
+        work.files = true;
     }
 
     /// Puts virtual hosts that changed into the tables that they are in.
@@ -207,9 +114,7 @@ impl Translator {
         let hosts = mem::take(&mut work.in_tables);
         let mut listeners = mem::take(&mut self.listeners);
         for (key, bound) in &mut listeners.gateways {
-            if !mem::take(&mut bound.is_new) {
-                self.change_hosts(key, bound, &hosts, work);
-            }
+            self.change_hosts(key, bound, &hosts, work);
         }
         self.listeners = listeners;
     }
@@ -221,34 +126,97 @@ impl Translator {
         hosts: &BTreeSet<ObjectKey>,
         work: &mut Work,
     ) {
-        let mut other_filters = false;
-        for host in hosts {
-            let form = self.selected(bound, host);
-            other_filters |= bound.set_needs(host, form.map(|form| &form.needs));
-            let domains = form.map(|form| form.domains.as_slice());
-            let others = bound.table.set(host, domains.unwrap_or_default());
-            self.restate(others, work);
-        }
-        let in_parts = self.in_parts(&bound.table);
-        let mut parts = bound.table.take_changed(in_parts);
-        let other_form = in_parts != bound.in_parts;
-        if other_form {
-            let old = bound.ids();
-            bound.in_parts = in_parts;
-            let new: BTreeSet<_> = bound.ids().into_iter().collect();
-            for id in old.into_iter().filter(|id| !new.contains(id)) {
-                self.put(id, None, work);
+        let mut other_listener = false;
+        let mut other_chains = false;
+        let before = bound.shape();
+        for site in &mut bound.sites {
+            if !mem::take(&mut site.is_new) {
+                let change = self.change_site(site, hosts, false, work);
+                other_listener |= change.filters;
+                other_chains |= change.chains;
             }
-            parts = Part::all(in_parts).collect();
         }
-        if other_filters || other_form {
+        let told = self.settle_tables(bound, false);
+        if other_chains {
+            bound.connect(None, work);
+            work.files = true;
+        }
+        let after = bound.shape();
+        if before != after {
+            let now: BTreeSet<_> = bound.ids(&after).into_iter().collect();
+            for id in bound.ids(&before) {
+                if !now.contains(&id) {
+                    self.put(id, None, work);
+                }
+            }
+        }
+        if other_listener || other_chains || before != after {
             self.put_listener(key, bound, work);
         }
-        self.put_parts(key, bound, parts.into_iter(), work);
+        self.put_tables(key, bound, told, work);
+    }
+
+    /// What of the tables is to be told, which may be cut into parts otherwise than before.
+    fn settle_tables(&self, bound: &mut Bound, all: bool) -> BTreeMap<String, BTreeSet<Part>> {
+        let tables = bound.sites.iter_mut().flat_map(|site| &mut site.tables);
+        let told = tables.map(|(base, table)| {
+            let in_parts = self.in_parts(table);
+            let parts = match table.settle(in_parts) {
+                Some(parts) if !all => parts,
+                _ => Part::all(in_parts).collect(),
+            };
+            (base.clone(), parts)
+        });
+        told.collect()
+    }
+
+    /// Puts virtual services that changed where they belong in a site; `anew`: whatever its plan depends on may have
+    /// changed, too.
+    fn change_site(
+        &self,
+        site: &mut Site,
+        hosts: &BTreeSet<ObjectKey>,
+        anew: bool,
+        work: &mut Work,
+    ) -> SiteChange {
+        let mut change = SiteChange::default();
+        let mut other_tls = anew;
+        for host in hosts {
+            let form = self.selected(site, host);
+            other_tls |= site.set_ssl(host, form.and_then(|form| form.ssl.as_ref()));
+        }
+        let mut moved = hosts.clone();
+        if site.is_tls && other_tls {
+            let plan = site.plan(&self.objects);
+            if plan != site.plan {
+                let old = mem::replace(&mut site.plan, plan);
+                moved.extend(site.plan.moved(&old));
+                work.restated.extend(site.plan.restated(&old));
+                work.secrets
+                    .extend(old.secrets().chain(site.plan.secrets()));
+                change.chains = true;
+            }
+            for base in site.plan.bases() {
+                site.tables.entry(base.clone()).or_default();
+            }
+        }
+        for host in &moved {
+            let form = self.selected(site, host);
+            let home = form.and_then(|_| site.table_of(host)).cloned();
+            for (base, table) in &mut site.tables {
+                let form = form.filter(|_| home.as_ref() == Some(base));
+                change.filters |= table.set_needs(host, form.map(|form| &form.needs));
+                let domains = form.map(|form| form.domains.as_slice());
+                work.restated
+                    .extend(table.hosts.set(host, domains.unwrap_or_default()));
+            }
+        }
+        site.drop_tables();
+        change
     }
 
     /// Has the statuses of virtual services derived that are served elsewhere than before, and those of their tables.
-    fn restate(&self, hosts: impl IntoIterator<Item = ObjectKey>, work: &mut Work) {
+    pub(super) fn restate(&self, hosts: impl IntoIterator<Item = ObjectKey>, work: &mut Work) {
         for host in hosts {
             let unit = self.hosts.get(&host);
             let tables = unit.into_iter().flat_map(|unit| unit.form.tables.keys());
@@ -292,86 +260,89 @@ impl Translator {
         warnings.collect()
     }
 
-    /// What a virtual service comes to, if a gateway has it.
-    fn selected(&self, bound: &Bound, key: &ObjectKey) -> Option<&VirtualHostForm> {
+    /// What a virtual service comes to, if a site has it. As with Gloo, those with `sslConfig` are only for TLS, and the
+    /// others are not.
+    fn selected(&self, site: &Site, key: &ObjectKey) -> Option<&VirtualHostForm> {
         let unit = self.hosts.get(key)?;
         let object = self.objects.0.get(key)?.object.as_ref()?;
-        let meant = bound.chosen.contain(key, &object.labels);
-        meant.then_some(&unit.form)
-    }
-
-    /// Fills the table of a gateway with all that it selects.
-    fn fill(&self, bound: &mut Bound) {
-        for key in self.hosts.keys() {
-            if let Some(form) = self.selected(bound, key) {
-                bound.set_needs(key, Some(&form.needs));
-                bound.table.set(key, &form.domains);
-            }
-        }
-        bound.in_parts = self.in_parts(&bound.table);
-        // All is told anyway.
-        bound.table.take_changed(bound.in_parts);
-        bound.is_new = true;
+        let meant = site.chosen.contain(key, &object.labels);
+        (meant && unit.form.ssl.is_some() == site.is_tls).then_some(&unit.form)
     }
 
     /// The `.wasm` cannot say which part a request is for, so its tables are whole.
-    fn in_parts(&self, table: &HostTable) -> bool {
-        matches!(self.options.module, Module::So(_)) && table.is_large(self.options.parts_above)
+    fn in_parts(&self, table: &Table) -> bool {
+        matches!(self.options.module, Module::So(_))
+            && table.hosts.is_large(self.options.parts_above)
     }
 
     fn put_listener(&mut self, key: &Option<ObjectKey>, bound: &Bound, work: &mut Work) {
-        // A filter is there only for who uses it.
-        let mut needs = Needs::default();
-        bound.needs.values().for_each(|it| needs.add(it));
+        let chains = bound.chains();
         let servers = Upstreams::settings(self).servers;
         let surroundings = Surroundings {
             servers: &servers,
             is_there: &|upstream| options::server(upstream, self).is_ok(),
-            jwt: &needs.jwt,
         };
-        let bytes = Bytes::from(listener::translate(
-            &bound.name,
-            &bound.gateway,
-            &self.options.module,
-            &needs,
-            &surroundings,
-            bound.in_parts,
-        ));
-        let provenance: Arc<[ObjectKey]> = key.iter().cloned().collect();
-        self.put_everywhere(
-            bound,
-            ResourceType::Listener,
-            &bound.name,
-            &bytes,
-            &provenance,
-            work,
-        );
+        // Envoy takes no listener without a chain.
+        let listener = (!chains.is_empty()).then(|| {
+            let (gateway, module) = (&bound.gateway, &self.options.module);
+            Bytes::from(listener::translate(
+                &bound.name,
+                gateway,
+                module,
+                &chains,
+                &surroundings,
+            ))
+        });
+        let stems = key.iter().chain(bound.tls_hosts());
+        let provenance: Arc<[ObjectKey]> = stems.cloned().collect();
+        for proxy in &bound.proxies {
+            let id = ResourceId {
+                proxy: proxy.clone(),
+                kind: ResourceType::Listener,
+                name: bound.name.clone(),
+            };
+            let content = listener.clone().map(|bytes| (bytes, provenance.clone()));
+            self.put(id, content, work);
+        }
     }
 
-    fn put_parts(
+    fn put_tables(
         &mut self,
         key: &Option<ObjectKey>,
         bound: &Bound,
-        parts: impl Iterator<Item = Part>,
+        told: BTreeMap<String, BTreeSet<Part>>,
         work: &mut Work,
     ) {
-        for part in parts {
-            let name = bound.part_name(part);
-            if let Part::Bucket(bucket) = part {
-                let scope = route_table::scope(&bound.name, bucket);
-                let own: Arc<[ObjectKey]> = key.iter().cloned().collect();
-                self.put_everywhere(bound, ResourceType::ScopedRoute, &name, &scope, &own, work);
+        let tables = bound.sites.iter().flat_map(|site| &site.tables);
+        for (base, table) in tables {
+            for part in told.get(base).into_iter().flatten() {
+                self.put_part((key, bound), (base, table), *part, work);
             }
-            let hosts = bound.table.part(part);
-            let stems = hosts.iter().map(|(host, _)| *host);
-            let stems: Arc<[ObjectKey]> = key.iter().chain(stems).cloned().collect();
-            let forms = hosts
-                .into_iter()
-                .filter_map(|(host, domains)| Some((&self.hosts.get(host)?.form, domains)));
-            let options = bound.gateway.route_options;
-            let bytes = route_table::encode(&name, options, part != Part::Whole, forms);
-            self.put_everywhere(bound, ResourceType::Route, &name, &bytes, &stems, work);
         }
+    }
+
+    fn put_part(
+        &mut self,
+        (key, bound): (&Option<ObjectKey>, &Bound),
+        (base, table): (&str, &Table),
+        part: Part,
+        work: &mut Work,
+    ) {
+        let name = part.name(base);
+        if let Part::Bucket(bucket) = part {
+            let scope = route_table::scope(base, bucket);
+            let own: Arc<[ObjectKey]> = key.iter().cloned().collect();
+            self.put_everywhere(bound, ResourceType::ScopedRoute, &name, &scope, &own, work);
+        }
+        let hosts = table.hosts.part(part);
+        let stems = hosts.iter().map(|(host, _)| *host);
+        let stems: Arc<[ObjectKey]> = key.iter().chain(stems).cloned().collect();
+        let forms = hosts
+            .into_iter()
+            .filter_map(|(host, domains)| Some((&self.hosts.get(host)?.form, domains)));
+        let options = bound.gateway.route_options;
+        let bytes = route_table::encode(&name, options, part != Part::Whole, forms);
+        self.put_everywhere(bound, ResourceType::Route, &name, &bytes, &stems, work);
     }
 
     fn put_everywhere(
@@ -417,6 +388,13 @@ impl Translator {
                     let bytes = Some(Bytes::from(bytes));
                     self.tell(ResourceType::Cluster, &name, bytes, &key, work);
                 }
+                if self
+                    .clusters
+                    .get(&key)
+                    .is_some_and(|form| form.endpoints.is_some())
+                {
+                    work.endpoints.insert(key);
+                }
             }
             let secrets: Vec<_> = self
                 .objects
@@ -432,34 +410,18 @@ impl Translator {
     }
 }
 
-impl Bound {
-    /// Gives the gateway to its proxies, but to those where another one has its address.
-    fn bind(
-        &mut self,
-        key: &Option<ObjectKey>,
-        addresses: &mut BTreeMap<(ProxyName, String), Option<ObjectKey>>,
-    ) {
-        for proxy in &self.gateway.proxy_names {
-            let proxy = ProxyName::from(proxy.as_str());
-            let address = (proxy.clone(), self.name.clone());
-            let Some(owner) = addresses.get(&address) else {
-                addresses.insert(address, key.clone());
-                self.proxies.insert(proxy);
-                continue;
-            };
-            // A proxy that is named twice is no conflict.
-            if owner != key {
-                let owner = owner.iter().map(|owner| format!(" of {owner}"));
-                let owner: String = owner.collect();
-                let text = format!("its address and port are bound by the listener{owner} already");
-                self.problems.insert(Problem::error("spec.bindPort", text));
-            }
-        }
-    }
+/// What a change of virtual services changes in a site, but for its tables.
+#[derive(Default)]
+struct SiteChange {
+    /// The filters of its chains.
+    filters: bool,
+    /// Which chains there are.
+    chains: bool,
 }
 
 fn default_gateway(bind: SocketAddr) -> Box<Gateway> {
     Box::new(Gateway {
+        ssl: false,
         bind_address: bind.ip(),
         bind_port: bind.port(),
         proxy_names: vec![DEFAULT_PROXY.to_owned()],

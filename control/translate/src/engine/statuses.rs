@@ -15,6 +15,8 @@ impl Translator {
             .0
             .get(&key)
             .map(|entry| self.status(&key, entry));
+        // Kubernetes' own objects are nobody's configuration of ours: they have one only if something is wrong with them.
+        let status = status.filter(|it| !is_kubernetes(key.kind) || !it.messages.is_empty());
         if self.statuses.get(&key) == status.as_ref() {
             return;
         }
@@ -118,7 +120,7 @@ impl Translator {
             Kind::Gateway => self.listeners.bound(key),
             Kind::VirtualService => self.listeners.served(key),
             Kind::Upstream if self.clusters.contains_key(key) => self.proxies.clone(),
-            Kind::Upstream | Kind::RouteTable | Kind::Secret | Kind::Settings => BTreeSet::new(),
+            _ => BTreeSet::new(),
         }
     }
 
@@ -135,6 +137,13 @@ impl Translator {
             false => resource.provenance.contains(key),
         }
     }
+}
+
+fn is_kubernetes(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::EndpointSlice | Kind::Endpoints | Kind::Pod | Kind::Service
+    )
 }
 
 /// Envoy's words without their middle, where it may put the whole resource. What is wrong stands at an end.

@@ -55,10 +55,14 @@ struct Fixture {
 
 impl Fixture {
     fn new(files: &[&str]) -> Self {
+        Self::with_parts_above(TranslatorOptions::PARTS_ABOVE, files)
+    }
+
+    fn with_parts_above(parts_above: usize, files: &[&str]) -> Self {
         let translator = Translator::new(TranslatorOptions {
             module: Module::So("/libtenon.so".into()),
             default_bind: "127.0.0.1:8080".parse().unwrap(),
-            parts_above: TranslatorOptions::PARTS_ABOVE,
+            parts_above,
         });
         let mut fixture = Self {
             translator,
@@ -73,6 +77,11 @@ impl Fixture {
         self.told = self.translator.apply(changes);
         let names = self.told.resources.keys().map(|id| id.name.clone());
         names.collect()
+    }
+
+    /// The types of what changed.
+    fn kinds(&self) -> Vec<ResourceType> {
+        self.told.resources.keys().map(|id| id.kind).collect()
     }
 
     fn state(&self, kind: Kind, name: &str) -> State {
@@ -293,7 +302,66 @@ fn what_is_deleted_is_told_as_gone() {
     assert!(fixture.told.statuses.values().all(Option::is_none));
 }
 
-mod tables;
+/// How many resources of each type were told.
+fn told(fixture: &Fixture) -> BTreeMap<ResourceType, usize> {
+    let mut told = BTreeMap::new();
+    for id in fixture.told.resources.keys() {
+        *told.entry(id.kind).or_default() += 1;
+    }
+    told
+}
+
+#[test]
+fn an_edit_in_a_table_in_parts_changes_one_part() {
+    let hosts: Vec<String> = (0..5)
+        .map(|number| host(&format!("h{number}"), &to("web")))
+        .collect();
+    let files: Vec<&str> = hosts.iter().map(String::as_str).chain([WEB]).collect();
+    let mut fixture = Fixture::with_parts_above(3, &files);
+    let all = told(&fixture);
+    assert_eq!(all[&ResourceType::ScopedRoute], 256);
+    assert_eq!(all[&ResourceType::Route], 256);
+    let one = BTreeMap::from([(ResourceType::Route, 1)]);
+    for text in [
+        host("h1", "{directResponseAction: {status: 200}}"),
+        host("h9", &to("web")),
+    ] {
+        fixture.apply(vec![file(&text)]);
+        assert_eq!(told(&fixture), one, "{text}");
+    }
+    fixture.apply(vec![Change::Delete(key(Kind::VirtualService, "h9"))]);
+    assert_eq!(told(&fixture), one);
+    // One with a wildcard is in every part.
+    let all = "virtualservices/default/all.yaml\nvirtualHost: {routes: [{directResponseAction: {status: 200}}]}";
+    fixture.apply(vec![file(all)]);
+    assert_eq!(told(&fixture), BTreeMap::from([(ResourceType::Route, 256)]));
+}
+
+#[test]
+fn a_table_with_many_wildcards_stays_whole() {
+    let wildcard = |number: usize| {
+        host(&format!("h{number}"), &to("web"))
+            .replace("[h", "['*.h")
+            .replace(".com]", ".com']")
+    };
+    let hosts: Vec<String> = (0..40).map(wildcard).collect();
+    let files: Vec<&str> = hosts.iter().map(String::as_str).chain([WEB]).collect();
+    let fixture = Fixture::with_parts_above(3, &files);
+    assert!(!told(&fixture).contains_key(&ResourceType::ScopedRoute));
+    assert!(fixture.serves("*.h39.example.com"));
+}
+
+#[test]
+fn the_heir_of_a_domain_is_told_of_it() {
+    let second = host("b", &to("web")).replace("b.example.com", "a.example.com");
+    let mut fixture = Fixture::new(&[WEB, &host("a", &to("web")), &second]);
+    assert_eq!(fixture.state(Kind::VirtualService, "b"), State::Rejected);
+    fixture.apply(vec![Change::Delete(key(Kind::VirtualService, "a"))]);
+    assert_eq!(fixture.state(Kind::VirtualService, "b"), State::Accepted);
+    fixture.apply(vec![file(&host("a", &to("web")))]);
+    assert_eq!(fixture.state(Kind::VirtualService, "b"), State::Rejected);
+}
+
 #[test]
 fn an_upstream_that_envoy_would_refuse_keeps_its_last_good_form() {
     let with_name = |length| {
@@ -323,3 +391,6 @@ fn an_upstream_that_envoy_would_refuse_keeps_its_last_good_form() {
     assert_eq!(fixture.state(Kind::Upstream, "web"), State::Rejected);
     assert_eq!(fixture.state(Kind::Upstream, "lambda"), State::Accepted);
 }
+
+mod endpoints;
+mod tables;

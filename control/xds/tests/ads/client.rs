@@ -19,10 +19,14 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 use tonic::transport::Channel;
 
-pub(crate) use tenon_translate::ResourceType::{Cluster, Endpoint, Listener, Route, Secret};
+pub(crate) use tenon_translate::ResourceType::{
+    Cluster, Endpoint, Listener, Route, ScopedRoute, Secret,
+};
 
 /// Long enough for a slow machine; a response that is due comes within milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) type Connection = AggregatedDiscoveryServiceClient<Channel>;
 
 pub(crate) struct Server {
     pub(crate) cache: Cache,
@@ -45,6 +49,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let (cache, events) = Cache::new();
+        cache.set_proxies(["gateway-proxy", "edge"].map(ProxyName::from));
         let (stop, stopped) = oneshot::channel::<()>();
         let served = cache.clone();
         let task = tokio::spawn(async move {
@@ -91,35 +96,22 @@ impl Server {
     }
 
     pub(crate) async fn delta_as(&self, role: Option<&str>) -> DeltaClient {
-        let (requests, receiver) = mpsc::channel(64);
-        let node = Some(node(role));
-        requests
-            .send(DeltaDiscoveryRequest {
-                node,
-                type_url: "type.googleapis.com/not.served".into(),
-                ..Default::default()
-            })
-            .await
-            .unwrap();
-        let responses = self
-            .connect()
-            .await
-            .delta_aggregated_resources(ReceiverStream::new(receiver))
-            .await
-            .unwrap()
-            .into_inner();
-        DeltaClient {
-            requests,
-            responses,
-        }
+        self.delta_of(node_with(role, "envoy", &[])).await
+    }
+
+    pub(crate) async fn delta_of(&self, node: Node) -> DeltaClient {
+        delta_over(self.connect().await, node).await
     }
 
     pub(crate) async fn state_of_the_world(&self) -> SotwClient {
+        self.state_of_the_world_as(None).await
+    }
+
+    pub(crate) async fn state_of_the_world_as(&self, role: Option<&str>) -> SotwClient {
         let (requests, receiver) = mpsc::channel(64);
-        let node = Some(node(None));
         requests
             .send(DiscoveryRequest {
-                node,
+                node: Some(node_with(role, "envoy", &[])),
                 type_url: "type.googleapis.com/not.served".into(),
                 ..Default::default()
             })
@@ -137,6 +129,21 @@ impl Server {
             responses,
             questions: 0,
         }
+    }
+
+    /// Connections for many streams each.
+    pub(crate) async fn connections(&self, number: usize) -> Vec<Connection> {
+        let mut connections = Vec::new();
+        for _ in 0..number {
+            connections.push(self.connect().await);
+        }
+        connections
+    }
+
+    /// Takes events for nobody: when they are left lying, the streams wait.
+    pub(crate) fn leave_events(&mut self) {
+        let mut events = std::mem::replace(&mut self.events, mpsc::channel(1).1);
+        tokio::spawn(async move { while events.recv().await.is_some() {} });
     }
 
     /// The next event that the test asks about.
@@ -162,7 +169,7 @@ impl Server {
             .unwrap();
     }
 
-    async fn connect(&self) -> AggregatedDiscoveryServiceClient<Channel> {
+    async fn connect(&self) -> Connection {
         AggregatedDiscoveryServiceClient::connect(self.address.clone())
             .await
             .unwrap()
@@ -178,17 +185,40 @@ pub(crate) fn resource(text: &str, version: &str) -> Arc<Resource> {
     })
 }
 
-fn node(role: Option<&str>) -> Node {
+pub(crate) fn node_with(role: Option<&str>, id: &str, features: &[&str]) -> Node {
     let role = role.map(|role| {
         let kind = Some(Kind::StringValue(role.to_owned()));
         ("role".to_owned(), Value { kind })
     });
     Node {
-        id: "envoy".into(),
+        id: id.into(),
         metadata: Some(Struct {
             fields: role.into_iter().collect(),
         }),
+        client_features: features.iter().map(ToString::to_string).collect(),
         ..Node::default()
+    }
+}
+
+/// Opens a stream; its first message says who it is and asks for nothing that is served.
+pub(crate) async fn delta_over(mut connection: Connection, node: Node) -> DeltaClient {
+    let (requests, receiver) = mpsc::channel(64);
+    requests
+        .send(DeltaDiscoveryRequest {
+            node: Some(node),
+            type_url: "type.googleapis.com/not.served".into(),
+            ..Default::default()
+        })
+        .await
+        .unwrap();
+    let responses = connection
+        .delta_aggregated_resources(ReceiverStream::new(receiver))
+        .await
+        .unwrap()
+        .into_inner();
+    DeltaClient {
+        requests,
+        responses,
     }
 }
 
@@ -249,6 +279,11 @@ impl DeltaClient {
             .expect("no response")
             .unwrap()
             .expect("the stream ended")
+    }
+
+    /// The status that the server ends the stream with.
+    pub(crate) async fn refusal(&mut self) -> tonic::Status {
+        refused(&mut self.responses).await
     }
 
     /// The next response: its type, and what it brings (`a@1`) and removes (`-a`), sorted.
@@ -314,6 +349,13 @@ impl DeltaClient {
     }
 }
 
+async fn refused<T: std::fmt::Debug>(responses: &mut Streaming<T>) -> tonic::Status {
+    tokio::time::timeout(PATIENCE, responses.message())
+        .await
+        .expect("no end")
+        .expect_err("a response")
+}
+
 pub(crate) struct SotwClient {
     pub(crate) requests: mpsc::Sender<DiscoveryRequest>,
     responses: Streaming<DiscoveryResponse>,
@@ -348,16 +390,25 @@ impl SotwClient {
         self.requests.send(request).await.unwrap();
     }
 
+    pub(crate) async fn next(&mut self) -> DiscoveryResponse {
+        tokio::time::timeout(PATIENCE, self.responses.message())
+            .await
+            .expect("no response")
+            .unwrap()
+            .expect("the stream ended")
+    }
+
+    /// The status that the server ends the stream with.
+    pub(crate) async fn refusal(&mut self) -> tonic::Status {
+        refused(&mut self.responses).await
+    }
+
     pub(crate) async fn expect(
         &mut self,
         kind: ResourceType,
         content: &[&str],
     ) -> DiscoveryResponse {
-        let response = tokio::time::timeout(PATIENCE, self.responses.message())
-            .await
-            .expect("no response")
-            .unwrap()
-            .expect("the stream ended");
+        let response = self.next().await;
         let found: Vec<_> = response
             .resources
             .iter()

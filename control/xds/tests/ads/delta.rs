@@ -1,7 +1,6 @@
 use std::collections::BTreeSet;
 
-use tenon_contract::SecretBlob;
-use tenon_xds::{Event, Urgency};
+use envoy_types::pb::envoy::service::discovery::v3::DeltaDiscoveryRequest;
 
 use crate::client::*;
 
@@ -184,143 +183,110 @@ async fn a_touched_but_equal_resource_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_proxy_sees_its_own_resources_only() {
+async fn what_is_asked_for_on_demand_is_sent_at_once() {
     let server = Server::start().await;
-    server.put_for("edge", &[(Cluster, "e@1")]);
-    server.put_for("gateway-proxy", &[(Cluster, "g@1")]);
-    let mut edge = server.delta_as(Some("gloo-system~edge")).await;
-    edge.subscribe(Cluster, &[]).await;
-    edge.accept(Cluster, &["e@1"]).await;
-    let mut unknown = server.delta_as(None).await;
-    unknown.subscribe(Cluster, &[]).await;
-    unknown.accept(Cluster, &["g@1"]).await;
-}
-
-#[tokio::test]
-async fn streams_of_one_node_are_served_apart() {
-    let server = Server::start().await;
-    server.put(&[(Cluster, "a@1")]);
-    let mut clients = [server.delta().await, server.delta().await];
-    for client in &mut clients {
-        client.subscribe(Cluster, &[]).await;
-        client.accept(Cluster, &["a@1"]).await;
-    }
-    let [first, mut second] = clients;
-    drop(first);
-    server.put(&[(Cluster, "a@2")]);
-    second.accept(Cluster, &["a@2"]).await;
-}
-
-#[tokio::test]
-async fn hundreds_of_streams_are_served_while_some_do_not_read() {
-    let server = Server::start().await;
-    server.put(&[(Cluster, "a@1")]);
-    let mut clients = Vec::new();
-    for _ in 0..200 {
-        let client = server.delta().await;
-        client.subscribe(Cluster, &[]).await;
-        clients.push(client);
-    }
-    for (index, client) in clients.iter_mut().enumerate() {
-        let first = client.expect(Cluster, &["a@1"]).await;
-        if index % 2 == 0 {
-            client.ack(&first).await;
-        }
-    }
-    for version in ["a@2", "a@3", "a@4"] {
-        server.put(&[(Cluster, version)]);
-        for client in clients.iter_mut().step_by(2) {
-            client.accept(Cluster, &[version]).await;
-        }
-    }
-    // Those that did not answer have one response in flight, and nothing waits for them but the last form.
-    for client in clients.iter_mut().skip(1).step_by(2) {
-        client.expect_nothing().await;
-    }
-}
-
-#[tokio::test]
-async fn shared_secrets_are_served_to_every_proxy_and_rotated() {
-    let server = Server::start().await;
-    let blob = |reason: &str| SecretBlob::Unavailable(reason.into());
-    server
-        .cache
-        .set_secret("s", Some((&blob("one"), Urgency::Replace)));
-    let mut client = server.delta_as(Some("gloo-system~edge")).await;
-    client.subscribe(Secret, &["s"]).await;
-    let first = client.next().await;
-    client.ack(&first).await;
-    server
-        .cache
-        .set_secret("s", Some((&blob("two"), Urgency::Replace)));
-    let second = client.next().await;
-    assert_ne!(first.resources[0].version, second.resources[0].version);
-    let text = second.resources[0].resource.as_ref().unwrap().value.clone();
-    assert!(String::from_utf8_lossy(&text).contains(r#"{"unavailable":"two"}"#));
-}
-
-#[tokio::test]
-async fn a_placeholder_does_not_replace_the_secret_of_a_client_that_comes_back() {
-    let server = Server::start().await;
-    let waiting = SecretBlob::Unavailable("not resolved yet".into());
-    server
-        .cache
-        .set_secret("s", Some((&waiting, Urgency::KeepOlder)));
+    server.put(&[
+        (ScopedRoute, "s@1"),
+        (Route, "part-1@1"),
+        (Route, "part-2@1"),
+    ]);
     let mut client = server.delta().await;
-    client.resume(Secret, &["s"], &["s@old"]).await;
+    client.subscribe(ScopedRoute, &[]).await;
+    client.accept(ScopedRoute, &["s@1"]).await;
+    client.subscribe(Route, &["part-1"]).await;
+    client.accept(Route, &["part-1@1"]).await;
+    // A request was for the other part.
+    client.subscribe(Route, &["part-2"]).await;
+    client.accept(Route, &["part-2@1"]).await;
     client.expect_nothing().await;
-    let found = SecretBlob::Unavailable("found".into());
-    server
-        .cache
-        .set_secret("s", Some((&found, Urgency::Replace)));
-    assert_eq!(client.next().await.resources.len(), 1);
 }
 
 #[tokio::test]
-async fn a_new_client_gets_the_placeholder_at_once() {
+async fn a_star_brings_what_there_is_beside_the_names_asked_for_before() {
     let server = Server::start().await;
-    let waiting = SecretBlob::Unavailable("not resolved yet".into());
-    server
-        .cache
-        .set_secret("s", Some((&waiting, Urgency::KeepOlder)));
+    server.put(&[(Cluster, "a@1"), (Cluster, "b@1")]);
     let mut client = server.delta().await;
-    client.subscribe(Secret, &["s"]).await;
-    assert_eq!(client.next().await.resources.len(), 1);
+    client.subscribe(Cluster, &["a"]).await;
+    client.accept(Cluster, &["a@1"]).await;
+    client.subscribe(Cluster, &["*"]).await;
+    client.accept(Cluster, &["b@1"]).await;
+    // It forgets what it unsubscribes, and still wants all.
+    client.unsubscribe(Cluster, &["a"]).await;
+    client.accept(Cluster, &["a@1"]).await;
+    server.put(&[(Cluster, "c@1")]);
+    client.accept(Cluster, &["c@1"]).await;
 }
 
 #[tokio::test]
-async fn clients_are_told_about_and_settle_once_they_have_everything() {
-    let mut server = Server::start().await;
-    server.put(&[(Cluster, "a@1"), (Listener, "l@1"), (Route, "r@1")]);
+async fn a_client_that_comes_back_keeps_to_all_of_a_type() {
+    let server = Server::start().await;
+    server.put(&[(Listener, "l@1")]);
     let mut client = server.delta().await;
+    client.resume(Listener, &[], &["l@1"]).await;
+    client.expect_nothing().await;
+    server.put(&[(Listener, "new@1")]);
+    client.accept(Listener, &["new@1"]).await;
+}
+
+#[tokio::test]
+async fn clients_that_know_of_times_to_live_get_resources_that_stay() {
+    let server = Server::start().await;
+    server.put(&[(Cluster, "a@1")]);
+    let features = ["xds.config.supports-resource-ttl"];
+    let mut client = server.delta_of(node_with(None, "envoy", &features)).await;
+    client.subscribe(Cluster, &[]).await;
+    let response = client.expect(Cluster, &["a@1"]).await;
+    assert_eq!(response.resources[0].ttl, None);
+    assert!(response.resources[0].resource.is_some(), "no heartbeat");
+    client.ack(&response).await;
+    // Nothing ends by itself, so nothing is told to be still there.
+    client.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn the_same_content_is_the_same_bytes_in_whatever_order_it_came() {
+    let changes = [
+        (Cluster, "a@1"),
+        (Cluster, "b@1"),
+        (Cluster, "c@1"),
+        (Cluster, "d@1"),
+    ];
+    let mut seen = Vec::new();
+    for rotation in 0..changes.len() {
+        let server = Server::start().await;
+        let mut changes = changes;
+        changes.rotate_left(rotation);
+        for change in changes {
+            server.put(&[change]);
+        }
+        let mut client = server.delta().await;
+        client.subscribe(Cluster, &[]).await;
+        let response = client.next().await;
+        let mut old = server.state_of_the_world().await;
+        old.subscribe(Cluster, &[]).await;
+        seen.push((response, old.next().await));
+    }
+    assert_eq!(seen[0].0.resources.len(), changes.len());
+    assert!(
+        seen.iter().all(|responses| *responses == seen[0]),
+        "{seen:?}"
+    );
+}
+
+#[tokio::test]
+async fn types_that_are_not_served_disturb_nobody() {
+    let server = Server::start().await;
+    server.put(&[(Cluster, "a@1")]);
+    let mut client = server.delta().await;
+    for number in 0..100 {
+        client
+            .send(DeltaDiscoveryRequest {
+                type_url: format!("type.googleapis.com/of.somebody.Else{number}"),
+                resource_names_subscribe: vec!["x".into()],
+                ..Default::default()
+            })
+            .await;
+    }
     client.subscribe(Cluster, &[]).await;
     client.accept(Cluster, &["a@1"]).await;
-    client.subscribe(Listener, &[]).await;
-    client.accept(Listener, &["l@1"]).await;
-    client.expect_nothing().await;
-    while let Ok(event) = server.events.try_recv() {
-        let too_early = matches!(event, Event::Settled { .. });
-        assert!(!too_early, "it has not asked for routes yet");
-    }
-    client.subscribe(Route, &["r"]).await;
-    client.accept(Route, &["r@1"]).await;
-    let settled = |event| match event {
-        Event::Settled { rejected, node, .. } => Some((rejected, node)),
-        _ => None,
-    };
-    assert_eq!(server.event(settled).await, (0, "envoy".to_owned()));
-    drop(client);
-    server
-        .event(|event| matches!(event, Event::Disconnected { .. }).then_some(()))
-        .await;
-}
-
-#[tokio::test]
-async fn a_server_with_open_streams_stops() {
-    let server = Server::start().await;
-    server.put(&[(Cluster, "a@1")]);
-    let mut client = server.delta().await;
-    client.subscribe(Cluster, &[]).await;
-    client.accept(Cluster, &["a@1"]).await;
-    server.stop().await;
 }

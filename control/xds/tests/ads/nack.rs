@@ -124,3 +124,86 @@ async fn a_resource_that_one_of_two_envoys_refuses_has_not_recovered() {
         .event(|event| matches!(event, Event::Recovered(_)).then_some(()))
         .await;
 }
+
+#[tokio::test]
+async fn neighbours_that_change_while_a_bad_one_is_looked_for_arrive() {
+    let mut server = Server::start().await;
+    let mut client = with_clusters(&server, &["a@1", "b@1", "bad@1", "d@1"]).await;
+    let all = client
+        .expect(Cluster, &["a@1", "b@1", "bad@1", "d@1"])
+        .await;
+    server.put(&[(Cluster, "a@2"), (Cluster, "new@1")]);
+    client.nack(&all, "no").await;
+    client.accept(Cluster, &["a@2", "b@1"]).await;
+    client.refuse(Cluster, &["bad@1", "d@1"], "no").await;
+    client.refuse(Cluster, &["bad@1"], "no").await;
+    client.accept(Cluster, &["d@1"]).await;
+    client.accept(Cluster, &["new@1"]).await;
+    assert_eq!(next_rejected(&mut server).await.0, "bad");
+    client.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn several_bad_ones_are_all_found() {
+    let mut server = Server::start().await;
+    let mut client = with_clusters(&server, &["a@1", "bad1@1", "bad2@1", "d@1"]).await;
+    let text = "Error adding/updating cluster(s) bad1: no, bad2: no";
+    client
+        .refuse(Cluster, &["a@1", "bad1@1", "bad2@1", "d@1"], text)
+        .await;
+    client.accept(Cluster, &["a@1", "d@1"]).await;
+    for bad in ["bad1@1", "bad2@1"] {
+        client.refuse(Cluster, &[bad], "no").await;
+    }
+    let found = [
+        next_rejected(&mut server).await.0,
+        next_rejected(&mut server).await.0,
+    ];
+    assert_eq!(found, ["bad1", "bad2"]);
+    // What comes after is not held up by them.
+    server.put(&[(Cluster, "a@2"), (Cluster, "bad1@2")]);
+    client.accept(Cluster, &["a@2", "bad1@2"]).await;
+    client.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn a_route_table_that_is_refused_holds_up_no_other() {
+    let mut server = Server::start().await;
+    server.put(&[(Route, "good@1"), (Route, "bad@1")]);
+    let mut client = server.delta().await;
+    client.subscribe(Route, &["good", "bad"]).await;
+    client
+        .refuse(Route, &["bad@1", "good@1"], "no such cluster")
+        .await;
+    client.refuse(Route, &["bad@1"], "no such cluster").await;
+    client.accept(Route, &["good@1"]).await;
+    assert_eq!(next_rejected(&mut server).await.0, "bad");
+    server.put(&[(Route, "good@2")]);
+    client.accept(Route, &["good@2"]).await;
+    server.put(&[(Route, "bad@2")]);
+    client.accept(Route, &["bad@2"]).await;
+}
+
+#[tokio::test]
+async fn a_bad_one_among_a_thousand_is_found_in_a_score_of_steps() {
+    let mut server = Server::start().await;
+    let names: Vec<_> = (0..1_000).map(|number| format!("c{number:03}@1")).collect();
+    let changes: Vec<_> = names.iter().map(|name| (Cluster, &**name)).collect();
+    server.put(&changes);
+    let mut client = server.delta().await;
+    client.subscribe(Cluster, &[]).await;
+    let (mut steps, mut accepted) = (0, 0);
+    while accepted < 999 {
+        let (response, content) = client.receive().await;
+        steps += 1;
+        if content.iter().any(|name| name == "c777@1") {
+            client.nack(&response, "one of them is bad").await;
+        } else {
+            accepted += content.len();
+            client.ack(&response).await;
+        }
+    }
+    assert!(steps <= 21, "{steps}");
+    assert_eq!(next_rejected(&mut server).await.0, "c777");
+    client.expect_nothing().await;
+}

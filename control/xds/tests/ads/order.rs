@@ -97,3 +97,87 @@ async fn secrets_wait_for_nothing() {
     client.subscribe(Secret, &["tls"]).await;
     client.accept(Secret, &["tls@1"]).await;
 }
+
+#[tokio::test]
+async fn each_node_keeps_a_cluster_until_it_has_accepted_the_route_itself() {
+    let server = Server::start().await;
+    let (mut quick, mut slow) = (running(&server).await, running(&server).await);
+    server.put(&[(Cluster, "old"), (Route, "r@2")]);
+    quick.accept(Route, &["r@2"]).await;
+    quick.accept(Cluster, &["-old"]).await;
+    let late = slow.expect(Route, &["r@2"]).await;
+    slow.expect_nothing().await;
+    slow.ack(&late).await;
+    slow.accept(Cluster, &["-old"]).await;
+}
+
+#[tokio::test]
+async fn a_new_listener_that_is_refused_holds_no_cluster() {
+    let server = Server::start().await;
+    let mut client = running(&server).await;
+    server.put(&[(Listener, "bad@1")]);
+    client.refuse(Listener, &["bad@1"], "no").await;
+    server.put(&[(Cluster, "old"), (Route, "r@2")]);
+    client.accept(Route, &["r@2"]).await;
+    // Envoy has no form of that listener, so that nothing of it refers to anything.
+    client.accept(Cluster, &["-old"]).await;
+}
+
+#[tokio::test]
+async fn scopes_come_before_their_routes_and_go_before_them() {
+    let server = Server::start().await;
+    let mut client = running(&server).await;
+    client.subscribe(ScopedRoute, &[]).await;
+    client.accept(ScopedRoute, &[]).await;
+    server.put(&[(Route, "part@1"), (ScopedRoute, "host@1"), (Route, "r@2")]);
+    let scope = client.expect(ScopedRoute, &["host@1"]).await;
+    client.expect_nothing().await;
+    client.ack(&scope).await;
+    client.accept(Route, &["r@2"]).await;
+    client.subscribe(Route, &["part"]).await;
+    client.accept(Route, &["part@1"]).await;
+    server.put(&[(Route, "part"), (ScopedRoute, "host")]);
+    let scope = client.expect(ScopedRoute, &["-host"]).await;
+    client.expect_nothing().await;
+    client.ack(&scope).await;
+    client.accept(Route, &["-part"]).await;
+}
+
+#[tokio::test]
+async fn endpoints_change_without_their_cluster_and_go_after_it() {
+    let server = Server::start().await;
+    let mut client = running(&server).await;
+    server.put(&[(Endpoint, "old@1")]);
+    client.subscribe(Endpoint, &["old"]).await;
+    client.accept(Endpoint, &["old@1"]).await;
+    server.put(&[(Endpoint, "old@2")]);
+    client.accept(Endpoint, &["old@2"]).await;
+    client.expect_nothing().await;
+    server.put(&[(Endpoint, "old"), (Cluster, "old"), (Route, "r@2")]);
+    client.accept(Route, &["r@2"]).await;
+    let cluster = client.expect(Cluster, &["-old"]).await;
+    client.expect_nothing().await;
+    client.ack(&cluster).await;
+    client.accept(Endpoint, &["-old"]).await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_changed_while_the_client_was_away_gets_its_endpoints_again() {
+    let server = Server::start().await;
+    server.put(&[
+        (Cluster, "changed@2"),
+        (Cluster, "same@1"),
+        (Endpoint, "changed@1"),
+        (Endpoint, "same@1"),
+    ]);
+    let mut client = server.delta().await;
+    client.resume(Cluster, &[], &["changed@1", "same@1"]).await;
+    let clusters = client.expect(Cluster, &["changed@2"]).await;
+    // The client says what it has; its new cluster waits all the same.
+    client
+        .resume(Endpoint, &["changed", "same"], &["changed@1", "same@1"])
+        .await;
+    client.ack(&clusters).await;
+    client.accept(Endpoint, &["changed@1"]).await;
+    client.expect_nothing().await;
+}

@@ -400,3 +400,19 @@ const _: () = {
     assert!(size_of::<mhdr>() == 4 * size_of::<usize>());
     assert!(size_of::<*const c_char>() == size_of::<*const c_void>());
 };
+
+// Early header mutations. The first parameter is the request.
+unsafe extern "C" {
+    pub fn envoy_dynamic_module_callback_early_header_mutation_get_header_value(
+        request: *mut c_void,
+        key: mbuf,
+        out: *mut ebuf,
+        index: usize,
+        count: *mut usize,
+    ) -> bool;
+    pub fn envoy_dynamic_module_callback_early_header_mutation_set_header(
+        request: *mut c_void,
+        key: mbuf,
+        value: mbuf,
+    ) -> bool;
+}

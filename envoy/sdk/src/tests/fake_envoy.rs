@@ -31,7 +31,7 @@ pub(super) struct FakeEnvoy {
 
 impl FakeEnvoy {
     /// The fake that `raw` points at, for one callback.
-    fn at<'a>(raw: *mut c_void) -> &'a mut Self {
+    pub(super) fn at<'a>(raw: *mut c_void) -> &'a mut Self {
         // SAFETY: tests pass the fake they own, and hold no borrow of it while they call the module.
         unsafe { &mut *raw.cast::<Self>() }
     }
@@ -50,7 +50,7 @@ fn text(buffer: Buffer) -> String {
     String::from_utf8(bytes(buffer).to_vec()).unwrap()
 }
 
-fn give(out: Out, value: Option<&[u8]>) -> bool {
+pub(super) fn give(out: Out, value: Option<&[u8]>) -> bool {
     let Some(value) = value else { return false };
     // As Envoy's views are: an empty one may be null.
     let ptr = if value.is_empty() {

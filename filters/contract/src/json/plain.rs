@@ -52,12 +52,7 @@ impl Shape for u32 {
     }
 
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<()> {
-        let mut wide = 0_u64;
-        wide.read(reader)?;
-        match Self::try_from(wide) {
-            Ok(number) => *self = number,
-            Err(_) => return Err(reader.wrong("expected a whole number of 32 bits at most")),
-        }
+        *self = narrow(reader, "32")?;
         Ok(())
     }
 }
@@ -68,14 +63,17 @@ impl Shape for u16 {
     }
 
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<()> {
-        let mut wide = 0_u64;
-        wide.read(reader)?;
-        match Self::try_from(wide) {
-            Ok(number) => *self = number,
-            Err(_) => return Err(reader.wrong("expected a whole number of 16 bits at most")),
-        }
+        *self = narrow(reader, "16")?;
         Ok(())
     }
+}
+
+/// A number of so many bits.
+fn narrow<T: TryFrom<u64>>(reader: &mut Reader<'_>, bits: &str) -> Result<T> {
+    let mut wide = 0_u64;
+    wide.read(reader)?;
+    T::try_from(wide)
+        .map_err(|_| reader.wrong(&format!("expected a whole number of {bits} bits at most")))
 }
 
 /// Any JSON.

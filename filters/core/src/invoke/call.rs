@@ -13,7 +13,7 @@ use super::gcp;
 use super::header::{Reach, Scheme};
 use super::lambda;
 use super::rest;
-use super::table::{CallByTable, Table};
+use super::table::{CallByTable, Entry, Table};
 use crate::text_hash::TextHasher;
 
 /// A call as the filter uses it.
@@ -45,11 +45,11 @@ pub(super) enum Target {
 }
 
 impl Call {
-    /// Compiles it, or says why it cannot be. `resource` is the template of the path that its function is found by.
+    /// Compiles it, or says why it cannot be. `found` is the function, where a table has it.
     pub(super) fn compile(
         config: CallConfig,
         provider: &Provider,
-        resource: Option<&str>,
+        found: Option<&Entry>,
     ) -> Result<Self, Cow<'static, str>> {
         let target = match config.target {
             CallTarget::Aws(aws) => {
@@ -58,12 +58,12 @@ impl Call {
             CallTarget::AwsUrl(url) => Target::Url(lambda::UrlCall::compile(url)),
             CallTarget::Gcp(gcp) => Target::Gcp(gcp::Call::compile(gcp)?),
             CallTarget::Azure(azure) => Target::Azure(azure::Call::compile(azure)?),
-            CallTarget::Rest(rest) => Target::Rest(rest::Call::compile(rest, provider, resource)?),
+            CallTarget::Rest(rest) => Target::Rest(rest::Call::compile(rest, provider, found)?),
         };
         Ok(Self {
             function: config.function,
             target,
-            resource: resource.map(str::to_owned),
+            resource: found.map(|entry| entry.path().to_owned()),
         })
     }
 }

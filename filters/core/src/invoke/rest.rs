@@ -4,12 +4,14 @@
 //! anew from the client's request, of which what the templates write is put back before and after.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use tenon_contract::transform::TransformationTemplate;
 use tenon_contract::{PathTemplate, Provider, RestCall};
 
 use super::error::Code;
 use super::header;
+use super::table::Entry;
 use super::tries::{Answer, Try};
 use super::upstream::Upstream;
 use crate::host::{Headers, Host, Level, Side, Step, TransformHost};
@@ -20,37 +22,45 @@ use crate::transform::{Invalid, Message, Transformation};
 /// A call of a function, as the filter makes it.
 #[derive(Debug)]
 pub(super) struct Call {
-    request: Transformation,
+    request: Arc<Transformation>,
     response: Option<Transformation>,
     /// The headers that the request's templates write.
     pub(super) writes: Vec<String>,
 }
 
 impl Call {
-    /// Compiles it, or says why it cannot be. `resource` is the template of the path that its function is found by.
+    /// Compiles it, or says why it cannot be. `found` is the function, where a table has it.
     pub(super) fn compile(
         call: RestCall,
         provider: &Provider,
-        resource: Option<&str>,
+        found: Option<&Entry>,
     ) -> Result<Self, Cow<'static, str>> {
         let Provider::Rest(rest) = provider else {
             return Err("a call is of REST, and the upstream is not".into());
         };
-        let mut template = match &*call.name {
-            // Found by the table: each function is compiled when it is called.
-            "" => TransformationTemplate::default(),
-            name => rest.functions.get(name).cloned().ok_or_else(|| {
-                format!("a call is of REST function {name:?}, which the upstream does not have")
-            })?,
-        };
-        let extractors = std::mem::take(&mut template.extractors).into_iter();
-        template.extractors = extractors.chain(call.extractors).collect();
-        let given = resource.map(names).unwrap_or_default();
         let compile = |template: &TransformationTemplate, given: &[String]| {
             Transformation::of_template(template, given)
                 .map_err(|invalid| said(&call.name, &invalid))
         };
-        let request = compile(&template, &given)?;
+        let ready = found.and_then(|entry| entry.templates.clone());
+        let request = match ready.filter(|_| call.extractors.is_empty()) {
+            Some(ready) => ready,
+            None => {
+                let mut template = match &*call.name {
+                    // Found by the table.
+                    "" => TransformationTemplate::default(),
+                    name => rest.functions.get(name).cloned().ok_or_else(|| {
+                        format!(
+                            "a call is of REST function {name:?}, which the upstream does not have"
+                        )
+                    })?,
+                };
+                let extractors = std::mem::take(&mut template.extractors).into_iter();
+                template.extractors = extractors.chain(call.extractors).collect();
+                let given = found.map(|entry| names(entry.path()));
+                Arc::new(compile(&template, &given.unwrap_or_default())?)
+            }
+        };
         let response = call.response.as_deref();
         Ok(Self {
             response: response.map(|it| compile(it, &[])).transpose()?,
@@ -73,7 +83,7 @@ pub(super) fn said(function: &str, invalid: &[Invalid]) -> String {
 
 /// What the parameters of a path are to templates: each by its name as it is on the wire, fit for another path, and below
 /// `pathParameters` as an event shows it.
-fn names(resource: &str) -> Vec<String> {
+pub(super) fn names(resource: &str) -> Vec<String> {
     let Ok(template) = PathTemplate::parse(resource) else {
         return Vec::new();
     };

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
-use tenon_contract::{CallConfig, CallTarget, FunctionEntry, FunctionTarget, Provider};
+use tenon_contract::transform::TransformationTemplate;
+use tenon_contract::{CallConfig, CallTarget, FunctionEntry, FunctionTarget, Provider, Sorted};
 
 use super::call::Call;
 use super::rest;
@@ -42,7 +43,22 @@ pub enum Error {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     functions: Functions,
-    entries: Vec<FunctionEntry>,
+    entries: Vec<Entry>,
+}
+
+/// A function of a table.
+#[derive(Debug)]
+pub(super) struct Entry {
+    function: FunctionEntry,
+    /// The templates of a REST function, for calls without parameters of their own.
+    pub(super) templates: Option<Arc<Transformation>>,
+}
+
+impl Entry {
+    /// The template of its path.
+    pub(super) fn path(&self) -> &str {
+        &self.function.path
+    }
 }
 
 /// A call "by table": how whatever function is called that a request is for.
@@ -69,11 +85,19 @@ impl Table {
                     | (FunctionTarget::Rest(_), Provider::Rest(_))
             )
         });
-        check_templates(&entries, provider)?;
-        match foreign {
-            Some(index) => Err(Error::Provider(index)),
-            None => Ok(Self { functions, entries }),
+        let templates = templates(&entries, provider)?;
+        if let Some(index) = foreign {
+            return Err(Error::Provider(index));
         }
+        let entries = entries.into_iter().zip(templates);
+        let entries = entries.map(|(function, templates)| Entry {
+            function,
+            templates,
+        });
+        Ok(Self {
+            functions,
+            entries: entries.collect(),
+        })
     }
 
     /// A call of whatever function a request is for.
@@ -102,32 +126,61 @@ impl Table {
     }
 }
 
-/// Refuses templates at load that no call could use.
-fn check_templates(entries: &[FunctionEntry], provider: &Provider) -> Result<(), Error> {
+/// Compiles the templates of an upstream's functions: those that are found by the table are kept, others are only refused
+/// at load where no call could use them.
+fn templates(
+    entries: &[FunctionEntry],
+    provider: &Provider,
+) -> Result<Vec<Option<Arc<Transformation>>>, Error> {
     let Provider::Rest(rest) = provider else {
-        return Ok(());
+        return Ok(vec![None; entries.len()]);
     };
-    for (name, template) in &rest.functions {
-        Transformation::of_template(template, &[])
-            .map_err(|invalid| Error::Templates(rest::said(name, &invalid)))?;
-    }
+    let mut kept = Vec::with_capacity(entries.len());
     for (index, entry) in entries.iter().enumerate() {
-        if let FunctionTarget::Rest(function) = &entry.target
-            && !rest.functions.contains_key(&function.name)
-        {
-            let name = function.name.clone();
-            return Err(Error::Unknown { index, name });
+        kept.push(match &entry.target {
+            FunctionTarget::Rest(function) => {
+                let name = &function.name;
+                let template = rest.functions.get(name).ok_or_else(|| Error::Unknown {
+                    index,
+                    name: name.clone(),
+                })?;
+                let names = rest::names(&entry.path);
+                Some(Arc::new(compile(name, template, &names)?))
+            }
+            _ => None,
+        });
+    }
+    let found: Sorted<&str, ()> = entries
+        .iter()
+        .filter_map(|entry| match &entry.target {
+            FunctionTarget::Rest(function) => Some((&*function.name, ())),
+            _ => None,
+        })
+        .collect();
+    for (name, template) in &rest.functions {
+        if !found.contains_key(&**name) {
+            compile(name, template, &[])?;
         }
     }
-    Ok(())
+    Ok(kept)
+}
+
+fn compile(
+    function: &str,
+    template: &TransformationTemplate,
+    given: &[String],
+) -> Result<Transformation, Error> {
+    Transformation::of_template(template, given)
+        .map_err(|invalid| Error::Templates(rest::said(function, &invalid)))
 }
 
 impl CallByTable {
-    fn of(&self, entry: &FunctionEntry, provider: &Provider) -> Option<Call> {
+    fn of(&self, entry: &Entry, provider: &Provider) -> Option<Call> {
+        let function = &entry.function;
         let mut config = self.config.clone();
-        config.function.clone_from(&entry.function);
+        config.function.clone_from(&function.function);
         config.by_table = false;
-        match (&mut config.target, &entry.target) {
+        match (&mut config.target, &function.target) {
             (CallTarget::Aws(call), FunctionTarget::Aws(function)) => {
                 call.name.clone_from(&function.name);
                 call.qualifier.clone_from(&function.qualifier);
@@ -140,6 +193,41 @@ impl CallByTable {
             }
             _ => return None,
         }
-        Call::compile(config, provider, Some(&entry.path)).ok()
+        Call::compile(config, provider, Some(entry)).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tenon_contract::FunctionConfig;
+
+    use super::*;
+
+    #[test]
+    fn templates_are_compiled_once_for_all_calls_without_parameters() {
+        let text = r#"{"version":1,"upstream":{"upstream":"u","rest":{"functions":{"f":{"headers":{"a":{"text":"{{ id }}"}}}}},
+            "functions":[{"function":"f","path":"/f/{id}","rest":{"name":"f"}}]}}"#;
+        let read = FunctionConfig::from_json(text.as_bytes()).unwrap();
+        assert_eq!(read.unknown, Vec::<String>::new());
+        let FunctionConfig::Upstream(config) = read.value else {
+            panic!("not an upstream")
+        };
+        let table = Table::compile(config.functions, &config.provider).unwrap();
+        let templates = || Arc::strong_count(table.entries[0].templates.as_ref().unwrap());
+        let call = |extractors: &str| {
+            let rest = format!(
+                r#"{{"version":1,"function":"","byTable":true,"rest":{{"name":""{extractors}}}}}"#
+            );
+            let read = CallConfig::from_json(rest.as_bytes()).unwrap();
+            assert_eq!(read.unknown, Vec::<String>::new());
+            let call = table.call(read.value);
+            assert!(table.resolve(&call, 0, &config.provider).is_some());
+            call
+        };
+        let plain = [call(""), call("")];
+        assert_eq!(templates(), 3);
+        let own = call(r#","extractors":{"id":{"header":"x-id","regex":"(.*)","subgroup":1}}"#);
+        assert_eq!(templates(), 3);
+        drop((plain, own));
     }
 }

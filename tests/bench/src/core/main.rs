@@ -10,6 +10,8 @@ mod host;
 #[expect(dead_code, reason = "shared with the other program")]
 mod message;
 mod shapes;
+#[path = "../templates.rs"]
+mod templates;
 
 use std::collections::BTreeMap;
 use std::fs;

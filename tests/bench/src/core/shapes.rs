@@ -1,14 +1,11 @@
 //! The requests whose instructions are counted.
 
 use anyhow::{Result, ensure};
-use tenon_contract::transform::{
-    Empty, Extraction, InjaTemplate, RequestRule, RouteTransformations, Stage, Stages,
-    TransformConfig, Transformation, TransformationTemplate, Transforms,
-};
+use tenon_contract::transform::{Stage, TransformConfig, TransformationTemplate};
 use tenon_contract::{
     AuthLevel, AwsCredentials, AwsProvider, AzureCall, AzureKeys, AzureProvider, CallConfig,
     CallTarget, GcpProvider, GcpToken, KeyIn, LAMBDA_PAYLOAD_LIMIT, Provider, RequestShape,
-    ResponseShape, RestCall, RestProvider, SecretBlob, Sorted, UpstreamConfig,
+    ResponseShape, RestProvider, SecretBlob, Sorted, UpstreamConfig,
 };
 use tenon_core::host::{Side, Step, Stream as _};
 use tenon_core::invoke::{Try, Upstream};
@@ -17,6 +14,7 @@ use tenon_core::transform::{Pass, Transformer};
 
 use crate::host::{LightHost, List};
 use crate::message::{api_gateway_answer, document};
+use crate::templates;
 
 /// Does one request.
 type Run = Box<dyn Fn()>;
@@ -48,9 +46,11 @@ pub(crate) const SHAPES: &[Shape] = &[
     Shape::new("functions/1000", 500, || lookup(1_000)),
     Shape::new("functions/10000", 500, || lookup(10_000)),
     Shape::new("transform/idle", 500, || transform(None)),
-    Shape::new("transform/headers", 200, || transform(Some((headers(), 0)))),
+    Shape::new("transform/headers", 200, || {
+        transform(Some((templates::headers(), 0)))
+    }),
     Shape::new("transform/json-4KiB", 50, || {
-        transform(Some((json(), 4 * KIB)))
+        transform(Some((templates::json(), 4 * KIB)))
     }),
 ];
 
@@ -123,32 +123,13 @@ fn azure() -> Result<Run> {
     )
 }
 
-/// A REST function whose path is made of a parameter.
 fn rest() -> Result<Run> {
-    let template = TransformationTemplate {
-        headers: Sorted::from([(
-            ":path".to_owned(),
-            InjaTemplate::from(r#"/api/users/{{ default(name, "") }}"#),
-        )]),
-        ..TransformationTemplate::default()
-    };
-    let name = Extraction {
-        header: Some("x-name".into()),
-        regex: "([-._%0-9A-Za-z]+)".into(),
-        subgroup: 1,
-        ..Extraction::default()
-    };
-    let config = RestCall {
-        name: "f".into(),
-        extractors: Sorted::from([("name".to_owned(), name)]),
-        response: None,
-    };
     let provider = Provider::Rest(RestProvider {
-        functions: Sorted::from([("f".to_owned(), template)]),
+        functions: Sorted::from([("f".to_owned(), templates::rest_function())]),
     });
     call(
         provider,
-        &CallConfig::rest("f", config),
+        &CallConfig::rest("f", templates::rest_call("f")),
         &SecretBlob::Unavailable("none is needed".into()),
         0,
         b"{\"ok\":true}".to_vec(),
@@ -242,35 +223,14 @@ fn call(
     }))
 }
 
-fn headers() -> TransformationTemplate {
-    TransformationTemplate {
-        headers: Sorted::from([(
-            "x-user".to_owned(),
-            InjaTemplate::from(r#"user-{{ header("x-name") }}"#),
-        )]),
-        headers_to_remove: vec!["x-internal".into()],
-        passthrough: Some(Empty {}),
-        ..TransformationTemplate::default()
-    }
-}
-
-fn json() -> TransformationTemplate {
-    TransformationTemplate {
-        body: Some(InjaTemplate::from(
-            r#"{"user":"{{ user.id }}","name":"{{ user.name }}","order":{{ order.id }}}"#,
-        )),
-        ..TransformationTemplate::default()
-    }
-}
-
 /// A request through `tenon.transform`, with a template and the length of the body, or on a route without any.
 fn transform(template: Option<(TransformationTemplate, usize)>) -> Result<Run> {
     let config = TransformConfig::stage(Stage::Regular);
     let transformer = Transformer::new(&config);
     let transformer = transformer.map_err(|invalid| anyhow::anyhow!("{invalid:?}"))?;
     let bytes = template.as_ref().map_or(0, |(_, bytes)| *bytes);
-    let stages = template.map_or_else(Stages::default, |(template, _)| stages(template));
-    let metadata = RouteTransformations::new(stages).to_json().into_bytes();
+    let route = templates::of_route(template.map(|(template, _)| template));
+    let metadata = route.to_json().into_bytes();
     let body = if bytes == 0 {
         Vec::new()
     } else {
@@ -300,23 +260,6 @@ fn transform(template: Option<(TransformationTemplate, usize)>) -> Result<Run> {
     Ok(Box::new(move || {
         std::hint::black_box(run());
     }))
-}
-
-fn stages(template: TransformationTemplate) -> Stages {
-    let rule = RequestRule {
-        request_transformation: Some(Transformation {
-            transformation_template: Some(template),
-            ..Transformation::default()
-        }),
-        ..RequestRule::default()
-    };
-    Stages {
-        regular: Some(Transforms {
-            request_transforms: vec![rule],
-            ..Transforms::default()
-        }),
-        ..Stages::default()
-    }
 }
 
 fn request(bytes: usize) -> List {

@@ -5,10 +5,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use tenon_contract::transform::{Extraction, InjaTemplate, TransformationTemplate};
 use tenon_contract::{
     AwsCredentials, AwsProvider, CALL_KEY, CallConfig, CallTarget, FunctionConfig, Invocation,
-    LAMBDA_PAYLOAD_LIMIT, NAMESPACE, Provider, RequestShape, ResponseShape, RestCall, RestProvider,
+    LAMBDA_PAYLOAD_LIMIT, NAMESPACE, Provider, RequestShape, ResponseShape, RestProvider,
     SecretBlob, SecretRef, UpstreamConfig,
 };
 use tenon_e2e::Filter;
@@ -16,6 +15,7 @@ use tenon_e2e::gateway::{extension, function_filters, guard, switch_guard_on};
 
 use super::Way;
 use crate::rows::{BUILTIN, PLAIN, REST, Row};
+use crate::templates;
 
 const SECRET: &str = "bench";
 const REGION: &str = "us-east-1";
@@ -55,15 +55,6 @@ pub(super) fn way(row: &Row, function: SocketAddr, folder: &Path) -> Result<Way>
 
 /// A service with a function that makes a path and a header of two parameters.
 fn rest_config() -> FunctionConfig {
-    let text = |text: &str| InjaTemplate::from(text);
-    let template = TransformationTemplate {
-        headers: [
-            (":path".to_owned(), text(r#"/api/{{ user }}/{{ id }}"#)),
-            ("x-user".to_owned(), text(r#"user-{{ default(user, "") }}"#)),
-        ]
-        .into(),
-        ..TransformationTemplate::default()
-    };
     FunctionConfig::Upstream(UpstreamConfig {
         upstream: "bench".into(),
         secret: None,
@@ -71,34 +62,14 @@ fn rest_config() -> FunctionConfig {
         max_request_bytes: LAMBDA_PAYLOAD_LIMIT,
         max_response_bytes: LAMBDA_PAYLOAD_LIMIT,
         provider: Provider::Rest(RestProvider {
-            functions: [("f".to_owned(), template)].into(),
+            functions: [("f".to_owned(), templates::rest_function())].into(),
         }),
     })
 }
 
-/// The parameters as the control plane writes them.
-fn rest_call() -> CallConfig {
-    let parameter = |header: &str, regex: &str| Extraction {
-        header: Some(header.to_owned()),
-        regex: regex.to_owned(),
-        subgroup: 1,
-        ..Extraction::default()
-    };
-    let call = RestCall {
-        name: "f".into(),
-        extractors: [
-            ("id".to_owned(), parameter(":path", "/([-._%0-9A-Za-z]+)")),
-            ("user".to_owned(), parameter("x-name", "([-._%0-9A-Za-z]+)")),
-        ]
-        .into(),
-        response: None,
-    };
-    CallConfig::rest("f", call)
-}
-
 fn call(row: &Row) -> CallConfig {
     if row.group.name == REST {
-        return rest_call();
+        return CallConfig::rest("f", templates::rest_call("f"));
     }
     let mut call = CallConfig::aws(row.id(), row.id());
     if let CallTarget::Aws(aws) = &mut call.target {

@@ -3,15 +3,13 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 use tenon_contract::NAMESPACE;
-use tenon_contract::transform::{
-    Empty, InjaTemplate, RequestRule, RouteTransformations, Stages, TRANSFORM_KEY, Transformation,
-    TransformationTemplate, Transforms,
-};
+use tenon_contract::transform::{TRANSFORM_KEY, TransformationTemplate};
 use tenon_e2e::Filter;
 use tenon_e2e::gateway::{extension, switch_on, transform};
 
 use super::Way;
 use crate::rows::{BUILTIN, HEADERS, IDLE, JSON, PLAIN, Row};
+use crate::templates;
 
 pub(super) fn way(row: &Row) -> Result<Way> {
     let mut way = Way::plain(row);
@@ -31,7 +29,7 @@ pub(super) fn way(row: &Row) -> Result<Way> {
             }
             way.listener.push(filter);
             if let Some(template) = template(row) {
-                let route = RouteTransformations::new(stages(template)).to_json();
+                let route = templates::of_route(Some(template)).to_json();
                 way.route["metadata"] =
                     json!({"filter_metadata": {NAMESPACE: {TRANSFORM_KEY: route}}});
             }
@@ -42,42 +40,10 @@ pub(super) fn way(row: &Row) -> Result<Way> {
 
 /// What a route says; nothing where there is nothing to do.
 fn template(row: &Row) -> Option<TransformationTemplate> {
-    let template = match row.shape.name {
-        HEADERS => TransformationTemplate {
-            headers: [(
-                "x-user".to_owned(),
-                InjaTemplate::from(r#"user-{{ header("x-name") }}"#),
-            )]
-            .into(),
-            headers_to_remove: vec!["x-internal".into()],
-            passthrough: Some(Empty {}),
-            ..TransformationTemplate::default()
-        },
-        JSON => TransformationTemplate {
-            body: Some(InjaTemplate::from(
-                r#"{"user":"{{ user.id }}","name":"{{ user.name }}","order":{{ order.id }}}"#,
-            )),
-            ..TransformationTemplate::default()
-        },
-        _ => return None,
-    };
-    Some(template)
-}
-
-fn stages(template: TransformationTemplate) -> Stages {
-    let rule = RequestRule {
-        request_transformation: Some(Transformation {
-            transformation_template: Some(template),
-            ..Transformation::default()
-        }),
-        ..RequestRule::default()
-    };
-    Stages {
-        regular: Some(Transforms {
-            request_transforms: vec![rule],
-            ..Transforms::default()
-        }),
-        ..Stages::default()
+    match row.shape.name {
+        HEADERS => Some(templates::headers()),
+        JSON => Some(templates::json()),
+        _ => None,
     }
 }
 

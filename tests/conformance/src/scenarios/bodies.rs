@@ -129,9 +129,24 @@ fn small_limits() -> Vec<Scenario> {
                 .body_frames([r#"{"body":"#, r#""1234567890123"}"#])
                 .trailer("x-sum", "1"),
         ),
-        Scenario::new("a-response-in-frames-that-passes-through-has-no-limit")
+        too_large_a_response("a-response-in-frames-that-passes-through-and-is-too-large")
             .upstream(Upstream::limits(100, 5))
             .answer(lambda(Response::status(200)).body_frames(["1234", "5678"])),
+        too_large_a_response("a-response-that-trailers-end-and-is-too-large")
+            .upstream(Upstream::limits(100, 5))
+            .answer(
+                lambda(Response::status(200))
+                    .body_frames(["1234", "5678"])
+                    .trailer("x-sum", "1"),
+            ),
+        Scenario::new("a-response-in-frames-that-passes-through-up-to-the-limit")
+            .upstream(Upstream::limits(100, 8))
+            .answer(lambda(Response::status(200)).body_frames(["1234", "5678"])),
+        Scenario::new("a-response-in-frames-to-a-head-request-has-no-limit")
+            .upstream(Upstream::limits(100, 5))
+            .request(Request::new("HEAD", "/"))
+            .answer(lambda(Response::status(200)).body_frames(["1234", "5678"]))
+            .body(""),
     ]
 }
 

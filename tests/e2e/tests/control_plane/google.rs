@@ -3,10 +3,11 @@
 use std::fs;
 
 use anyhow::{Context, Result};
-use http::HeaderValue;
+use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 use tenon_e2e::{
-    Client, Google, GoogleFunction, PlainDouble, Response, deadline, get, on_both_hosts, post,
+    Client, Google, GoogleFunction, PlainDouble, Response, deadline, gateway, get, on_both_hosts,
+    post,
 };
 
 use crate::setting::{Resources, Setting, object, service, virtual_service};
@@ -51,6 +52,12 @@ fn order(path: &str) -> http::Request<tenon_e2e::RequestBody> {
         HeaderValue::from_static("Bearer forged"),
     );
     request
+}
+
+fn asking(method: &str, path: &str) -> Result<http::Request<tenon_e2e::RequestBody>> {
+    let mut request = get(path);
+    *request.method_mut() = Method::from_bytes(method.as_bytes())?;
+    Ok(request)
 }
 
 async fn ask(setting: &Setting, path: &str) -> Result<Response> {
@@ -163,6 +170,79 @@ on_both_hosts! {
         }
         assert_eq!(setting.status("Upstream", "run").await?.0, "Accepted");
         check_secrecy(&setting, &google, entries).await
+    }
+
+    async fn functions_are_found_by_method_and_path(filter: Filter) -> Result<()> {
+        let google = Google::start()?;
+        let function = GoogleFunction::start(&google, AUDIENCE).await?;
+        let named = |name: &str, matchers: Value| json!({
+            "logicalName": name,
+            "url": format!("https://{name}-4tz3dr-uc.a.run.app"),
+            "audience": AUDIENCE,
+            "matchers": matchers,
+        });
+        let users = object("Upstream", "users", json!({"gcp": {
+            "endpointUrl": format!("http://{}", function.address()),
+            "functions": [
+                named("user", json!([{"methods": ["GET"], "path": "/users/{id}"}])),
+                named("change", json!([{"methods": ["PUT", "PATCH"], "path": "/users/{id}"}])),
+                named("me", json!([{"path": "/users/me"}])),
+                named("files", json!([{"path": "/files/{path+}"}])),
+            ],
+        }}));
+        let setting = resources(&google)?
+            .put("users", &users)?
+            .put("routes", &virtual_service("routes", "*", &[route("/", "users", Value::Null)]))?
+            .start(filter)
+            .await?;
+        assert_eq!(setting.status("Upstream", "users").await?.0, "Accepted");
+        // Each has a token of its own to wait for.
+        for path in ["/users/7", "/users/me", "/files/a"] {
+            answers(&setting, path, 200).await?;
+        }
+        let all = &setting;
+        deadline::until("a change", || async move {
+            let answer = Client::http1(all.address).await?.send(asking("PUT", "/users/7")?).await?;
+            Ok((answer.status == 200).then_some(()))
+        })
+        .await?;
+        for mut client in setting.clients().await? {
+            for (method, path, seen_as, function) in [
+                ("GET", "/users/7?all=1", "/users/7?all=1", "user"),
+                ("PUT", "/users/7", "/users/7", "change"),
+                ("PATCH", "/users/%37", "/users/7", "change"),
+                ("GET", "/users/me", "/users/me", "me"),
+                ("DELETE", "/users/me", "/users/me", "me"),
+                ("POST", "/files/a/b?c=d", "/files/a/b?c=d", "files"),
+            ] {
+                let answer = client.send(asking(method, path)?).await?;
+                assert_eq!(answer.status, 200, "{method} {path}: {}", answer.text());
+                let seen = answer.json()?;
+                let host = format!("{function}-4tz3dr-uc.a.run.app");
+                assert_eq!((&seen["host"], &seen["method"], &seen["path"]), (&json!(host), &json!(method), &json!(seen_as)));
+                assert_eq!(seen["email"], "machine@project");
+            }
+            assert_eq!(client.send(asking("HEAD", "/users/7")?).await?.status, 200);
+            for (method, path, status, allow) in [
+                ("DELETE", "/users/7", 405, "GET, HEAD, PATCH, PUT"),
+                ("GET", "/users/7/", 404, ""),
+                ("GET", "/users", 404, ""),
+                ("POST", "/files/", 404, ""),
+            ] {
+                let answer = client.send(asking(method, path)?).await?;
+                assert_eq!((answer.status, answer.header("allow")), (status, allow), "{method} {path}");
+                assert_eq!(answer.header("x-tenon-error"), "no_match");
+                assert_eq!(answer.json()?["error"]["code"], "no_match");
+            }
+        }
+        let log = gateway::access_log(&setting.access_log(), 26).await?;
+        let found = |path: &str| {
+            let entry = log.iter().find(|entry| entry[":path"] == path && entry["code"] == 200);
+            entry.map(|entry| entry["tenon"]["function"].clone())
+        };
+        assert_eq!(found("/users/7?all=1"), Some(json!("user")));
+        assert_eq!(found("/files/a/b?c=d"), Some(json!("files")));
+        check_secrecy(&setting, &google, 26).await
     }
 
     async fn a_key_of_a_secret_is_exchanged_for_tokens(filter: Filter) -> Result<()> {

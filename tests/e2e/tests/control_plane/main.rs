@@ -10,6 +10,7 @@ mod options;
 mod payloads;
 mod providers;
 mod rest;
+mod scopes;
 mod setting;
 mod transformations;
 

@@ -9,6 +9,7 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tenon_bootstrap::{BootstrapOptions, bootstrap};
+pub(crate) use tenon_e2e::object;
 use tenon_e2e::sigv4::AccessKey;
 use tenon_e2e::{
     Client, Envoy, EnvoyOptions, Filter, LambdaDouble, Response, Tenon, TenonOptions, deadline,
@@ -29,6 +30,7 @@ pub(crate) struct Setting {
 pub(crate) struct Resources {
     folder: TempDir,
     delta: bool,
+    drain_seconds: u32,
     environment: Vec<(String, String)>,
 }
 
@@ -39,6 +41,7 @@ impl Resources {
         let resources = Self {
             folder,
             delta: true,
+            drain_seconds: 1,
             environment: vec![("RUST_LOG".into(), "debug".into())],
         };
         let log = json!({"fileSink": {
@@ -62,6 +65,12 @@ impl Resources {
 
     pub(crate) fn state_of_the_world(mut self) -> Self {
         self.delta = false;
+        self
+    }
+
+    /// Connections of a listener that is changed go on for so long.
+    pub(crate) fn with_drain(mut self, seconds: u32) -> Self {
+        self.drain_seconds = seconds;
         self
     }
 
@@ -101,6 +110,7 @@ impl Resources {
         });
         let options = EnvoyOptions {
             log_level: "debug".into(),
+            drain_seconds: self.drain_seconds,
             ..EnvoyOptions::default()
         };
         let envoy = Envoy::start_with(&bootstrap, &options).await?;
@@ -212,20 +222,6 @@ fn log_format() -> Value {
         format[name] = json!(format!("%REQ({name})%"));
     }
     format
-}
-
-/// JSON is YAML too.
-pub(crate) fn object(kind: &str, name: &str, spec: Value) -> Value {
-    let group = match kind {
-        "Upstream" => "gloo.solo.io/v1",
-        _ => "gateway.solo.io/v1",
-    };
-    json!({
-        "apiVersion": group,
-        "kind": kind,
-        "metadata": {"name": name, "namespace": "default"},
-        "spec": spec,
-    })
 }
 
 pub(crate) fn secret(name: &str, key: &AccessKey) -> Value {

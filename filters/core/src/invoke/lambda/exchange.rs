@@ -53,6 +53,8 @@ const TAIL: &[u8] = b"Tail";
 /// How an answer is read that is there as a whole.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::invoke) enum Reading {
+    /// Not at all: it was only held until its length was known.
+    None,
     /// As the function's description of a response.
     Unwrap(ResponseShape),
     /// It says why the call was throttled.
@@ -246,7 +248,7 @@ pub(in crate::invoke) fn respond(
             relay::begin(one, host, call);
             if end { Step::Continue } else { Step::Hold }
         }
-        None if response.length > upstream.max_response_bytes => {
+        None if response.length > Some(upstream.max_response_bytes) => {
             one.too_large_a_response(host, end)
         }
         None => {
@@ -256,8 +258,7 @@ pub(in crate::invoke) fn respond(
                 shape if unwraps && shape != ResponseShape::Body => {
                     Answer::Gather(Reading::Unwrap(shape))
                 }
-                _ if head => Answer::Discard,
-                _ => Answer::Pass,
+                _ => passing(&response, head, end),
             };
             Step::Continue
         }
@@ -266,7 +267,7 @@ pub(in crate::invoke) fn respond(
             if call.aws.expose_function_error && !grpc {
                 one.mark(host, Code::FunctionError);
                 host.set_header(Side::Response, ":status", status.to_string().as_bytes());
-                one.answer = if head { Answer::Discard } else { Answer::Pass };
+                one.answer = passing(&response, head, end);
                 Step::Continue
             } else {
                 one.fail(
@@ -294,6 +295,16 @@ pub(in crate::invoke) fn respond(
         },
     );
     step
+}
+
+/// What becomes of an answer that goes out as it is: one whose length nobody announced is held until it is known not to be
+/// too large, because later the status could not say so any more. Lambda announces it.
+fn passing(response: &ProviderResponse, head: bool, end: bool) -> Answer {
+    match response.length {
+        _ if head => Answer::Discard,
+        None if !end => Answer::Gather(Reading::None),
+        _ => Answer::Pass,
+    }
 }
 
 /// Makes a refusal of AWS's an error of ours, without its own text, which names accounts, roles and keys.
@@ -366,6 +377,7 @@ pub(in crate::invoke) fn read(
     reading: Reading,
 ) -> Step {
     match reading {
+        Reading::None => Step::Continue,
         Reading::Unwrap(shape) => unwrap(one, upstream, host, shape),
         Reading::ThrottledApiGateway => {
             throttled_api_gateway(one, host);

@@ -16,7 +16,8 @@ pub(crate) const LOG_RESULT: &str = "x-amz-log-result";
 #[derive(Default)]
 pub(crate) struct ProviderResponse {
     pub(crate) status: u16,
-    pub(crate) length: u64,
+    /// As it announces it, in bytes.
+    pub(crate) length: Option<u64>,
     pub(crate) function_error: Option<Vec<u8>>,
     pub(crate) executed_version: Option<Vec<u8>>,
     pub(crate) request_id: Option<Vec<u8>>,
@@ -37,7 +38,7 @@ impl ProviderResponse {
                     .and_then(|status| u16::try_from(status).ok())
                     .unwrap_or(0)
             }
-            b"content-length" => response.length = header::number(value).unwrap_or(0),
+            b"content-length" => response.length = header::number(value),
             b"x-amz-function-error" => response.function_error = Some(value.to_owned()),
             b"x-amz-executed-version" => response.executed_version = Some(value.to_owned()),
             b"x-amzn-requestid" => response.request_id = Some(value.to_owned()),

@@ -28,11 +28,7 @@ pub(super) fn api_gateway_v1(answer: &[u8]) -> Unwrapped {
             },
             ..Unwrapped::default()
         };
-        let single = object(&fields, "headers")?.into_iter();
-        let mut single =
-            Sorted::group(single.map(|(name, value)| (name.to_ascii_lowercase(), value)));
         for (name, values) in object(&fields, "multiValueHeaders")? {
-            let of_name = unwrapped.headers.len();
             match read::<Vec<&RawValue>>(values) {
                 Some(values) => {
                     for value in values {
@@ -41,15 +37,8 @@ pub(super) fn api_gateway_v1(answer: &[u8]) -> Unwrapped {
                 }
                 None => put_scalar(&mut unwrapped, &name, values)?,
             }
-            if let Some(others) = single.remove(&name.to_ascii_lowercase()) {
-                merge(&mut unwrapped, of_name, &name, others)?;
-            }
         }
-        for (name, values) in single {
-            for value in values {
-                put_scalar(&mut unwrapped, &name, value)?;
-            }
-        }
+        merge(&mut unwrapped, object(&fields, "headers")?)?;
         finish(unwrapped, &fields, "application/json")
     };
     read().unwrap_or_else(|| {
@@ -69,23 +58,14 @@ fn is_of_v1(field: &str) -> bool {
     )
 }
 
-/// Adds what `headers` has to the several values of a name, which begin at `start` and come first; the same value in both
-/// counts once.
-fn merge(
-    unwrapped: &mut Unwrapped,
-    start: usize,
-    name: &str,
-    others: Vec<&RawValue>,
-) -> Option<()> {
-    let several = unwrapped.headers.get(start..).unwrap_or_default();
-    let several: Sorted<String, ()> = several
-        .iter()
-        .map(|(_, value)| (value.clone(), ()))
-        .collect();
-    for value in others {
+/// Adds what `headers` has to the several values of names, which come first; the same value in both counts once.
+fn merge(unwrapped: &mut Unwrapped, headers: Fields<'_>) -> Option<()> {
+    let several = unwrapped.headers.iter().cloned();
+    let several: Sorted<_, ()> = several.map(|header| (header, ())).collect();
+    for (name, value) in headers {
         let end = unwrapped.headers.len();
-        put_scalar(unwrapped, name, value)?;
-        if matches!(unwrapped.headers.get(end), Some((_, value)) if several.contains_key(value)) {
+        put_scalar(unwrapped, &name, value)?;
+        if matches!(unwrapped.headers.get(end), Some(header) if several.contains_key(header)) {
             unwrapped.headers.truncate(end);
         }
     }
