@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::read::{Node, Path, Read, Report};
 use crate::{
-    Gateway, Kind, Object, ObjectKey, Parsed, Pod, Problem, ProblemLevel, Service,
-    ServiceEndpoints, Spec, Upstream, route, secret, settings, virtual_service, yaml,
+    Gateway, Kind, MultiDestination, Object, ObjectKey, Parsed, Pod, Problem, ProblemLevel,
+    Service, ServiceEndpoints, Spec, Upstream, route, secret, settings, virtual_service, yaml,
 };
 
 /// What Kubernetes and Gloo keep beside a resource's own fields.
@@ -20,7 +20,7 @@ const BESIDE: [&str; 5] = [
 ];
 
 /// Gloo's other folders and kinds: known, not read.
-const OTHER_FOLDERS: [&str; 9] = [
+const OTHER_FOLDERS: [&str; 8] = [
     "artifacts",
     "authconfigs",
     "httpgateways",
@@ -28,7 +28,6 @@ const OTHER_FOLDERS: [&str; 9] = [
     "ratelimitconfigs",
     "routeoptions",
     "tcpgateways",
-    "upstreamgroups",
     "virtualhostoptions",
 ];
 
@@ -124,6 +123,7 @@ fn identify(path: &str, document: &Value) -> Result<Identity, String> {
         "routetables" => Kind::RouteTable,
         "secrets" => Kind::Secret,
         "settings" => Kind::Settings,
+        "upstreamgroups" => Kind::UpstreamGroup,
         "upstreams" => Kind::Upstream,
         "virtualservices" => Kind::VirtualService,
         other => return Ok(Identity::Other(other.into())),
@@ -151,6 +151,7 @@ fn kubernetes_kind(version: &str, kind: &str) -> Option<(Kind, Form)> {
         ("v1", "Secret") => (Kind::Secret, Form::KubernetesSecret),
         ("gloo.solo.io/v1", "Secret") => (Kind::Secret, Form::Bare),
         ("gloo.solo.io/v1", "Settings") => (Kind::Settings, Form::Spec),
+        ("gloo.solo.io/v1", "UpstreamGroup") => (Kind::UpstreamGroup, Form::Spec),
         ("gloo.solo.io/v1", "Upstream") => (Kind::Upstream, Form::Spec),
         ("gateway.solo.io/v1", "VirtualService") => (Kind::VirtualService, Form::Spec),
         ("gateway.solo.io/v1", "RouteTable") => (Kind::RouteTable, Form::Spec),
@@ -171,6 +172,7 @@ fn gloo_path(path: &str) -> Option<(&str, &str, &str)> {
         "routetables",
         "secrets",
         "settings",
+        "upstreamgroups",
         "upstreams",
         "virtualservices",
     ];
@@ -245,17 +247,18 @@ fn read_kubernetes(key: &ObjectKey, root: &Node<'_>) -> Option<Spec> {
 }
 
 fn read_spec(key: &ObjectKey, node: &Node<'_>) -> Option<Spec> {
-    let namespace = &key.namespace;
     match key.kind {
         Kind::Gateway => Gateway::read(node).map(|it| Spec::Gateway(Box::new(it))),
-        Kind::RouteTable => {
-            route::read_table(node, namespace).map(|table| Spec::RouteTable(Box::new(table)))
-        }
+        Kind::RouteTable => route::read_table(node).map(|table| Spec::RouteTable(Box::new(table))),
         Kind::Secret => secret::read_bare(node).map(Spec::Secret),
         Kind::Settings => settings::read(node).map(Spec::Settings),
+        Kind::UpstreamGroup => {
+            MultiDestination::read(node).map(|group| Spec::UpstreamGroup(Box::new(group)))
+        }
         Kind::Upstream => Upstream::read(node).map(|it| Spec::Upstream(Box::new(it))),
-        Kind::VirtualService => virtual_service::read(node, namespace)
-            .map(|service| Spec::VirtualService(Box::new(service))),
+        Kind::VirtualService => {
+            virtual_service::read(node).map(|service| Spec::VirtualService(Box::new(service)))
+        }
         // Not in these forms.
         Kind::EndpointSlice | Kind::Endpoints | Kind::Pod | Kind::Service => None,
     }

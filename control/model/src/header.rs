@@ -103,11 +103,16 @@ pub(crate) fn changed_name(node: &Node<'_>) -> Option<String> {
 /// The name of a header that is only looked at.
 pub(crate) fn matched_name(node: &Node<'_>) -> Option<String> {
     let name = node.non_empty()?;
-    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    if !name.strip_prefix(':').unwrap_or(&name).chars().all(token) {
+    if !is_name(name.strip_prefix(':').unwrap_or(&name)) {
         return node.error(format!("{name:?} is not the name of a header"));
     }
     short_enough(node, name)
+}
+
+/// Whether it can be the name of a header.
+pub(crate) fn is_name(text: &str) -> bool {
+    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    !text.is_empty() && text.chars().all(token)
 }
 
 /// A text that can stand in a header.

@@ -17,20 +17,26 @@ mod access_log;
 mod action;
 mod aws;
 mod azure;
+mod connection;
 mod delegation;
+mod destination;
 mod document;
 mod duration;
+mod failover;
 mod format;
 mod function_matcher;
 mod gateway;
 mod gcp;
 mod header;
+mod health_check;
 mod kube;
 mod kubernetes;
 mod listener_options;
 mod listener_ssl;
+mod load_balancing;
 mod matcher;
 pub mod options;
+mod outlier_detection;
 mod read;
 mod regex;
 mod rest;
@@ -51,15 +57,28 @@ mod yaml;
 
 pub use access_log::{AccessLog, AccessLogFormat, AccessLoggingService, FileSink};
 pub use action::{
-    Action, Destination, DestinationOptions, DestinationSpec, PathRedirect, Redirect,
-    WeightedDestination,
+    Action, DirectResponse, ForwardProxyHost, ForwardProxyRoute, PathRedirect, Redirect,
+    RedirectStatus, RouteAction,
 };
 pub use aws::{
     AwsDestination, AwsUpstream, Endpoint, FunctionUrl, InvocationStyle, LambdaFunction, Payload,
 };
 pub use azure::{AzureDestination, AzureFunction, AzureUpstream};
+pub use connection::{
+    CircuitBreakers, CommonHttpProtocolOptions, ConnectionConfig, DnsLookupFamily, HeaderFormat,
+    HeadersWithUnderscoresAction, Http1ProtocolOptions, PreconnectPolicy, ProtocolSelection,
+    ProxyProtocolVersion, TcpKeepalive,
+};
 pub use delegation::Delegation;
+pub use destination::{
+    ConsulService, Destination, DestinationSpec, DestinationType, KubernetesService,
+    MultiDestination, WeightedDestination, WeightedDestinationOptions,
+};
 pub use document::parse;
+pub use failover::{
+    EndpointHealthCheck, Failover, FailoverEndpoint, FailoverPolicy, Locality, LocalityEndpoints,
+    PrioritizedLocality,
+};
 pub use function_matcher::FunctionMatcher;
 pub use gateway::{
     Gateway, HttpGateway, HttpListenerOptions, RouteConfigurationOptions,
@@ -67,14 +86,25 @@ pub use gateway::{
 };
 pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
 pub use header::{HeaderManipulation, HeaderToAdd};
+pub use health_check::{
+    CustomConfig, CustomHealthCheck, GrpcHealthCheck, HeaderSecret, HeaderSource, HeaderValue,
+    HealthCheck, HealthCheckHeader, HealthChecker, HealthResult, HttpHealthCheck, Method,
+    Payload as HealthCheckPayload, ResponseAssertions, ResponseMatch, ResponseMatcher,
+    ResponseSource, StatusRange, TcpHealthCheck,
+};
 pub use kube::{KubeUpstream, Subset, SubsetFallback, SubsetSelector, SubsetSpec};
 pub use kubernetes::{
     EndpointAddress, EndpointSubset, Pod, Service, ServiceEndpoints, ServicePort,
 };
 pub use listener_options::ListenerOptions;
 pub use listener_ssl::{OcspStaplePolicy, SslConfig};
+pub use load_balancing::{
+    LeastRequest, LoadBalancer, LoadBalancerConfig, LocalityConfig, RingHash, RingHashConfig,
+    RoundRobin, SlowStart,
+};
 pub use matcher::{HeaderMatcher, Matcher, NO_PATH, PathMatcher, QueryMatcher, ValueMatcher};
 pub use options::shadowing::Shadowing;
+pub use outlier_detection::OutlierDetection;
 pub use regex::{check as check_regex, regex_size};
 pub use rest::{RestDestination, RestSpec};
 pub use retries::{RateLimitedBackOff, ResetFormat, ResetHeader, RetryBackOff, RetryPolicy};
@@ -91,10 +121,7 @@ pub use ssl::{
     SslParameters, TlsVersion, UpstreamSsl,
 };
 pub use transformation::Transformations;
-pub use upstream::{
-    CircuitBreakers, CommonHttpProtocolOptions, ConnectionConfig, Host, StaticUpstream,
-    TcpKeepalive, Upstream, UpstreamType,
-};
+pub use upstream::{Host, HostHealthCheck, PipeUpstream, StaticUpstream, Upstream, UpstreamType};
 pub use virtual_host_options::{HostJwt, VirtualHostOptions};
 pub use virtual_service::VirtualService;
 
@@ -119,6 +146,8 @@ pub enum Kind {
     Settings,
     /// `gloo.solo.io/v1`
     Upstream,
+    /// `gloo.solo.io/v1`
+    UpstreamGroup,
     /// `gateway.solo.io/v1`
     VirtualService,
 }
@@ -127,6 +156,7 @@ pub enum Kind {
 pub fn schema(kind: Kind) -> serde_json::Value {
     let schema = match kind {
         Kind::Upstream => <Upstream as read::Read>::schema(),
+        Kind::UpstreamGroup => <MultiDestination as read::Read>::schema(),
         Kind::Gateway => <Gateway as read::Read>::schema(),
         Kind::EndpointSlice
         | Kind::Endpoints
@@ -203,6 +233,8 @@ pub enum Spec {
     Settings(Settings),
     /// A service, or a provider of functions.
     Upstream(Box<Upstream>),
+    /// Several destinations, for any number of routes.
+    UpstreamGroup(Box<MultiDestination>),
     /// Domains and their routes.
     VirtualService(Box<VirtualService>),
 }

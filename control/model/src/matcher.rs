@@ -125,26 +125,34 @@ pub(crate) fn read(node: &Node<'_>) -> Option<Matcher> {
 /// A path as the router sees it: normalised, without query.
 pub(crate) fn path(node: &Node<'_>) -> Option<String> {
     let path = node.non_empty()?;
+    match check_path(&path) {
+        Ok(()) => Some(path),
+        Err(reason) => node.error(reason),
+    }
+}
+
+/// What is wrong with a path.
+pub(crate) fn check_path(path: &str) -> Result<(), String> {
     if !path.starts_with('/') {
-        return node.error(format!("{path:?} must start with /"));
+        return Err(format!("{path:?} must start with /"));
     }
     let lower = path.to_ascii_lowercase();
     for never in ["//", "/./", "/../", "%2f", "#", "?"] {
         if lower.contains(never) {
-            return node.error(format!(
+            return Err(format!(
                 "{path:?} must not hold {never}, which no path has when it is matched"
             ));
         }
     }
     if lower.ends_with("/..") || lower.ends_with("/.") {
-        return node.error(format!("{path:?} must not end with /. or /.."));
+        return Err(format!("{path:?} must not end with /. or /.."));
     }
     if path.contains(|c: char| c.is_ascii_control() || c == ' ') {
-        return node.error(format!(
+        return Err(format!(
             "{path:?} must not hold spaces or control characters"
         ));
     }
-    Some(path)
+    Ok(())
 }
 
 fn read_header(fields: &mut Fields<'_>) -> Option<HeaderMatcher> {

@@ -406,6 +406,12 @@ impl<'a> Fields<'a> {
         self.report.push(Problem::error(path.to_string(), text));
     }
 
+    /// Something worth a warning at a field of the object.
+    pub(crate) fn warn_at(&self, field: &str, text: impl Into<String>) {
+        let path = Path::Field(self.path, field);
+        self.report.push(Problem::warning(path.to_string(), text));
+    }
+
     /// A fault of the object itself.
     pub(crate) fn error(&self, text: impl Into<String>) {
         self.report

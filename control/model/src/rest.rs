@@ -205,7 +205,9 @@ fn push_literal(text: &str, regex: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Action, DestinationSpec, Parsed, Spec, UpstreamType, parse as read_all};
+    use crate::{
+        Action, DestinationSpec, Parsed, RouteAction, Spec, UpstreamType, parse as read_all,
+    };
 
     /// What a file holds, or what is wrong with it.
     fn spec_of(file: &str, text: &str) -> Result<Spec, Vec<String>> {
@@ -238,7 +240,7 @@ mod tests {
         );
         match spec_of("virtualservices/default/a.yaml", &text)? {
             Spec::VirtualService(service) => match &service.routes[0].action {
-                Action::Single(to) => match &to.spec {
+                Action::Route(RouteAction::Single(to)) => match &to.spec {
                     Some(DestinationSpec::Rest(rest)) => Ok(*rest.clone()),
                     other => panic!("{other:?}"),
                 },

@@ -31,9 +31,9 @@ pub struct Route {
     pub inheritable_path_matchers: Option<bool>,
 }
 
-pub(crate) fn read_table(node: &Node<'_>, namespace: &str) -> Option<RouteTable> {
+pub(crate) fn read_table(node: &Node<'_>) -> Option<RouteTable> {
     node.object(|fields| {
-        let routes = fields.list("routes", |node| read(&node, namespace));
+        let routes = fields.list("routes", |node| read(&node));
         let weight = fields.field("weight", |node| i32::read(&node));
         Some(RouteTable {
             routes,
@@ -43,8 +43,8 @@ pub(crate) fn read_table(node: &Node<'_>, namespace: &str) -> Option<RouteTable>
 }
 
 /// A route of a virtual service, which has no parent to take a path from.
-pub(crate) fn read_top(node: &Node<'_>, namespace: &str) -> Option<Route> {
-    let route = read(node, namespace)?;
+pub(crate) fn read_top(node: &Node<'_>) -> Option<Route> {
+    let route = read(node)?;
     if !matches!(route.action, Action::Delegate(_)) {
         for (index, matcher) in route.matchers.iter().enumerate() {
             if matcher.path.is_none() {
@@ -55,7 +55,7 @@ pub(crate) fn read_top(node: &Node<'_>, namespace: &str) -> Option<Route> {
     Some(route)
 }
 
-fn read(node: &Node<'_>, namespace: &str) -> Option<Route> {
+fn read(node: &Node<'_>) -> Option<Route> {
     node.object(|fields| {
         fields.later(&["optionsConfigRefs"]);
         let name = fields.field("name", |node| node.string());
@@ -64,7 +64,7 @@ fn read(node: &Node<'_>, namespace: &str) -> Option<Route> {
         let inheritable = |fields: &mut Fields<'_>, name| fields.field(name, |node| node.boolean());
         let inheritable_matchers = inheritable(fields, "inheritableMatchers");
         let inheritable_path_matchers = inheritable(fields, "inheritablePathMatchers");
-        let action = action::read(fields, namespace);
+        let action = action::read(fields);
         Some(Route {
             name: name.filter(|name| !name.is_empty()),
             matchers,

@@ -239,10 +239,7 @@ fn prefix_rewrite(node: &Node<'_>) -> Option<String> {
     }
 }
 
-fn regex_rewrite(node: &Node<'_>) -> Option<RegexRewrite> {
-    node.object(read_regex_rewrite)
-}
-
+/// A host, with or without a port.
 pub(crate) fn host(node: &Node<'_>) -> Option<String> {
     let host = header::value(node)?;
     let name = host.split(':').next().unwrap_or_default();
@@ -266,7 +263,11 @@ fn checked(options: RouteOptions, fields: &Fields<'_>) -> Option<RouteOptions> {
     Some(options)
 }
 
-pub(crate) fn read_regex_rewrite(fields: &mut Fields<'_>) -> Option<RegexRewrite> {
+pub(crate) fn regex_rewrite(node: &Node<'_>) -> Option<RegexRewrite> {
+    node.object(read_regex_rewrite)
+}
+
+fn read_regex_rewrite(fields: &mut Fields<'_>) -> Option<RegexRewrite> {
     let pattern = fields.required("pattern", |node| {
         node.object(|fields| {
             fields.ignored(&["googleRe2"]);

@@ -7,6 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use tenon_contract::{AwsCredentials, AzureKeys};
 
+use crate::header;
+use crate::health_check::HeaderSecret;
 use crate::read::{Fields, Node};
 use crate::yaml;
 
@@ -19,6 +21,8 @@ pub enum Secret {
     Azure(AzureKeys),
     /// A service account's key of Google's.
     Gcp(GcpKey),
+    /// Headers.
+    Header(HeaderSecret),
     /// Certificates and their key.
     Tls(TlsSecret),
 }
@@ -64,6 +68,7 @@ impl fmt::Debug for Secret {
             Self::Aws(_) => "Aws([redacted])",
             Self::Azure(_) => "Azure([redacted])",
             Self::Gcp(_) => "Gcp([redacted])",
+            Self::Header(_) => "Header([redacted])",
             Self::Tls(_) => "Tls([redacted])",
         })
     }
@@ -219,17 +224,11 @@ impl Data {
 /// Gloo's own form: one of `aws`, `tls` ….
 pub(crate) fn read_bare(node: &Node<'_>) -> Option<Secret> {
     node.object(|fields| {
-        fields.later(&[
-            "header",
-            "credentials",
-            "encryption",
-            "oauth",
-            "apiKey",
-            "extensions",
-        ]);
-        match fields.one_of(&["aws", "azure", "gcp", "tls"]) {
+        fields.later(&["credentials", "encryption", "oauth", "apiKey", "extensions"]);
+        match fields.one_of(&["aws", "azure", "gcp", "header", "tls"]) {
             Some("aws") => fields.field("aws", |node| node.object(read_aws)),
             Some("azure") => fields.field("azure", |node| node.object(read_azure)),
+            Some("header") => fields.field("header", |node| node.object(read_headers)),
             Some("gcp") => fields.field("gcp", |node| {
                 node.object(|fields| {
                     fields.required("serviceAccountKey", |node| {
@@ -257,7 +256,7 @@ pub(crate) fn read_bare(node: &Node<'_>) -> Option<Secret> {
                 })
             }),
             None => {
-                fields.error("expected one of aws, azure, gcp and tls");
+                fields.error("expected one of aws, azure, gcp, header and tls");
                 None
             }
         }
@@ -269,6 +268,24 @@ fn read_aws(fields: &mut Fields<'_>) -> Option<Secret> {
     let key = fields.required("secretKey", |node| node.non_empty());
     let token = fields.field("sessionToken", |node| node.string());
     check_aws(fields, id?, key?, token)
+}
+
+fn read_headers(fields: &mut Fields<'_>) -> Option<Secret> {
+    let headers = fields.required("headers", |node| {
+        let names = node.value().as_object();
+        let mut names = names.into_iter().flat_map(|names| names.keys());
+        node.map(|node| {
+            let name = names.next().map(String::as_str).unwrap_or_default();
+            if !header::is_name(name) {
+                return node.error("is not the name of a header");
+            }
+            let value = header::value(&node)?;
+            Some(value.trim_end_matches(['\r', '\n']).to_owned())
+        })
+    })?;
+    Some(Secret::Header(HeaderSecret {
+        headers: headers.into_iter().collect(),
+    }))
 }
 
 fn read_azure(fields: &mut Fields<'_>) -> Option<Secret> {

@@ -5,18 +5,26 @@
 
 use std::sync::Arc;
 
-use crate::read::{Fields, Node, ReadFields};
+use crate::connection::CircuitBreakers;
+use crate::read::{Fields, Node, Read, ReadFields};
 use crate::servers::Servers;
+use crate::ssl::SslParameters;
 
 /// What holds where nothing else is said.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Settings {
+    /// What upstreams that do not say it may be given at a time (Gloo's `gloo.circuitBreakers`).
+    pub circuit_breakers: Option<CircuitBreakers>,
+    /// TLS towards upstreams that do not say it (Gloo's `upstreamOptions.sslParameters`).
+    pub ssl_parameters: SslParameters,
     /// What holds for calls of AWS.
     pub aws: AwsSettings,
     /// What holds for transformations.
     pub transformations: TransformationSettings,
     /// Servers that are asked on the way of a request.
     pub servers: Arc<Servers>,
+    /// No route may be for a service of Kubernetes without an upstream that is written.
+    pub disable_kubernetes_destinations: bool,
     /// What holds for gateways and virtual services.
     pub gateway: GatewaySettings,
 }
@@ -82,9 +90,8 @@ const OPERATION: [&str; 29] = [
 ];
 
 /// The same in `gloo`. A body is never held for a websocket, whatever is said of that.
-const GLOO_OPERATION: [&str; 13] = [
+const GLOO_OPERATION: [&str; 12] = [
     "disableGrpcWeb",
-    "disableKubernetesDestinations",
     "disableProxyGarbageCollection",
     "enableAutoWebsocketTransformationPassthrough",
     "enableRestEds",
@@ -101,7 +108,6 @@ const GLOO_OPERATION: [&str; 13] = [
 pub(crate) fn read(node: &Node<'_>) -> Option<Settings> {
     node.object(|fields| {
         fields.ignored(&OPERATION);
-        fields.without_effect(&["upstreamOptions"]);
         fields.field("ratelimit", |node| {
             node.warn("has no effect: the rate limit service has its own configuration, which this belongs into");
             None::<()>
@@ -109,8 +115,12 @@ pub(crate) fn read(node: &Node<'_>) -> Option<Settings> {
         let servers = Servers::read_fields(fields);
         let gloo = fields.field("gloo", |node| node.object(read_gloo));
         let gateway = fields.field("gateway", |node| node.object(read_gateway));
+        let ssl_parameters = fields.field("upstreamOptions", |node| {
+            node.object(|fields| fields.field("sslParameters", |node| SslParameters::read(&node)))
+        });
         Some(Settings {
             servers: Arc::new(servers?),
+            ssl_parameters: ssl_parameters.unwrap_or_default(),
             gateway: gateway.unwrap_or_default(),
             ..gloo.unwrap_or_default()
         })
@@ -140,7 +150,7 @@ fn read_gateway(fields: &mut Fields<'_>) -> Option<GatewaySettings> {
 
 fn read_gloo(fields: &mut Fields<'_>) -> Option<Settings> {
     fields.ignored(&GLOO_OPERATION);
-    fields.without_effect(&["circuitBreakers", "invalidConfigPolicy", "istioOptions"]);
+    fields.without_effect(&["invalidConfigPolicy", "istioOptions"]);
     let aws = fields.field("awsOptions", |node| {
         node.object(|fields| {
             // Credentials are looked for in all of these places, and renewed before they end.
@@ -156,12 +166,15 @@ fn read_gloo(fields: &mut Fields<'_>) -> Option<Settings> {
         })
     });
     Some(Settings {
+        circuit_breakers: fields.field("circuitBreakers", |node| CircuitBreakers::read(&node)),
+        ssl_parameters: SslParameters::default(),
         aws: aws.unwrap_or_default(),
         transformations: TransformationSettings {
             escape_characters: fields.flag("transformationEscapeCharacters"),
             log: fields.flag("logTransformationRequestResponseInfo"),
         },
         servers: Arc::default(),
+        disable_kubernetes_destinations: fields.flag("disableKubernetesDestinations"),
         gateway: GatewaySettings::default(),
     })
 }

@@ -1,10 +1,20 @@
 //! Upstreams: services and providers of functions.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
 use tenon_model_derive::Read;
 
+use crate::connection::{
+    CircuitBreakers, ConnectionConfig, DnsLookupFamily, PreconnectPolicy, ProtocolSelection,
+    ProxyProtocolVersion,
+};
+use crate::failover::Failover;
+use crate::health_check::{HeaderValue, HealthCheck, Method};
+use crate::load_balancing::LoadBalancerConfig;
+use crate::outlier_detection::OutlierDetection;
 use crate::read::Node;
 use crate::schema::Schema;
 use crate::ssl::UpstreamSsl;
@@ -12,34 +22,18 @@ use crate::{
     AwsUpstream, AzureUpstream, GcpUpstream, KubeUpstream, RestSpec, aws, azure, gcp, rest,
 };
 
+mod checks;
+
+pub(crate) use checks::not_reserved;
+
 /// A service, or a provider of functions.
 #[derive(Debug, Clone, PartialEq, Read)]
 #[read(
-    ignored("discoveryMetadata"),
-    later(
-        "loadBalancerConfig",
-        "healthChecks",
-        "outlierDetection",
-        "failover",
-        "protocolSelection",
-        "initialStreamWindowSize",
-        "initialConnectionWindowSize",
-        "maxConcurrentStreams",
-        "overrideStreamErrorOnInvalidHttpMessage",
-        "httpProxyHostname",
-        "httpConnectSslConfig",
-        "httpConnectHeaders",
-        "ignoreHealthOnHostRemoval",
-        "respectDnsTtl",
-        "dnsRefreshRate",
-        "proxyProtocolVersion",
-        "preconnectPolicy",
-        "disableIstioAutoMtls",
-        "pipe",
-        "awsEc2",
-        "consul"
-    ),
-    refused(ai = "language models are out of scope; route to the provider as a static upstream")
+    // Nothing here turns Istio's mTLS on by itself.
+    ignored("discoveryMetadata", "disableIstioAutoMtls"),
+    later("awsEc2", "consul"),
+    refused(ai = "language models are out of scope; route to the provider as a static upstream"),
+    finish = checks::upstream
 )]
 pub struct Upstream {
     /// What it is.
@@ -50,10 +44,53 @@ pub struct Upstream {
     /// Its connections.
     #[read(default)]
     pub connection_config: ConnectionConfig,
-    /// How much it may be given at a time.
+    /// How much it may be given at a time; as the Settings say, else as Envoy has it, where it is left out.
     pub circuit_breakers: Option<CircuitBreakers>,
+    /// How its hosts share the requests.
+    pub load_balancer_config: Option<LoadBalancerConfig>,
+    /// How its hosts' health is found out by asking them. Envoy takes one.
+    pub health_checks: Vec<HealthCheck>,
+    /// When a host is left out for what it answered.
+    pub outlier_detection: Option<OutlierDetection>,
+    /// Where requests go when its own hosts are unhealthy; needs `healthChecks` or `outlierDetection`.
+    pub failover: Option<Failover>,
     /// Whether it is spoken to in HTTP/2.
     pub use_http2: bool,
+    /// Which HTTP is spoken to it.
+    #[read(default)]
+    pub protocol_selection: ProtocolSelection,
+    /// Of HTTP/2: how much of a stream's data may be under way, in bytes; 16 MiB where it is left out.
+    #[read(range(65_535, 2_147_483_647))]
+    pub initial_stream_window_size: Option<u32>,
+    /// Of HTTP/2: how much of a connection's data may be under way, in bytes; 24 MiB where it is left out.
+    #[read(range(65_535, 2_147_483_647))]
+    pub initial_connection_window_size: Option<u32>,
+    /// Of HTTP/2: how many requests a connection carries at a time; 1024 where it is left out.
+    #[read(range(1, 2_147_483_647))]
+    pub max_concurrent_streams: Option<u32>,
+    /// Of HTTP/2: whether an invalid answer ends its stream alone, not the connection.
+    pub override_stream_error_on_invalid_http_message: Option<bool>,
+    /// It is a proxy: where the tunnel ends that its CONNECT is asked for, as `host:port` or with Envoy's `%…%`, as
+    /// `%REQUESTED_SERVER_NAME%:443`.
+    #[read(with = checks::proxied)]
+    pub http_proxy_hostname: Option<String>,
+    /// TLS towards the proxy; `sslConfig` is that within the tunnel.
+    pub http_connect_ssl_config: Option<UpstreamSsl>,
+    /// Headers of the CONNECT.
+    pub http_connect_headers: Vec<HeaderValue>,
+    /// Whether a host that is no more is dropped at once, even if it is healthy.
+    pub ignore_health_on_host_removal: bool,
+    /// Whether names are resolved again when their records' time is over, not each `dnsRefreshRate`.
+    pub respect_dns_ttl: bool,
+    /// How often names are resolved again; 5s where it is left out, and above 1ms.
+    #[read(with = checks::refresh_rate)]
+    pub dns_refresh_rate: Option<Duration>,
+    /// Which addresses of names are used.
+    pub dns_lookup_family: Option<DnsLookupFamily>,
+    /// The version of the PROXY protocol by which it is told the client's address; it is not where this is left out.
+    pub proxy_protocol_version: Option<ProxyProtocolVersion>,
+    /// Connections that are made before they are needed.
+    pub preconnect_policy: Option<PreconnectPolicy>,
 }
 
 /// What an upstream is.
@@ -61,6 +98,8 @@ pub struct Upstream {
 pub enum UpstreamType {
     /// Fixed hosts.
     Static(StaticUpstream),
+    /// A Unix socket on Envoy's machine.
+    Pipe(PipeUpstream),
     /// A service of Kubernetes.
     Kube(Box<KubeUpstream>),
     /// AWS Lambda in one region.
@@ -90,9 +129,20 @@ pub struct StaticUpstream {
     pub service_spec: Option<RestSpec>,
 }
 
+/// A Unix socket on Envoy's machine.
+#[derive(Debug, Clone, PartialEq, Read)]
+pub struct PipeUpstream {
+    /// Its path; one that begins with `@` is in Linux' abstract namespace.
+    #[read(with = checks::socket_path)]
+    pub path: String,
+    /// The requests that routes may name as its functions.
+    #[read(with = rest::read_service, schema = Schema::any)]
+    pub service_spec: Option<RestSpec>,
+}
+
 /// A host.
-#[derive(Debug, Clone, PartialEq, Eq, Read)]
-#[read(later("healthCheckConfig", "metadata"))]
+#[derive(Debug, Clone, PartialEq, Read)]
+#[read(finish = checks::reserved)]
 pub struct Host {
     /// An IP address or a name.
     #[read(with = host)]
@@ -106,6 +156,57 @@ pub struct Host {
     /// Its share of the requests.
     #[read(range(1, u32::MAX))]
     pub load_balancing_weight: Option<u32>,
+    /// How its health is asked for. Envoy asks all hosts of an upstream alike, so all have to say the same.
+    pub health_check_config: Option<HostHealthCheck>,
+    /// Metadata of Envoy's, by namespace.
+    pub metadata: BTreeMap<String, Map<String, Value>>,
+}
+
+/// How the health of a host is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Read)]
+pub struct HostHealthCheck {
+    /// The path; that of the upstream's health check where it is left out.
+    #[read(with = crate::health_check::path)]
+    pub path: Option<String>,
+    /// The method; that of the upstream's health check where it is left out.
+    pub method: Option<Method>,
+}
+
+impl Upstream {
+    /// Whether Envoy resolves names of it.
+    pub fn is_resolved(&self) -> bool {
+        let endpoint = |endpoint: &Option<crate::Endpoint>| {
+            endpoint.as_ref().is_none_or(|it| it.ip().is_none())
+        };
+        let own = match &self.kind {
+            UpstreamType::Static(fixed) => fixed.hosts.iter().any(|host| host.ip().is_none()),
+            // The addresses of services are told.
+            UpstreamType::Pipe(_) | UpstreamType::Kube(_) => false,
+            UpstreamType::Aws(it) => endpoint(&it.endpoint),
+            UpstreamType::Azure(it) => endpoint(&it.endpoint),
+            UpstreamType::Gcp(it) => endpoint(&it.endpoint),
+        };
+        let mut failover = self.failover.iter().flat_map(Failover::endpoints);
+        own || failover.any(|it| it.ip().is_none())
+    }
+
+    /// Whether its functions are called with credentials, which are for one provider.
+    pub fn calls_functions(&self) -> bool {
+        match &self.kind {
+            UpstreamType::Static(_) | UpstreamType::Pipe(_) | UpstreamType::Kube(_) => false,
+            UpstreamType::Aws(_) | UpstreamType::Azure(_) | UpstreamType::Gcp(_) => true,
+        }
+    }
+
+    /// What its functions are, if it is a service that has some.
+    pub fn service_spec(&self) -> Option<&RestSpec> {
+        match &self.kind {
+            UpstreamType::Static(fixed) => fixed.service_spec.as_ref(),
+            UpstreamType::Pipe(pipe) => pipe.service_spec.as_ref(),
+            UpstreamType::Kube(service) => service.service_spec.as_ref(),
+            UpstreamType::Aws(_) | UpstreamType::Azure(_) | UpstreamType::Gcp(_) => None,
+        }
+    }
 }
 
 impl StaticUpstream {
@@ -123,65 +224,6 @@ impl Host {
     }
 }
 
-/// An upstream's connections.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Read)]
-#[read(later("http1ProtocolOptions"))]
-pub struct ConnectionConfig {
-    /// How many requests a connection carries before it is closed.
-    pub max_requests_per_connection: Option<u32>,
-    /// How long connecting may take: 5s where it is left out.
-    #[read(with = Node::positive_duration)]
-    pub connect_timeout: Option<Duration>,
-    /// TCP's own probes.
-    pub tcp_keepalive: Option<TcpKeepalive>,
-    /// How much of a connection's data Envoy holds, in bytes.
-    pub per_connection_buffer_limit_bytes: Option<u32>,
-    /// What holds for HTTP of any version.
-    #[read(default)]
-    pub common_http_protocol_options: CommonHttpProtocolOptions,
-}
-
-/// What holds for HTTP of any version.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Read)]
-#[read(later("headersWithUnderscoresAction"))]
-pub struct CommonHttpProtocolOptions {
-    /// How long a connection may idle.
-    pub idle_timeout: Option<Duration>,
-    /// How many headers an answer may have.
-    #[read(range(1, u32::MAX))]
-    pub max_headers_count: Option<u32>,
-    /// How long a request may take.
-    pub max_stream_duration: Option<Duration>,
-}
-
-/// TCP's own probes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Read)]
-pub struct TcpKeepalive {
-    /// How many unanswered ones end a connection.
-    pub keepalive_probes: Option<u32>,
-    /// How long it is silent before the first, in whole seconds.
-    #[read(with = Node::positive_duration)]
-    pub keepalive_time: Option<Duration>,
-    /// How long between them, in whole seconds.
-    #[read(with = Node::positive_duration)]
-    pub keepalive_interval: Option<Duration>,
-}
-
-/// How much an upstream may be given at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Read)]
-pub struct CircuitBreakers {
-    /// Connections.
-    pub max_connections: Option<u32>,
-    /// Requests that wait for a connection.
-    pub max_pending_requests: Option<u32>,
-    /// Requests.
-    pub max_requests: Option<u32>,
-    /// Retries.
-    pub max_retries: Option<u32>,
-    /// Whether Envoy's statistics tell how much is left.
-    pub track_remaining: bool,
-}
-
 fn read_aws(node: &Node<'_>) -> Option<Box<AwsUpstream>> {
     aws::read(node, node.namespace()).map(Box::new)
 }
@@ -194,7 +236,7 @@ fn read_gcp(node: &Node<'_>) -> Option<Box<GcpUpstream>> {
     gcp::read(node, node.namespace()).map(Box::new)
 }
 
-fn host(node: &Node<'_>) -> Option<String> {
+pub(crate) fn host(node: &Node<'_>) -> Option<String> {
     let address = node.non_empty()?;
     if address.parse::<IpAddr>().is_err() && !is_host_name(&address) {
         return node.error(format!(

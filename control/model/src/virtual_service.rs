@@ -21,7 +21,7 @@ pub struct VirtualService {
     pub ssl: Option<Arc<SslConfig>>,
 }
 
-pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<VirtualService> {
+pub(crate) fn read(node: &Node<'_>) -> Option<VirtualService> {
     node.object(|fields| {
         fields.ignored(&["displayName"]);
         let ssl = fields.field("sslConfig", |node| {
@@ -32,13 +32,13 @@ pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<VirtualService> {
             Some(Arc::new(ssl))
         });
         let service = fields.required("virtualHost", |node| {
-            node.object(|fields| read_host(fields, namespace))
+            node.object(|fields| read_host(fields))
         })?;
         Some(VirtualService { ssl, ..service })
     })
 }
 
-fn read_host(fields: &mut Fields<'_>, namespace: &str) -> Option<VirtualService> {
+fn read_host(fields: &mut Fields<'_>) -> Option<VirtualService> {
     fields.later(&["optionsConfigRefs"]);
     let domains = fields.field("domains", |node| {
         let domains = node.list(|node| read_domain(&node))?;
@@ -54,7 +54,7 @@ fn read_host(fields: &mut Fields<'_>, namespace: &str) -> Option<VirtualService>
     let options = fields.field("options", |node| VirtualHostOptions::read(&node));
     Some(VirtualService {
         domains,
-        routes: fields.list("routes", |node| route::read_top(&node, namespace)),
+        routes: fields.list("routes", |node| route::read_top(&node)),
         options: options.unwrap_or_default(),
         ssl: None,
     })

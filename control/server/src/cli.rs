@@ -43,6 +43,9 @@ const EXAMPLES_SERVE: &str = "\
 An Envoy takes its configuration from here if its bootstrap names this address for ADS (delta or state of the world, v3),
 and says which proxy it is: node.metadata.role: <namespace>~<proxy>, as gloo-system~gateway-proxy.
 
+Secrets go over ADS: where it is not on loopback, let only Envoys in whose certificates name their proxy
+(--xds-tls-cert, --xds-tls-key, --xds-client-ca).
+
 Admin: /healthz /readyz /metrics /status /config. Secrets are shown nowhere.";
 
 /// A function gateway on stock Envoy: routes to services and to functions of cloud providers, from Gloo's resources.
@@ -149,6 +152,9 @@ pub(crate) struct ControlArgs {
     /// [default: tenon in the user's state directory].
     #[arg(long, env = "TENON_STATE_DIR", value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+    /// Derives everything anew at each change: what `make bench` compares with.
+    #[arg(long, hide = true)]
+    pub(crate) anew: bool,
 }
 
 /// Reads the command line and does what it says.

@@ -147,6 +147,7 @@ impl Metrics {
     pub(crate) fn refused(&self, reason: Refusal) {
         let reason = match reason {
             Refusal::UnknownProxy => "unknown_proxy",
+            Refusal::Identity => "identity",
         };
         self.xds_refused
             .get_or_create(&RefusalLabels { reason })

@@ -13,7 +13,7 @@ use clap::Args;
 use tenon_model::ObjectKey;
 use tenon_store::{Batch, Files, Source};
 use tenon_translate::{Change, ProxyName, Status, StatusMessage, Translator, Update};
-use tenon_xds::{Cache, Event};
+use tenon_xds::{Cache, Event, Tls, TlsFiles};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -32,6 +32,52 @@ pub(crate) const DEFAULT_BIND: SocketAddr =
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) control: ControlArgs,
+    #[command(flatten)]
+    pub(crate) tls: XdsTlsArgs,
+}
+
+/// Who may take configuration and secrets.
+#[derive(Args, Clone)]
+pub(crate) struct XdsTlsArgs {
+    /// Serve ADS over TLS with this certificate (PEM, with intermediates). A rotated file is taken for the next connection.
+    #[arg(
+        long,
+        env = "TENON_XDS_TLS_CERT",
+        value_name = "FILE",
+        requires = "xds_tls_key"
+    )]
+    pub(crate) xds_tls_cert: Option<PathBuf>,
+    /// The key of --xds-tls-cert (PEM).
+    #[arg(
+        long,
+        env = "TENON_XDS_TLS_KEY",
+        value_name = "FILE",
+        requires = "xds_tls_cert"
+    )]
+    pub(crate) xds_tls_key: Option<PathBuf>,
+    /// The roots of the Envoys' certificates (PEM). Each Envoy must then have one that names its proxy:
+    /// the URI spiffe://<trust domain>/proxy/<namespace>/<proxy> or the DNS name <proxy>.<namespace>.
+    #[arg(
+        long,
+        env = "TENON_XDS_CLIENT_CA",
+        value_name = "FILE",
+        requires = "xds_tls_cert"
+    )]
+    pub(crate) xds_client_ca: Option<PathBuf>,
+}
+
+impl XdsTlsArgs {
+    fn open(self) -> anyhow::Result<Option<Tls>> {
+        let (Some(certificate), Some(key)) = (self.xds_tls_cert, self.xds_tls_key) else {
+            return Ok(None);
+        };
+        let files = TlsFiles {
+            certificate,
+            key,
+            client_ca: self.xds_client_ca,
+        };
+        Ok(Some(Tls::open(files).context("no TLS for ADS")?))
+    }
 }
 
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
@@ -44,7 +90,8 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         );
     }
     let translator = Translator::new(found.options(DEFAULT_BIND));
-    let mut control = ControlPlane::start(&args.control, translator).await?;
+    let tls = args.tls.open()?;
+    let mut control = ControlPlane::start(&args.control, tls, translator).await?;
     tracing::info!(admin = %control.admin, xds = %control.xds, "serving");
     tokio::select! {
         name = signals.next() => tracing::info!(signal = name, "stopping"),
@@ -109,7 +156,11 @@ pub(crate) struct ControlPlane {
 
 impl ControlPlane {
     /// Starts to serve; returns once the addresses are bound and the resources are read.
-    pub(crate) async fn start(args: &ControlArgs, translator: Translator) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        args: &ControlArgs,
+        tls: Option<Tls>,
+        translator: Translator,
+    ) -> anyhow::Result<Self> {
         let files = open(args)?;
         let bind = async |addr: SocketAddr| {
             let bound = TcpListener::bind(addr).await;
@@ -121,6 +172,7 @@ impl ControlPlane {
         if !addresses.0.ip().is_loopback() {
             tracing::warn!(admin = %addresses.0, "the admin endpoint asks for no password, and is not on loopback");
         }
+        warn_of_open_ads(addresses.1, tls.as_ref());
         let batches = tokio::task::block_in_place(|| files.watch())?;
         let (cache, events) = Cache::new();
         let (live, is_live) = watch::channel(false);
@@ -135,6 +187,7 @@ impl ControlPlane {
         let (credentials, resolved) = Credentials::new(cache.clone(), shared.metrics.clone());
         let engine = Engine {
             translator,
+            anew: args.anew,
             shared: shared.clone(),
             credentials,
             live,
@@ -145,7 +198,7 @@ impl ControlPlane {
             // An error means that the control plane is gone, which stops too.
             let _ = stopped.wait_for(|stopped| *stopped).await;
         };
-        let served = tenon_xds::serve(xds, cache, stopping(stopped.clone()));
+        let served = tenon_xds::serve(xds, cache, tls, stopping(stopped.clone()));
         let router = admin::router(shared.clone());
         let administered =
             axum::serve(admin, router).with_graceful_shutdown(stopping(stopped.clone()));
@@ -193,6 +246,19 @@ impl ControlPlane {
     }
 }
 
+/// What is served holds credentials.
+fn warn_of_open_ads(xds: SocketAddr, tls: Option<&Tls>) {
+    if xds.ip().is_loopback() {
+        return;
+    }
+    let what = match tls {
+        None => "in plain text (--xds-tls-cert, --xds-tls-key)",
+        Some(tls) if !tls.knows_clients() => "without asking who they are (--xds-client-ca)",
+        Some(_) => return,
+    };
+    tracing::warn!(%xds, "ADS is not on loopback: whoever reaches it gets configuration and credentials, {what}");
+}
+
 fn open(args: &ControlArgs) -> anyhow::Result<Files> {
     let files = Files::new(&args.folders.config)?;
     let Some(folder) = args.state_dir.clone().or_else(default_state_dir) else {
@@ -217,6 +283,8 @@ fn default_state_dir() -> Option<PathBuf> {
 /// Where changes become configuration. All of it happens in one task, one thing after the other.
 struct Engine {
     translator: Translator,
+    /// Everything is derived at each change.
+    anew: bool,
     shared: Arc<Shared>,
     credentials: Credentials,
     live: watch::Sender<bool>,
@@ -299,8 +367,10 @@ impl Engine {
                     metrics.acknowledged(edited.elapsed());
                 }
                 self.settles.send_modify(|settled| {
-                    settled.insert(proxy, rejected);
+                    settled.insert(proxy.clone(), rejected);
                 });
+                // While something is refused, what takes its place is still to be answered to.
+                return (rejected == 0).then_some(Change::Settled(proxy));
             }
             Event::Rejected { id, text } => return Some(Change::Verdict(id, Some(text))),
             Event::Recovered(id) => return Some(Change::Verdict(id, None)),
@@ -312,7 +382,10 @@ impl Engine {
     fn apply(&mut self, changes: Vec<Change>) -> bool {
         let started = Instant::now();
         // A large folder may take a while: other tasks move on.
-        let update = tokio::task::block_in_place(|| self.translator.apply(changes));
+        let update = tokio::task::block_in_place(|| match self.anew {
+            true => self.translator.apply_anew(changes),
+            false => self.translator.apply(changes),
+        });
         self.shared.metrics.translated(started);
         let Update {
             resources,

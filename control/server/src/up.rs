@@ -58,7 +58,7 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<ExitCode> {
     let translator = Translator::new(found.options(default_bind));
     let version = tokio::task::block_in_place(|| tenon_bootstrap::require_envoy_version(&path))?;
     tracing::debug!(envoy = %path.display(), version, "found Envoy");
-    let mut control = ControlPlane::start(&args.control, translator).await?;
+    let mut control = ControlPlane::start(&args.control, None, translator).await?;
     control.shared.live.clone().wait_for(|live| *live).await?;
     if !control.shared.cache.has_proxy(&args.proxy) {
         tracing::error!(

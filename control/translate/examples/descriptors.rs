@@ -15,7 +15,7 @@ use prost::encoding::{
 use prost_reflect::prost_types::FileDescriptorProto;
 
 /// What the names of the files start with, of messages that are emitted and of those that stand in an `Any`.
-const ROOTS: [&str; 37] = [
+const ROOTS: [&str; 38] = [
     "envoy/config/accesslog/",
     "envoy/config/cluster/",
     "envoy/config/endpoint/v3/endpoint.proto",
@@ -38,6 +38,7 @@ const ROOTS: [&str; 37] = [
     "envoy/extensions/filters/network/sni_",
     "envoy/extensions/filters/network/tcp_proxy/",
     "envoy/extensions/formatter/",
+    "envoy/extensions/health_check/event_sinks/file/",
     "envoy/extensions/health_checkers/",
     "envoy/extensions/http/early_header_mutation/",
     "envoy/extensions/http/header_formatters/preserve_case/",

@@ -6,11 +6,11 @@ use tenon_contract::{
 };
 use tenon_model::{
     AwsSettings, AwsUpstream, Endpoint, FunctionUrl, Kind, LambdaFunction, ObjectKey, Problem,
-    Secret, TlsSecret, Upstream,
+    Secret, Upstream,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::cluster::{ClusterForm, Secrets};
+use crate::cluster::{ClusterForm, Secrets, Towards};
 use crate::output::{CredentialSource, Module};
 use crate::proto::cluster as envoy;
 use crate::proto::{BUFFER_LIMIT, hcm, uint};
@@ -21,12 +21,12 @@ pub(crate) fn cluster(
     key: &ObjectKey,
     (lambda, settings): (&AwsUpstream, AwsSettings),
     upstream: &Upstream,
-    secret: Option<&TlsSecret>,
+    towards: &Towards,
     module: &Module,
     cluster: &mut envoy::Cluster,
 ) -> Vec<hcm::HttpFilter> {
     let endpoint = endpoint(lambda);
-    provider::point_at(&endpoint, &endpoint.host, upstream, secret, cluster);
+    provider::point_at(&endpoint, &endpoint.host, towards, cluster);
     let asked = upstream
         .connection_config
         .per_connection_buffer_limit_bytes
@@ -62,11 +62,11 @@ pub(crate) fn url_cluster(
     key: &ObjectKey,
     (lambda, url): (&AwsUpstream, &FunctionUrl),
     upstream: &Upstream,
-    secret: Option<&TlsSecret>,
+    towards: &Towards,
     module: &Module,
     cluster: &mut envoy::Cluster,
 ) -> Vec<hcm::HttpFilter> {
-    provider::point_at(&url.endpoint, &url.endpoint.host, upstream, secret, cluster);
+    provider::point_at(&url.endpoint, &url.endpoint.host, towards, cluster);
     let signed = url.auth_type == UrlAuthType::AwsIam;
     if signed {
         // Bodies are held, because a signature covers them.

@@ -6,10 +6,10 @@ use tenon_contract::{
 };
 use tenon_model::{
     AzureDestination, AzureFunction, AzureUpstream, Endpoint, Kind, ObjectKey, ObjectRef, Problem,
-    Secret, TlsSecret, Upstream,
+    Secret,
 };
 
-use crate::cluster::{ClusterForm, Secrets};
+use crate::cluster::{ClusterForm, Secrets, Towards};
 use crate::output::{CredentialSource, Module};
 use crate::proto::cluster as envoy;
 use crate::proto::hcm;
@@ -19,13 +19,12 @@ use crate::{names, provider};
 pub(crate) fn cluster(
     key: &ObjectKey,
     app: &AzureUpstream,
-    upstream: &Upstream,
-    secret: Option<&TlsSecret>,
+    towards: &Towards,
     module: &Module,
     cluster: &mut envoy::Cluster,
 ) -> Vec<hcm::HttpFilter> {
     let endpoint = endpoint(app);
-    provider::point_at(&endpoint, &endpoint.host, upstream, secret, cluster);
+    provider::point_at(&endpoint, &endpoint.host, towards, cluster);
     let functions = app.functions.iter();
     let functions = functions.flat_map(|function| {
         let target = || FunctionTarget::Azure(call(function));

@@ -6,30 +6,37 @@ use std::time::Duration;
 
 use prost::Message;
 use tenon_model::{
-    CircuitBreakers, ConnectionConfig, Host, Kind, Object, ObjectKey, ObjectRef, Problem,
-    ProblemLevel, Secret, Settings, Spec, SslCertificates, StaticUpstream, TlsSecret, Upstream,
-    UpstreamType,
+    DnsLookupFamily, Kind, Object, ObjectKey, ObjectRef, Problem, ProblemLevel, Secret, Settings,
+    Spec, SslCertificates, Upstream, UpstreamSsl, UpstreamType,
 };
 
 use crate::kube::{ServicePart, Services};
 use crate::output::{CredentialSource, Module, ResourceType};
 use crate::proto::cluster::cluster::{
-    ClusterDiscoveryType, DiscoveryType, DnsLookupFamily, TransportSocketMatch,
+    ClusterDiscoveryType, DiscoveryType, DnsLookupFamily as EnvoyFamily,
 };
-use crate::proto::{cluster, core, duration, endpoint, hcm, socket_address, uint, upstream_http};
-use crate::wire::any;
+use crate::proto::{cluster, duration, endpoint, hcm, socket_address, tls as envoy_tls, uint};
+use crate::wire::{self, any};
 use crate::{aws, azure, gcp, kube, names, rest, rules, tls};
+
+mod balancing;
+mod endpoints;
+mod health;
+mod options;
+mod transport;
+mod tunnel;
 
 /// Gloo's default.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const HTTP_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
-const SOCKET_MATCH: &str = "envoy.transport_socket_match";
 
 /// What an upstream comes to.
 #[derive(Default)]
 pub(crate) struct ClusterForm {
     /// The encoded clusters, by name: the upstream's own, and those of its functions where each has one.
     pub(crate) clusters: BTreeMap<String, Vec<u8>>,
+    /// The encoded listeners that they need, by name.
+    pub(crate) listeners: BTreeMap<String, Vec<u8>>,
     /// The generic secrets that they use, by name, and where these come from.
     pub(crate) credentials: BTreeMap<String, CredentialSource>,
     /// Which field of the upstream these are about.
@@ -38,7 +45,7 @@ pub(crate) struct ClusterForm {
     pub(crate) tls_secrets: BTreeSet<ObjectKey>,
     /// Whose endpoints it has, where they are told beside it.
     pub(crate) endpoints: Option<ServicePart>,
-    /// What is worth a warning.
+    /// What is wrong, or worth a warning.
     pub(crate) problems: Vec<Problem>,
     /// The objects that were looked at.
     pub(crate) reads: BTreeSet<ObjectKey>,
@@ -54,6 +61,37 @@ pub(crate) trait Secrets {
     fn settings(&self) -> Settings;
 }
 
+/// TLS towards an upstream.
+pub(crate) struct Towards {
+    /// As its `sslConfig` says, if it has one.
+    pub(crate) configured: Option<envoy_tls::UpstreamTlsContext>,
+    /// Versions and ciphers, where it says nothing of them.
+    pub(crate) parameters: Option<envoy_tls::TlsParameters>,
+}
+
+impl Towards {
+    /// Where it has none: encrypted, not verified.
+    pub(crate) fn unconfigured(&self) -> envoy_tls::UpstreamTlsContext {
+        self.with_parameters(envoy_tls::UpstreamTlsContext::default())
+    }
+
+    /// Where it has none, verified with the system's roots as one name.
+    pub(crate) fn verified(&self, name: &str) -> envoy_tls::UpstreamTlsContext {
+        self.with_parameters(tls::verified(name))
+    }
+
+    fn with_parameters(
+        &self,
+        mut context: envoy_tls::UpstreamTlsContext,
+    ) -> envoy_tls::UpstreamTlsContext {
+        if self.parameters.is_some() {
+            let common = context.common_tls_context.get_or_insert_default();
+            common.tls_params.clone_from(&self.parameters);
+        }
+        context
+    }
+}
+
 pub(crate) fn translate(
     key: &ObjectKey,
     upstream: &Upstream,
@@ -61,38 +99,58 @@ pub(crate) fn translate(
     secrets: &(impl Secrets + Services),
 ) -> ClusterForm {
     let mut form = ClusterForm::default();
-    let tls = tls_secret(upstream, secrets, &mut form);
+    let settings = secrets.settings();
+    let ssl = upstream.ssl_config.as_ref();
+    let towards = Towards {
+        configured: ssl.map(|ssl| context(ssl, "spec.sslConfig", secrets, &mut form)),
+        parameters: tls::parameters(&settings.ssl_parameters),
+    };
+    let own = names::cluster(key);
+    let base = base(&own, upstream, &settings, secrets, &mut form);
+    let named = |name: String| cluster::Cluster {
+        name,
+        ..base.clone()
+    };
     match &upstream.kind {
-        UpstreamType::Static(fixed) => {
-            let mut cluster = common(names::cluster(key), upstream);
-            static_hosts(fixed, upstream, tls, &mut cluster);
-            let functions = fixed.service_spec.as_ref();
+        UpstreamType::Static(_) | UpstreamType::Pipe(_) => {
+            let mut cluster = named(own);
+            let hosts = endpoints::Hosts::new(upstream, &towards);
+            let mut hosts = match &upstream.kind {
+                UpstreamType::Static(fixed) => hosts.fixed(fixed, &mut cluster),
+                UpstreamType::Pipe(pipe) => hosts.pipe(&pipe.path, &mut cluster),
+                _ => hosts,
+            };
+            if let Some(failover) = &upstream.failover {
+                hosts = hosts.failover(failover, secrets, &mut form);
+            }
+            let assignment = hosts.finish(&mut cluster);
+            let functions = upstream.service_spec();
             let filters = functions
                 .map(|rest| rest::cluster(key, rest, upstream, module, &mut cluster))
                 .unwrap_or_default();
-            form.add(cluster, upstream, filters);
+            form.add(cluster, Some(assignment), upstream, filters, secrets);
         }
         UpstreamType::Kube(service) => {
-            let mut cluster = common(names::cluster(key), upstream);
+            let mut cluster = named(own);
             kube::discovered(&mut cluster);
+            // There are no names.
+            cluster.dns_lookup_family = EnvoyFamily::Auto.into();
             form.endpoints = kube::part(key, service, secrets, &mut form);
-            let context = upstream.ssl_config.as_ref();
-            let context = context.map(|ssl| tls::configured(ssl, tls));
-            cluster.transport_socket = context.as_ref().map(tls::socket);
+            cluster.transport_socket = towards.configured.as_ref().map(tls::socket);
             let name = cluster.name.clone();
             let functions = service.service_spec.as_ref();
             let filters = functions
                 .map(|rest| rest::cluster(key, rest, upstream, module, &mut cluster))
                 .unwrap_or_default();
-            form.add(cluster, upstream, filters);
+            form.add(cluster, None, upstream, filters, secrets);
             let subsets = service.subset_spec.as_ref().map(kube::subsets);
             form.append(&name, subsets.unwrap_or_default());
         }
         UpstreamType::Aws(lambda) => {
-            let mut cluster = common(names::cluster(key), upstream);
-            let settings = (&**lambda, secrets.settings().aws);
-            let filters = aws::cluster(key, settings, upstream, tls, module, &mut cluster);
-            form.add(cluster, upstream, filters);
+            let mut cluster = named(own);
+            let settings = (&**lambda, settings.aws);
+            let filters = aws::cluster(key, settings, upstream, &towards, module, &mut cluster);
+            form.add(cluster, None, upstream, filters, secrets);
             let (name, source) = aws::credentials(lambda, secrets, &mut form);
             form.credentials.insert(name, source);
             form.credentials_field = "spec.aws";
@@ -102,26 +160,26 @@ pub(crate) fn translate(
                 };
                 let upstream_cluster = names::cluster(key);
                 let name = names::function_cluster(&upstream_cluster, &function.logical_name);
-                let mut cluster = common(name, upstream);
+                let mut cluster = named(name);
                 let lambda = (&**lambda, url);
-                let filters = aws::url_cluster(key, lambda, upstream, tls, module, &mut cluster);
-                form.add(cluster, upstream, filters);
+                let filters =
+                    aws::url_cluster(key, lambda, upstream, &towards, module, &mut cluster);
+                form.add(cluster, None, upstream, filters, secrets);
             }
         }
         UpstreamType::Azure(app) => {
-            let mut cluster = common(names::cluster(key), upstream);
-            let filters = azure::cluster(key, app, upstream, tls, module, &mut cluster);
-            form.add(cluster, upstream, filters);
+            let mut cluster = named(own);
+            let filters = azure::cluster(key, app, &towards, module, &mut cluster);
+            form.add(cluster, None, upstream, filters, secrets);
             let credentials = azure::credentials(app, secrets, &mut form);
             form.credentials.extend(credentials);
             form.credentials_field = "spec.azure";
         }
         UpstreamType::Gcp(gcp) => {
             for target in gcp::targets(key, gcp) {
-                let mut cluster = common(target.cluster.clone(), upstream);
-                let filters =
-                    gcp::cluster(key, (gcp, upstream), &target, tls, module, &mut cluster);
-                form.add(cluster, upstream, filters);
+                let mut cluster = named(target.cluster.clone());
+                let filters = gcp::cluster(key, gcp, &target, &towards, module, &mut cluster);
+                form.add(cluster, None, upstream, filters, secrets);
             }
             gcp::credentials(key, gcp, secrets, &mut form);
             form.credentials_field = "spec.gcp";
@@ -129,6 +187,58 @@ pub(crate) fn translate(
     }
     form.check();
     form
+}
+
+/// What all clusters of an upstream have.
+#[expect(
+    deprecated,
+    reason = "the other way to say how names are resolved is a cluster of another type"
+)]
+fn base(
+    own: &str,
+    upstream: &Upstream,
+    settings: &Settings,
+    secrets: &impl Secrets,
+    form: &mut ClusterForm,
+) -> cluster::Cluster {
+    let connection = &upstream.connection_config;
+    let breakers = upstream.circuit_breakers.as_ref();
+    let breakers = breakers.or(settings.circuit_breakers.as_ref());
+    let alike = match &upstream.kind {
+        UpstreamType::Static(fixed) => fixed.hosts.first(),
+        _ => None,
+    };
+    let alike = alike.and_then(|host| host.health_check_config.as_ref());
+    let timeout = connection.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
+    let mut base = cluster::Cluster {
+        connect_timeout: Some(duration(timeout)),
+        per_connection_buffer_limit_bytes: connection.per_connection_buffer_limit_bytes.map(uint),
+        circuit_breakers: breakers.map(options::circuit_breakers),
+        upstream_connection_options: options::keepalive(connection),
+        health_checks: health::checks(&upstream.health_checks, alike, secrets, form),
+        outlier_detection: upstream.outlier_detection.as_ref().map(balancing::outliers),
+        preconnect_policy: upstream
+            .preconnect_policy
+            .as_ref()
+            .map(balancing::preconnect),
+        ignore_health_on_host_removal: upstream.ignore_health_on_host_removal,
+        respect_dns_ttl: upstream.respect_dns_ttl,
+        dns_refresh_rate: upstream.dns_refresh_rate.map(duration),
+        dns_lookup_family: match upstream.dns_lookup_family.unwrap_or_default() {
+            // Envoy tries them in turn (RFC 8305).
+            DnsLookupFamily::All => EnvoyFamily::All,
+            DnsLookupFamily::V4Preferred => EnvoyFamily::V4Preferred,
+            DnsLookupFamily::Auto => EnvoyFamily::Auto,
+            DnsLookupFamily::V4Only => EnvoyFamily::V4Only,
+            DnsLookupFamily::V6Only => EnvoyFamily::V6Only,
+        }
+        .into(),
+        ..cluster::Cluster::default()
+    };
+    if let Some(config) = &upstream.load_balancer_config {
+        balancing::balance(config, own, &mut base);
+    }
+    base
 }
 
 impl ClusterForm {
@@ -149,49 +259,54 @@ impl ClusterForm {
 
     /// Finds out what Envoy would refuse.
     fn check(&mut self) {
-        let message = ResourceType::Cluster.message();
-        for bytes in self.clusters.values() {
-            if let Err(violation) = rules::check(message, bytes) {
-                let problem = Problem::error("spec", violation.to_string());
-                self.problems.push(problem);
+        let kinds = [
+            (ResourceType::Cluster, &self.clusters),
+            (ResourceType::Listener, &self.listeners),
+        ];
+        for (kind, resources) in kinds {
+            for bytes in resources.values() {
+                if let Err(violation) = rules::check(kind.message(), bytes) {
+                    let problem = Problem::error("spec", violation.to_string());
+                    self.problems.push(problem);
+                }
             }
         }
     }
-}
 
-/// What all upstreams' clusters have.
-fn common(name: String, upstream: &Upstream) -> cluster::Cluster {
-    cluster::Cluster {
-        name,
-        connect_timeout: Some(duration(
-            upstream
-                .connection_config
-                .connect_timeout
-                .unwrap_or(CONNECT_TIMEOUT),
-        )),
-        per_connection_buffer_limit_bytes: upstream
-            .connection_config
-            .per_connection_buffer_limit_bytes
-            .map(uint),
-        circuit_breakers: upstream.circuit_breakers.as_ref().map(circuit_breakers),
-        upstream_connection_options: keepalive(&upstream.connection_config),
-        ..cluster::Cluster::default()
-    }
-}
-
-impl ClusterForm {
+    /// Completes a cluster with what all have, and adds it, and what it needs.
     fn add(
         &mut self,
         mut cluster: cluster::Cluster,
+        assignment: Option<wire::WithLoadAssignment>,
         upstream: &Upstream,
         filters: Vec<hcm::HttpFilter>,
+        secrets: &impl Secrets,
     ) {
-        if let Some(options) = http_options(upstream, filters) {
-            cluster.typed_extension_protocol_options =
-                HashMap::from([(HTTP_OPTIONS.to_owned(), any(&options))]);
+        ask_for_hosts(upstream, &mut cluster);
+        let options = options::http_options(upstream, filters);
+        let options = options.map(|options| (HTTP_OPTIONS.to_owned(), any(&options)));
+        let options = HashMap::from_iter(options);
+        match &upstream.http_proxy_hostname {
+            Some(hostname) => {
+                let (mut front, pipe) =
+                    tunnel::dig(hostname, upstream, &mut cluster, secrets, self);
+                front.typed_extension_protocol_options = options;
+                self.insert(&front, Some(pipe));
+                let assignment = assignment.map(|it| it.named(&cluster.name));
+                self.insert(&cluster, assignment);
+            }
+            None => {
+                cluster.typed_extension_protocol_options = options;
+                transport::tell_the_client(upstream, &mut cluster);
+                self.insert(&cluster, assignment);
+            }
         }
-        let bytes = cluster.encode_to_vec();
-        self.clusters.insert(cluster.name, bytes);
+    }
+
+    fn insert(&mut self, cluster: &cluster::Cluster, hosts: Option<wire::WithLoadAssignment>) {
+        let mut bytes = cluster.encode_to_vec();
+        bytes.extend(hosts.unwrap_or_default().encode_to_vec());
+        self.clusters.insert(cluster.name.clone(), bytes);
     }
 
     /// Puts more fields behind the rest of a cluster.
@@ -202,103 +317,55 @@ impl ClusterForm {
     }
 }
 
-/// The secret that `sslConfig` names.
-fn tls_secret<'a>(
-    upstream: &Upstream,
-    secrets: &'a impl Secrets,
+/// Has health checks ask for the host that they ask, where they do not say which.
+fn ask_for_hosts(upstream: &Upstream, cluster: &mut cluster::Cluster) {
+    let check = upstream.health_checks.first();
+    if !check.is_some_and(endpoints::asks_for_its_host) {
+        return;
+    }
+    let hosts = cluster.load_assignment.iter_mut();
+    let hosts = hosts.flat_map(|it| &mut it.endpoints);
+    for host in hosts.flat_map(|it| &mut it.lb_endpoints) {
+        if let Some(endpoint::lb_endpoint::HostIdentifier::Endpoint(endpoint)) =
+            &mut host.host_identifier
+        {
+            let config = endpoint.health_check_config.get_or_insert_default();
+            config.hostname.clone_from(&endpoint.hostname);
+        }
+    }
+}
+
+/// What an `sslConfig` comes to; `at` is its path.
+fn context(
+    ssl: &UpstreamSsl,
+    at: &str,
+    secrets: &impl Secrets,
     form: &mut ClusterForm,
-) -> Option<&'a TlsSecret> {
-    let Some(SslCertificates::SecretRef(reference)) = &upstream.ssl_config.as_ref()?.certificates
-    else {
-        return None;
+) -> envoy_tls::UpstreamTlsContext {
+    let defaults = secrets.settings().ssl_parameters;
+    let Some(SslCertificates::SecretRef(reference)) = &ssl.certificates else {
+        return tls::configured(ssl, None, &defaults);
     };
     let key = reference.key(Kind::Secret);
     let found = secrets.secret(&key);
     form.reads.insert(key.clone());
     form.tls_secrets.insert(key);
     let problem = match found {
-        Some(Secret::Tls(secret)) => return Some(secret),
+        Some(Secret::Tls(secret)) => return tls::configured(ssl, Some(secret), &defaults),
         Some(_) => format!("secret {reference} holds no certificates"),
         None => format!("secret {reference} does not exist"),
     };
     form.problems
-        .push(Problem::warning("spec.sslConfig.secretRef", problem));
-    None
+        .push(Problem::warning(format!("{at}.secretRef"), problem));
+    tls::configured(ssl, None, &defaults)
 }
 
-fn static_hosts(
-    fixed: &StaticUpstream,
-    upstream: &Upstream,
-    secret: Option<&TlsSecret>,
-    cluster: &mut cluster::Cluster,
-) {
-    let by_ip = fixed.hosts.iter().all(|host| host.ip().is_some());
-    discovery(
-        cluster,
-        if by_ip {
-            DiscoveryType::Static
-        } else {
-            DiscoveryType::StrictDns
-        },
-    );
-    let context = match &upstream.ssl_config {
-        Some(ssl) => Some(tls::configured(ssl, secret)),
-        None => fixed.uses_tls().then(Default::default),
-    };
-    let mut endpoints = Vec::new();
-    for host in &fixed.hosts {
-        let mut lb_endpoint = lb_endpoint(&host.addr, host.port);
-        lb_endpoint.load_balancing_weight = host.load_balancing_weight.map(uint);
-        if let (Some(context), Some(sni)) = (&context, sni(fixed, host)) {
-            let name = format!("{sni};{}:{}", host.addr, host.port);
-            lb_endpoint.metadata = Some(core::Metadata {
-                filter_metadata: HashMap::from([(SOCKET_MATCH.to_owned(), flag(&name))]),
-                ..core::Metadata::default()
-            });
-            let there = cluster
-                .transport_socket_matches
-                .iter()
-                .any(|it| it.name == name);
-            if !there {
-                cluster.transport_socket_matches.push(TransportSocketMatch {
-                    r#match: Some(flag(&name)),
-                    transport_socket: Some(tls::socket(&tls::with_sni(context, &sni))),
-                    name,
-                });
-            }
-        }
-        endpoints.push(lb_endpoint);
-    }
-    let first_name = fixed.hosts.iter().find(|host| host.ip().is_none());
-    cluster.transport_socket = context.map(|context| match first_name {
-        Some(host) if context.sni.is_empty() => tls::socket(&tls::with_sni(&context, &host.addr)),
-        _ => tls::socket(&context),
-    });
-    cluster.load_assignment = load_assignment(&cluster.name, endpoints);
-}
-
-/// The name to ask a host for. An IP address is none (RFC 6066).
-fn sni(fixed: &StaticUpstream, host: &Host) -> Option<String> {
-    let own = || (fixed.auto_sni_rewrite && host.ip().is_none()).then(|| host.addr.clone());
-    host.sni_addr.clone().or_else(own)
-}
-
-/// `{"<name>": true}`
-fn flag(name: &str) -> envoy_types::pb::google::protobuf::Struct {
-    use envoy_types::pb::google::protobuf::{Struct, Value, value::Kind};
-    let value = Value {
-        kind: Some(Kind::BoolValue(true)),
-    };
-    Struct {
-        fields: HashMap::from([(name.to_owned(), value)]),
-    }
-}
-
+/// Says where the hosts of a cluster come from.
 pub(crate) fn discovery(cluster: &mut cluster::Cluster, kind: DiscoveryType) {
     cluster.cluster_discovery_type = Some(ClusterDiscoveryType::Type(kind.into()));
-    if kind != DiscoveryType::Static {
-        // All addresses, IPv4 and IPv6: Envoy tries them in turn (RFC 8305).
-        cluster.dns_lookup_family = DnsLookupFamily::All.into();
+    if kind == DiscoveryType::Static {
+        // There are no names.
+        cluster.dns_lookup_family = EnvoyFamily::Auto.into();
     }
 }
 
@@ -326,70 +393,6 @@ pub(crate) fn load_assignment(
             ..endpoint::LocalityLbEndpoints::default()
         }],
         ..endpoint::ClusterLoadAssignment::default()
-    })
-}
-
-fn circuit_breakers(breakers: &CircuitBreakers) -> cluster::CircuitBreakers {
-    cluster::CircuitBreakers {
-        thresholds: vec![cluster::circuit_breakers::Thresholds {
-            max_connections: breakers.max_connections.map(uint),
-            max_pending_requests: breakers.max_pending_requests.map(uint),
-            max_requests: breakers.max_requests.map(uint),
-            max_retries: breakers.max_retries.map(uint),
-            track_remaining: breakers.track_remaining,
-            ..cluster::circuit_breakers::Thresholds::default()
-        }],
-        ..cluster::CircuitBreakers::default()
-    }
-}
-
-fn keepalive(connection: &ConnectionConfig) -> Option<cluster::UpstreamConnectionOptions> {
-    let keepalive = connection.tcp_keepalive.as_ref()?;
-    let seconds = |time: Duration| uint(u32::try_from(time.as_secs().max(1)).unwrap_or(u32::MAX));
-    Some(cluster::UpstreamConnectionOptions {
-        tcp_keepalive: Some(core::TcpKeepalive {
-            keepalive_probes: keepalive.keepalive_probes.map(uint),
-            keepalive_time: keepalive.keepalive_time.map(seconds),
-            keepalive_interval: keepalive.keepalive_interval.map(seconds),
-        }),
-        ..cluster::UpstreamConnectionOptions::default()
-    })
-}
-
-/// Left out where it would say nothing but Envoy's defaults.
-fn http_options(
-    upstream: &Upstream,
-    http_filters: Vec<hcm::HttpFilter>,
-) -> Option<upstream_http::HttpProtocolOptions> {
-    use upstream_http::http_protocol_options::{
-        ExplicitHttpConfig, UpstreamProtocolOptions, explicit_http_config::ProtocolConfig,
-    };
-    let connection = &upstream.connection_config;
-    let http = &connection.common_http_protocol_options;
-    let common = core::HttpProtocolOptions {
-        idle_timeout: http.idle_timeout.map(duration),
-        max_headers_count: http.max_headers_count.map(uint),
-        max_stream_duration: http.max_stream_duration.map(duration),
-        max_requests_per_connection: connection.max_requests_per_connection.map(uint),
-        ..core::HttpProtocolOptions::default()
-    };
-    let common = (common != core::HttpProtocolOptions::default()).then_some(common);
-    if http_filters.is_empty() && common.is_none() && !upstream.use_http2 {
-        return None;
-    }
-    let protocol = match upstream.use_http2 {
-        true => ProtocolConfig::Http2ProtocolOptions(core::Http2ProtocolOptions::default()),
-        false => ProtocolConfig::HttpProtocolOptions(core::Http1ProtocolOptions::default()),
-    };
-    Some(upstream_http::HttpProtocolOptions {
-        common_http_protocol_options: common,
-        http_filters,
-        upstream_protocol_options: Some(UpstreamProtocolOptions::ExplicitHttpConfig(
-            ExplicitHttpConfig {
-                protocol_config: Some(protocol),
-            },
-        )),
-        ..upstream_http::HttpProtocolOptions::default()
     })
 }
 

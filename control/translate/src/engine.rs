@@ -14,14 +14,17 @@ use crate::output::{
 };
 use crate::route::Upstreams;
 use crate::virtual_host::VirtualHostForm;
+use groups::GroupUnit;
 use tables::{SelectorIndex, TableIndex};
 
 mod anew;
 mod clusters;
 mod endpoints;
+mod groups;
 mod host_table;
 mod hosts;
 mod listeners;
+mod quarantine;
 mod resources;
 mod statuses;
 mod tables;
@@ -38,11 +41,14 @@ pub struct Translator {
     objects: Objects,
     clusters: BTreeMap<ObjectKey, ClusterForm>,
     hosts: BTreeMap<ObjectKey, HostUnit>,
+    groups: BTreeMap<ObjectKey, GroupUnit>,
+    /// The virtual hosts that forward requests to whatever host they are for.
+    forwarding: BTreeSet<ObjectKey>,
     /// Where services are found.
     slices: endpoints::Slices,
     /// Which clusters looked at a secret or a service.
     readers_of_secrets: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
-    /// Which virtual hosts looked at an upstream or a table.
+    /// Which virtual hosts and upstream groups looked at an upstream, a group or a table.
     readers: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
     /// Which virtual hosts looked for tables.
     selectors: SelectorIndex,
@@ -55,6 +61,7 @@ pub struct Translator {
     listeners: listeners::Listeners,
     resources: BTreeMap<ResourceId, Arc<Resource>>,
     verdicts: BTreeMap<ResourceId, String>,
+    quarantine: quarantine::Quarantine,
     credentials: BTreeMap<String, CredentialSource>,
     credential_problems: BTreeMap<String, String>,
     statuses: BTreeMap<ObjectKey, Status>,
@@ -86,6 +93,7 @@ struct HostUnit {
 #[derive(Default)]
 struct Work {
     clusters: BTreeSet<ObjectKey>,
+    groups: BTreeSet<ObjectKey>,
     hosts: BTreeSet<ObjectKey>,
     /// Upstreams whose endpoints may have changed.
     endpoints: BTreeSet<ObjectKey>,
@@ -104,6 +112,8 @@ struct Work {
     /// Virtual services that are served elsewhere than before.
     restated: BTreeSet<ObjectKey>,
     statuses: BTreeSet<ObjectKey>,
+    /// An Envoy has answered to everything.
+    settled: bool,
     update: Update,
 }
 
@@ -115,6 +125,8 @@ impl Translator {
             objects: Objects::default(),
             clusters: BTreeMap::new(),
             hosts: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            forwarding: BTreeSet::new(),
             slices: endpoints::Slices::default(),
             readers_of_secrets: BTreeMap::new(),
             readers: BTreeMap::new(),
@@ -126,6 +138,7 @@ impl Translator {
             listeners: listeners::Listeners::default(),
             resources: BTreeMap::new(),
             verdicts: BTreeMap::new(),
+            quarantine: quarantine::Quarantine::default(),
             credentials: BTreeMap::new(),
             credential_problems: BTreeMap::new(),
             statuses: BTreeMap::new(),
@@ -144,6 +157,10 @@ impl Translator {
             self.take_in(change, &mut work);
         }
         self.settle(&mut work);
+        if work.settled {
+            self.try_suspects(&mut work);
+            self.settle(&mut work);
+        }
         work.update
     }
 
@@ -160,6 +177,9 @@ impl Translator {
         self.forget_unused_credentials(work);
         for key in std::mem::take(&mut work.secrets) {
             self.derive_secret(&key, work);
+        }
+        for key in std::mem::take(&mut work.groups) {
+            self.derive_group(key, work);
         }
         for key in std::mem::take(&mut work.hosts) {
             self.derive_host(key, work);
@@ -224,9 +244,18 @@ impl Translator {
                 };
                 work.statuses.extend(resource.provenance.iter().cloned());
                 match verdict {
-                    Some(words) => self.verdicts.insert(id, words),
-                    None => self.verdicts.remove(&id),
-                };
+                    Some(words) => {
+                        self.verdicts.insert(id.clone(), words.clone());
+                        self.refuse(&id, &words, work);
+                    }
+                    None => {
+                        self.verdicts.remove(&id);
+                    }
+                }
+            }
+            Change::Settled(proxy) => {
+                self.prove(&proxy);
+                work.settled = true;
             }
             Change::Credentials { name, problem } => {
                 // As with resources.
@@ -256,6 +285,7 @@ impl Translator {
             Kind::Settings if key == settings_key() => {
                 let keys = |kind| self.objects.of_kind(kind).map(|(key, _)| key.clone());
                 work.clusters.extend(keys(Kind::Upstream));
+                work.groups.extend(keys(Kind::UpstreamGroup));
                 work.hosts.extend(keys(Kind::VirtualService));
                 work.listeners = true;
             }
@@ -271,9 +301,7 @@ impl Translator {
                 for reader in self.readers_of_secrets.get(&key).into_iter().flatten() {
                     work.clusters.insert(reader.clone());
                     // An upstream without its service is none.
-                    if let Some(readers) = self.readers.get(reader) {
-                        work.hosts.extend(readers.iter().cloned());
-                    }
+                    self.mark_readers(reader, work);
                 }
             }
             Kind::Secret => {
@@ -288,14 +316,14 @@ impl Translator {
                 let servers = Upstreams::settings(self).servers;
                 let asked = |upstream: &ObjectRef| upstream.key(Kind::Upstream) == key;
                 work.listeners |= servers.upstreams().any(asked);
-                if let Some(readers) = self.readers.get(&key) {
-                    work.hosts.extend(readers.iter().cloned());
-                }
+                self.mark_readers(&key, work);
+            }
+            Kind::UpstreamGroup => {
+                work.groups.insert(key.clone());
+                self.mark_readers(&key, work);
             }
             Kind::RouteTable => {
-                if let Some(readers) = self.readers.get(&key) {
-                    work.hosts.extend(readers.iter().cloned());
-                }
+                self.mark_readers(&key, work);
                 if let Some(object) = self.objects.object(&key) {
                     let found = self.selectors.readers(&key.namespace, &object.labels);
                     work.hosts.extend(found);
@@ -307,6 +335,16 @@ impl Translator {
             }
         }
         work.statuses.insert(key);
+    }
+
+    fn mark_readers(&self, key: &ObjectKey, work: &mut Work) {
+        for reader in self.readers.get(key).into_iter().flatten() {
+            let readers = match reader.kind {
+                Kind::UpstreamGroup => &mut work.groups,
+                _ => &mut work.hosts,
+            };
+            readers.insert(reader.clone());
+        }
     }
 }
 

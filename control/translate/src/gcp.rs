@@ -8,11 +8,11 @@ use tenon_contract::{
 };
 use tenon_model::{
     Endpoint, FunctionMatcher, GcpDestination, GcpUpstream, Kind, ObjectKey, ObjectRef, Problem,
-    Secret, TlsSecret, Upstream,
+    Secret,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::cluster::{ClusterForm, Secrets};
+use crate::cluster::{ClusterForm, Secrets, Towards};
 use crate::output::{CredentialSource, Module};
 use crate::proto::cluster as envoy;
 use crate::proto::hcm;
@@ -51,9 +51,9 @@ pub(crate) fn targets<'a>(
 /// Completes a cluster of an upstream; gives its filters.
 pub(crate) fn cluster(
     key: &ObjectKey,
-    (gcp, upstream): (&GcpUpstream, &Upstream),
+    gcp: &GcpUpstream,
     target: &Target<'_>,
-    secret: Option<&TlsSecret>,
+    towards: &Towards,
     module: &Module,
     cluster: &mut envoy::Cluster,
 ) -> Vec<hcm::HttpFilter> {
@@ -62,7 +62,7 @@ pub(crate) fn cluster(
         host: target.host.to_owned(),
         port: 443,
     });
-    provider::point_at(&endpoint, target.host, upstream, secret, cluster);
+    provider::point_at(&endpoint, target.host, towards, cluster);
     let secret = secret_name(gcp, &target.audience);
     let config = UpstreamConfig {
         upstream: names::cluster(key),

@@ -18,6 +18,7 @@ use tenon_model::options::rate_limit::RateLimitServer;
 use tenon_model::{ObjectRef, Servers};
 
 use crate::filters::{filter, off, on};
+use crate::forward_proxy;
 use crate::options::{JwtNeeds, csrf, ext_auth, ext_proc, jwt, rate_limit, rbac};
 use crate::proto::{Any, BUFFER_LIMIT, hcm, uint};
 use crate::virtual_host::Needs;
@@ -122,6 +123,7 @@ pub(crate) const CORS: &str = "envoy.filters.http.cors";
 pub(crate) const CSRF: &str = "envoy.filters.http.csrf";
 pub(crate) const EXT_AUTHZ: &str = "envoy.filters.http.ext_authz";
 pub(crate) const FAULT: &str = "envoy.filters.http.fault";
+pub(crate) const FORWARD_PROXY: &str = "envoy.filters.http.dynamic_forward_proxy";
 pub(crate) const LOCAL_RATE_LIMIT: &str = "envoy.filters.http.local_ratelimit";
 pub(crate) const LOCAL_RATE_LIMIT_BASIC: &str = "envoy.filters.http.local_ratelimit.basic";
 pub(crate) const RBAC: &str = "envoy.filters.http.rbac";
@@ -266,6 +268,7 @@ fn native(name: &str, needs: &Needs, of: &Surroundings<'_>) -> Option<(Place, An
             let max_request_bytes = Some(uint(BUFFER_LIMIT));
             (Stage::Route.during(), any(&Buffer { max_request_bytes }))
         }
+        FORWARD_PROXY => (Stage::OutAuth.during(), forward_proxy::filter()),
         RBAC => (Stage::AuthZ.during(), any(&Rbac::default())),
         LOCAL_RATE_LIMIT | LOCAL_RATE_LIMIT_BASIC => {
             let place = match name {
@@ -313,6 +316,8 @@ fn of_server(name: &str, needs: &Needs, of: &Surroundings<'_>) -> Option<(Place,
 fn idle_config(name: &str) -> Option<Any> {
     Some(match name {
         FAULT | CORS | CSRF | LOCAL_RATE_LIMIT | LOCAL_RATE_LIMIT_BASIC => on(),
+        // It looks at routes to its own cluster only.
+        FORWARD_PROXY => on(),
         BUFFER => any(&BufferPerRoute {
             r#override: Some(buffer_per_route::Override::Disabled(true)),
         }),
@@ -325,12 +330,13 @@ fn idle_config(name: &str) -> Option<Any> {
 }
 
 /// The names that need no settings.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     BUFFER,
     CORS,
     CSRF,
     EXT_AUTHZ,
     FAULT,
+    FORWARD_PROXY,
     LOCAL_RATE_LIMIT,
     LOCAL_RATE_LIMIT_BASIC,
     RBAC,

@@ -10,6 +10,8 @@ use prost_reflect::{
 use serde_json::{Map, Value, json};
 
 use crate::output::{CredentialSource, Resource, ResourceId, ResourceType};
+use crate::proto::Any;
+use crate::wire::any_bytes;
 
 const REDACTED: &str = "[redacted]";
 
@@ -175,8 +177,33 @@ fn name_any(pool: &DescriptorPool, any: &mut DynamicMessage) {
     }
 }
 
+/// An `Any` from its JSON, with `@type` among the message's fields.
+///
+/// # Errors
+/// Why it is none.
+pub(crate) fn from_any(fields: &Map<String, Value>) -> Result<Any, String> {
+    let Some(url) = fields.get("@type").and_then(Value::as_str) else {
+        return Err("has no @type".to_owned());
+    };
+    let name = url.rsplit('/').next().unwrap_or_default();
+    let pool = DESCRIPTORS.as_ref();
+    let Some(descriptor) = pool.and_then(|pool| pool.get_message_by_name(name)) else {
+        return Err(format!("{url:?} is not a type that is known here"));
+    };
+    let own = fields.iter().filter(|(name, _)| *name != "@type");
+    let own = Value::Object(own.map(|(name, it)| (name.clone(), it.clone())).collect());
+    let message = DynamicMessage::deserialize(descriptor, own)
+        .map_err(|error| format!("is not a {name}: {error}"))?;
+    Ok(any_bytes(
+        format!("type.googleapis.com/{name}"),
+        message.encode_to_vec(),
+    ))
+}
+
 /// Fields in which nothing may be shown.
-const SECRET_FIELDS: [&str; 5] = [
+const SECRET_FIELDS: [&str; 6] = [
+    // Headers of health checks come from Secrets, too.
+    "healthChecks",
     "privateKey",
     "password",
     "pkcs12",
@@ -195,7 +222,9 @@ fn redact(name: &str, value: &mut Value, secret: bool) {
         Value::Array(values) => values
             .iter_mut()
             .for_each(|value| redact(name, value, secret)),
-        Value::String(text) if secret && (name == "inlineString" || name == "inlineBytes") => {
+        Value::String(text)
+            if secret && ["inlineString", "inlineBytes", "value"].contains(&name) =>
+        {
             *text = REDACTED.to_owned();
         }
         _ => {}

@@ -19,7 +19,7 @@ use crate::proto::{ads, cluster, core, endpoint, socket_address, uint};
 use crate::wire;
 
 /// The namespace of metadata by which Envoy finds parts of a cluster.
-const LB: &str = "envoy.lb";
+pub(crate) const LB: &str = "envoy.lb";
 /// `Cluster.lb_subset_config`
 const SUBSETS: u32 = 22;
 /// `LbSubsetConfig.default_subset`

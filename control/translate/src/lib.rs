@@ -13,6 +13,7 @@ mod call;
 mod cluster;
 mod engine;
 mod filters;
+mod forward_proxy;
 mod gcp;
 mod http_filters;
 mod inherit;

@@ -18,6 +18,19 @@ pub(crate) fn function_cluster(upstream: &str, function: &str) -> String {
     format!("{upstream}/{function}")
 }
 
+/// The cluster of a proxy before an upstream that is asked for a tunnel; `upstream` is the name of the upstream's own.
+pub(crate) fn proxy(upstream: &str) -> String {
+    format!("{upstream}_original")
+}
+
+/// The listener that asks for the tunnel.
+pub(crate) fn tunnel(upstream: &str) -> String {
+    format!("{TUNNEL}{upstream}")
+}
+
+/// What the names of listeners begin with that are upstreams', not gateways'.
+pub(crate) const TUNNEL: &str = "solo_io_generated_self_listener_";
+
 pub(crate) fn virtual_host(virtual_service: &ObjectKey) -> String {
     format!("{}_{}", virtual_service.namespace, virtual_service.name)
 }

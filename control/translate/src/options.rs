@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tenon_model::options::ext_proc::ExtProc;
 use tenon_model::{
-    DestinationOptions, ObjectRef, Problem, RouteOptions, Servers, UpstreamType, VirtualHostOptions,
+    ObjectRef, Problem, RouteOptions, Servers, UpstreamType, VirtualHostOptions,
+    WeightedDestinationOptions,
 };
 
 use crate::http_filters::{self, ExtProcStage, JwtStage, RateLimitStage, is_native};
@@ -198,7 +199,10 @@ pub(crate) fn of_host(context: &Context<'_>) -> Configured {
     to
 }
 
-pub(crate) fn of_destination(options: &DestinationOptions, context: &Context<'_>) -> Configured {
+pub(crate) fn of_destination(
+    options: &WeightedDestinationOptions,
+    context: &Context<'_>,
+) -> Configured {
     let mut to = Configured::default();
     if let Some(csrf) = &options.csrf {
         csrf::configure(csrf, &mut to);

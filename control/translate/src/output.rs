@@ -89,6 +89,8 @@ pub enum Change {
     Delete(ObjectKey),
     /// Envoy's verdict on a resource: the words of a NACK, or `None` once it is accepted again.
     Verdict(ResourceId, Option<String>),
+    /// An Envoy of that proxy has accepted all that there is for it: what is refused from now on goes back to this.
+    Settled(ProxyName),
     /// What became of credentials: a reason why there are none, or `None` once there are.
     Credentials {
         /// The name of the secret, as in [`Update::credentials`].

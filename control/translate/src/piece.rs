@@ -7,11 +7,11 @@ use prost::Message;
 use tenon_contract::Sorted;
 use tenon_contract::transform::{RouteTransformations, Stage, TRANSFORM_KEY};
 use tenon_model::{
-    Action, HeaderManipulation, Matcher, ObjectKey, Route, TransformationSettings, Transformations,
+    HeaderManipulation, Matcher, ObjectKey, Route, TransformationSettings, Transformations,
     VirtualHostOptions, WeightedDestination,
 };
 
-use crate::http_filters::JwtStage;
+use crate::http_filters::{FORWARD_PROXY, JwtStage};
 use crate::inherit::Shape;
 use crate::moves::Moves;
 use crate::options::JwtNeeds;
@@ -119,6 +119,10 @@ impl Piece {
         let several = forms.len() > 1;
         for (function, mut form) in forms.into_iter().enumerate() {
             needs.filters.extend(std::mem::take(&mut form.filters));
+            let forwards = form.per_filter.contains_key(FORWARD_PROXY);
+            needs
+                .filters
+                .extend(forwards.then(|| FORWARD_PROXY.to_owned()));
             needs.add_jwt(&form.jwt);
             if form.reroutes {
                 moves = moves.max(Moves::Anywhere);
@@ -136,7 +140,17 @@ impl Piece {
             let configs = std::mem::take(&mut form.per_filter);
             let configures: Vec<_> = configs.keys().cloned().collect();
             let mut behind = PerFilter { configs }.encode_to_vec();
-            behind.extend(wire::take_weights(&mut form.route));
+            behind.extend(wire::take_weights(
+                &mut form.route,
+                &form.subsets.of_weights,
+            ));
+            behind.extend(
+                form.subsets
+                    .of_route
+                    .as_ref()
+                    .map(wire::subset)
+                    .unwrap_or_default(),
+            );
             let metadata = Metadata::new(texts, &from.options.envoy_metadata);
             if metadata != Metadata::default() {
                 wire::append(&mut behind, METADATA, &metadata.encode_to_vec());
@@ -261,10 +275,7 @@ pub(crate) fn let_pass(pieces: &mut [Arc<Piece>]) {
 
 /// Whether a header that is added to a route's responses is made of something else, which may be the request.
 fn answers_with_formatters(of_host: &HeaderManipulation, route: &Route) -> bool {
-    let weighted = match &route.action {
-        Action::Multi(destinations) => &destinations[..],
-        _ => &[],
-    };
+    let weighted = route.action.destinations();
     [of_host, &route.options.headers]
         .into_iter()
         .chain(weighted.iter().map(|to| &to.options.headers))
@@ -280,10 +291,7 @@ fn transformations(
 ) -> Option<RouteTransformations> {
     let own = route.options.transformations.as_ref();
     let stages = Transformations::below(own, of_host.transformations.as_ref(), settings);
-    let destinations = match &route.action {
-        Action::Multi(destinations) => &destinations[..],
-        _ => &[],
-    };
+    let destinations = route.action.destinations();
     // As Gloo: a destination's take the place of the route's, whatever it says of inheritance.
     let own = |to: &WeightedDestination| {
         Transformations::below(to.options.transformations.as_ref(), None, settings)

@@ -129,12 +129,12 @@ pub(crate) fn matches(pattern: &str) -> StringMatcher {
     string_matcher(MatchPattern::SafeRegex(regex(pattern)))
 }
 
-pub(crate) fn starts_with_exactly(prefix: &str) -> StringMatcher {
-    string_matcher(MatchPattern::Prefix(prefix.to_owned()))
-}
-
 pub(crate) fn ends_with(suffix: &str) -> StringMatcher {
     string_matcher(MatchPattern::Suffix(suffix.to_owned()))
+}
+
+pub(crate) fn prefix(prefix: &str) -> StringMatcher {
+    string_matcher(MatchPattern::Prefix(prefix.to_owned()))
 }
 
 pub(crate) fn starts_with(prefix: &str) -> StringMatcher {

@@ -3,9 +3,9 @@
 use tenon_contract::{
     FunctionConfig, FunctionEntry, FunctionTarget, SecretRef, UpstreamConfig, ads_config_source,
 };
-use tenon_model::{Endpoint, FunctionMatcher, TlsSecret, Upstream};
+use tenon_model::{Endpoint, FunctionMatcher};
 
-use crate::cluster;
+use crate::cluster::{self, Towards};
 use crate::output::Module;
 use crate::proto::cluster as envoy;
 use crate::proto::cluster::cluster::DiscoveryType;
@@ -16,8 +16,7 @@ use crate::{filters, tls};
 pub(crate) fn point_at(
     endpoint: &Endpoint,
     name: &str,
-    upstream: &Upstream,
-    secret: Option<&TlsSecret>,
+    towards: &Towards,
     cluster: &mut envoy::Cluster,
 ) {
     cluster::discovery(
@@ -30,13 +29,15 @@ pub(crate) fn point_at(
     let lb_endpoint = cluster::lb_endpoint(&endpoint.host, endpoint.port);
     cluster.load_assignment = cluster::load_assignment(&cluster.name, vec![lb_endpoint]);
     if endpoint.tls {
-        let context = match &upstream.ssl_config {
-            None => tls::verified(name),
-            Some(ssl) => {
-                let context = tls::configured(ssl, secret);
-                let verified = ssl.sni.as_deref().unwrap_or(name);
+        let context = match &towards.configured {
+            None => towards.verified(name),
+            Some(context) => {
+                let verified = match context.sni.as_str() {
+                    "" => name,
+                    sni => sni,
+                };
                 // Unlike to other upstreams, tokens go here: never to somebody unverified.
-                let context = tls::or_verified(context, verified);
+                let context = tls::or_verified(context.clone(), verified);
                 let is_ip = name.parse::<std::net::IpAddr>().is_ok();
                 match context.sni.is_empty() && !is_ip {
                     true => tls::with_sni(&context, name),

@@ -8,9 +8,10 @@ use tenon_contract::transform::TRANSFORM_BODY_LIMIT;
 use tenon_contract::{CALL_HEADER, CALL_KEY, CallConfig, CallTarget, ERROR_HEADER};
 use tenon_model::options::buffer::BufferPerRoute;
 use tenon_model::{
-    Action, Destination, DestinationSpec, FunctionMatcher, GcpDestination, HeaderManipulation,
-    HeaderToAdd, ObjectKey, ObjectRef, PathRedirect, Problem, ProblemLevel, Redirect, RegexRewrite,
-    Route, RouteOptions, Servers, Settings, Shadowing, Upstream, UpstreamType, VirtualHostOptions,
+    Action, Destination, DestinationSpec, DestinationType, FunctionMatcher, GcpDestination,
+    HeaderManipulation, HeaderToAdd, MultiDestination, ObjectKey, ObjectRef, PathRedirect, Problem,
+    ProblemLevel, Redirect, RedirectStatus, RegexRewrite, Route, RouteAction, RouteOptions,
+    Servers, Settings, Shadowing, Subset, SubsetSpec, Upstream, UpstreamType, VirtualHostOptions,
     WeightedDestination,
 };
 
@@ -29,7 +30,7 @@ use crate::proto::{
     Any, BUFFER_LIMIT, boolean, core, duration, header, inline_string, percent, regex, route, uint,
 };
 use crate::retries::retry_policy;
-use crate::{action, azure, call, filters, gcp, names, options, rest};
+use crate::{action, azure, call, filters, forward_proxy, gcp, names, options, rest};
 
 /// Finds upstreams.
 pub(crate) trait Upstreams {
@@ -49,6 +50,8 @@ pub(crate) struct RouteForm {
     pub(crate) per_filter: BTreeMap<String, Any>,
     /// Which of the requests that the route is for.
     pub(crate) only: Vec<route::HeaderMatcher>,
+    /// The parts of clusters that are meant.
+    pub(crate) subsets: Subsets,
     /// Envoy's own filters without which its options would not be carried out.
     pub(crate) filters: Vec<String>,
     /// Tokens that the listener has to know of.
@@ -64,6 +67,7 @@ impl RouteForm {
             calls: BTreeMap::new(),
             per_filter: BTreeMap::new(),
             only: Vec::new(),
+            subsets: Subsets::default(),
             filters: Vec::new(),
             jwt: BTreeMap::new(),
             reroutes: false,
@@ -80,6 +84,15 @@ impl RouteForm {
     }
 }
 
+/// The parts of clusters that a route means: the labels of their endpoints.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Subsets {
+    /// Of its only one.
+    pub(crate) of_route: Option<Subset>,
+    /// Of those among which it chooses.
+    pub(crate) of_weights: Vec<Option<Subset>>,
+}
+
 /// Translates routes of one virtual service.
 pub(crate) struct Routes<'a, U> {
     pub(crate) key: &'a ObjectKey,
@@ -88,9 +101,15 @@ pub(crate) struct Routes<'a, U> {
     pub(crate) of_host: &'a VirtualHostOptions,
     /// Servers that can be asked.
     pub(crate) servers: &'a Servers,
+    /// The destinations are those of an upstream group.
+    pub(crate) of_group: bool,
     /// What is wrong, so far.
     pub(crate) problems: Vec<Problem>,
 }
+
+/// reference/002: without the services in memory, such a destination fails.
+const KUBERNETES_IS_OFF: &str =
+    "is not possible, because Settings have spec.gloo.disableKubernetesDestinations";
 
 /// What a function route must not have, and why.
 const SIGNED: &str = "is not possible on a route to a function: the host is the function's own";
@@ -130,11 +149,11 @@ impl<'a, U: Upstreams> Routes<'a, U> {
     }
 
     fn forms(&mut self, path: &str, from: &Route) -> Vec<RouteForm> {
-        let Action::Single(to) = &from.action else {
+        let Action::Route(RouteAction::Single(to)) = &from.action else {
             return vec![self.one(path, from)];
         };
         let upstreams = self.upstreams;
-        let gcp = match upstreams.upstream(&to.upstream).map(|it| &it.kind) {
+        let gcp = match upstreams.upstream(&to.upstream()).map(|it| &it.kind) {
             Ok(UpstreamType::Gcp(gcp)) => gcp,
             _ => return vec![self.one(path, from)],
         };
@@ -165,7 +184,7 @@ impl<'a, U: Upstreams> Routes<'a, U> {
                 format!("{path}.options.{field}"),
                 format!(
                     "is not possible where functions of upstream {} are found by their paths: Envoy compares those before",
-                    to.upstream
+                    to.upstream()
                 ),
             );
             return vec![broken(self.key)];
@@ -182,11 +201,12 @@ impl<'a, U: Upstreams> Routes<'a, U> {
                         logical_name: Some((*name).to_owned()),
                         keep_authorization,
                     });
+                    let to = Destination {
+                        spec: Some(spec),
+                        ..to.clone()
+                    };
                     let from = Route {
-                        action: Action::Single(Destination {
-                            spec: Some(spec),
-                            ..to.clone()
-                        }),
+                        action: Action::Route(RouteAction::Single(Box::new(to))),
                         ..from.clone()
                     };
                     let errors = self.errors();
@@ -218,12 +238,12 @@ impl<'a, U: Upstreams> Routes<'a, U> {
     fn one(&mut self, path: &str, from: &Route) -> RouteForm {
         let errors_before = self.errors();
         let form = match &from.action {
-            Action::Single(destination) => self.single(path, from, destination),
-            Action::Multi(destinations) => self.multi(path, from, destinations),
+            Action::Route(to) => self.routed(path, from, to),
             Action::Redirect(to) => Some(self.plain(from, EnvoyAction::Redirect(redirect(to)))),
-            Action::DirectResponse { status, body } => {
+            Action::DirectResponse(answer) => {
+                let body = &answer.body;
                 let action = EnvoyAction::DirectResponse(route::DirectResponseAction {
-                    status: (*status).into(),
+                    status: answer.status.into(),
                     body: (!body.is_empty()).then(|| inline_string(body)).flatten(),
                     ..route::DirectResponseAction::default()
                 });
@@ -235,6 +255,36 @@ impl<'a, U: Upstreams> Routes<'a, U> {
         match form {
             Some(form) if self.errors() == errors_before => form,
             _ => broken(self.key),
+        }
+    }
+
+    fn routed(&mut self, path: &str, from: &Route, to: &RouteAction) -> Option<RouteForm> {
+        match to {
+            RouteAction::Single(destination) => self.single(path, from, destination),
+            RouteAction::Multi(multi) => self.multi(path, from, &multi.destinations),
+            // Its destinations stand in its place.
+            RouteAction::UpstreamGroup(_) => None,
+            RouteAction::ClusterHeader(name) => {
+                let specifier = ClusterSpecifier::ClusterHeader(name.clone());
+                let action = self.action(path, from, specifier);
+                Some(self.forwarding(from, action, BTreeMap::new(), false))
+            }
+            RouteAction::DynamicForwardProxy(to) => {
+                let specifier = ClusterSpecifier::Cluster(forward_proxy::cluster_name());
+                let action = self.action(path, from, specifier);
+                let mut form = self.forwarding(from, action, BTreeMap::new(), false);
+                form.per_filter.extend([forward_proxy::of_route(to)]);
+                Some(form)
+            }
+        }
+    }
+
+    /// Looks at the destinations of an upstream group.
+    pub(crate) fn check_group(&mut self, group: &MultiDestination) {
+        let none = RouteOptions::default();
+        for (index, to) in group.destinations.iter().enumerate() {
+            let at = format!("spec.destinations[{index}].destination");
+            self.destination(&at, &none, &to.destination);
         }
     }
 
@@ -256,7 +306,7 @@ impl<'a, U: Upstreams> Routes<'a, U> {
 
     fn single(&mut self, path: &str, from: &Route, to: &Destination) -> Option<RouteForm> {
         let at = format!("{path}.routeAction.single");
-        let (cluster, call) = self.destination(&at, from, to)?;
+        let (cluster, call) = self.destination(&at, &from.options, to)?;
         let specifier = ClusterSpecifier::Cluster(cluster);
         let mut action = self.action(path, from, specifier);
         let mut calls = BTreeMap::new();
@@ -270,6 +320,7 @@ impl<'a, U: Upstreams> Routes<'a, U> {
         if call.as_ref().is_some_and(is_rest) {
             form.per_filter.extend([filters::rest_on()]);
         }
+        form.subsets.of_route = part(to);
         Some(form)
     }
 
@@ -286,13 +337,18 @@ impl<'a, U: Upstreams> Routes<'a, U> {
         let mut clusters = Vec::new();
         for (index, to) in destinations.iter().enumerate() {
             let at = format!("{path}.routeAction.multi.destinations[{index}].destination");
+            let told = self.problems.len();
             let (name, call) = self
-                .destination(&at, from, &to.destination)
+                .destination(&at, &from.options, &to.destination)
                 // It keeps its weight, and answers 500 for it.
                 .unwrap_or_else(|| (names::BLACKHOLE.to_owned(), None));
             let options = options::of_destination(&to.options, &self.context());
             let own = format!("{path}.routeAction.multi.destinations[{index}].options");
             self.tell(&own, &options);
+            if self.of_group {
+                // Told by the group's own status.
+                self.problems.truncate(told);
+            }
             let headers = &to.options.headers;
             let mut weight = ClusterWeight {
                 name,
@@ -348,6 +404,8 @@ impl<'a, U: Upstreams> Routes<'a, U> {
         // Each weight says for itself whether the error is ours.
         let mut form = self.forwarding(from, action, calls, true);
         of_destinations.iter().for_each(|it| form.needs(it));
+        let subsets = destinations.iter().map(|to| part(&to.destination));
+        form.subsets.of_weights = subsets.collect();
         Some(form)
     }
 
@@ -355,49 +413,71 @@ impl<'a, U: Upstreams> Routes<'a, U> {
     fn destination(
         &mut self,
         at: &str,
-        from: &Route,
+        options: &RouteOptions,
         to: &Destination,
     ) -> Option<(String, Option<CallConfig>)> {
         let settings = self.upstreams.settings();
-        let upstream = match self.upstreams.upstream(&to.upstream) {
-            Ok(upstream) => upstream,
-            Err(reason) => {
+        let reference = to.upstream();
+        let upstream = match (self.upstreams.upstream(&reference), &to.to) {
+            (_, DestinationType::Kube(_)) if settings.disable_kubernetes_destinations => {
+                self.error(format!("{at}.kube"), KUBERNETES_IS_OFF);
+                return None;
+            }
+            (Ok(upstream), _) => upstream,
+            (Err(reason), DestinationType::Upstream(_)) => {
                 self.warn(format!("{at}.upstream"), reason);
                 return None;
             }
+            // Such a cluster comes and goes with the service.
+            (Err(_), DestinationType::Kube(service)) => {
+                let text = format!(
+                    "service {} with port {} does not exist",
+                    service.service, service.port
+                );
+                self.warn(format!("{at}.kube"), text);
+                return Some((names::cluster_of(&reference), None));
+            }
+            (Err(_), DestinationType::Consul(service)) => {
+                let text = format!("Consul has no service {:?}", service.service_name);
+                self.warn(format!("{at}.consul"), text);
+                return Some((names::cluster_of(&reference), None));
+            }
         };
+        if let Some(subset) = &to.subset
+            && let Err(reason) = has_subset(upstream, subset)
+        {
+            self.error(
+                format!("{at}.subset"),
+                format!("upstream {reference} {reason}"),
+            );
+            return None;
+        }
         let resolved = match (&upstream.kind, &to.spec) {
             (UpstreamType::Aws(lambda), None | Some(DestinationSpec::Aws(_))) => {
                 let asked = match &to.spec {
                     Some(DestinationSpec::Aws(asked)) => Some(asked),
                     _ => None,
                 };
-                let rewrites =
-                    from.options.prefix_rewrite.is_some() || from.options.regex_rewrite.is_some();
-                call::resolve(&to.upstream, lambda, asked, (rewrites, settings.aws))
-                    .map(|call| (cluster_name(&to.upstream, &call), call))
+                let rewrites = options.prefix_rewrite.is_some() || options.regex_rewrite.is_some();
+                call::resolve(&reference, lambda, asked, (rewrites, settings.aws))
+                    .map(|call| (cluster_name(&reference, &call), call))
             }
-            (UpstreamType::Azure(app), None) => azure::resolve(&to.upstream, app, None)
-                .map(|call| (names::cluster_of(&to.upstream), call)),
+            (UpstreamType::Azure(app), None) => azure::resolve(&reference, app, None)
+                .map(|call| (names::cluster_of(&reference), call)),
             (UpstreamType::Azure(app), Some(DestinationSpec::Azure(asked))) => {
-                azure::resolve(&to.upstream, app, Some(asked))
-                    .map(|call| (names::cluster_of(&to.upstream), call))
+                azure::resolve(&reference, app, Some(asked))
+                    .map(|call| (names::cluster_of(&reference), call))
             }
-            (UpstreamType::Gcp(gcp), None) => gcp::resolve(&to.upstream, gcp, None),
+            (UpstreamType::Gcp(gcp), None) => gcp::resolve(&reference, gcp, None),
             (UpstreamType::Gcp(gcp), Some(DestinationSpec::Gcp(asked))) => {
-                gcp::resolve(&to.upstream, gcp, Some(asked))
+                gcp::resolve(&reference, gcp, Some(asked))
             }
-            (UpstreamType::Static(_) | UpstreamType::Kube(_), None) => {
-                return Some((names::cluster_of(&to.upstream), None));
+            (UpstreamType::Static(_) | UpstreamType::Pipe(_) | UpstreamType::Kube(_), None) => {
+                return Some((names::cluster_of(&reference), None));
             }
-            (kind, Some(DestinationSpec::Rest(asked))) => {
-                let functions = match kind {
-                    UpstreamType::Static(fixed) => fixed.service_spec.as_ref(),
-                    UpstreamType::Kube(service) => service.service_spec.as_ref(),
-                    _ => None,
-                };
-                rest::resolve(&to.upstream, functions, asked)
-                    .map(|call| (names::cluster_of(&to.upstream), call))
+            (_, Some(DestinationSpec::Rest(asked))) => {
+                rest::resolve(&reference, upstream.service_spec(), asked)
+                    .map(|call| (names::cluster_of(&reference), call))
             }
             (_, Some(spec)) => {
                 let kind = match spec {
@@ -407,7 +487,7 @@ impl<'a, U: Upstreams> Routes<'a, U> {
                     // Above.
                     DestinationSpec::Rest(_) => "a REST",
                 };
-                let text = format!("{} is not {kind} upstream", to.upstream);
+                let text = format!("{reference} is not {kind} upstream");
                 self.error(format!("{at}.destinationSpec.{}", spec.field()), text);
                 return None;
             }
@@ -476,7 +556,7 @@ impl<'a, U: Upstreams> Routes<'a, U> {
         let field = format!("{path}.options.shadowing.upstream");
         let text = match self.upstreams.upstream(&shadowing.upstream) {
             Ok(upstream) => match upstream.kind {
-                UpstreamType::Static(_) | UpstreamType::Kube(_) => {
+                UpstreamType::Static(_) | UpstreamType::Pipe(_) | UpstreamType::Kube(_) => {
                     return Some(mirror(shadowing));
                 }
                 UpstreamType::Aws(_) | UpstreamType::Azure(_) | UpstreamType::Gcp(_) => format!(
@@ -576,6 +656,41 @@ fn is_rest(call: &CallConfig) -> bool {
     matches!(call.target, CallTarget::Rest(_))
 }
 
+/// The part of an upstream that is meant; without labels it is all.
+fn part(of: &Destination) -> Option<Subset> {
+    of.subset.clone().filter(|it| !it.values.is_empty())
+}
+
+/// Whether an upstream has parts like this one. Envoy would take any endpoint, or none.
+fn has_subset(upstream: &Upstream, subset: &Subset) -> Result<(), String> {
+    if subset.values.is_empty() {
+        return Ok(());
+    }
+    let spec: Option<&SubsetSpec> = match &upstream.kind {
+        UpstreamType::Kube(service) => service.subset_spec.as_ref(),
+        _ => None,
+    };
+    let Some(spec) = spec else {
+        return Err("has no subsets: it has no subsetSpec".to_owned());
+    };
+    let asked: BTreeSet<&String> = subset.values.keys().collect();
+    let mut known = spec.selectors.iter();
+    match known.any(|it| it.keys.iter().collect::<BTreeSet<_>>() == asked) {
+        true => Ok(()),
+        false => {
+            let known: Vec<_> = spec
+                .selectors
+                .iter()
+                .map(|it| it.keys.join(" and "))
+                .collect();
+            Err(format!(
+                "has no subsets by these labels; known: {}",
+                known.join(", ")
+            ))
+        }
+    }
+}
+
 /// Where a call goes: a function URL has a host of its own.
 fn cluster_name(upstream: &ObjectRef, call: &CallConfig) -> String {
     let name = names::cluster_of(upstream);
@@ -633,11 +748,11 @@ pub(crate) fn regex_rewrite(rewrite: &RegexRewrite) -> RegexMatchAndSubstitute {
 
 fn redirect(to: &Redirect) -> route::RedirectAction {
     let code = match to.status {
-        302 => RedirectResponseCode::Found,
-        303 => RedirectResponseCode::SeeOther,
-        307 => RedirectResponseCode::TemporaryRedirect,
-        308 => RedirectResponseCode::PermanentRedirect,
-        _ => RedirectResponseCode::MovedPermanently,
+        RedirectStatus::MovedPermanently => RedirectResponseCode::MovedPermanently,
+        RedirectStatus::Found => RedirectResponseCode::Found,
+        RedirectStatus::SeeOther => RedirectResponseCode::SeeOther,
+        RedirectStatus::TemporaryRedirect => RedirectResponseCode::TemporaryRedirect,
+        RedirectStatus::PermanentRedirect => RedirectResponseCode::PermanentRedirect,
     };
     route::RedirectAction {
         host_redirect: to.host.clone().unwrap_or_default(),

@@ -48,10 +48,15 @@ pub(crate) fn verified(host: &str) -> tls::UpstreamTlsContext {
     }
 }
 
-/// As an upstream's `sslConfig` says; `secret` is the one that it names, if there is one.
-pub(crate) fn configured(ssl: &UpstreamSsl, secret: Option<&TlsSecret>) -> tls::UpstreamTlsContext {
+/// As an upstream's `sslConfig` says; `secret` is the one that it names, if there is one, and `defaults` hold where it says
+/// nothing of versions and ciphers.
+pub(crate) fn configured(
+    ssl: &UpstreamSsl,
+    secret: Option<&TlsSecret>,
+    defaults: &SslParameters,
+) -> tls::UpstreamTlsContext {
     let mut common = tls::CommonTlsContext {
-        tls_params: parameters(&ssl.parameters),
+        tls_params: parameters(&ssl.parameters).or_else(|| parameters(defaults)),
         alpn_protocols: ssl.alpn_protocols.clone(),
         ..tls::CommonTlsContext::default()
     };
@@ -89,6 +94,7 @@ pub(crate) fn configured(ssl: &UpstreamSsl, secret: Option<&TlsSecret>) -> tls::
                 common.tls_certificates = vec![tls::TlsCertificate {
                     certificate_chain: file(cert),
                     private_key: file(key),
+                    ocsp_staple: files.ocsp_staple.as_deref().and_then(file),
                     ..tls::TlsCertificate::default()
                 }];
             }
@@ -180,6 +186,7 @@ pub(crate) fn names_to_verify(names: &[String]) -> Vec<tls::SubjectAltNameMatche
     names.map(|name| subject(name, kinds(name))).collect()
 }
 
+/// Versions and ciphers; nothing where nothing is said of them.
 pub(crate) fn parameters(parameters: &SslParameters) -> Option<tls::TlsParameters> {
     if *parameters == SslParameters::default() {
         return None;

@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tenon_model::{
-    Action, Delegation, Kind, Matcher, ObjectKey, ObjectRef, Problem, ProblemLevel, Route,
-    RouteOptions, RouteTable, Selector, Servers, Settings, TransformationSettings, Upstream,
-    VirtualHostOptions,
+    Action, Delegation, Kind, Matcher, MultiDestination, ObjectKey, ObjectRef, Problem,
+    ProblemLevel, Route, RouteAction, RouteOptions, RouteTable, Selector, Servers, Settings,
+    TransformationSettings, Upstream, VirtualHostOptions,
 };
 
 use crate::inherit::{self, Name, Parent};
@@ -34,6 +34,8 @@ pub(crate) trait Tables {
     fn table(&self, key: &ObjectKey) -> Found<'_>;
     /// The last form that was good in all.
     fn good_table(&self, key: &ObjectKey) -> Option<&RouteTable>;
+    /// The upstream group, in its last good form, or why there is none.
+    fn group(&self, reference: &ObjectRef) -> Result<&MultiDestination, String>;
     /// Those that a selector means, in the order of their keys.
     fn select(&self, selector: &Selector) -> Vec<ObjectKey>;
 }
@@ -80,11 +82,7 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
         let settings = world.settings();
         Self {
             world,
-            seen: Seen {
-                upstreams: world,
-                reads: RefCell::default(),
-                missing: Cell::default(),
-            },
+            seen: Seen::new(world),
             options,
             settings: settings.transformations,
             servers: settings.servers,
@@ -201,12 +199,43 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
                         }
                         None => own.name.clone(),
                     };
-                    let forms = self.forms(place, &path, own, &route);
+                    let (route, of_group) = self.with_destinations(place, &path, route);
+                    let forms = self.forms(place, (&path, of_group), own, &route);
                     pieces.push(self.piece((place.key, &path, name), &route, forms));
                 }
             }
         }
         pieces
+    }
+
+    /// The route with the destinations of the upstream group that it is for, and whether there is one.
+    fn with_destinations<'r>(
+        &mut self,
+        place: &Place<'_>,
+        path: &str,
+        route: Cow<'r, Route>,
+    ) -> (Cow<'r, Route>, bool) {
+        let Action::Route(RouteAction::UpstreamGroup(group)) = &route.action else {
+            return (route, false);
+        };
+        let group_key = group.key(Kind::UpstreamGroup);
+        self.seen.reads.borrow_mut().insert(group_key);
+        match self.world.group(group) {
+            Ok(multi) => {
+                let action = Action::Route(RouteAction::Multi(multi.clone()));
+                let route = Route {
+                    action,
+                    ..route.into_owned()
+                };
+                (Cow::Owned(route), true)
+            }
+            Err(reason) => {
+                self.incomplete.insert(place.key.clone());
+                let field = format!("{path}.routeAction.upstreamGroup");
+                self.warn(place.key, field, reason);
+                (route, true)
+            }
+        }
     }
 
     fn piece(
@@ -225,7 +254,7 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
     fn forms(
         &mut self,
         place: &Place<'_>,
-        path: &str,
+        (path, of_group): (&str, bool),
         own: &Route,
         route: &Route,
     ) -> Vec<route::RouteForm> {
@@ -235,6 +264,7 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
             upstreams: &self.seen,
             of_host: self.options,
             servers: &self.servers,
+            of_group,
             problems: Vec::new(),
         };
         let mut forms = routes.translate(path, route);
@@ -497,10 +527,22 @@ fn cycle<'a>(key: &ObjectKey, parent: &'a Parent<'a>) -> Option<Vec<(&'a ObjectK
 }
 
 /// Remembers what was looked at.
-struct Seen<'a, U> {
+pub(crate) struct Seen<'a, U> {
     upstreams: &'a U,
-    reads: RefCell<BTreeSet<ObjectKey>>,
-    missing: Cell<bool>,
+    /// What was looked at.
+    pub(crate) reads: RefCell<BTreeSet<ObjectKey>>,
+    /// Something of it is missing.
+    pub(crate) missing: Cell<bool>,
+}
+
+impl<'a, U> Seen<'a, U> {
+    pub(crate) fn new(upstreams: &'a U) -> Self {
+        Self {
+            upstreams,
+            reads: RefCell::default(),
+            missing: Cell::default(),
+        }
+    }
 }
 
 impl<U: Upstreams> Upstreams for Seen<'_, U> {

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use prost::Message;
 use tenon_model::options::stats::Stats;
-use tenon_model::{ObjectKey, Problem, ProblemLevel, Selector, SslConfig, VirtualService};
+use tenon_model::{Matcher, ObjectKey, Problem, ProblemLevel, Selector, SslConfig, VirtualService};
 
 use crate::piece::{self, Piece, Present};
 use crate::proto::route::header_matcher::HeaderMatchSpecifier;
 use crate::proto::{exactly, matches, route};
 use crate::retries::retry_policy;
-use crate::route::{Upstreams, to_add};
+use crate::route::{Upstreams, broken, to_add};
 use crate::tree::{Tables, Tree};
 use crate::wire::{self, PerFilterOfHost};
-use crate::{http_filters, names};
+use crate::{http_filters, matcher, names};
 
 pub(crate) use crate::piece::Needs;
 
@@ -65,6 +65,33 @@ impl VirtualHostForm {
         to.extend_from_slice(&self.body);
         for domain in domains {
             wire::append(to, DOMAINS, domain.as_bytes());
+        }
+    }
+
+    /// Serves something else, while all that is known of it stays.
+    pub(crate) fn serve(&mut self, other: Self) {
+        self.domains = other.domains;
+        self.body = other.body;
+        self.needs = other.needs;
+        self.ssl = other.ssl;
+    }
+
+    /// The same domains, with an error for each request.
+    pub(crate) fn answering(&self, key: &ObjectKey) -> Self {
+        let every = route::Route {
+            r#match: Some(matcher::translate(&Matcher::default())),
+            ..broken(key).route
+        };
+        let body = route::VirtualHost {
+            name: names::virtual_host(key),
+            routes: vec![every],
+            ..route::VirtualHost::default()
+        };
+        Self {
+            domains: self.domains.clone(),
+            body: body.encode_to_vec().into(),
+            ssl: self.ssl.clone(),
+            ..Self::default()
         }
     }
 

@@ -5,13 +5,15 @@
 //! order of fields does not matter in protobuf). Parts that are encoded once, such as virtual hosts, are put into their
 //! message in the same way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use envoy_types::pb::google::protobuf::{Any, UInt32Value};
+use envoy_types::pb::google::protobuf::{self, Any, UInt32Value};
 use prost::encoding::{WireType, encode_key, encode_varint};
 use prost::{Message, Name};
 use tenon_contract::NAMESPACE;
+use tenon_model::Subset;
 
+use crate::kube::LB;
 use crate::proto::route::route::Action;
 use crate::proto::route::route_action::ClusterSpecifier;
 use crate::proto::{core, endpoint, route};
@@ -65,10 +67,14 @@ const CLUSTERS: u32 = 1;
 const WEIGHTED: u32 = 3;
 /// `Route.route`
 const ACTION: u32 = 2;
+/// `RouteAction.metadata_match`
+const SUBSET: u32 = 4;
+/// `ClusterWeight.metadata_match`
+const SUBSET_OF_WEIGHT: u32 = 3;
 
 /// Takes the clusters out of a weighted route: what is given is to be put behind the rest of the encoded route, where
 /// protobuf merges it with what is there.
-pub(crate) fn take_weights(route: &mut route::Route) -> Vec<u8> {
+pub(crate) fn take_weights(route: &mut route::Route, subsets: &[Option<Subset>]) -> Vec<u8> {
     let Some(Action::Route(action)) = &mut route.action else {
         return Vec::new();
     };
@@ -76,18 +82,53 @@ pub(crate) fn take_weights(route: &mut route::Route) -> Vec<u8> {
         return Vec::new();
     };
     let (mut clusters, mut action, mut route) = (Vec::new(), Vec::new(), Vec::new());
-    for mut cluster in std::mem::take(&mut weighted.clusters) {
+    for (number, mut cluster) in std::mem::take(&mut weighted.clusters)
+        .into_iter()
+        .enumerate()
+    {
         let configs = std::mem::take(&mut cluster.typed_per_filter_config);
         let configs = PerFilterOfWeight {
             configs: configs.into_iter().collect(),
         };
         let mut bytes = cluster.encode_to_vec();
         bytes.extend(configs.encode_to_vec());
+        if let Some(Some(subset)) = subsets.get(number) {
+            append(&mut bytes, SUBSET_OF_WEIGHT, &metadata_match(subset));
+        }
         append(&mut clusters, CLUSTERS, &bytes);
     }
     append(&mut action, WEIGHTED, &clusters);
     append(&mut route, ACTION, &action);
     route
+}
+
+/// What has a route choose among the endpoints with those labels only, to be put behind the rest of it.
+pub(crate) fn subset(labels: &Subset) -> Vec<u8> {
+    let (mut action, mut route) = (Vec::new(), Vec::new());
+    append(&mut action, SUBSET, &metadata_match(labels));
+    append(&mut route, ACTION, &action);
+    route
+}
+
+fn metadata_match(labels: &Subset) -> Vec<u8> {
+    Metadata::texts(LB, labels.values.clone()).encode_to_vec()
+}
+
+/// What an encoded `envoy.config.cluster.v3.Cluster` has of its hosts, to be put behind the rest of it.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct WithLoadAssignment {
+    #[prost(message, optional, tag = "33")]
+    pub(crate) load_assignment: Option<ClusterLoadAssignment>,
+}
+
+impl WithLoadAssignment {
+    /// The same, of a cluster of another name.
+    pub(crate) fn named(mut self, cluster: &str) -> Self {
+        if let Some(assignment) = &mut self.load_assignment {
+            assignment.cluster_name = cluster.to_owned();
+        }
+        self
+    }
 }
 
 /// `envoy.config.endpoint.v3.ClusterLoadAssignment`
@@ -123,6 +164,16 @@ pub(crate) struct LbEndpoint {
     pub(crate) metadata: Option<Metadata>,
     #[prost(message, optional, tag = "4")]
     pub(crate) load_balancing_weight: Option<UInt32Value>,
+}
+
+/// `{"<name>": true}`
+pub(crate) fn flag(name: &str) -> protobuf::Struct {
+    let value = protobuf::Value {
+        kind: Some(protobuf::value::Kind::BoolValue(true)),
+    };
+    protobuf::Struct {
+        fields: HashMap::from([(name.to_owned(), value)]),
+    }
 }
 
 /// `google.protobuf.Struct`
@@ -190,6 +241,17 @@ impl Struct {
         let texts = texts.into_iter();
         Self {
             fields: texts.map(|(key, text)| (key, Value::text(text))).collect(),
+        }
+    }
+}
+
+impl From<&BTreeMap<String, serde_json::Map<String, serde_json::Value>>> for Metadata {
+    fn from(namespaces: &BTreeMap<String, serde_json::Map<String, serde_json::Value>>) -> Self {
+        let namespaces = namespaces
+            .iter()
+            .map(|(name, fields)| (name.clone(), Struct::from(fields)));
+        Self {
+            filter_metadata: namespaces.collect(),
         }
     }
 }

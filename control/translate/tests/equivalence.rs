@@ -26,6 +26,8 @@ enum Edit {
     Delete(usize, u8),
     /// Envoy's words on the resource of this number.
     Verdict(usize, bool),
+    /// An Envoy has answered to everything.
+    Settled,
     /// What became of the credentials of this number.
     Credentials(usize, bool),
 }
@@ -91,6 +93,8 @@ const FORMS: &[Forms] = &[
             "metadata: {labels: {tier: a}}\nvirtualHost: {domains: [NAME.example.com], routes: [{directResponseAction: {status: 200}}]}",
             "virtualHost: {domains: [NAME.example.com], routes: [{delegateAction: {ref: {name: n0}}}, {matchers: [{prefix: /b}], delegateAction: {selector: {labels: {team: a}}}}]}",
             "virtualHost: {domains: [n1.example.com], routes: [{matchers: [{prefix: /a}], options: {hostRewrite: example.com}, delegateAction: {selector: {expressions: [{key: team, operator: Exists}]}}}, {directResponseAction: {status: 200}}]}",
+            "virtualHost: {domains: [NAME.example.com], routes: [{routeAction: {upstreamGroup: {name: n0}}}, {matchers: [{prefix: /x}], routeAction: {dynamicForwardProxy: {hostRewrite: example.com}}}]}",
+            "virtualHost: {domains: [n2.example.com], routes: [{options: {hostRewrite: example.com}, routeAction: {upstreamGroup: {name: n1}}}, {matchers: [{prefix: /x}], routeAction: {single: {kube: {ref: {name: NAME}, port: 80}}}}]}",
             "virtualHost: {domains: [NAME.example.com], routes: [{nonsense: 1}]}",
         ],
         repaired: "virtualHost: {domains: [NAME.example.com], routes: [{directResponseAction: {status: 200}}]}",
@@ -104,9 +108,21 @@ const FORMS: &[Forms] = &[
             "metadata: {labels: {team: a}}\nroutes: [{matchers: [{prefix: /a/b}], delegateAction: {ref: {name: n0}}}, {matchers: [{prefix: /b}], delegateAction: {ref: {name: n1}}}]",
             "routes: [{matchers: [{prefix: /b}], delegateAction: {selector: {labels: {team: a}}}}, {matchers: [{prefix: /b/NAME}], directResponseAction: {status: 201}}]",
             "metadata: {labels: {team: a}}\nroutes: [{matchers: [{prefix: /b}], routeAction: {single: {upstream: {name: n2}, destinationSpec: {azure: {functionName: crop}}}}}, {matchers: [{exact: /b}], delegateAction: {ref: {name: n2}}}]",
+            "metadata: {labels: {team: a}}\nroutes: [{matchers: [{prefix: /a}], routeAction: {upstreamGroup: {name: n1}}}]",
             "routes: [{nonsense: 1}]",
         ],
         repaired: "routes: [{matchers: [{prefix: /a}], directResponseAction: {status: 200}}]",
+    },
+    Forms {
+        folder: "upstreamgroups",
+        namespace: "default",
+        forms: &[
+            "destinations: [{weight: 1, destination: {upstream: {name: n0}}}, {weight: 2, destination: {upstream: {name: n1}}}]",
+            "destinations: [{weight: 1, destination: {upstream: {name: n1}, destinationSpec: {aws: {logicalName: crop}}}}, {weight: 1, destination: {upstream: {name: NAME}}}]",
+            "destinations: [{weight: 1, destination: {upstream: {name: n2}, destinationSpec: {azure: {functionName: crop}}}}]",
+            "destinations: [{weight: 0, destination: {upstream: {name: n2}}}]",
+        ],
+        repaired: "destinations: [{weight: 1, destination: {upstream: {name: n0}}}]",
     },
     Forms {
         folder: "gateways",
@@ -203,6 +219,7 @@ fn delete(of: &Forms, number: u8) -> Change {
     let kind = match of.folder {
         "upstreams" => Kind::Upstream,
         "routetables" => Kind::RouteTable,
+        "upstreamgroups" => Kind::UpstreamGroup,
         "secrets" => Kind::Secret,
         "virtualservices" => Kind::VirtualService,
         "gateways" => Kind::Gateway,
@@ -227,6 +244,7 @@ fn edits() -> impl Strategy<Value = Vec<Vec<Edit>>> {
         }),
         3 => object().prop_map(|(kind, number)| Edit::Delete(kind, number)),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(of, bad)| Edit::Verdict(of, bad)),
+        1 => Just(Edit::Settled),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(of, bad)| Edit::Credentials(of, bad)),
     ];
     vec(vec(edit, 1..5), 1..14)
@@ -329,7 +347,7 @@ fn store(objects: &mut Store, change: &Change) {
         Change::Delete(key) => {
             objects.remove(key);
         }
-        Change::Verdict(..) | Change::Credentials { .. } => {}
+        Change::Verdict(..) | Change::Settled(_) | Change::Credentials { .. } => {}
     }
 }
 
@@ -348,6 +366,7 @@ fn change(edit: &Edit, told: &Told) -> Option<Change> {
             let words = bad.then(|| format!("{} is bad", id.name));
             Some(Change::Verdict(id.clone(), words))
         }
+        Edit::Settled => Some(Change::Settled("gateway-proxy".into())),
         Edit::Credentials(of, bad) => {
             let name = told
                 .credentials
@@ -367,8 +386,9 @@ fn reordered(changes: &[Change]) -> Vec<Change> {
     let of = |change: &Change| match change {
         Change::Upsert(object) => format!("0{}", object.key),
         Change::Reject(key, _) | Change::Delete(key) => format!("0{key}"),
-        Change::Verdict(id, _) => format!("1{id:?}"),
-        Change::Credentials { name, .. } => format!("1{name}"),
+        // What Envoy says has an order too.
+        Change::Verdict(..) | Change::Settled(_) => "1".to_owned(),
+        Change::Credentials { name, .. } => format!("2{name}"),
     };
     // Stable.
     changes.sort_by_key(|change| std::cmp::Reverse(of(change)));
@@ -396,12 +416,18 @@ fn check(script: &[Vec<Edit>]) -> Result<(), TestCaseError> {
             );
         }
     }
-    repair(&mut incremental, &mut objects)
+    let refusals = |edit: &Edit| matches!(edit, Edit::Verdict(_, true));
+    let was_refused = script.iter().flatten().any(refusals);
+    repair(&mut incremental, &mut objects, was_refused)
 }
 
 /// Makes each upstream and virtual service one that was good last, takes back what was told from outside, and compares with a translator
 /// that knows the objects only.
-fn repair(incremental: &mut Side, objects: &mut Store) -> Result<(), TestCaseError> {
+fn repair(
+    incremental: &mut Side,
+    objects: &mut Store,
+    was_refused: bool,
+) -> Result<(), TestCaseError> {
     let good = |of: &'static Forms| (0..NAMES).map(|number| write(of, number, of.repaired));
     let mut changes: Vec<Change> = good(&FORMS[0]).chain(good(&FORMS[2])).collect();
     changes.iter().for_each(|it| store(objects, it));
@@ -413,13 +439,20 @@ fn repair(incremental: &mut Side, objects: &mut Store) -> Result<(), TestCaseErr
         problem: None,
     }));
     incremental.apply(changes);
-    let mut cold = Side::new();
     let all = objects.iter().flat_map(|(key, (object, problems))| {
         let upsert = object.clone().map(Change::Upsert);
         let reject = (!problems.is_empty()).then(|| Change::Reject(key.clone(), problems.clone()));
         upsert.into_iter().chain(reject)
     });
-    cold.apply(all.collect());
+    let all: Vec<_> = all.collect();
+    if was_refused {
+        // What Envoy refused stays away until it is another one, or is taken away.
+        let gone = objects.keys().cloned().map(Change::Delete);
+        incremental.apply(gone.collect());
+        incremental.apply(all.clone());
+    }
+    let mut cold = Side::new();
+    cold.apply(all);
     let difference = incremental.told.difference(&cold.told);
     prop_assert!(difference.is_none(), "cold: {}", difference.unwrap());
     Ok(())

@@ -56,4 +56,6 @@ pub enum Event {
 pub enum Refusal {
     /// There is no proxy of the name that it says.
     UnknownProxy,
+    /// Its certificate is not for the proxy that it says it is.
+    Identity,
 }

@@ -1,29 +1,27 @@
 //! The gRPC side: streams, and what drives their sessions.
 
 use std::collections::BTreeSet;
-use std::future::Future;
-use std::pin::Pin;
+use std::convert::Infallible;
+use std::future::{self, Future};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server::{
-    AggregatedDiscoveryService, AggregatedDiscoveryServiceServer,
-};
-use envoy_types::pb::envoy::service::discovery::v3::{
-    DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
-};
+use http::header::{CONTENT_TYPE, HeaderValue};
 use tenon_translate::{ProxyName, ResourceId, ResourceType};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
-use tokio_stream::Stream;
-use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
-use tonic::{Request, Response, Status, Streaming};
+use tonic::codegen::Service;
+use tonic::{Status, Streaming};
 
+use crate::body::{Message, Responses};
 use crate::cache::Cache;
+use crate::connection::{self, Peer};
 use crate::event::{Event, Refusal};
 use crate::node::Role;
 use crate::session::Session;
-use crate::wire::{Answer, Delta, StateOfTheWorld, Wire};
+use crate::tls::Tls;
+use crate::wire::{Answer, Decode, Delta, StateOfTheWorld, Wire};
 use crate::{kind, subscription::Name};
 
 /// The largest request: thousands of names and versions of a client that comes back (tonic's default is 4 MiB).
@@ -33,11 +31,8 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// One response of each type is in flight at most, so this is never full for long.
 const RESPONSE_QUEUE: usize = 8;
-
 /// So many types that are not served are logged for a stream.
 const MOST_TYPES: usize = 16;
-
-type Responses<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// Serves a cache until `shutdown` is ready; streams that are open then are ended.
 ///
@@ -46,17 +41,20 @@ type Responses<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 pub async fn serve(
     listener: TcpListener,
     cache: Cache,
+    tls: Option<Tls>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), tonic::transport::Error> {
     let (stop, stopped) = watch::channel(false);
-    let service = AggregatedDiscoveryServiceServer::new(Ads { cache, stopped })
-        .max_decoding_message_size(MAX_REQUEST)
-        .max_encoding_message_size(usize::MAX);
+    let ads = Ads {
+        cache,
+        knows_clients: tls.as_ref().is_some_and(Tls::knows_clients),
+        stopped,
+    };
+    let connections = connection::accept(listener, tls.map(Arc::new));
     tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .tcp_nodelay(true)
-        .serve_with_incoming_shutdown(service, TcpListenerStream::new(listener), async move {
+        .serve_with_incoming_shutdown(ads, connections, async move {
             shutdown.await;
             // Nobody listens if there is no stream.
             let _ = stop.send(true);
@@ -64,60 +62,65 @@ pub async fn serve(
         .await
 }
 
+/// The service, without tonic's own encoding: that would copy each response as a whole for each client.
+#[derive(Clone)]
 struct Ads {
     cache: Cache,
+    /// Whether clients must be what their certificates say.
+    knows_clients: bool,
     stopped: watch::Receiver<bool>,
 }
 
-impl Ads {
-    fn open<W: Wire>(&self, requests: Streaming<W::Request>) -> Response<Responses<W::Response>> {
+type Incoming = http::Request<tonic::body::Body>;
+
+impl Service<Incoming> for Ads {
+    type Response = http::Response<Responses>;
+    type Error = Infallible;
+    type Future = future::Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Incoming) -> Self::Future {
         let (responses, receiver) = mpsc::channel(RESPONSE_QUEUE);
-        let cache = self.cache.clone();
-        let stopped = self.stopped.clone();
-        tokio::spawn(run::<W>(cache, requests, responses, stopped));
-        Response::new(Box::pin(ReceiverStream::new(receiver)))
+        let path = request.uri().path();
+        match path.strip_prefix("/envoy.service.discovery.v3.AggregatedDiscoveryService/") {
+            Some("DeltaAggregatedResources") => self.open::<Delta>(request, responses),
+            Some("StreamAggregatedResources") => self.open::<StateOfTheWorld>(request, responses),
+            _ => {
+                let text = format!("{path} is not served; ADS is, delta and state of the world");
+                // The queue is empty, so there is room.
+                let _ = responses.try_send(Err(Status::unimplemented(text)));
+            }
+        }
+        let mut response = http::Response::new(Responses::new(receiver));
+        let grpc = HeaderValue::from_static("application/grpc");
+        response.headers_mut().insert(CONTENT_TYPE, grpc);
+        future::ready(Ok(response))
     }
 }
 
-#[tonic::async_trait]
-impl AggregatedDiscoveryService for Ads {
-    type StreamAggregatedResourcesStream = Responses<DiscoveryResponse>;
-    type DeltaAggregatedResourcesStream = Responses<DeltaDiscoveryResponse>;
-
-    async fn stream_aggregated_resources(
-        &self,
-        request: Request<Streaming<DiscoveryRequest>>,
-    ) -> Result<Response<Self::StreamAggregatedResourcesStream>, Status> {
-        Ok(self.open::<StateOfTheWorld>(request.into_inner()))
-    }
-
-    async fn delta_aggregated_resources(
-        &self,
-        request: Request<Streaming<DeltaDiscoveryRequest>>,
-    ) -> Result<Response<Self::DeltaAggregatedResourcesStream>, Status> {
-        Ok(self.open::<Delta>(request.into_inner()))
+impl Ads {
+    fn open<W: Wire>(&self, request: Incoming, responses: Sender) {
+        let peer = request.extensions().get::<Peer>().cloned().flatten();
+        let visitor = Visitor {
+            cache: self.cache.clone(),
+            responses,
+            peer,
+            must_be_known: self.knows_clients,
+        };
+        let decode = Decode::default();
+        let requests = Streaming::new_request(decode, request.into_body(), None, Some(MAX_REQUEST));
+        tokio::spawn(run::<W>(visitor, requests, self.stopped.clone()));
     }
 }
 
-/// Tells a client, and the log, that there is no such proxy. Envoy keeps what it has, and asks again.
-async fn refuse<W: Wire>(cache: &Cache, responses: &Sender<W>, node: &str, role: &Role) {
-    let text = format!(
-        "there is no proxy {:?} (role {role}): no Gateway has it among its proxyNames",
-        role.proxy
-    );
-    tracing::warn!(node, %role, "envoy refused: {text}");
-    // It may be gone, and nobody has to listen.
-    let _ = responses.send(Err(Status::not_found(text))).await;
-    let refused = Event::Refused(Refusal::UnknownProxy);
-    let _ = cache.events.send(refused).await;
-}
-
-type Sender<W> = mpsc::Sender<Result<<W as Wire>::Response, Status>>;
+type Sender = mpsc::Sender<Result<Message, Status>>;
 
 async fn run<W: Wire>(
-    cache: Cache,
+    visitor: Visitor,
     mut requests: Streaming<W::Request>,
-    responses: Sender<W>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let first = tokio::select! {
@@ -127,13 +130,13 @@ async fn run<W: Wire>(
     // A client that says nothing is none.
     let Ok(Some(first)) = first else { return };
     let admitted = tokio::select! {
-        admitted = Client::<W>::admit(cache, responses, &first) => admitted,
+        admitted = visitor.enter::<W>(&first) => admitted,
         _ = stopped.wait_for(|stopped| *stopped) => return,
     };
     let Some(mut stream) = admitted else { return };
     tracing::info!(proxy = &*stream.proxy, node = stream.node, protocol = ?W::PROTOCOL, "envoy connected");
     let reason = tokio::select! {
-        reason = stream.drive(first, &mut requests) => reason,
+        reason = stream.drive::<W>(first, &mut requests) => reason,
         _ = stopped.wait_for(|stopped| *stopped) => "shutdown".to_owned(),
     };
     tracing::info!(
@@ -145,45 +148,43 @@ async fn run<W: Wire>(
     stream.disconnect().await;
 }
 
-struct Client<W: Wire> {
+/// Who opened a stream and is not known to be a client yet.
+struct Visitor {
     cache: Cache,
-    responses: Sender<W>,
-    session: Session,
-    stream: u64,
-    wake: Arc<tokio::sync::Notify>,
-    proxy: ProxyName,
-    node: String,
-    /// Types that it asked for and that are not served, of which the log knows.
-    not_served: BTreeSet<String>,
+    responses: Sender,
+    peer: Peer,
+    must_be_known: bool,
 }
 
-impl<W: Wire> Client<W> {
+impl Visitor {
     /// Waits until it is known what there is, and refuses the client that this is not for.
-    async fn admit(cache: Cache, responses: Sender<W>, first: &W::Request) -> Option<Self> {
-        cache.is_live().await;
+    async fn enter<W: Wire>(self, first: &W::Request) -> Option<Client> {
+        self.cache.is_live().await;
         let node = W::node(first).cloned().unwrap_or_default();
         let admitted = {
-            let mut inner = cache.lock();
+            let mut inner = self.cache.lock();
             let role = Role::of(&node, |name| inner.has_proxy(name));
-            if inner.has_proxy(&role.proxy) {
-                let proxy = ProxyName::from(&*role.proxy);
-                let (stream, wake) = inner.register(proxy.clone());
-                Ok((proxy, stream, wake))
-            } else {
-                Err(role)
-            }
+            let known = inner.has_proxy(&role.proxy);
+            self.objection(&role, known).map_or_else(
+                || {
+                    let proxy = ProxyName::from(&*role.proxy);
+                    let (stream, wake) = inner.register(proxy.clone());
+                    Ok((proxy, stream, wake))
+                },
+                Err,
+            )
         };
         let (proxy, stream, wake) = match admitted {
             Ok(admitted) => admitted,
-            Err(role) => {
-                refuse::<W>(&cache, &responses, &node.id, &role).await;
+            Err((refusal, status)) => {
+                self.refuse(&node.id, refusal, status).await;
                 return None;
             }
         };
-        let client = Self {
+        let client = Client {
             session: Session::new(&proxy, W::PROTOCOL),
-            cache,
-            responses,
+            cache: self.cache,
+            responses: self.responses,
             stream,
             wake,
             proxy,
@@ -195,16 +196,61 @@ impl<W: Wire> Client<W> {
         Some(client)
     }
 
+    /// Why it is no client. Who it may be comes first: what there is, is not for everybody to know.
+    fn objection(&self, role: &Role, known: bool) -> Option<(Refusal, Status)> {
+        let objection = match &self.peer {
+            Some(peer) if peer.is(role) => None,
+            Some(peer) => Some(peer.objection(role)),
+            // The handshake asked for a certificate, so this cannot be.
+            None if self.must_be_known => Some("no client certificate".to_owned()),
+            None => None,
+        };
+        if let Some(text) = objection {
+            return Some((Refusal::Identity, Status::permission_denied(text)));
+        }
+        let text = format!(
+            "there is no proxy {:?} (role {role}): no Gateway has it among its proxyNames",
+            role.proxy
+        );
+        (!known).then(|| (Refusal::UnknownProxy, Status::not_found(text)))
+    }
+
+    /// Tells the client, and the log, why. Envoy keeps what it has, and asks again.
+    async fn refuse(&self, node: &str, refusal: Refusal, status: Status) {
+        tracing::warn!(node, "envoy refused: {}", status.message());
+        // It may be gone, and nobody has to listen.
+        let _ = self.responses.send(Err(status)).await;
+        let _ = self.cache.events.send(Event::Refused(refusal)).await;
+    }
+}
+
+struct Client {
+    cache: Cache,
+    responses: Sender,
+    session: Session,
+    stream: u64,
+    wake: Arc<tokio::sync::Notify>,
+    proxy: ProxyName,
+    node: String,
+    /// Types that it asked for and that are not served, of which the log knows.
+    not_served: BTreeSet<String>,
+}
+
+impl Client {
     /// Runs until the stream ends; tells why it did.
-    async fn drive(&mut self, first: W::Request, requests: &mut Streaming<W::Request>) -> String {
-        self.receive(first).await;
+    async fn drive<W: Wire>(
+        &mut self,
+        first: W::Request,
+        requests: &mut Streaming<W::Request>,
+    ) -> String {
+        self.receive::<W>(first).await;
         loop {
-            if self.push().await.is_err() {
+            if self.push::<W>().await.is_err() {
                 return "the client takes no more responses".to_owned();
             }
             tokio::select! {
                 request = requests.message() => match request {
-                    Ok(Some(request)) => self.receive(request).await,
+                    Ok(Some(request)) => self.receive::<W>(request).await,
                     Ok(None) => return "the client ended the stream".to_owned(),
                     Err(status) => return status.message().to_owned(),
                 },
@@ -213,7 +259,7 @@ impl<W: Wire> Client<W> {
         }
     }
 
-    async fn receive(&mut self, request: W::Request) {
+    async fn receive<W: Wire>(&mut self, request: W::Request) {
         let url = W::type_url(&request);
         let Some(kind) = kind::from_type_url(url) else {
             if self.not_served.len() < MOST_TYPES && self.not_served.insert(url.to_owned()) {
@@ -267,7 +313,9 @@ impl<W: Wire> Client<W> {
     }
 
     /// Sends all that may be sent now.
-    async fn push(&mut self) -> Result<(), mpsc::error::SendError<Result<W::Response, Status>>> {
+    async fn push<W: Wire>(
+        &mut self,
+    ) -> Result<(), mpsc::error::SendError<Result<Message, Status>>> {
         loop {
             let (push, settles) = {
                 let mut inner = self.cache.lock();

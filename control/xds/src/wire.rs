@@ -1,18 +1,38 @@
 //! The two protocols: what their requests mean to a session, and what a push looks like.
 
-use envoy_types::pb::envoy::config::core::v3::Node;
-use envoy_types::pb::envoy::service::discovery::v3::{
-    DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
-    Resource as DeltaResource,
-};
-use envoy_types::pb::google::protobuf::Any;
-use envoy_types::pb::google::rpc::Status;
-use tenon_translate::{Resource, ResourceType};
+use std::marker::PhantomData;
 
+use envoy_types::pb::envoy::config::core::v3::Node;
+use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, DiscoveryRequest};
+use envoy_types::pb::google::rpc::Status;
+use tenon_translate::ResourceType;
+use tonic::codec::{DecodeBuf, Decoder};
+
+use crate::body::Message;
 use crate::cache::View;
 use crate::kind;
 use crate::session::{Push, Session};
 use crate::subscription::{Protocol, Subscription, Verdicts};
+
+/// Reads requests.
+pub(crate) struct Decode<T>(PhantomData<T>);
+
+impl<T> Default for Decode<T> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T: prost::Message + Default> Decoder for Decode<T> {
+    type Item = T;
+    type Error = tonic::Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<T>, tonic::Status> {
+        let read = T::decode(buffer);
+        read.map(Some)
+            .map_err(|error| tonic::Status::invalid_argument(error.to_string()))
+    }
+}
 
 /// A client's answer to a response.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -24,8 +44,7 @@ pub(crate) struct Answer {
 
 /// One of the protocols.
 pub(crate) trait Wire: Send + 'static {
-    type Request: Send + Sync + 'static;
-    type Response: Send + 'static;
+    type Request: prost::Message + Default + 'static;
     const PROTOCOL: Protocol;
 
     fn node(request: &Self::Request) -> Option<&Node>;
@@ -36,7 +55,7 @@ pub(crate) trait Wire: Send + 'static {
         request: Self::Request,
         view: &View<'_>,
     ) -> Answer;
-    fn response(push: Push) -> Self::Response;
+    fn response(push: Push) -> Message;
 }
 
 pub(crate) struct Delta;
@@ -44,7 +63,6 @@ pub(crate) struct StateOfTheWorld;
 
 impl Wire for Delta {
     type Request = DeltaDiscoveryRequest;
-    type Response = DeltaDiscoveryResponse;
     const PROTOCOL: Protocol = Protocol::Delta;
 
     fn node(request: &Self::Request) -> Option<&Node> {
@@ -82,31 +100,13 @@ impl Wire for Delta {
         answer
     }
 
-    fn response(push: Push) -> Self::Response {
-        let url = push.kind.type_url();
-        let mut response = DeltaDiscoveryResponse {
-            type_url: url.clone(),
-            nonce: push.nonce,
-            ..DeltaDiscoveryResponse::default()
-        };
-        for (name, resource) in push.entries {
-            match resource {
-                Some(resource) => response.resources.push(DeltaResource {
-                    name: name.to_string(),
-                    version: resource.version.clone(),
-                    resource: Some(any(&url, &resource)),
-                    ..DeltaResource::default()
-                }),
-                None => response.removed_resources.push(name.to_string()),
-            }
-        }
-        response
+    fn response(push: Push) -> Message {
+        Message::delta(push)
     }
 }
 
 impl Wire for StateOfTheWorld {
     type Request = DiscoveryRequest;
-    type Response = DiscoveryResponse;
     const PROTOCOL: Protocol = Protocol::StateOfTheWorld;
 
     fn node(request: &Self::Request) -> Option<&Node> {
@@ -145,21 +145,14 @@ impl Wire for StateOfTheWorld {
         answer
     }
 
-    fn response(push: Push) -> Self::Response {
+    fn response(push: Push) -> Message {
         let url = push.kind.type_url();
-        let (state, version_info) = push.state.unwrap_or_default();
-        let resources = if kind::is_full_state(push.kind) {
-            state.iter().map(|resource| any(&url, resource)).collect()
+        let (state, version) = push.state.unwrap_or_default();
+        if kind::is_full_state(push.kind) {
+            Message::state(url, &push.nonce, &version, state.into_iter())
         } else {
-            let changed = push.entries.values().flatten();
-            changed.map(|resource| any(&url, resource)).collect()
-        };
-        DiscoveryResponse {
-            version_info,
-            resources,
-            type_url: url.clone(),
-            nonce: push.nonce,
-            ..DiscoveryResponse::default()
+            let changed = push.entries.into_values().flatten();
+            Message::state(url, &push.nonce, &version, changed)
         }
     }
 }
@@ -182,12 +175,5 @@ fn answered(subscription: &mut Subscription, nonce: &str, error: Option<Status>)
                 nack: Some(text.to_owned()),
             }
         }
-    }
-}
-
-fn any(url: &str, resource: &Resource) -> Any {
-    Any {
-        type_url: url.to_owned(),
-        value: resource.value.to_vec(),
     }
 }

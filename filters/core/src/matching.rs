@@ -12,10 +12,12 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 
 use tenon_contract::{PathTemplate, Segment, Sorted, TemplateError, normalize_path};
 
 use crate::percent;
+use crate::text_hash::TextHasher;
 
 /// Why functions cannot be told apart.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -117,7 +119,8 @@ impl Functions {
     ) -> Result<Self, Error> {
         let mut templates = Vec::new();
         // By shape, then method ("" for any).
-        let mut taken: HashMap<String, Sorted<String, usize>> = HashMap::new();
+        let mut taken: HashMap<String, Sorted<String, usize>, BuildHasherDefault<TextHasher>> =
+            HashMap::default();
         let mut named = Sorted::new();
         for (index, (methods, path)) in functions.into_iter().enumerate() {
             let template =

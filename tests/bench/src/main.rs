@@ -8,6 +8,7 @@
 //! `tenon-bench [ROUNDS [NAME...]]`: a name selects the rows that begin with it, as `transform/so` or `lambda/`, and what
 //! they are compared with; `=lambda/so/0B` selects one alone. `anatomy/`, which says where the time of a call goes, is only measured where it is named.
 
+mod control;
 mod cpu;
 mod function;
 mod gateway;
@@ -37,6 +38,17 @@ async fn main() -> Result<()> {
         None => 25,
     };
     let names: Vec<String> = arguments.collect();
+    let (of_control, names): (Vec<_>, Vec<_>) =
+        names.into_iter().partition(|name| control::is_named(name));
+    let all = of_control.is_empty() && names.is_empty();
+    if all || !of_control.is_empty() {
+        let report = control::measure(&of_control).await?;
+        report.print();
+        report.write("control-plane")?;
+    }
+    if !all && names.is_empty() {
+        return Ok(());
+    }
     let (memory, others): (Vec<_>, Vec<_>) =
         names.into_iter().partition(|name| name.starts_with(MEMORY));
     let mut report = Report::default();

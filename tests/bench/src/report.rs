@@ -70,7 +70,7 @@ pub(crate) struct Figure {
     /// The value that it is compared with.
     baseline: f64,
     ratio: f64,
-    /// The ratio that it may have at most; of memory, the value.
+    /// The ratio that it may have at most; of memory and of the control plane, the value.
     target: Option<f64>,
     met: Option<bool>,
     #[serde(skip)]
@@ -199,6 +199,21 @@ impl Figure {
             target,
             met: target.map(|target| value <= target),
             ..Self::new(name, unit, [value; 3], baseline, None)
+        }
+    }
+
+    /// The median and the quartiles around it; the target is for the median.
+    pub(crate) fn with_spread(
+        name: String,
+        unit: &'static str,
+        spread: [f64; 3],
+        baseline: f64,
+        target: Option<f64>,
+    ) -> Self {
+        let [_, value, _] = spread;
+        Self {
+            spread,
+            ..Self::at_most(name, unit, value, baseline, target)
         }
     }
 

@@ -13,14 +13,21 @@ impl Translator {
     /// As [`Translator::apply`], but with everything derived anew, whatever changed.
     ///
     /// What is served is a function of three things, and this keeps no more than them: the objects in the last form that
-    /// could be parsed, with what is wrong with a newer one; the last good form of each upstream, virtual service and
-    /// route table, as it was written and (of the latter) as it was translated; and what was told from outside of resources and credentials that there still are.
+    /// could be parsed, with what is wrong with a newer one; the last good form of each upstream, upstream group, virtual
+    /// service and route table, as it was written and (of the latter two) as it was translated; and what was told from
+    /// outside of resources and credentials that there still are.
     pub fn apply_anew(&mut self, changes: Vec<Change>) -> Update {
+        let old_resources = self.resources.clone();
         let mut told = Work::default();
         for change in changes {
             self.take_in(change, &mut told);
         }
+        let before = self.quarantine.take_before();
         let last_good = mem::take(&mut self.hosts);
+        let old_hosts: BTreeMap<_, _> = last_good
+            .iter()
+            .map(|(key, unit)| (key.clone(), unit.form.clone()))
+            .collect();
         let clusters = mem::take(&mut self.clusters);
         let fresh = Self {
             objects: mem::take(&mut self.objects),
@@ -35,7 +42,12 @@ impl Translator {
                 .collect(),
             tables: mem::take(&mut self.tables),
             good_tables: mem::take(&mut self.good_tables),
+            groups: mem::take(&mut self.groups)
+                .into_iter()
+                .map(|(key, unit)| (key, unit.only_last_good()))
+                .collect(),
             verdicts: mem::take(&mut self.verdicts),
+            quarantine: mem::take(&mut self.quarantine),
             credential_problems: mem::take(&mut self.credential_problems),
             ..Self::new(self.options.clone())
         };
@@ -45,8 +57,10 @@ impl Translator {
         let is_gone = |key: &&ObjectKey| !keys.contains(key);
         let gone_clusters = self.clusters.keys().filter(is_gone).cloned();
         let gone = self.hosts.keys().filter(is_gone).cloned();
+        let gone_groups = self.groups.keys().filter(is_gone).cloned();
         let mut work = Work {
             clusters: of(Kind::Upstream).chain(gone_clusters).collect(),
+            groups: of(Kind::UpstreamGroup).chain(gone_groups).collect(),
             hosts: of(Kind::VirtualService).chain(gone).collect(),
             endpoints: BTreeSet::new(),
             credentials: self.credential_problems.keys().cloned().collect(),
@@ -62,13 +76,39 @@ impl Translator {
             in_tables: BTreeSet::new(),
             restated: BTreeSet::new(),
             statuses: keys.clone(),
+            settled: told.settled,
             update: Update::default(),
         };
         self.settle(&mut work);
+        if work.settled {
+            self.try_suspects(&mut work);
+            self.settle(&mut work);
+        }
+        self.release_gone(true, &mut work);
         self.forget_verdicts(&mut work);
         self.settle(&mut work);
+        let resources = difference(old_resources.clone(), &self.resources);
+        let changed = resources
+            .keys()
+            .map(|id| (id.clone(), old_resources.get(id).cloned()));
+        let nothing = VirtualHostForm::default();
+        let hosts = old_hosts.keys().chain(self.hosts.keys());
+        let hosts: BTreeSet<_> = hosts
+            .filter(|key| {
+                let old = old_hosts.get(*key).unwrap_or(&nothing);
+                let new = self.hosts.get(*key).map_or(&nothing, |unit| &unit.form);
+                !old.same_output(new)
+            })
+            .cloned()
+            .collect();
+        let hosts = hosts.into_iter().map(|key| {
+            let old = old_hosts.get(&key);
+            let old = old.filter(|old| !old.domains.is_empty()).cloned();
+            (key, old)
+        });
+        self.quarantine.set_before(before, changed, hosts);
         Update {
-            resources: difference(old.resources, &self.resources),
+            resources,
             credentials: difference(old.credentials, &self.credentials),
             statuses: difference(old.statuses, &self.statuses),
         }

@@ -37,30 +37,39 @@ impl Translator {
                 work.endpoints.insert(key.clone());
             }
         }
-        let (before, now) = (
-            old.as_ref().map(|form| &form.clusters),
-            form.as_ref().map(|form| &form.clusters),
-        );
-        let names: BTreeSet<_> = [before, now]
-            .into_iter()
-            .flatten()
-            .flat_map(BTreeMap::keys)
-            .collect();
-        for name in names {
-            let bytes = now.and_then(|now| now.get(name)).cloned();
-            self.tell(
-                ResourceType::Cluster,
-                name,
-                bytes.map(Bytes::from),
-                &key,
-                work,
-            );
-        }
+        self.tell_forms(&key, old.as_ref(), form.as_ref(), work);
         self.tell_credentials(&key, old, form.as_ref(), work);
         if let Some(form) = form {
             self.clusters.insert(key.clone(), form);
         }
         work.statuses.insert(key);
+    }
+
+    /// Tells of the clusters and listeners of an upstream, and of those that it had before.
+    fn tell_forms(
+        &mut self,
+        key: &ObjectKey,
+        old: Option<&ClusterForm>,
+        new: Option<&ClusterForm>,
+        work: &mut Work,
+    ) {
+        type Resources = fn(&ClusterForm) -> &BTreeMap<String, Vec<u8>>;
+        let kinds: [(ResourceType, Resources); 2] = [
+            (ResourceType::Cluster, |form| &form.clusters),
+            (ResourceType::Listener, |form| &form.listeners),
+        ];
+        for (kind, resources) in kinds {
+            let (before, now) = (old.map(resources), new.map(resources));
+            let names: BTreeSet<_> = [before, now]
+                .into_iter()
+                .flatten()
+                .flat_map(BTreeMap::keys)
+                .collect();
+            for name in names {
+                let bytes = now.and_then(|now| now.get(name)).cloned();
+                self.tell(kind, name, bytes.map(Bytes::from), key, work);
+            }
+        }
     }
 
     /// Tries the newest form, then the last good one; without one, there are no clusters.
@@ -85,6 +94,7 @@ impl Translator {
         let last = good.and_then(|good| Some((translate(&good)?, good)));
         let Some((mut last, good)) = last.filter(|(last, _)| last.is_good()) else {
             form.clusters.clear();
+            form.listeners.clear();
             form.endpoints = None;
             form.credentials.clear();
             return Some(form);

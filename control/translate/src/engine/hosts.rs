@@ -2,16 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use tenon_model::{Object, ObjectKey, Spec};
+use tenon_model::{Kind, Object, ObjectKey, Spec};
 
 use super::{Entry, HostUnit, Translator, Work, reindex};
+use crate::http_filters::FORWARD_PROXY;
 use crate::virtual_host::{self, Kept, VirtualHostForm};
 
 impl Translator {
     pub(super) fn derive_host(&mut self, key: ObjectKey, work: &mut Work) {
         let old = self.hosts.remove(&key);
         let entry = self.objects.0.get(&key);
-        let new = entry.map(|entry| self.host_unit(&key, entry, old.as_ref()));
+        let mut new = entry.map(|entry| self.host_unit(&key, entry, old.as_ref()));
+        match &mut new {
+            Some(new) => self.screen_host(&key, new, old.as_ref()),
+            None => self.forget_host(&key),
+        }
         let empty = VirtualHostForm::default();
         let before = old.as_ref().map_or(&empty, |unit| &unit.form);
         let after = new.as_ref().map_or(&empty, |unit| &unit.form);
@@ -24,9 +29,14 @@ impl Translator {
         work.tables.extend(before.tables.keys().cloned());
         work.tables.extend(after.tables.keys().cloned());
         work.statuses.extend(tables_to_tell(before, after));
+        let groups = before.reads.symmetric_difference(&after.reads);
+        let groups = groups.filter(|key| key.kind == Kind::UpstreamGroup);
+        work.statuses.extend(groups.cloned());
+        let forwards = after.needs.filters.contains(FORWARD_PROXY);
         if let Some(new) = new {
             self.hosts.insert(key.clone(), new);
         }
+        self.tell_forwarding(&key, forwards, work);
         work.statuses.insert(key);
     }
 

@@ -219,8 +219,10 @@ impl Translator {
     pub(super) fn restate(&self, hosts: impl IntoIterator<Item = ObjectKey>, work: &mut Work) {
         for host in hosts {
             let unit = self.hosts.get(&host);
-            let tables = unit.into_iter().flat_map(|unit| unit.form.tables.keys());
-            work.statuses.extend(tables.cloned());
+            let read = unit.into_iter().flat_map(|unit| &unit.form.reads);
+            let shared =
+                read.filter(|it| matches!(it.kind, Kind::RouteTable | Kind::UpstreamGroup));
+            work.statuses.extend(shared.cloned());
             work.statuses.insert(host);
         }
     }
@@ -379,14 +381,20 @@ impl Translator {
         for id in gone {
             self.put(id, None, work);
         }
+        self.release_gone(false, work);
         if self.proxies.iter().any(|proxy| !old.contains(proxy)) {
             let clusters: Vec<_> = self.clusters.keys().cloned().collect();
             for key in clusters {
                 let form = self.clusters.get(&key);
-                let told = form.map(|form| form.clusters.clone()).unwrap_or_default();
-                for (name, bytes) in told {
-                    let bytes = Some(Bytes::from(bytes));
-                    self.tell(ResourceType::Cluster, &name, bytes, &key, work);
+                let told = form.map(|form| (form.clusters.clone(), form.listeners.clone()));
+                let (clusters, listeners) = told.unwrap_or_default();
+                for (kind, told) in [
+                    (ResourceType::Cluster, clusters),
+                    (ResourceType::Listener, listeners),
+                ] {
+                    for (name, bytes) in told {
+                        self.tell(kind, &name, Some(Bytes::from(bytes)), &key, work);
+                    }
                 }
                 if self
                     .clusters
@@ -396,6 +404,7 @@ impl Translator {
                     work.endpoints.insert(key);
                 }
             }
+            self.tell_forward_proxy(work);
             let secrets: Vec<_> = self
                 .objects
                 .of_kind(Kind::Secret)

@@ -36,24 +36,35 @@ impl Translator {
         content: Option<(Bytes, Arc<[ObjectKey]>)>,
         work: &mut Work,
     ) {
-        let Some((value, provenance)) = content else {
+        let new = content.map(|(value, provenance)| {
+            Arc::new(Resource {
+                version: content_hash(&value),
+                value,
+                provenance,
+            })
+        });
+        let new = match new {
+            Some(new) => self.screen(&id, new, work),
+            None => {
+                self.release(&id, work);
+                None
+            }
+        };
+        let Some(resource) = new else {
             if let Some(old) = self.resources.remove(&id) {
                 if self.verdicts.remove(&id).is_some() {
                     work.statuses.extend(old.provenance.iter().cloned());
                 }
+                self.remember(&id, Some(old));
                 work.update.resources.insert(id, None);
             }
             return;
         };
-        let resource = Arc::new(Resource {
-            version: content_hash(&value),
-            value,
-            provenance,
-        });
         let old = self.resources.insert(id.clone(), resource.clone());
-        if old.is_none_or(|old| {
+        if old.as_ref().is_none_or(|old| {
             old.version != resource.version || old.provenance != resource.provenance
         }) {
+            self.remember(&id, old);
             work.update.resources.insert(id, Some(resource));
         }
     }

@@ -45,6 +45,15 @@ impl Translator {
             }
         }
         let mut proxies: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
+        if let Some(unit) = self.groups.get(key) {
+            problems.extend(unit.problems().iter().cloned());
+            stays |= unit.is_old();
+            for reader in self.readers.get(key).into_iter().flatten() {
+                for proxy in self.listeners.served(reader) {
+                    proxies.entry(proxy.to_string()).or_default();
+                }
+            }
+        }
         if key.kind == Kind::RouteTable {
             self.add_problems_of_table(key, &mut problems, &mut proxies);
         }
@@ -64,11 +73,23 @@ impl Translator {
             }
         }
         problems.extend(beside);
+        let (refusals, kept) = self.refusals(key);
+        stays |= kept;
+        let mut by_proxy = Vec::new();
+        for (proxy, problem) in refusals {
+            match proxy {
+                Some(proxy) => by_proxy.push((proxy, problem)),
+                None => problems.push(problem),
+            }
+        }
         if stays {
             problems.push(Problem::warning("", "its last good form stays in use"));
         }
         for proxy in self.proxies_of(key) {
             proxies.entry(proxy.to_string()).or_default();
+        }
+        for (proxy, problem) in by_proxy {
+            proxies.entry(proxy.to_string()).or_default().push(problem);
         }
         for (id, words) in &self.verdicts {
             if self.blames(id, words, key) {
@@ -147,7 +168,7 @@ fn is_kubernetes(kind: Kind) -> bool {
 }
 
 /// Envoy's words without their middle, where it may put the whole resource. What is wrong stands at an end.
-fn shortened(words: &str) -> String {
+pub(super) fn shortened(words: &str) -> String {
     const END: usize = 500;
     let (first, last) = (
         words.floor_char_boundary(END),
@@ -160,7 +181,7 @@ fn shortened(words: &str) -> String {
 }
 
 /// Whether a name stands in a text by itself, not as a part of a longer one.
-fn mentions(text: &str, name: &str) -> bool {
+pub(super) fn mentions(text: &str, name: &str) -> bool {
     let part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     text.match_indices(name).any(|(start, _)| {
         let before = text.get(..start).and_then(|text| text.chars().next_back());

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tenon_model::{Kind, ObjectKey, RouteTable, Selector, Spec};
+use tenon_model::{Kind, MultiDestination, ObjectKey, ObjectRef, RouteTable, Selector, Spec};
 
 use super::Translator;
 use crate::tree::{Found, Tables};
@@ -148,6 +148,10 @@ impl Tables for Translator {
             Spec::RouteTable(table) => Some(table),
             _ => None,
         }
+    }
+
+    fn group(&self, reference: &ObjectRef) -> Result<&MultiDestination, String> {
+        self.upstream_group(reference)
     }
 
     fn select(&self, selector: &Selector) -> Vec<ObjectKey> {

@@ -248,6 +248,7 @@ fn a_bad_object_leaves_its_neighbours_byte_for_byte() {
 fn a_nack_is_the_fault_of_what_it_is_about() {
     let mut fixture = Fixture::new(&[WEB, &host("a", &to("web"))]);
     let cluster = fixture.id(ResourceType::Cluster, "web_default");
+    fixture.apply(vec![Change::Settled(DEFAULT_PROXY.into())]);
     fixture.apply(vec![Change::Verdict(
         cluster.clone(),
         Some("no such thing".into()),
@@ -267,6 +268,7 @@ fn a_nack_that_names_a_virtual_host_blames_no_other() {
     let mut fixture = Fixture::new(&[WEB, &host("a", &to("web")), &host("a-b", &to("web"))]);
     let routes = fixture.id(ResourceType::Route, "listener-127.0.0.1-8080-routes");
     let words = "route default_a-b-route-0-matcher-0: bad";
+    fixture.apply(vec![Change::Settled(DEFAULT_PROXY.into())]);
     fixture.apply(vec![Change::Verdict(routes.clone(), Some(words.into()))]);
     assert_eq!(fixture.state(Kind::VirtualService, "a"), State::Accepted);
     assert_eq!(fixture.state(Kind::VirtualService, "a-b"), State::Rejected);
@@ -393,4 +395,5 @@ fn an_upstream_that_envoy_would_refuse_keeps_its_last_good_form() {
 }
 
 mod endpoints;
+mod quarantine;
 mod tables;

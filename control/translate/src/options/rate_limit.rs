@@ -20,8 +20,7 @@ use crate::names;
 use crate::proto::route::header_matcher::HeaderMatchSpecifier;
 use crate::proto::route::rate_limit::{Action, action};
 use crate::proto::{
-    Any, boolean, core, duration, ends_with, exactly, matches, percent, route, share,
-    starts_with_exactly, uint,
+    Any, boolean, core, duration, ends_with, exactly, matches, percent, prefix, route, share, uint,
 };
 use crate::wire::any;
 
@@ -292,7 +291,7 @@ fn header(from: &RateLimitHeader) -> route::HeaderMatcher {
         Some(RateLimitHeaderValue::PresentMatch(there)) => To::PresentMatch(*there),
         Some(RateLimitHeaderValue::ExactMatch(text)) => To::StringMatch(exactly(text)),
         Some(RateLimitHeaderValue::RegexMatch(text)) => To::StringMatch(matches(text)),
-        Some(RateLimitHeaderValue::PrefixMatch(text)) => To::StringMatch(starts_with_exactly(text)),
+        Some(RateLimitHeaderValue::PrefixMatch(text)) => To::StringMatch(prefix(text)),
         Some(RateLimitHeaderValue::SuffixMatch(text)) => To::StringMatch(ends_with(text)),
         Some(RateLimitHeaderValue::RangeMatch(range)) => To::RangeMatch(types::Int64Range {
             start: range.start,

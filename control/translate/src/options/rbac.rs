@@ -18,7 +18,7 @@ use tenon_model::{HostJwt, RouteJwtConfig};
 use super::{Configured, Context, JWT_METADATA};
 use crate::http_filters::RBAC;
 use crate::proto::route::header_matcher::HeaderMatchSpecifier;
-use crate::proto::{Any, exactly, matches, route, starts_with_exactly};
+use crate::proto::{Any, exactly, matches, prefix, route};
 use crate::wire::{self, any, any_bytes};
 
 /// The part of an `RBAC` that is a map; the action is to allow, which is 0.
@@ -207,9 +207,9 @@ fn identified(by: principal::Identifier) -> Principal {
 
 fn permission(of: &Permissions) -> Permission {
     let rule = |rule| Permission { rule: Some(rule) };
-    let path = of.path_prefix.as_ref().map(|prefix| {
+    let path = of.path_prefix.as_ref().map(|path| {
         rule(permission::Rule::UrlPath(PathMatcher {
-            rule: Some(path_matcher::Rule::Path(starts_with_exactly(prefix))),
+            rule: Some(path_matcher::Rule::Path(prefix(path))),
         }))
     });
     let methods = of.methods.iter().map(|method| {

@@ -12,7 +12,7 @@ use envoy_types::pb::envoy::service::discovery::v3::{
 use envoy_types::pb::google::protobuf::{Struct, Value, value::Kind};
 use envoy_types::pb::google::rpc::Status;
 use tenon_translate::{ProxyName, Resource, ResourceId, ResourceType, Update};
-use tenon_xds::{Cache, Event, serve};
+use tenon_xds::{Cache, Event, Tls, serve};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
@@ -46,6 +46,11 @@ impl Server {
 
     /// A server that does not know its content yet.
     pub(crate) async fn start_empty() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// The same, over TLS.
+    pub(crate) async fn start_with(tls: Option<Tls>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let (cache, events) = Cache::new();
@@ -56,7 +61,7 @@ impl Server {
             let stopped = async {
                 let _ = stopped.await;
             };
-            serve(listener, served, stopped).await.unwrap();
+            serve(listener, served, tls, stopped).await.unwrap();
         });
         Self {
             cache,
@@ -167,6 +172,10 @@ impl Server {
             .await
             .expect("the server does not stop")
             .unwrap();
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
     }
 
     async fn connect(&self) -> Connection {

@@ -8,7 +8,7 @@
 //! | 2 a stale nonce is ignored | `an_answer_with_an_old_nonce_is_no_answer` (D), `an_answer_with_an_old_nonce_is_ignored_without_a_reply` (S) |
 //! | 3 a NACK is known by its error; no loops; the last good form stays, the next one is sent | `a_nack_is_known_by_its_error_even_if_it_is_empty`, `a_refused_version_is_not_sent_again_and_the_next_one_is`, `going_back_to_the_good_version_is_sent_and_recovers` (D), `an_answer_is_a_nack_by_its_error_and_not_by_its_version`, `a_bad_cluster_is_found_while_its_neighbours_keep_their_last_good_form` (S) |
 //! | 4 an ACK is of one node and its resources | `what_one_node_refuses_another_has`, `a_resource_that_one_of_two_envoys_refuses_has_not_recovered` (D) |
-//! | 5 absence deletes clusters, listeners and scopes, not routes and endpoints | `clusters_come_in_full_and_absence_deletes`, `scopes_come_in_full_and_absence_deletes`, `routes_come_alone_and_absence_deletes_nothing` (S) |
+//! | 5 absence deletes clusters, listeners and scopes (which are never absent), not routes and endpoints | `clusters_come_in_full_and_absence_deletes`, `scopes_come_in_full_and_stay`, `routes_come_alone_and_absence_deletes_nothing` (S) |
 //! | 6 a change of names is answered without one of versions | `a_new_name_is_answered_without_a_change_of_version`, `other_names_of_a_type_in_full_are_answered_in_full` (S) |
 //! | 7 an empty list after names is not "all" | `an_empty_list_after_names_ends_them_and_does_not_mean_all`, `an_empty_configuration_is_told` (S) |
 //! | 8 "*", an empty first request, "*" with names | `an_empty_first_request_means_all_and_is_answered_even_if_there_is_nothing`, `a_star_and_names_may_be_mixed_and_unsubscribing_the_star_keeps_the_names`, `a_star_brings_what_there_is_beside_the_names_asked_for_before` (D) |
@@ -36,3 +36,4 @@ mod roles;
 mod secrets;
 mod state_of_the_world;
 mod streams;
+mod tls;

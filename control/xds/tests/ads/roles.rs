@@ -23,7 +23,6 @@ async fn a_proxy_that_there_is_not_is_refused_in_words_until_there_is_one() {
     let mut server = Server::start().await;
     server.put(&[(Cluster, "g@1")]);
     let mut client = server.delta_as(Some("gloo-system~nobody")).await;
-    client.subscribe(Cluster, &[]).await;
     let status = client.refusal().await;
     assert_eq!(status.code(), Code::NotFound);
     assert!(

@@ -278,12 +278,15 @@ async fn endpoints_come_again_with_their_updated_cluster() {
 }
 
 #[tokio::test]
-async fn scopes_come_in_full_and_absence_deletes() {
+async fn scopes_come_in_full_and_stay() {
     let server = Server::start().await;
     server.put(&[(ScopedRoute, "a@1"), (ScopedRoute, "b@1")]);
     let mut client = server.state_of_the_world().await;
     client.subscribe(ScopedRoute, &[]).await;
     client.accept(ScopedRoute, &[], &["a@1", "b@1"]).await;
+    // Absence would delete.
     server.put(&[(ScopedRoute, "a")]);
-    client.accept(ScopedRoute, &[], &["b@1"]).await;
+    client.expect_nothing(&server).await;
+    server.put(&[(ScopedRoute, "b@2")]);
+    client.accept(ScopedRoute, &[], &["a@1", "b@2"]).await;
 }

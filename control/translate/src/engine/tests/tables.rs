@@ -244,3 +244,65 @@ fn a_virtual_service_and_a_table_say_what_is_wrong_on_each_proxy() {
     assert_eq!(state("p2"), (State::Warning, 2));
     assert_eq!(status.state, State::Warning);
 }
+
+#[test]
+fn an_edit_of_an_upstream_group_derives_the_virtual_hosts_that_use_it() {
+    let group = |name: &str, destinations: &str| {
+        format!("upstreamgroups/default/{name}.yaml\ndestinations: [{destinations}]")
+    };
+    let web = "{weight: 1, destination: {upstream: {name: web}}}";
+    let crop = "{weight: 1, destination: {upstream: {name: lambda}, destinationSpec: {aws: {logicalName: crop}}}}";
+    let to_group = |name: &str| format!("{{routeAction: {{upstreamGroup: {{name: {name}}}}}}}");
+    let files = [
+        SECRET.to_owned(),
+        LAMBDA.to_owned(),
+        WEB.to_owned(),
+        host("a", &by_name("t")),
+        host("b", &to_group("other")),
+        table("t", "", &to_group("g")),
+        group("g", web),
+        group("other", web),
+    ];
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let mut fixture = Fixture::new(&files);
+    let edit = group("g", &[web, crop].join(", "));
+    assert_eq!(fixture.derived(vec![file(&edit)]), ["a"]);
+    assert!(fixture.serves("crop"));
+    let before = fixture.routes();
+    // What it breaks by keeps it as it was.
+    let broken = edit.replace("crop", "resize");
+    fixture.apply(vec![file(&broken)]);
+    assert_eq!(fixture.routes(), before);
+    assert_eq!(
+        fixture.messages(Kind::UpstreamGroup, "g"),
+        [
+            "unknown function \"resize\" on upstream default/lambda; known: crop",
+            "its last good form stays in use",
+        ]
+    );
+    for (kind, name) in [
+        (Kind::VirtualService, "a"),
+        (Kind::RouteTable, "t"),
+        (Kind::UpstreamGroup, "other"),
+    ] {
+        assert_eq!(fixture.state(kind, name), State::Accepted);
+    }
+    // A function that comes to be there ends it, without another edit of the group.
+    let named = LAMBDA.replace("crop", "resize");
+    assert_eq!(fixture.derived(vec![file(&named)]), ["a"]);
+    assert!(fixture.serves("resize") && !fixture.serves("crop"));
+    assert_eq!(fixture.state(Kind::UpstreamGroup, "g"), State::Accepted);
+}
+
+#[test]
+fn the_cluster_of_forward_proxies_is_there_while_a_route_is_for_it() {
+    let forward = "{routeAction: {dynamicForwardProxy: {hostRewrite: example.com}}}";
+    let mut fixture = Fixture::new(&[WEB, &host("a", &to("web")), &host("b", forward)]);
+    let there = |fixture: &Fixture| {
+        let mut ids = fixture.translator.resources.keys();
+        ids.any(|id| id.name.starts_with("solo_io_generated_dfp:"))
+    };
+    assert!(there(&fixture));
+    fixture.apply(vec![file(&host("b", &to("web")))]);
+    assert!(!there(&fixture));
+}

@@ -1,0 +1,193 @@
+//! Where requests go.
+
+use tenon_model_derive::Read;
+
+use crate::aws::{self, AwsDestination};
+use crate::azure::{self, AzureDestination};
+use crate::gcp::{self, GcpDestination};
+use crate::header::{self, HeaderManipulation};
+use crate::options::buffer::BufferPerRoute;
+use crate::options::csrf::Csrf;
+use crate::options::ext_auth::ExtAuth;
+use crate::read::{Fields, Node, Read, ReadFields};
+use crate::rest::{self, RestDestination};
+use crate::schema::Schema;
+use crate::transformation::Transformations;
+use crate::{ObjectRef, Subset};
+
+/// Where a request goes.
+#[derive(Debug, Clone, PartialEq, Eq, Read)]
+pub struct Destination {
+    /// The upstream, or what there is one for without its being written.
+    #[read(flatten)]
+    pub to: DestinationType,
+    /// Which function of it, and how.
+    #[read(name = "destinationSpec", with = read_spec, schema = Schema::any)]
+    pub spec: Option<DestinationSpec>,
+    /// Which part of it: the labels of its endpoints.
+    pub subset: Option<Subset>,
+}
+
+/// An upstream, or what there is one for without its being written.
+#[derive(Debug, Clone, PartialEq, Eq, Read)]
+pub enum DestinationType {
+    /// An upstream.
+    Upstream(ObjectRef),
+    /// A port of a service of Kubernetes.
+    Kube(KubernetesService),
+    /// A service of Consul.
+    Consul(ConsulService),
+}
+
+/// A port of a service of Kubernetes.
+#[derive(Debug, Clone, PartialEq, Eq, Read)]
+pub struct KubernetesService {
+    /// The service.
+    #[read(name = "ref")]
+    pub service: ObjectRef,
+    /// The number of its port.
+    #[read(range(1, 65_535))]
+    pub port: u16,
+}
+
+/// A service of Consul.
+#[derive(Debug, Clone, PartialEq, Eq, Read)]
+pub struct ConsulService {
+    /// Its name.
+    #[read(with = Node::non_empty)]
+    pub service_name: String,
+    /// Only its instances with all of these tags.
+    pub tags: Vec<String>,
+    /// Only its instances in these data centres.
+    pub data_centers: Vec<String>,
+}
+
+/// Which function of an upstream is called, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Read)]
+pub enum DestinationSpec {
+    /// Of AWS Lambda.
+    #[read(with = aws::read_destination, schema = Schema::any)]
+    Aws(AwsDestination),
+    /// Of Azure Functions.
+    #[read(with = azure::read_destination, schema = Schema::any)]
+    Azure(AzureDestination),
+    /// Of Google's.
+    #[read(with = gcp::read_destination, schema = Schema::any)]
+    Gcp(GcpDestination),
+    /// Of a service that templates make requests for.
+    #[read(with = read_rest, schema = Schema::any)]
+    Rest(Box<RestDestination>),
+}
+
+/// Several destinations, each for a share of the requests.
+#[derive(Debug, Clone, PartialEq, Read)]
+#[read(finish = weighed)]
+pub struct MultiDestination {
+    /// The destinations, with their shares.
+    #[read(required)]
+    pub destinations: Vec<WeightedDestination>,
+}
+
+/// Where a share of the requests goes.
+#[derive(Debug, Clone, PartialEq, Eq, Read)]
+pub struct WeightedDestination {
+    /// Where.
+    pub destination: Destination,
+    /// The share: as much of the requests as this is of the sum of all.
+    #[read(default)]
+    pub weight: u32,
+    /// What is done with this share besides.
+    #[read(default, with = read_options)]
+    pub options: WeightedDestinationOptions,
+}
+
+/// What is done with a share of the requests besides forwarding.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Read)]
+#[read(refused(extensions = "they are for plugins of Gloo's; say it with Tenon's own fields"))]
+pub struct WeightedDestinationOptions {
+    /// Headers to add and remove.
+    #[read(default, name = "headerManipulation", with = header::read_manipulation, schema = Schema::open_object)]
+    pub headers: HeaderManipulation,
+    /// What is changed of requests and responses, in the place of what the route says.
+    #[read(flatten)]
+    pub transformations: Option<Transformations>,
+    /// Asking a server whether a request may pass.
+    pub extauth: Option<Box<ExtAuth>>,
+    /// Whether bodies of requests are held back until they are there as a whole.
+    pub buffer_per_route: Option<BufferPerRoute>,
+    /// Requests that another site has a browser send.
+    pub csrf: Option<Box<Csrf>>,
+}
+
+impl Destination {
+    /// The upstream; of what has none that is written, the one that there is in memory.
+    pub fn upstream(&self) -> ObjectRef {
+        match &self.to {
+            DestinationType::Upstream(upstream) => upstream.clone(),
+            DestinationType::Kube(to) => to.upstream(),
+            DestinationType::Consul(to) => ObjectRef {
+                namespace: "gloo-system".to_owned(),
+                name: format!("consul-svc:{}", to.service_name),
+            },
+        }
+    }
+}
+
+impl KubernetesService {
+    /// The upstream that there is in memory for the port of a service.
+    pub fn upstream(&self) -> ObjectRef {
+        let ObjectRef { namespace, name } = &self.service;
+        ObjectRef {
+            namespace: namespace.clone(),
+            name: format!("kube-svc:{namespace}-{name}-{}", self.port),
+        }
+    }
+}
+
+impl DestinationSpec {
+    /// The name of its field below `destinationSpec`.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::Aws(_) => "aws",
+            Self::Azure(_) => "azure",
+            Self::Gcp(_) => "gcp",
+            Self::Rest(_) => "rest",
+        }
+    }
+}
+
+fn weighed(read: MultiDestination, fields: &Fields<'_>) -> Option<MultiDestination> {
+    let weights = read.destinations.iter().map(|it| u64::from(it.weight));
+    let total: u64 = weights.sum();
+    if total == 0 || u32::try_from(total).is_err() {
+        fields.error(format!(
+            "the weights add up to {total}; expected 1 to {}",
+            u32::MAX
+        ));
+    }
+    Some(read)
+}
+
+fn read_spec(node: &Node<'_>) -> Option<DestinationSpec> {
+    node.object(|fields| {
+        fields.later(&["grpc"]);
+        DestinationSpec::read_fields(fields)
+    })
+}
+
+fn read_rest(node: &Node<'_>) -> Option<Box<RestDestination>> {
+    rest::read_destination(node).map(Box::new)
+}
+
+const INHERIT: &str = "stagedTransformations.inheritTransformation";
+/// Gloo merges rules of routes and virtual hosts only (`converter.go`).
+const NO_PARENT: &str = "has no effect on a destination, as with Gloo: its transformations take the place of the route's";
+
+fn read_options(node: &Node<'_>) -> Option<WeightedDestinationOptions> {
+    let options = WeightedDestinationOptions::read(node)?;
+    let transformations = options.transformations.as_ref();
+    if transformations.is_some_and(|it| it.inherit) {
+        node.warn_at(INHERIT, NO_PARENT);
+    }
+    Some(options)
+}

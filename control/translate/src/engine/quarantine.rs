@@ -1,0 +1,343 @@
+//! What Envoy refused, and what is served instead until the user changes it.
+//!
+//! A refused resource goes back to the form that was accepted before, or away if there was none. A route table is not one
+//! object's: only the virtual hosts that Envoy's words name, or that changed since the table was accepted, can be to
+//! blame. Where these are several, all are held back and tried again in halves, until the culprits are found; so nobody
+//! else's change waits for long, and nobody else's routes go.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tenon_model::{Kind, ObjectKey, Problem};
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::statuses::{mentions, shortened};
+use super::{HostUnit, Translator, Work};
+use crate::names;
+use crate::output::{ProxyName, Resource, ResourceId, ResourceType};
+use crate::virtual_host::VirtualHostForm;
+
+/// What is not settled with Envoy.
+#[derive(Default)]
+pub(super) struct Quarantine {
+    /// What resources were before they changed, while Envoy has not answered; `None`: they were not there.
+    before: BTreeMap<ResourceId, Option<Arc<Resource>>>,
+    refused: BTreeMap<ResourceId, Refused>,
+    /// The same of virtual hosts.
+    hosts_before: BTreeMap<ObjectKey, Option<VirtualHostForm>>,
+    held: BTreeMap<ObjectKey, Held>,
+    /// Suspects that are still to be tried, a group at a time.
+    waiting: Vec<Vec<ObjectKey>>,
+}
+
+/// A resource that Envoy refused.
+struct Refused {
+    /// In which version.
+    version: String,
+    /// Why.
+    words: String,
+    /// What is served instead.
+    instead: Option<Arc<Resource>>,
+    /// Whose it is.
+    provenance: Arc<[ObjectKey]>,
+    /// Whether it has come up since everything is being derived anew.
+    seen: bool,
+}
+
+/// A virtual host that is held back.
+struct Held {
+    /// A hash of the form that is.
+    form: u128,
+    /// Envoy's words; none while it is only a suspect.
+    words: Option<String>,
+    instead: Instead,
+}
+
+/// What is served instead of a virtual host.
+#[derive(Clone)]
+enum Instead {
+    /// Its form of before.
+    Before(Box<VirtualHostForm>),
+    /// Its domains, with an error for each request.
+    Answers,
+    /// Nothing.
+    Nothing,
+}
+
+impl Translator {
+    /// A resource as it is to be told: what Envoy refused gives way to what is served instead.
+    pub(super) fn screen(
+        &mut self,
+        id: &ResourceId,
+        resource: Arc<Resource>,
+        work: &mut Work,
+    ) -> Option<Arc<Resource>> {
+        match self.quarantine.refused.get_mut(id) {
+            Some(refused) if refused.version == resource.version => {
+                refused.seen = true;
+                refused.instead.clone()
+            }
+            Some(_) => {
+                self.release(id, work);
+                Some(resource)
+            }
+            None => Some(resource),
+        }
+    }
+
+    /// A resource is another one now, or gone.
+    pub(super) fn remember(&mut self, id: &ResourceId, old: Option<Arc<Resource>>) {
+        self.quarantine.before.entry(id.clone()).or_insert(old);
+    }
+
+    /// What was refused is no more.
+    pub(super) fn release(&mut self, id: &ResourceId, work: &mut Work) {
+        if let Some(refused) = self.quarantine.refused.remove(id) {
+            work.statuses.extend(refused.provenance.iter().cloned());
+        }
+    }
+
+    /// The same of proxies that are gone, and, when everything was derived anew, for what did not come up.
+    pub(super) fn release_gone(&mut self, is_anew: bool, work: &mut Work) {
+        let refused = self.quarantine.refused.iter();
+        let gone: Vec<_> = refused
+            .filter(|(id, refused)| !self.proxies.contains(&id.proxy) || (is_anew && !refused.seen))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in gone {
+            self.release(&id, work);
+        }
+    }
+
+    /// Envoy refuses a resource.
+    pub(super) fn refuse(&mut self, id: &ResourceId, words: &str, work: &mut Work) {
+        let Some(current) = self.resources.get(id).cloned() else {
+            return;
+        };
+        if id.kind == ResourceType::Route {
+            if self.refuse_hosts(&current.provenance, words, work) {
+                self.verdicts.remove(id);
+            }
+            return;
+        }
+        // What was accepted once, or by another Envoy, stays.
+        let Some(instead) = self.quarantine.before.remove(id) else {
+            return;
+        };
+        if instead.is_none() && id.kind == ResourceType::Secret {
+            // Without it a listener would wait for ever.
+            return;
+        }
+        let refused = Refused {
+            version: current.version.clone(),
+            words: words.to_owned(),
+            instead: instead.clone(),
+            provenance: current.provenance.clone(),
+            seen: true,
+        };
+        self.quarantine.refused.insert(id.clone(), refused);
+        self.verdicts.remove(id);
+        work.statuses.extend(current.provenance.iter().cloned());
+        match &instead {
+            Some(instead) => self.resources.insert(id.clone(), instead.clone()),
+            None => self.resources.remove(id),
+        };
+        work.update.resources.insert(id.clone(), instead);
+    }
+
+    /// Whether somebody is to blame.
+    fn refuse_hosts(&mut self, provenance: &[ObjectKey], words: &str, work: &mut Work) -> bool {
+        let hosts = || {
+            let hosts = provenance.iter();
+            hosts.filter(|key| key.kind == Kind::VirtualService)
+        };
+        let unproven = |key: &&ObjectKey| self.quarantine.hosts_before.contains_key(*key);
+        let named = |key: &&ObjectKey| mentions(words, &names::virtual_host(key));
+        let mut culprits: Vec<_> = hosts().filter(named).filter(unproven).cloned().collect();
+        if culprits.is_empty() {
+            // Who is no more than an answer is tried without it before others are suspected.
+            let answers = |key: &&ObjectKey| self.quarantine.answers(key);
+            culprits = hosts().filter(unproven).filter(answers).cloned().collect();
+        }
+        let suspects: Vec<_> = match culprits.is_empty() {
+            true => hosts().filter(unproven).cloned().collect(),
+            false => Vec::new(),
+        };
+        let found = !suspects.is_empty() || !culprits.is_empty();
+        match suspects.as_slice() {
+            [] => {
+                for key in culprits {
+                    self.hold(key, Some(words), work);
+                }
+            }
+            [one] => self.hold(one.clone(), Some(words), work),
+            _ => {
+                let (first, second) = suspects.split_at(suspects.len() / 2);
+                self.quarantine.waiting.push(second.to_vec());
+                self.quarantine.waiting.push(first.to_vec());
+                for key in suspects {
+                    self.hold(key, None, work);
+                }
+            }
+        }
+        found
+    }
+
+    fn hold(&mut self, key: ObjectKey, words: Option<&str>, work: &mut Work) {
+        let Some(unit) = self.hosts.get(&key) else {
+            return;
+        };
+        let before = self.quarantine.hosts_before.remove(&key).flatten();
+        let held = match self.quarantine.held.remove(&key) {
+            // Not even what was served instead.
+            Some(held) => Held {
+                instead: Instead::Nothing,
+                ..held
+            },
+            None => Held {
+                form: hash(&unit.form),
+                words: words.map(str::to_owned),
+                instead: match before {
+                    Some(form) => Instead::Before(Box::new(form)),
+                    None if words.is_some() => Instead::Answers,
+                    None => Instead::Nothing,
+                },
+            },
+        };
+        self.quarantine.held.insert(key.clone(), held);
+        work.hosts.insert(key);
+    }
+
+    /// Puts what is served instead of a virtual host in its place, and remembers what it was before.
+    pub(super) fn screen_host(
+        &mut self,
+        key: &ObjectKey,
+        unit: &mut HostUnit,
+        old: Option<&HostUnit>,
+    ) {
+        let newest = hash(&unit.form);
+        match self.quarantine.held.get(key) {
+            Some(held) if held.form == newest => {
+                let hosts = &mut self.quarantine.hosts_before;
+                let instead = match &held.instead {
+                    Instead::Before(form) => VirtualHostForm::clone(form),
+                    Instead::Answers => unit.form.answering(key),
+                    Instead::Nothing => VirtualHostForm::default(),
+                };
+                unit.form.serve(instead);
+                match held.instead {
+                    Instead::Answers => hosts.insert(key.clone(), None),
+                    Instead::Before(_) | Instead::Nothing => hosts.remove(key),
+                };
+                return;
+            }
+            Some(_) => self.forget_host(key),
+            None => {}
+        }
+        let before = old.map(|unit| &unit.form);
+        if before.is_none_or(|before| !before.same_output(&unit.form)) {
+            let before = before.filter(|before| !before.domains.is_empty());
+            let hosts = &mut self.quarantine.hosts_before;
+            hosts.entry(key.clone()).or_insert_with(|| before.cloned());
+        }
+    }
+
+    /// A virtual host is another one now, or gone.
+    pub(super) fn forget_host(&mut self, key: &ObjectKey) {
+        self.quarantine.held.remove(key);
+        for group in &mut self.quarantine.waiting {
+            group.retain(|it| it != key);
+        }
+    }
+
+    /// An Envoy has accepted all that there is.
+    pub(super) fn prove(&mut self, proxy: &ProxyName) {
+        let quarantine = &mut self.quarantine;
+        quarantine.before.retain(|id, _| id.proxy != *proxy);
+        quarantine.hosts_before.clear();
+    }
+
+    /// Tries the next suspects.
+    pub(super) fn try_suspects(&mut self, work: &mut Work) {
+        while let Some(group) = self.quarantine.waiting.pop() {
+            if group.is_empty() {
+                continue;
+            }
+            for key in &group {
+                self.quarantine.held.remove(key);
+            }
+            work.hosts.extend(group);
+            break;
+        }
+    }
+
+    /// What Envoy says against an object, by proxy, and whether something of it is served nevertheless.
+    pub(super) fn refusals(&self, key: &ObjectKey) -> (Vec<(Option<ProxyName>, Problem)>, bool) {
+        let problem = |words: &str| {
+            let text = format!("Envoy refuses it: {}", shortened(words));
+            Problem::error("", text)
+        };
+        let mut found = Vec::new();
+        let mut stays = false;
+        for (id, refused) in &self.quarantine.refused {
+            if refused.provenance.contains(key) {
+                found.push((Some(id.proxy.clone()), problem(&refused.words)));
+                stays |= refused.instead.is_some();
+            }
+        }
+        if let Some(held) = self.quarantine.held.get(key)
+            && let Some(words) = &held.words
+        {
+            found.push((None, problem(words)));
+            stays |= matches!(held.instead, Instead::Before(_));
+        }
+        (found, stays)
+    }
+}
+
+impl Quarantine {
+    fn answers(&self, key: &ObjectKey) -> bool {
+        let held = self.held.get(key);
+        held.is_some_and(|held| matches!(held.instead, Instead::Answers))
+    }
+
+    /// What was before the changes that are not settled, of resources and of virtual hosts.
+    pub(super) fn take_before(&mut self) -> Before {
+        for refused in self.refused.values_mut() {
+            refused.seen = false;
+        }
+        Before {
+            resources: std::mem::take(&mut self.before),
+            hosts: std::mem::take(&mut self.hosts_before),
+        }
+    }
+
+    /// The same after everything was derived anew: what changed by that is not settled either.
+    pub(super) fn set_before(
+        &mut self,
+        before: Before,
+        resources: impl Iterator<Item = (ResourceId, Option<Arc<Resource>>)>,
+        hosts: impl Iterator<Item = (ObjectKey, Option<VirtualHostForm>)>,
+    ) {
+        self.before = before.resources;
+        self.hosts_before = before.hosts;
+        for (id, old) in resources {
+            self.before.entry(id).or_insert(old);
+        }
+        for (key, old) in hosts.filter(|(key, _)| !self.held.contains_key(key)) {
+            self.hosts_before.entry(key).or_insert(old);
+        }
+    }
+}
+
+/// What was before the changes that are not settled.
+pub(super) struct Before {
+    resources: BTreeMap<ResourceId, Option<Arc<Resource>>>,
+    hosts: BTreeMap<ObjectKey, Option<VirtualHostForm>>,
+}
+
+fn hash(form: &VirtualHostForm) -> u128 {
+    let mut bytes = Vec::new();
+    form.encode(form.domains.iter().map(String::as_str), &mut bytes);
+    xxh3_128(&bytes)
+}

@@ -1,0 +1,178 @@
+use super::*;
+
+/// An Envoy that refuses what holds a text, as a whole, and keeps what it had.
+struct Picky {
+    refuses: &'static str,
+    has: BTreeMap<ResourceId, Bytes>,
+    /// How often it was sent something.
+    pushes: usize,
+}
+
+impl Picky {
+    fn new(refuses: &'static str) -> Self {
+        Self {
+            refuses,
+            has: BTreeMap::new(),
+            pushes: 0,
+        }
+    }
+
+    /// Goes on until there is nothing to answer.
+    fn converse(&mut self, fixture: &mut Fixture) {
+        for _ in 0..50 {
+            let told = std::mem::take(&mut fixture.told.resources);
+            let mut changes = Vec::new();
+            let mut all_fits = true;
+            for (id, resource) in told {
+                self.pushes += 1;
+                let Some(resource) = resource else {
+                    self.has.remove(&id);
+                    continue;
+                };
+                let refused = resource
+                    .value
+                    .windows(self.refuses.len())
+                    .any(|window| window == self.refuses.as_bytes());
+                let words = refused.then(|| "no such thing".to_owned());
+                all_fits &= !refused;
+                if !refused {
+                    self.has.insert(id.clone(), resource.value.clone());
+                }
+                changes.push(Change::Verdict(id, words));
+            }
+            if all_fits {
+                changes.push(Change::Settled(DEFAULT_PROXY.into()));
+            }
+            fixture.apply(changes);
+            if fixture.told.resources.is_empty() {
+                // What has settled stays so.
+                fixture.apply(vec![Change::Settled(DEFAULT_PROXY.into())]);
+                assert!(fixture.told.resources.is_empty());
+                return;
+            }
+        }
+        panic!("it never ends");
+    }
+
+    fn serves(&self, text: &str) -> bool {
+        self.has
+            .values()
+            .any(|value| value.windows(text.len()).any(|it| it == text.as_bytes()))
+    }
+}
+
+fn web(host: &str) -> String {
+    format!("upstreams/default/web.yaml\nstatic: {{hosts: [{{addr: {host}, port: 8081}}]}}")
+}
+
+#[test]
+fn a_cluster_that_envoy_refuses_goes_back_to_what_it_was() {
+    let mut fixture = Fixture::new(&[&web("one.test"), &host("www", &to("web"))]);
+    let mut envoy = Picky::new("bad.test");
+    envoy.converse(&mut fixture);
+    for _ in 0..2 {
+        fixture.apply(vec![file(&web("bad.test"))]);
+        envoy.converse(&mut fixture);
+        assert!(envoy.serves("one.test"));
+        assert_eq!(fixture.state(Kind::Upstream, "web"), State::Rejected);
+        assert_eq!(
+            fixture.messages(Kind::Upstream, "web"),
+            [
+                "Envoy refuses it: no such thing",
+                "its last good form stays in use"
+            ]
+        );
+        let status = &fixture.translator.statuses[&key(Kind::Upstream, "web")];
+        let (state, messages) = &status.proxies[DEFAULT_PROXY];
+        assert_eq!(*state, State::Rejected);
+        assert_eq!(messages[0].text, "Envoy refuses it: no such thing");
+        assert_eq!(fixture.state(Kind::VirtualService, "www"), State::Accepted);
+    }
+    fixture.apply(vec![file(&web("two.test"))]);
+    envoy.converse(&mut fixture);
+    assert!(envoy.serves("two.test"));
+    assert_eq!(fixture.state(Kind::Upstream, "web"), State::Accepted);
+}
+
+#[test]
+fn a_cluster_that_envoy_never_took_is_taken_back() {
+    let mut fixture = Fixture::new(&[&web("bad.test"), LAMBDA, SECRET]);
+    let mut envoy = Picky::new("bad.test");
+    envoy.converse(&mut fixture);
+    let id = fixture.id(ResourceType::Cluster, "web_default");
+    assert!(!fixture.translator.resources.contains_key(&id));
+    assert_eq!(fixture.state(Kind::Upstream, "web"), State::Rejected);
+    assert_eq!(fixture.state(Kind::Upstream, "lambda"), State::Accepted);
+}
+
+#[test]
+fn of_many_virtual_hosts_those_that_envoy_refuses_are_found() {
+    let answer = |text: &str| format!("{{directResponseAction: {{status: 200, body: {text}}}}}");
+    let named = |number: usize| format!("host-{number}");
+    let files: Vec<_> = (0..20)
+        .map(|number| host(&named(number), &answer(&format!("old-{number}."))))
+        .collect();
+    let files: Vec<_> = files.iter().map(String::as_str).collect();
+    let mut fixture = Fixture::new(&files);
+    let mut envoy = Picky::new("bad");
+    envoy.converse(&mut fixture);
+
+    // Two of ten changes, and one of two new ones, are bad.
+    let text = |number| match number {
+        3 | 8 | 21 => format!("bad-{number}."),
+        _ => format!("new-{number}."),
+    };
+    let edits: Vec<_> = (0..10)
+        .chain(20..22)
+        .map(|number| file(&host(&named(number), &answer(&text(number)))))
+        .collect();
+    fixture.apply(edits);
+    let before = envoy.pushes;
+    envoy.converse(&mut fixture);
+    assert!(envoy.pushes - before < 30, "{}", envoy.pushes - before);
+    for number in 0..22 {
+        let (state, serves) = match number {
+            3 | 8 => (State::Rejected, format!("old-{number}.")),
+            21 => (State::Rejected, "invalid_route".to_owned()),
+            10..=19 => (State::Accepted, format!("old-{number}.")),
+            _ => (State::Accepted, format!("new-{number}.")),
+        };
+        assert!(envoy.serves(&serves), "{serves}");
+        let name = named(number);
+        let messages = fixture.messages(Kind::VirtualService, &name);
+        assert_eq!(
+            fixture.state(Kind::VirtualService, &name),
+            state,
+            "{name}: {messages:?}"
+        );
+    }
+    assert_eq!(
+        fixture.messages(Kind::VirtualService, "host-3"),
+        [
+            "Envoy refuses it: no such thing",
+            "its last good form stays in use"
+        ]
+    );
+
+    // Mended, they are served.
+    let mended = [3, 8, 21]
+        .map(|number: usize| file(&host(&named(number), &answer(&format!("mended-{number}.")))));
+    fixture.apply(mended.to_vec());
+    envoy.converse(&mut fixture);
+    for number in [3, 8, 21] {
+        assert!(envoy.serves(&format!("mended-{number}.")));
+        let name = named(number);
+        assert_eq!(fixture.state(Kind::VirtualService, &name), State::Accepted);
+    }
+}
+
+#[test]
+fn a_virtual_host_that_cannot_even_answer_is_left_out() {
+    let answer = "{directResponseAction: {status: 200}}";
+    let mut fixture = Fixture::new(&[&host("good", answer), &host("bad", answer)]);
+    let mut envoy = Picky::new("bad.example.com");
+    envoy.converse(&mut fixture);
+    assert!(envoy.serves("good.example.com"));
+    assert_eq!(fixture.state(Kind::VirtualService, "good"), State::Accepted);
+    assert_eq!(fixture.state(Kind::VirtualService, "bad"), State::Rejected);
+}

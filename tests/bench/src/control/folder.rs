@@ -1,0 +1,120 @@
+//! Folders of resources.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use tempfile::TempDir;
+use tenon_model::{Object, Parsed, parse};
+
+/// Virtual services that are in a file together, but for those that are edited.
+const TOGETHER: usize = 100;
+/// Upstreams that the virtual services of a folder share.
+const UPSTREAMS: usize = 100;
+
+/// The host of a virtual service.
+pub(super) fn host(number: usize) -> String {
+    format!("h{number}.example.com")
+}
+
+/// A virtual service whose only route goes to an upstream, or answers with a status.
+pub(super) fn virtual_service(number: usize, status: Option<u16>) -> String {
+    let action = match status {
+        Some(status) => format!("directResponseAction: {{status: {status}, body: edited}}"),
+        None => format!(
+            "routeAction: {{single: {{upstream: {{name: u{}, namespace: default}}}}}}",
+            number % UPSTREAMS
+        ),
+    };
+    format!(
+        "apiVersion: gateway.solo.io/v1\nkind: VirtualService\nmetadata: {{name: h{number}, namespace: default}}\nspec:\n  virtualHost:\n    domains: [{}]\n    routes:\n    - matchers: [{{prefix: /}}]\n      {action}\n",
+        host(number)
+    )
+}
+
+pub(super) fn upstream(number: usize) -> String {
+    let port = 10_000 + number % 10_000;
+    format!(
+        "apiVersion: gloo.solo.io/v1\nkind: Upstream\nmetadata: {{name: u{number}, namespace: default}}\nspec:\n  static:\n    hosts: [{{addr: 127.0.0.1, port: {port}}}]\n"
+    )
+}
+
+pub(super) fn lambda(number: usize) -> String {
+    format!(
+        "apiVersion: gloo.solo.io/v1\nkind: Upstream\nmetadata: {{name: u{number}, namespace: default}}\nspec:\n  aws:\n    region: us-east-1\n    lambdaFunctions:\n    - {{logicalName: one, lambdaFunctionName: one}}\n    - {{logicalName: two, lambdaFunctionName: two}}\n"
+    )
+}
+
+const GATEWAY: &str = "apiVersion: gateway.solo.io/v1\nkind: Gateway\nmetadata: {name: gw, namespace: gloo-system}\nspec: {bindAddress: 127.0.0.1, bindPort: 0, httpGateway: {}}\n";
+
+/// The resources of a text.
+pub(super) fn objects(text: &str) -> Result<Vec<Arc<Object>>> {
+    let parsed = parse("bench.yaml", text).into_iter();
+    let objects = parsed.map(|parsed| match parsed {
+        Parsed::Object(object) => Ok(Arc::from(object)),
+        other => bail!("{other:?}"),
+    });
+    objects.collect()
+}
+
+/// All the resources of a folder with so many virtual services, parsed.
+pub(super) fn all_objects(hosts: usize) -> Result<Vec<Arc<Object>>> {
+    let mut text = GATEWAY.to_owned();
+    for number in 0..UPSTREAMS {
+        text += &format!("---\n{}", upstream(number));
+    }
+    let mut all = objects(&text)?;
+    for number in 0..hosts {
+        all.extend(objects(&virtual_service(number, None))?);
+    }
+    Ok(all)
+}
+
+/// A folder on disk.
+pub(super) struct Folder {
+    folder: TempDir,
+}
+
+impl Folder {
+    /// One with so many virtual services; the first `edited` of them have files of their own and answer 200.
+    pub(super) fn new(hosts: usize, edited: usize) -> Result<Self> {
+        let folder = Self {
+            folder: TempDir::with_prefix("tenon-bench-")?,
+        };
+        fs::create_dir(folder.path())?;
+        folder.write("gateway", GATEWAY)?;
+        let upstreams: Vec<_> = (0..UPSTREAMS).map(upstream).collect();
+        folder.write("upstreams", &upstreams.join("---\n"))?;
+        for number in 0..edited.min(hosts) {
+            folder.edit(number, 200)?;
+        }
+        let others: Vec<usize> = (edited..hosts).collect();
+        for (part, numbers) in others.chunks(TOGETHER).enumerate() {
+            let texts = numbers.iter().map(|number| virtual_service(*number, None));
+            let texts: Vec<_> = texts.collect();
+            folder.write(&format!("part{part}"), &texts.join("---\n"))?;
+        }
+        Ok(folder)
+    }
+
+    /// Where the resources are.
+    pub(super) fn path(&self) -> PathBuf {
+        self.folder.path().join("resources")
+    }
+
+    /// Has a virtual service answer with another status.
+    pub(super) fn edit(&self, number: usize, status: u16) -> Result<()> {
+        self.write(
+            &format!("h{number}"),
+            &virtual_service(number, Some(status)),
+        )
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<()> {
+        let path: &Path = &self.path();
+        let new = path.join(format!(".{name}.new"));
+        fs::write(&new, text)?;
+        Ok(fs::rename(new, path.join(format!("{name}.yaml")))?)
+    }
+}
