@@ -3,7 +3,9 @@
 use serde_json::{Map, Value};
 use tenon_model_derive::Read;
 
+use crate::access_filter::AccessLogFilter;
 use crate::format;
+use crate::header::matched_name;
 use crate::read::{Node, Read as _};
 use crate::schema::Schema;
 
@@ -16,10 +18,45 @@ pub struct AccessLoggingService {
 
 /// A place where requests or connections are written down.
 #[derive(Debug, Clone, PartialEq, Read)]
-#[read(later("grpcService", "openTelemetryService", "filter"))]
+#[read(later("openTelemetryService"))]
 pub struct AccessLog {
+    /// Where.
+    #[read(flatten)]
+    pub sink: AccessLogSink,
+    /// What; nothing: all.
+    pub filter: Option<AccessLogFilter>,
+}
+
+/// A place where requests or connections are written down.
+#[derive(Debug, Clone, PartialEq, Read)]
+pub enum AccessLogSink {
     /// A file.
-    pub file_sink: FileSink,
+    FileSink(FileSink),
+    /// A service that speaks Envoy's protocol for it.
+    GrpcService(GrpcSink),
+}
+
+/// A service that speaks Envoy's protocol for access logs.
+#[derive(Debug, Clone, PartialEq, Eq, Read)]
+pub struct GrpcSink {
+    /// What the log is called there.
+    #[read(with = Node::non_empty)]
+    pub log_name: String,
+    /// The cluster of the service, as one of Envoy's bootstrap or `<upstream>_<namespace>`.
+    #[read(with = Node::non_empty)]
+    pub static_cluster_name: String,
+    /// Headers of requests that are written down besides.
+    #[read(with = matched_name)]
+    pub additional_request_headers_to_log: Vec<String>,
+    /// Headers of responses.
+    #[read(with = matched_name)]
+    pub additional_response_headers_to_log: Vec<String>,
+    /// Trailers of responses.
+    #[read(with = matched_name)]
+    pub additional_response_trailers_to_log: Vec<String>,
+    /// What filters left in a request's filter state.
+    #[read(with = Node::non_empty)]
+    pub filter_state_objects_to_log: Vec<String>,
 }
 
 /// A file in which requests or connections are written down.

@@ -6,8 +6,9 @@ use serde_json::{Map, Value};
 
 use crate::read::{Node, Path, Read, Report};
 use crate::{
-    Gateway, Kind, MultiDestination, Object, ObjectKey, Parsed, Pod, Problem, ProblemLevel,
-    Service, ServiceEndpoints, Spec, Upstream, route, secret, settings, virtual_service, yaml,
+    Gateway, Kind, MatchableHttpGateway, MatchableTcpGateway, MultiDestination, Object, ObjectKey,
+    Parsed, Pod, Problem, ProblemLevel, Service, ServiceEndpoints, Spec, Upstream, route, secret,
+    settings, virtual_service, yaml,
 };
 
 /// What Kubernetes and Gloo keep beside a resource's own fields.
@@ -20,14 +21,12 @@ const BESIDE: [&str; 5] = [
 ];
 
 /// Gloo's other folders and kinds: known, not read.
-const OTHER_FOLDERS: [&str; 8] = [
+const OTHER_FOLDERS: [&str; 6] = [
     "artifacts",
     "authconfigs",
-    "httpgateways",
     "proxies",
     "ratelimitconfigs",
     "routeoptions",
-    "tcpgateways",
     "virtualhostoptions",
 ];
 
@@ -120,6 +119,8 @@ fn identify(path: &str, document: &Value) -> Result<Identity, String> {
     };
     let kind = match folder {
         "gateways" => Kind::Gateway,
+        "httpgateways" => Kind::MatchableHttpGateway,
+        "tcpgateways" => Kind::MatchableTcpGateway,
         "routetables" => Kind::RouteTable,
         "secrets" => Kind::Secret,
         "settings" => Kind::Settings,
@@ -155,6 +156,8 @@ fn kubernetes_kind(version: &str, kind: &str) -> Option<(Kind, Form)> {
         ("gloo.solo.io/v1", "Upstream") => (Kind::Upstream, Form::Spec),
         ("gateway.solo.io/v1", "VirtualService") => (Kind::VirtualService, Form::Spec),
         ("gateway.solo.io/v1", "RouteTable") => (Kind::RouteTable, Form::Spec),
+        ("gateway.solo.io/v1", "MatchableHttpGateway") => (Kind::MatchableHttpGateway, Form::Spec),
+        ("gateway.solo.io/v1", "MatchableTcpGateway") => (Kind::MatchableTcpGateway, Form::Spec),
         ("gateway.solo.io/v1", "Gateway") => (Kind::Gateway, Form::Spec),
         _ => return None,
     })
@@ -169,6 +172,8 @@ fn gloo_path(path: &str) -> Option<(&str, &str, &str)> {
     let (namespace, folder) = (parts.next()?, parts.next()?);
     let known = [
         "gateways",
+        "httpgateways",
+        "tcpgateways",
         "routetables",
         "secrets",
         "settings",
@@ -248,6 +253,12 @@ fn read_kubernetes(key: &ObjectKey, root: &Node<'_>) -> Option<Spec> {
 
 fn read_spec(key: &ObjectKey, node: &Node<'_>) -> Option<Spec> {
     match key.kind {
+        Kind::MatchableHttpGateway => {
+            MatchableHttpGateway::read(node).map(|it| Spec::MatchableHttpGateway(Box::new(it)))
+        }
+        Kind::MatchableTcpGateway => {
+            MatchableTcpGateway::read(node).map(|it| Spec::MatchableTcpGateway(Box::new(it)))
+        }
         Kind::Gateway => Gateway::read(node).map(|it| Spec::Gateway(Box::new(it))),
         Kind::RouteTable => route::read_table(node).map(|table| Spec::RouteTable(Box::new(table))),
         Kind::Secret => secret::read_bare(node).map(Spec::Secret),

@@ -5,17 +5,17 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use tenon_model_derive::Read;
 
+use crate::http_listener::HttpListenerOptions;
+use crate::hybrid::HybridGateway;
 use crate::listener_options::ListenerOptions;
 use crate::read::{Fields, Node};
 use crate::selector::{LabelValues, Requirement, Selector};
+use crate::tcp::TcpGateway;
 use crate::{ObjectKey, ObjectRef};
 
 /// Where an Envoy listens, and for whom.
 #[derive(Debug, Clone, PartialEq, Read)]
-#[read(
-    later("tcpGateway", "hybridGateway", "useProxyProto"),
-    finish = named
-)]
+#[read(finish = named)]
 pub struct Gateway {
     /// It serves the virtual services with `sslConfig`, over TLS; else those without, in plain.
     pub ssl: bool,
@@ -28,15 +28,28 @@ pub struct Gateway {
     /// The proxies that have this gateway: `gateway-proxy` where it is left out.
     #[read(with = Node::non_empty)]
     pub proxy_names: Vec<String>,
-    /// The virtual services that it serves.
-    #[read(default)]
-    pub http_gateway: HttpGateway,
+    /// What is done with connections; nothing: HTTP, with all virtual services.
+    #[read(flatten)]
+    pub kind: Option<GatewayType>,
     /// Its connections, and where they are written down.
     #[read(default)]
     pub options: ListenerOptions,
+    /// Connections begin with the PROXY protocol; `options.proxyProtocol` says more.
+    pub use_proxy_proto: bool,
     /// What holds for all routes that it serves.
     #[read(default)]
     pub route_options: RouteConfigurationOptions,
+}
+
+/// What is done with connections.
+#[derive(Debug, Clone, PartialEq, Read)]
+pub enum GatewayType {
+    /// HTTP.
+    HttpGateway(Box<HttpGateway>),
+    /// They are forwarded.
+    TcpGateway(Box<TcpGateway>),
+    /// One thing with some, another with others.
+    HybridGateway(Box<HybridGateway>),
 }
 
 /// The virtual services that a gateway serves, and how.
@@ -62,26 +75,6 @@ pub struct VirtualServiceExpressions {
     /// All of it must fit.
     pub expressions: Vec<Requirement>,
 }
-
-/// How HTTP is spoken.
-#[derive(Debug, Clone, PartialEq, Default, Read)]
-#[read(later(
-    "grpcWeb",
-    "httpConnectionManagerSettings",
-    "healthCheck",
-    "extensions",
-    "gzip",
-    "buffer",
-    "csrf",
-    "grpcJsonTranscoder",
-    "dynamicForwardProxy",
-    "connectionLimit",
-    "networkLocalRatelimit",
-    "httpLocalRatelimit",
-    "router",
-    "headerValidationSettings"
-))]
-pub struct HttpListenerOptions {}
 
 /// What holds for all routes that a gateway serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Read)]

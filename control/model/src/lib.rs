@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub mod access_filter;
 mod access_log;
 mod action;
 mod aws;
@@ -27,8 +28,11 @@ mod format;
 mod function_matcher;
 mod gateway;
 mod gcp;
+pub mod hcm;
 mod header;
 mod health_check;
+pub mod http_listener;
+mod hybrid;
 mod kube;
 mod kubernetes;
 mod listener_options;
@@ -49,13 +53,16 @@ mod selector;
 mod servers;
 mod settings;
 mod ssl;
+mod tcp;
 mod transformation;
 mod upstream;
 mod virtual_host_options;
 mod virtual_service;
 mod yaml;
 
-pub use access_log::{AccessLog, AccessLogFormat, AccessLoggingService, FileSink};
+pub use access_log::{
+    AccessLog, AccessLogFormat, AccessLogSink, AccessLoggingService, FileSink, GrpcSink,
+};
 pub use action::{
     Action, DirectResponse, ForwardProxyHost, ForwardProxyRoute, PathRedirect, Redirect,
     RedirectStatus, RouteAction,
@@ -81,8 +88,8 @@ pub use failover::{
 };
 pub use function_matcher::FunctionMatcher;
 pub use gateway::{
-    Gateway, HttpGateway, HttpListenerOptions, RouteConfigurationOptions,
-    VirtualServiceExpressions, VirtualServices,
+    Gateway, GatewayType, HttpGateway, RouteConfigurationOptions, VirtualServiceExpressions,
+    VirtualServices,
 };
 pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
 pub use header::{HeaderManipulation, HeaderToAdd};
@@ -92,11 +99,19 @@ pub use health_check::{
     Payload as HealthCheckPayload, ResponseAssertions, ResponseMatch, ResponseMatcher,
     ResponseSource, StatusRange, TcpHealthCheck,
 };
+pub use hybrid::{
+    CidrRange, ConnectionMatcher, DelegatedHttpGateway, DelegatedTcpGateway, GatewaySelection,
+    GatewaySelector, HybridGateway, MatchableHttpGateway, MatchableTcpGateway, MatchedGateway,
+    MatchedGatewayType,
+};
 pub use kube::{KubeUpstream, Subset, SubsetFallback, SubsetSelector, SubsetSpec};
 pub use kubernetes::{
     EndpointAddress, EndpointSubset, Pod, Service, ServiceEndpoints, ServicePort,
 };
-pub use listener_options::ListenerOptions;
+pub use listener_options::{
+    ConnectionBalanceConfig, ExactBalance, ListenerOptions, MetadataKey, ProxyProtocol,
+    ProxyProtocolRule, SocketOption, SocketOptionValue, SocketState,
+};
 pub use listener_ssl::{OcspStaplePolicy, SslConfig};
 pub use load_balancing::{
     LeastRequest, LoadBalancer, LoadBalancerConfig, LocalityConfig, RingHash, RingHashConfig,
@@ -120,6 +135,11 @@ pub use ssl::{
     CallCredentials, FileCredentialSource, Sds, SdsBuilder, SslCertificates, SslFiles,
     SslParameters, TlsVersion, UpstreamSsl,
 };
+pub use tcp::{
+    ConnectionLimit, TcpAction, TcpDestination, TcpGateway, TcpHost, TcpListenerOptions,
+    TcpMultiDestination, TcpProxySettings, TokenBucket, TunnelHeader, TunnelHeaderValue,
+    TunnelingConfig, WeightedTcpDestination,
+};
 pub use transformation::Transformations;
 pub use upstream::{Host, HostHealthCheck, PipeUpstream, StaticUpstream, Upstream, UpstreamType};
 pub use virtual_host_options::{HostJwt, VirtualHostOptions};
@@ -134,6 +154,10 @@ pub enum Kind {
     Endpoints,
     /// `gateway.solo.io/v1`
     Gateway,
+    /// `gateway.solo.io/v1`
+    MatchableHttpGateway,
+    /// `gateway.solo.io/v1`
+    MatchableTcpGateway,
     /// Kubernetes' `v1`
     Pod,
     /// `gateway.solo.io/v1`
@@ -158,6 +182,8 @@ pub fn schema(kind: Kind) -> serde_json::Value {
         Kind::Upstream => <Upstream as read::Read>::schema(),
         Kind::UpstreamGroup => <MultiDestination as read::Read>::schema(),
         Kind::Gateway => <Gateway as read::Read>::schema(),
+        Kind::MatchableHttpGateway => <MatchableHttpGateway as read::Read>::schema(),
+        Kind::MatchableTcpGateway => <MatchableTcpGateway as read::Read>::schema(),
         Kind::EndpointSlice
         | Kind::Endpoints
         | Kind::Pod
@@ -221,6 +247,10 @@ pub enum Spec {
     Endpoints(Box<ServiceEndpoints>),
     /// Where an Envoy listens, and for whom.
     Gateway(Box<Gateway>),
+    /// What is done over HTTP with some connections of gateways that delegate to it.
+    MatchableHttpGateway(Box<MatchableHttpGateway>),
+    /// Where some connections of gateways that delegate to it are forwarded.
+    MatchableTcpGateway(Box<MatchableTcpGateway>),
     /// What runs in Kubernetes.
     Pod(Pod),
     /// Routes that others delegate to.

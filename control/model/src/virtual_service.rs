@@ -24,13 +24,7 @@ pub struct VirtualService {
 pub(crate) fn read(node: &Node<'_>) -> Option<VirtualService> {
     node.object(|fields| {
         fields.ignored(&["displayName"]);
-        let ssl = fields.field("sslConfig", |node| {
-            let ssl = SslConfig::read(&node)?;
-            if ssl.certificates.is_none() {
-                return node.error("expected one of secretRef, sslFiles, sds");
-            }
-            Some(Arc::new(ssl))
-        });
+        let ssl = fields.field("sslConfig", |node| SslConfig::read(&node).map(Arc::new));
         let service = fields.required("virtualHost", |node| {
             node.object(|fields| read_host(fields))
         })?;

@@ -5,42 +5,106 @@ use envoy_types::pb::envoy::config::accesslog::v3::{
     access_log_filter::FilterSpecifier,
 };
 use envoy_types::pb::envoy::extensions::access_loggers::file::v3::FileAccessLog;
+use envoy_types::pb::envoy::extensions::access_loggers::grpc::v3::{
+    CommonGrpcAccessLogConfig, HttpGrpcAccessLogConfig, TcpGrpcAccessLogConfig,
+};
 use prost::{Message, Name};
 use serde_json::Value;
-use tenon_model::{AccessLog, AccessLogFormat, FileSink};
+use tenon_model::{AccessLog, AccessLogFormat, AccessLogSink, FileSink, GrpcSink};
 
+use crate::access_filter;
 use crate::output::Module;
 use crate::proto::{Any, core, inline_string, matches, route};
-use crate::wire::{self, Struct, any_bytes};
+use crate::wire::{self, Struct, any, any_bytes};
 
-/// The logs of a listener.
+/// The logs of requests.
 ///
 /// After a call the request's headers are the client's again, but not where a `.wasm` trapped, or where the client hung up
 /// during its call: nothing tells it in time. Such a request still has its signature when it is logged, and is logged without it.
 pub(crate) fn translate(logs: &[AccessLog], module: &Module) -> Vec<EnvoyAccessLog> {
     logs.iter()
-        .flat_map(|log| match module {
-            Module::So(_) => vec![file(&log.file_sink, None)],
-            Module::Wasm(_) => {
-                let always = without(&log.file_sink, is_only_ours);
-                let unsigned = without(&log.file_sink, is_secret);
-                match unsigned == always {
-                    true => vec![file(&always, None)],
-                    false => vec![
-                        file(&always, Some(signed(false))),
-                        file(&unsigned, Some(signed(true))),
-                    ],
+        .flat_map(|log| {
+            let one = |sink: &AccessLogSink, more| {
+                let filter = log.filter.as_ref().map(access_filter::translate);
+                let config = match sink {
+                    AccessLogSink::FileSink(sink) => (FILE, file_log(sink)),
+                    AccessLogSink::GrpcService(sink) => (HTTP_GRPC, http_grpc(sink)),
+                };
+                access_log(config, access_filter::both(filter, more))
+            };
+            match module {
+                Module::So(_) => vec![one(&log.sink, None)],
+                Module::Wasm(_) => {
+                    let always = without(&log.sink, is_only_ours);
+                    let unsigned = without(&log.sink, is_secret);
+                    match unsigned == always {
+                        true => vec![one(&always, None)],
+                        false => vec![
+                            one(&always, Some(signed(false))),
+                            one(&unsigned, Some(signed(true))),
+                        ],
+                    }
                 }
             }
         })
         .collect()
 }
 
-fn file(sink: &FileSink, filter: Option<AccessLogFilter>) -> EnvoyAccessLog {
+/// The logs of connections, which have no headers.
+pub(crate) fn of_connections(logs: &[AccessLog]) -> Vec<EnvoyAccessLog> {
+    let logs = logs.iter().map(|log| {
+        let filter = log.filter.as_ref().map(access_filter::translate);
+        let config = match &log.sink {
+            AccessLogSink::FileSink(sink) => (FILE, file_log(sink)),
+            AccessLogSink::GrpcService(sink) => (TCP_GRPC, tcp_grpc(sink)),
+        };
+        access_log(config, filter)
+    });
+    logs.collect()
+}
+
+const FILE: &str = "envoy.access_loggers.file";
+const HTTP_GRPC: &str = "envoy.access_loggers.http_grpc";
+const TCP_GRPC: &str = "envoy.access_loggers.tcp_grpc";
+
+fn access_log((name, config): (&str, Any), filter: Option<AccessLogFilter>) -> EnvoyAccessLog {
     EnvoyAccessLog {
-        name: "envoy.access_loggers.file".to_owned(),
+        name: name.to_owned(),
         filter,
-        config_type: Some(ConfigType::TypedConfig(file_log(sink))),
+        config_type: Some(ConfigType::TypedConfig(config)),
+    }
+}
+
+fn http_grpc(sink: &GrpcSink) -> Any {
+    any(&HttpGrpcAccessLogConfig {
+        common_config: Some(common(sink)),
+        additional_request_headers_to_log: sink.additional_request_headers_to_log.clone(),
+        additional_response_headers_to_log: sink.additional_response_headers_to_log.clone(),
+        additional_response_trailers_to_log: sink.additional_response_trailers_to_log.clone(),
+    })
+}
+
+fn tcp_grpc(sink: &GrpcSink) -> Any {
+    any(&TcpGrpcAccessLogConfig {
+        common_config: Some(common(sink)),
+    })
+}
+
+fn common(sink: &GrpcSink) -> CommonGrpcAccessLogConfig {
+    CommonGrpcAccessLogConfig {
+        log_name: sink.log_name.clone(),
+        grpc_service: Some(core::GrpcService {
+            target_specifier: Some(core::grpc_service::TargetSpecifier::EnvoyGrpc(
+                core::grpc_service::EnvoyGrpc {
+                    cluster_name: sink.static_cluster_name.clone(),
+                    ..core::grpc_service::EnvoyGrpc::default()
+                },
+            )),
+            ..core::GrpcService::default()
+        }),
+        transport_api_version: core::ApiVersion::V3.into(),
+        filter_state_objects_to_log: sink.filter_state_objects_to_log.clone(),
+        ..CommonGrpcAccessLogConfig::default()
     }
 }
 
@@ -63,7 +127,16 @@ fn signed(signed: bool) -> AccessLogFilter {
 }
 
 /// The same without some headers.
-fn without(sink: &FileSink, hidden: fn(&str) -> bool) -> FileSink {
+fn without(sink: &AccessLogSink, hidden: fn(&str) -> bool) -> AccessLogSink {
+    let sink = match sink {
+        AccessLogSink::FileSink(sink) => sink,
+        AccessLogSink::GrpcService(sink) => {
+            let mut sink = sink.clone();
+            let headers = &mut sink.additional_request_headers_to_log;
+            headers.retain(|name| !hidden(&name.to_ascii_lowercase()));
+            return AccessLogSink::GrpcService(sink);
+        }
+    };
     let format = sink.format.as_ref().map(|format| match format {
         AccessLogFormat::Text(text) => AccessLogFormat::Text(hide(text, hidden)),
         AccessLogFormat::Json(map) => {
@@ -72,10 +145,10 @@ fn without(sink: &FileSink, hidden: fn(&str) -> bool) -> FileSink {
             AccessLogFormat::Json(map)
         }
     });
-    FileSink {
+    AccessLogSink::FileSink(FileSink {
         path: sink.path.clone(),
         format,
-    }
+    })
 }
 
 fn hide_in(value: &mut Value, hidden: fn(&str) -> bool) {

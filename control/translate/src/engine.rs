@@ -281,7 +281,9 @@ impl Translator {
     /// What has to be looked at again when an object changed.
     fn mark(&self, key: ObjectKey, work: &mut Work) {
         match key.kind {
-            Kind::Gateway => work.listeners = true,
+            Kind::Gateway | Kind::MatchableHttpGateway | Kind::MatchableTcpGateway => {
+                work.listeners = true;
+            }
             Kind::Settings if key == settings_key() => {
                 let keys = |kind| self.objects.of_kind(kind).map(|(key, _)| key.clone());
                 work.clusters.extend(keys(Kind::Upstream));
@@ -316,6 +318,7 @@ impl Translator {
                 let servers = Upstreams::settings(self).servers;
                 let asked = |upstream: &ObjectRef| upstream.key(Kind::Upstream) == key;
                 work.listeners |= servers.upstreams().any(asked);
+                work.listeners |= self.listeners.reads(&key);
                 self.mark_readers(&key, work);
             }
             Kind::UpstreamGroup => {

@@ -13,7 +13,6 @@ use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::{
     HeaderMutation, Mutations,
 };
 use envoy_types::pb::envoy::extensions::filters::http::lua::v3::Lua;
-use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
 use envoy_types::pb::envoy::extensions::filters::http::upstream_codec::v3::UpstreamCodec;
 use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
 use envoy_types::pb::envoy::extensions::http::injected_credentials::generic::v3::Generic;
@@ -23,8 +22,10 @@ use envoy_types::pb::envoy::extensions::wasm::v3::{
 use envoy_types::pb::google::protobuf::StringValue;
 use serde_json::{Value, json};
 use tenon_contract::{FUNCTION_FILTER, FunctionConfig, SECRET_HEADER, UpstreamConfig};
+use tenon_model::http_listener::HttpListenerOptions;
 
 use crate::http_filters::{Chain, Surroundings};
+use crate::http_listener;
 use crate::json::to_config;
 use crate::output::Module;
 use crate::proto::{
@@ -121,6 +122,7 @@ pub(crate) fn of_listener(
     module: &Module,
     logged: bool,
     needs: &Needs,
+    options: &HttpListenerOptions,
     surroundings: &Surroundings<'_>,
 ) -> Vec<hcm::HttpFilter> {
     let own = hcm::HttpFilter {
@@ -129,9 +131,9 @@ pub(crate) fn of_listener(
     };
     let mut chain = Chain::default();
     chain.put_native(needs, surroundings);
+    http_listener::put(&mut chain, options);
     transforms::put(&mut chain, module, needs);
-    let router = filter("envoy.filters.http.router", any(&Router::default()));
-    let last = [forged_responses(), own, router];
+    let last = [forged_responses(), own, http_listener::router(options)];
     chain.into_filters().chain(last).collect()
 }
 

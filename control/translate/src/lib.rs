@@ -4,6 +4,7 @@
 //! Each output unit (a cluster, a virtual host, the listeners and route tables) records what it read; a change derives
 //! only its readers anew, and a unit that comes out with the same bytes stops the change there.
 
+mod access_filter;
 mod access_log;
 mod action;
 mod aws;
@@ -15,7 +16,9 @@ mod engine;
 mod filters;
 mod forward_proxy;
 mod gcp;
+mod hcm_settings;
 mod http_filters;
+mod http_listener;
 mod inherit;
 mod json;
 mod kube;
@@ -35,6 +38,7 @@ mod route_table;
 mod rules;
 mod secret;
 mod status;
+mod tcp;
 mod tls;
 mod transforms;
 mod tree;

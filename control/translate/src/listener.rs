@@ -1,28 +1,38 @@
 //! A gateway as listener.
 
 use envoy_types::pb::envoy::config::common::mutation_rules::v3 as mutation;
+use envoy_types::pb::envoy::extensions::filters::listener::proxy_protocol::v3::ProxyProtocol as EnvoyProxyProtocol;
+use envoy_types::pb::envoy::extensions::filters::listener::proxy_protocol::v3::proxy_protocol::{
+    KeyValuePair, Rule,
+};
 use envoy_types::pb::envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector;
 use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation::v3::HeaderMutation;
+use envoy_types::pb::envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer;
+use envoy_types::pb::envoy::extensions::transport_sockets::tcp_stats::v3::Config as TcpStats;
 use prost::{Message, Name};
 use tenon_contract::HEADER_PREFIX;
-use tenon_model::Gateway;
+use tenon_model::http_listener::HttpListenerOptions;
+use tenon_model::{
+    CidrRange, Gateway, ProxyProtocol, SocketOption, SocketOptionValue, SocketState,
+};
 
 use crate::http_filters::Surroundings;
 use crate::output::Module;
 use crate::proto::hcm::http_connection_manager::RouteSpecifier;
 use crate::proto::{
-    BUFFER_LIMIT, ads, boolean, core, duration, hcm, listener, socket_address, starts_with, tls,
-    uint,
+    Any, BUFFER_LIMIT, ads, core, duration, hcm, listener, socket_address, starts_with, tls, uint,
 };
 use crate::tls::listener::ListenerTls;
 use crate::virtual_host::Needs;
 use crate::wire::{any, any_bytes};
-use crate::{access_log, filters, names, route_table};
+use crate::{access_log, filters, hcm_settings, http_listener, names, route_table};
 
 /// What is done with some connections of a listener.
 pub(crate) struct Chain<'a> {
     /// The names that clients ask for in TLS; none: any.
     pub(crate) names: Vec<String>,
+    /// The clients' addresses; none: any.
+    pub(crate) sources: &'a [CidrRange],
     pub(crate) tls: Option<&'a ListenerTls>,
     pub(crate) spoken: Spoken<'a>,
 }
@@ -36,7 +46,10 @@ pub(crate) enum Spoken<'a> {
         /// Whether it is cut into parts.
         in_parts: bool,
         needs: Needs,
+        options: &'a HttpListenerOptions,
     },
+    /// Nothing that Envoy has to understand.
+    Tcp(&'a [listener::Filter]),
 }
 
 /// The listener of a gateway.
@@ -47,7 +60,13 @@ pub(crate) fn translate(
     chains: &[Chain<'_>],
     surroundings: &Surroundings<'_>,
 ) -> Vec<u8> {
+    let options = &gateway.options;
     let mut filters = Vec::new();
+    // Before anything that looks at what comes after it.
+    filters.extend(
+        proxy_protocol(gateway)
+            .map(|config| listener_filter("envoy.filters.listener.proxy_protocol", &config)),
+    );
     if chains.iter().any(|chain| !chain.names.is_empty()) {
         filters.push(listener_filter(
             "envoy.filters.listener.tls_inspector",
@@ -56,18 +75,33 @@ pub(crate) fn translate(
     }
     let chains = chains.iter().map(|chain| {
         let filters = match &chain.spoken {
-            Spoken::Http { .. } => vec![filter(
-                "envoy.filters.network.http_connection_manager",
-                &manager(gateway, module, &chain.spoken, surroundings),
-            )],
+            Spoken::Http {
+                table,
+                in_parts,
+                needs,
+                options,
+            } => {
+                let mut filters = http_listener::of_connections(options);
+                filters.push(filter(
+                    "envoy.filters.network.http_connection_manager",
+                    &manager(
+                        gateway,
+                        module,
+                        (table, *in_parts),
+                        (needs, options, surroundings),
+                    ),
+                ));
+                filters
+            }
+            Spoken::Tcp(filters) => filters.to_vec(),
         };
         listener::FilterChain {
-            filter_chain_match: (!chain.names.is_empty()).then(|| listener::FilterChainMatch {
-                server_names: chain.names.clone(),
-                ..listener::FilterChainMatch::default()
-            }),
+            filter_chain_match: matched(chain),
             filters,
-            transport_socket: chain.tls.map(socket),
+            transport_socket: match options.tcp_stats {
+                true => Some(counted(chain.tls.map(socket))),
+                false => chain.tls.map(socket),
+            },
             transport_socket_connect_timeout: chain
                 .tls
                 .and_then(|tls| tls.connect_timeout)
@@ -80,28 +114,46 @@ pub(crate) fn translate(
         address: address(gateway),
         filter_chains: chains.collect(),
         listener_filters: filters,
-        per_connection_buffer_limit_bytes: Some(uint(BUFFER_LIMIT)),
+        per_connection_buffer_limit_bytes: Some(uint(
+            options
+                .per_connection_buffer_limit_bytes
+                .unwrap_or(BUFFER_LIMIT),
+        )),
+        socket_options: options.socket_options.iter().map(socket_option).collect(),
+        connection_balance_config: options
+            .connection_balance_config
+            .exact_balance
+            .map(|_| exact_balance()),
+        access_log: access_log::of_connections(&options.listener_access_logging_service.access_log),
         ..listener::Listener::default()
     }
     .encode_to_vec()
 }
 
+fn matched(chain: &Chain<'_>) -> Option<listener::FilterChainMatch> {
+    let sources = chain.sources.iter().map(|range| core::CidrRange {
+        address_prefix: range.address_prefix.to_string(),
+        prefix_len: Some(uint(range.prefix_len)),
+    });
+    let any = chain.names.is_empty() && chain.sources.is_empty();
+    (!any).then(|| listener::FilterChainMatch {
+        server_names: chain.names.clone(),
+        source_prefix_ranges: sources.collect(),
+        ..listener::FilterChainMatch::default()
+    })
+}
+
 fn manager(
     gateway: &Gateway,
     module: &Module,
-    spoken: &Spoken<'_>,
-    surroundings: &Surroundings<'_>,
+    (table, in_parts): (&str, bool),
+    (needs, options, surroundings): (&Needs, &HttpListenerOptions, &Surroundings<'_>),
 ) -> hcm::HttpConnectionManager {
-    let Spoken::Http {
-        table,
-        in_parts,
-        needs,
-    } = spoken;
     let logs = &gateway.options.access_logging_service.access_log;
     let table = names::route_table(table);
     let mut early = vec![forged_headers()];
     early.extend(in_parts.then(|| route_table::scope_of_request(module, &table)));
-    hcm::HttpConnectionManager {
+    let mut manager = hcm::HttpConnectionManager {
         stat_prefix: "http".to_owned(),
         route_specifier: Some(match in_parts {
             true => RouteSpecifier::ScopedRoutes(route_table::scoped(table)),
@@ -110,9 +162,7 @@ fn manager(
                 route_config_name: table,
             }),
         }),
-        http_filters: filters::of_listener(module, !logs.is_empty(), needs, surroundings),
-        use_remote_address: boolean(true),
-        normalize_path: boolean(true),
+        http_filters: filters::of_listener(module, !logs.is_empty(), needs, options, surroundings),
         // Gloo allows them by default.
         upgrade_configs: vec![hcm::http_connection_manager::UpgradeConfig {
             upgrade_type: "websocket".to_owned(),
@@ -121,10 +171,12 @@ fn manager(
         early_header_mutation_extensions: early,
         access_log: access_log::translate(logs, module),
         ..hcm::HttpConnectionManager::default()
-    }
+    };
+    hcm_settings::apply(&options.http_connection_manager_settings, &mut manager);
+    manager
 }
 
-fn filter<M: Message + Name>(name: &str, config: &M) -> listener::Filter {
+pub(crate) fn filter<M: Message + Name>(name: &str, config: &M) -> listener::Filter {
     listener::Filter {
         name: name.to_owned(),
         config_type: Some(listener::filter::ConfigType::TypedConfig(any(config))),
@@ -141,12 +193,71 @@ fn listener_filter<M: Message + Name>(name: &str, config: &M) -> listener::Liste
     }
 }
 
+fn proxy_protocol(gateway: &Gateway) -> Option<EnvoyProxyProtocol> {
+    let plain = gateway.use_proxy_proto.then(ProxyProtocol::default);
+    let protocol = gateway.options.proxy_protocol.clone().or(plain)?;
+    let rules = protocol.rules.iter().map(|rule| Rule {
+        tlv_type: rule.tlv_type,
+        on_tlv_present: rule.on_tlv_present.as_ref().map(|key| KeyValuePair {
+            metadata_namespace: key.metadata_namespace.clone(),
+            key: key.key.clone(),
+            ..KeyValuePair::default()
+        }),
+    });
+    Some(EnvoyProxyProtocol {
+        rules: rules.collect(),
+        allow_requests_without_proxy_protocol: protocol.allow_requests_without_proxy_protocol,
+        ..EnvoyProxyProtocol::default()
+    })
+}
+
+fn socket_option(option: &SocketOption) -> core::SocketOption {
+    use core::socket_option::{SocketState as State, Value};
+    let state = match option.state {
+        SocketState::StatePrebind => State::StatePrebind,
+        SocketState::StateBound => State::StateBound,
+        SocketState::StateListening => State::StateListening,
+    };
+    core::SocketOption {
+        description: option.description.clone(),
+        level: option.level,
+        name: option.name,
+        state: state.into(),
+        value: Some(match &option.value {
+            SocketOptionValue::IntValue(value) => Value::IntValue(*value),
+            SocketOptionValue::BufValue(value) => Value::BufValue(value.clone()),
+        }),
+        ..core::SocketOption::default()
+    }
+}
+
+fn exact_balance() -> listener::listener::ConnectionBalanceConfig {
+    use listener::listener::connection_balance_config::{BalanceType, ExactBalance};
+    listener::listener::ConnectionBalanceConfig {
+        balance_type: Some(BalanceType::ExactBalance(ExactBalance {})),
+    }
+}
+
+/// With statistics of the kernel's TCP.
+fn counted(socket: Option<core::TransportSocket>) -> core::TransportSocket {
+    let plain = || transport_socket("envoy.transport_sockets.raw_buffer", any(&RawBuffer {}));
+    let config = TcpStats {
+        transport_socket: Some(socket.unwrap_or_else(plain)),
+        ..TcpStats::default()
+    };
+    transport_socket("envoy.transport_sockets.tcp_stats", any(&config))
+}
+
+fn transport_socket(name: &str, config: Any) -> core::TransportSocket {
+    core::TransportSocket {
+        name: name.to_owned(),
+        config_type: Some(core::transport_socket::ConfigType::TypedConfig(config)),
+    }
+}
+
 fn socket(tls: &ListenerTls) -> core::TransportSocket {
     let context = any_bytes(tls::DownstreamTlsContext::type_url(), tls.context.clone());
-    core::TransportSocket {
-        name: "envoy.transport_sockets.tls".to_owned(),
-        config_type: Some(core::transport_socket::ConfigType::TypedConfig(context)),
-    }
+    transport_socket("envoy.transport_sockets.tls", context)
 }
 
 fn address(gateway: &Gateway) -> Option<core::Address> {

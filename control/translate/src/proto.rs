@@ -7,6 +7,7 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{
     regex_matcher::{EngineType, GoogleRe2},
     string_matcher::MatchPattern,
 };
+use envoy_types::pb::envoy::r#type::v3::TokenBucket;
 use envoy_types::pb::envoy::r#type::v3::{FractionalPercent, fractional_percent::DenominatorType};
 use envoy_types::pb::google::protobuf;
 
@@ -129,10 +130,6 @@ pub(crate) fn matches(pattern: &str) -> StringMatcher {
     string_matcher(MatchPattern::SafeRegex(regex(pattern)))
 }
 
-pub(crate) fn ends_with(suffix: &str) -> StringMatcher {
-    string_matcher(MatchPattern::Suffix(suffix.to_owned()))
-}
-
 pub(crate) fn prefix(prefix: &str) -> StringMatcher {
     string_matcher(MatchPattern::Prefix(prefix.to_owned()))
 }
@@ -144,10 +141,27 @@ pub(crate) fn starts_with(prefix: &str) -> StringMatcher {
     }
 }
 
+pub(crate) fn begins_with(prefix: &str) -> StringMatcher {
+    string_matcher(MatchPattern::Prefix(prefix.to_owned()))
+}
+
+pub(crate) fn ends_with(suffix: &str) -> StringMatcher {
+    string_matcher(MatchPattern::Suffix(suffix.to_owned()))
+}
+
 fn string_matcher(pattern: MatchPattern) -> StringMatcher {
     StringMatcher {
         match_pattern: Some(pattern),
         ..StringMatcher::default()
+    }
+}
+
+/// How much there may be in a while.
+pub(crate) fn token_bucket(most: u32, more: Option<u32>, interval: Duration) -> TokenBucket {
+    TokenBucket {
+        max_tokens: most,
+        tokens_per_fill: more.map(uint),
+        fill_interval: Some(duration(interval)),
     }
 }
 

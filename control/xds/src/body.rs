@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body, Frame};
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 use tenon_translate::Resource;
@@ -214,12 +214,25 @@ impl Body for Responses {
     }
 }
 
+/// How a stream ends. Envoy logs the message as it comes, so no more of it is escaped than gRPC asks for.
 fn trailers(status: &Status) -> HeaderMap {
-    let mut trailers = HeaderMap::new();
-    if let Err(error) = status.add_header(&mut trailers) {
-        tracing::error!("a status that cannot be said: {error}");
+    let code = HeaderValue::from(i32::from(status.code()));
+    let mut trailers = HeaderMap::from_iter([(HeaderName::from_static("grpc-status"), code)]);
+    if let Ok(message) = HeaderValue::try_from(escaped(status.message())) {
+        trailers.insert("grpc-message", message);
     }
     trailers
+}
+
+fn escaped(message: &str) -> String {
+    let mut escaped = String::with_capacity(message.len());
+    for byte in message.bytes() {
+        match byte {
+            b' '..=b'~' if byte != b'%' => escaped.push(char::from(byte)),
+            _ => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
 }
 
 #[cfg(test)]
@@ -322,5 +335,12 @@ mod tests {
             assert!(piece.len() < 2 * PIECE, "{}", piece.len());
         }
         assert!(pieces.len() < 20, "{}", pieces.len());
+    }
+
+    #[test]
+    fn the_message_of_a_status_can_be_read_as_it_stands() {
+        let trailers = trailers(&Status::not_found("no <proxy> \"é\"\n100%"));
+        assert_eq!(trailers["grpc-status"], "5");
+        assert_eq!(trailers["grpc-message"], "no <proxy> \"%C3%A9\"%0A100%25");
     }
 }

@@ -82,6 +82,15 @@ impl View<'_> {
         own.or_else(|| Some(&self.shared?.get(name)?.resource))
     }
 
+    /// A name as the cache has it, so that not each client keeps one of its own.
+    pub(crate) fn name(&self, name: &str) -> Name {
+        let own = || Some(self.own?.get_key_value(name)?.0);
+        let shared = || Some(self.shared?.get_key_value(name)?.0);
+        own()
+            .or_else(shared)
+            .map_or_else(|| Name::from(name), Name::clone)
+    }
+
     pub(crate) fn names(&self) -> impl Iterator<Item = Name> {
         let own = self.own.into_iter().flat_map(BTreeMap::keys);
         let shared = self.shared.into_iter().flat_map(BTreeMap::keys);

@@ -115,7 +115,7 @@ impl Subscription {
             self.dirty.extend(view.names());
             return;
         }
-        let name = Name::from(name);
+        let name = view.name(name);
         self.forced.insert(name.clone());
         self.dirty.insert(name.clone());
         self.names.insert(name);
@@ -148,9 +148,13 @@ impl Subscription {
     }
 
     /// What a delta client says it has from an earlier stream: only differences are due.
-    pub(crate) fn resume(&mut self, versions: impl Iterator<Item = (String, String)>) {
+    pub(crate) fn resume(
+        &mut self,
+        versions: impl Iterator<Item = (String, String)>,
+        view: &View<'_>,
+    ) {
         for (name, version) in versions {
-            let name = Name::from(name);
+            let name = view.name(&name);
             self.forced.remove(&name);
             self.dirty.insert(name.clone());
             self.held.insert(name, Held::Version(version));
@@ -308,6 +312,11 @@ impl Subscription {
             };
             let good_enough = held_version.is_some() && view.keeps_older(name);
             return if (known || good_enough) && !forced {
+                if held_version == Some(&*resource.version) {
+                    // As the cache has it, rather than as the client said it.
+                    self.held
+                        .insert(name.clone(), Held::Resource(resource.clone()));
+                }
                 Step::Skip
             } else {
                 Step::Send(Some(resource.clone()))

@@ -95,7 +95,7 @@ impl Wire for Delta {
             subscription.unsubscribe(name);
         }
         if new {
-            subscription.resume(request.initial_resource_versions.into_iter());
+            subscription.resume(request.initial_resource_versions.into_iter(), view);
         }
         answer
     }

@@ -199,8 +199,25 @@ impl Tenon {
     /// # Errors
     /// Not ready within the deadline.
     pub async fn serve_again(&mut self) -> Result<()> {
+        self.launch_again()?;
+        self.ready_again().await
+    }
+
+    /// The same, without waiting until it is ready.
+    ///
+    /// # Errors
+    /// It still runs.
+    pub fn launch_again(&mut self) -> Result<()> {
         ensure!(!self.process.is_alive(), "it still runs");
         self.process = start_serve(&self.options, &self.folder, &self.ready)?;
+        Ok(())
+    }
+
+    /// Waits until one that was launched again is ready.
+    ///
+    /// # Errors
+    /// It is not within the deadline.
+    pub async fn ready_again(&mut self) -> Result<()> {
         self.wait_until_ready().await
     }
 

@@ -12,7 +12,7 @@ use tenon_model::{
 use super::{Translator, Work, reindex};
 use crate::forward_proxy;
 use crate::output::{ResourceId, ResourceType};
-use crate::route::Routes;
+use crate::route::{Routes, Upstreams};
 use crate::tree::Seen;
 
 /// An upstream group, and what is kept in case that it breaks.
@@ -110,7 +110,7 @@ impl Translator {
 
     fn check_group(&self, key: &ObjectKey, object: &Object) -> Checked {
         let seen = Seen::new(self);
-        let servers = seen.settings().servers;
+        let servers = Upstreams::settings(self).servers;
         let of_host = VirtualHostOptions::default();
         let mut routes = Routes {
             key,

@@ -9,10 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tenon_model::{
-    Gateway, HttpGateway, Kind, ListenerOptions, ObjectKey, Problem, RouteConfigurationOptions,
-    Spec, VirtualServices,
-};
+use tenon_model::{Gateway, Kind, ListenerOptions, ObjectKey, RouteConfigurationOptions, Spec};
 
 use super::host_table::Part;
 use super::{DEFAULT_PROXY, Translator, Work};
@@ -20,11 +17,12 @@ use crate::http_filters::Surroundings;
 use crate::output::{Module, ProxyName, ResourceId, ResourceType};
 use crate::route::Upstreams;
 use crate::virtual_host::VirtualHostForm;
-use crate::{listener, options, route_table};
+use crate::{listener, names, options, route_table};
 
 mod bound;
 mod chains;
 mod files;
+mod parts;
 mod site;
 
 use bound::Bound;
@@ -47,15 +45,19 @@ impl Translator {
         let mut addresses = BTreeMap::new();
         let mut emitted = Vec::new();
         for (key, gateway) in gateways {
-            let mut bound = Bound::new(gateway);
-            bound.problems = self.missing(&bound.gateway);
+            let name = names::listener(&gateway);
+            let parts = self.parts(&gateway, &name);
+            let mut bound = Bound::new(gateway, name, parts);
             bound.bind(&key, &mut addresses);
             let mut before = old.gateways.remove(&key);
             let is_same = |before: &Bound| {
                 before.proxies == bound.proxies && before.problems == bound.problems
             };
+            work.statuses.extend(key.clone());
+            let delegates = before.iter().flat_map(Bound::delegates);
+            work.statuses
+                .extend(delegates.chain(bound.delegates()).cloned());
             if !before.as_ref().is_some_and(is_same) {
-                work.statuses.extend(key.clone());
                 work.restated.extend(before.iter().flat_map(Bound::hosts));
             }
             let rewrite = before.as_ref().is_none_or(|before| {
@@ -75,6 +77,11 @@ impl Translator {
             if rewrite || bound.sites.iter().any(|site| site.is_new) {
                 work.restated.extend(bound.hosts());
             }
+            let tls = before
+                .iter()
+                .flat_map(Bound::secrets)
+                .chain(bound.secrets());
+            work.secrets.extend(tls);
             // What is left was in sites that are no more.
             for gone in before.iter().flat_map(|before| &before.sites) {
                 work.restated.extend(gone.hosts());
@@ -86,6 +93,7 @@ impl Translator {
         }
         for (key, gone) in old.gateways {
             work.statuses.extend(key);
+            work.statuses.extend(gone.delegates().cloned());
             work.restated.extend(gone.hosts());
             work.secrets.extend(gone.secrets());
         }
@@ -242,24 +250,6 @@ impl Translator {
             true => gateways,
             false => vec![(None, default_gateway(self.options.default_bind))],
         }
-    }
-
-    /// Warns of virtual services that are not there.
-    fn missing(&self, gateway: &Gateway) -> BTreeSet<Problem> {
-        let VirtualServices::Named(named) = gateway.http_gateway.virtual_services() else {
-            return BTreeSet::new();
-        };
-        let named = named.iter().enumerate();
-        let missing = named.filter(|(_, reference)| {
-            let host = reference.key(Kind::VirtualService);
-            !self.objects.0.contains_key(&host)
-        });
-        let warnings = missing.map(|(index, reference)| {
-            let field = format!("spec.httpGateway.virtualServices[{index}]");
-            let text = format!("virtual service {reference} does not exist");
-            Problem::warning(field, text)
-        });
-        warnings.collect()
     }
 
     /// What a virtual service comes to, if a site has it. As with Gloo, those with `sslConfig` are only for TLS, and the
@@ -434,8 +424,9 @@ fn default_gateway(bind: SocketAddr) -> Box<Gateway> {
         bind_address: bind.ip(),
         bind_port: bind.port(),
         proxy_names: vec![DEFAULT_PROXY.to_owned()],
-        http_gateway: HttpGateway::default(),
+        kind: None,
         options: ListenerOptions::default(),
+        use_proxy_proto: false,
         route_options: RouteConfigurationOptions::default(),
     })
 }

@@ -44,6 +44,13 @@ impl Translator {
                 problems.push(Problem::warning("", "no Gateway serves it"));
             }
         }
+        let is_delegate = matches!(
+            key.kind,
+            Kind::MatchableHttpGateway | Kind::MatchableTcpGateway
+        );
+        if is_delegate && entry.object.is_some() && self.listeners.delegated(key).is_empty() {
+            problems.push(Problem::warning("", "no Gateway delegates to it"));
+        }
         let mut proxies: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
         if let Some(unit) = self.groups.get(key) {
             problems.extend(unit.problems().iter().cloned());
@@ -139,6 +146,7 @@ impl Translator {
     fn proxies_of(&self, key: &ObjectKey) -> BTreeSet<ProxyName> {
         match key.kind {
             Kind::Gateway => self.listeners.bound(key),
+            Kind::MatchableHttpGateway | Kind::MatchableTcpGateway => self.listeners.delegated(key),
             Kind::VirtualService => self.listeners.served(key),
             Kind::Upstream if self.clusters.contains_key(key) => self.proxies.clone(),
             _ => BTreeSet::new(),

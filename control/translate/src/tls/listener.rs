@@ -152,6 +152,14 @@ pub(crate) fn translate(
     Ok(of)
 }
 
+/// The secret that it depends on, if it is one of the user's resources.
+pub(crate) fn secret(ssl: &SslConfig) -> Option<ObjectKey> {
+    match &ssl.certificates {
+        Some(SslCertificates::SecretRef(reference)) => Some(reference.key(Kind::Secret)),
+        _ => None,
+    }
+}
+
 fn protocols(ssl: &SslConfig) -> Vec<String> {
     match &ssl.alpn_protocols[..] {
         [] => vec!["h2".to_owned(), "http/1.1".to_owned()],

@@ -4,11 +4,14 @@
 mod defaults;
 mod forged;
 mod google;
+mod identity;
+mod kills;
 mod left;
 mod limits;
 mod options;
 mod payloads;
 mod providers;
+mod refusals;
 mod rest;
 mod scopes;
 mod setting;

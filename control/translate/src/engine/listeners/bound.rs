@@ -6,11 +6,12 @@ use tenon_model::{Gateway, Kind, ObjectKey, Problem};
 
 use super::super::Work;
 use super::super::host_table::Part;
-use super::chains::{self, Link};
+use super::chains::{self, Link, To};
+use super::parts::{Origin, Parts, Problems, TcpSite};
 use super::site::Site;
 use crate::listener::{Chain, Spoken};
-use crate::names;
 use crate::output::{ProxyName, ResourceId, ResourceType};
+use crate::tls::listener::ListenerTls;
 use crate::virtual_host::Needs;
 
 /// What the gateways come to. The default one has no key.
@@ -28,13 +29,16 @@ pub(super) struct Bound {
     pub(super) name: String,
     /// The proxies where no other gateway has its address.
     pub(super) proxies: BTreeSet<ProxyName>,
-    /// What is wrong with it.
-    pub(super) problems: BTreeSet<Problem>,
+    /// What is wrong with it and with those that it delegates to.
+    pub(super) problems: Problems,
     pub(super) sites: Vec<Site>,
+    pub(super) tcp: Vec<TcpSite>,
+    /// The gateways that it delegates to.
+    delegates: BTreeSet<ObjectKey>,
     /// Its filter chains.
     links: Vec<Link>,
-    /// Virtual services that ask for what others have.
-    conflicts: BTreeMap<ObjectKey, BTreeSet<Problem>>,
+    /// Who asks for what others have.
+    conflicts: Problems,
 }
 
 /// Its route tables: what their names begin with, and whether they are cut into parts.
@@ -47,6 +51,15 @@ impl Listeners {
         bound.map(|bound| bound.proxies.clone()).unwrap_or_default()
     }
 
+    /// The proxies that have a gateway that others delegate to.
+    pub(in crate::engine) fn delegated(&self, key: &ObjectKey) -> BTreeSet<ProxyName> {
+        let all = self.gateways.values();
+        let delegating = all.filter(|it| it.delegates.contains(key));
+        delegating
+            .flat_map(|it| it.proxies.iter().cloned())
+            .collect()
+    }
+
     /// The proxies that have a virtual service.
     pub(in crate::engine) fn served(&self, key: &ObjectKey) -> BTreeSet<ProxyName> {
         let serving = self.gateways.values().filter(|it| it.serves(key));
@@ -57,7 +70,7 @@ impl Listeners {
     pub(in crate::engine) fn problems(&self, key: &ObjectKey) -> BTreeSet<Problem> {
         if key.kind == Kind::Gateway {
             let bound = self.gateways.get(&Some(key.clone()));
-            return bound.map(|it| it.problems.clone()).unwrap_or_default();
+            return bound.map(|it| it.own_problems(&None)).unwrap_or_default();
         }
         let bound = self.gateways.values().filter(|it| !it.proxies.is_empty());
         bound.flat_map(|it| it.problems_of(key)).collect()
@@ -68,15 +81,17 @@ impl Listeners {
         self.sites().any(|it| it.chosen.names(key))
     }
 
-    /// Whether something depends on a secret.
-    pub(in crate::engine) fn reads(&self, secret: &ObjectKey) -> bool {
-        self.sites().any(|site| site.plan.reads(secret))
+    /// Whether something depends on a secret or an upstream.
+    pub(in crate::engine) fn reads(&self, key: &ObjectKey) -> bool {
+        let mut tcp = self.gateways.values().flat_map(|bound| &bound.tcp);
+        self.sites().any(|site| site.plan.reads(key))
+            || tcp.any(|site| site.form.reads.contains(key))
     }
 
     /// Whether something is served with a secret.
     pub(in crate::engine) fn uses(&self, secret: &ObjectKey) -> bool {
-        let mut groups = self.sites().flat_map(|site| &site.plan.groups);
-        groups.any(|group| group.tls.secrets.contains(secret))
+        let mut used = self.gateways.values().flat_map(Bound::secrets);
+        used.any(|it| it == *secret)
     }
 
     fn sites(&self) -> impl Iterator<Item = &Site> {
@@ -91,17 +106,17 @@ impl Listeners {
 }
 
 impl Bound {
-    pub(super) fn new(gateway: Box<Gateway>) -> Self {
-        let name = names::listener(&gateway);
-        let site = Site::new(&name, &gateway.http_gateway, gateway.ssl);
+    pub(super) fn new(gateway: Box<Gateway>, name: String, parts: Parts) -> Self {
         Self {
-            sites: vec![site],
             name,
             gateway,
             proxies: BTreeSet::new(),
-            problems: BTreeSet::new(),
+            problems: parts.problems,
+            sites: parts.sites,
+            tcp: parts.tcp,
+            delegates: parts.delegates,
             links: Vec::new(),
-            conflicts: BTreeMap::new(),
+            conflicts: Problems::new(),
         }
     }
 
@@ -124,7 +139,8 @@ impl Bound {
                 let owner = owner.iter().map(|owner| format!(" of {owner}"));
                 let owner: String = owner.collect();
                 let text = format!("its address and port are bound by the listener{owner} already");
-                self.problems.insert(Problem::error("spec.bindPort", text));
+                let own = self.problems.entry(None).or_default();
+                own.insert(Problem::error("spec.bindPort", text));
             }
         }
     }
@@ -137,11 +153,11 @@ impl Bound {
 
     /// Finds out which chains it has; of two that are for the same connections the first stays.
     pub(super) fn connect(&mut self, before: Option<&Self>, work: &mut Work) {
-        let (links, conflicts) = chains::connect(&self.sites);
+        let (links, conflicts) = chains::connect(&self.sites, &self.tcp);
         let old = before.map_or(&self.conflicts, |before| &before.conflicts);
-        let hosts = old.keys().chain(conflicts.keys());
-        let changed = hosts.filter(|host| old.get(*host) != conflicts.get(*host));
-        work.restated.extend(changed.cloned());
+        let keys = old.keys().chain(conflicts.keys());
+        let changed = keys.filter(|key| old.get(*key) != conflicts.get(*key));
+        work.restated.extend(changed.flatten().cloned());
         self.links = links;
         self.conflicts = conflicts;
     }
@@ -149,24 +165,28 @@ impl Bound {
     /// Its filter chains.
     pub(super) fn chains(&self) -> Vec<Chain<'_>> {
         let chains = self.links.iter().filter_map(|link| {
-            let site = self.sites.get(link.site)?;
-            let group = link.group.and_then(|group| site.plan.groups.get(group));
-            let base = match group {
-                Some(group) => &group.base,
-                None => site.tables.keys().next()?,
+            let (origin, tls, spoken) = match link.to {
+                To::Plain(site) => {
+                    let site = self.sites.get(site)?;
+                    (&site.origin, None, http(site, site.tables.keys().next()?)?)
+                }
+                To::Tls(site, group) => {
+                    let site = self.sites.get(site)?;
+                    let group = site.plan.groups.get(group)?;
+                    (&site.origin, Some(&group.tls), http(site, &group.base)?)
+                }
+                To::Tcp(site, chain) => {
+                    let site = self.tcp.get(site)?;
+                    let chain = site.form.chains.get(chain)?;
+                    let spoken = Spoken::Tcp(&chain.filters);
+                    (&site.origin, chain.tls.as_ref(), spoken)
+                }
             };
-            let table = site.tables.get(base)?;
-            // A filter is there only for who uses it.
-            let mut needs = Needs::default();
-            table.needs.values().for_each(|it| needs.add(it));
             Some(Chain {
                 names: link.names.clone(),
-                tls: group.map(|group| &group.tls),
-                spoken: Spoken::Http {
-                    table: base,
-                    in_parts: table.is_in_parts(),
-                    needs,
-                },
+                sources: &origin.sources,
+                tls,
+                spoken,
             })
         });
         chains.collect()
@@ -183,9 +203,26 @@ impl Bound {
         groups.flat_map(|group| group.members.iter().map(|(host, _)| host))
     }
 
+    /// The gateways that it delegates to.
+    pub(super) fn delegates(&self) -> impl Iterator<Item = &ObjectKey> {
+        self.delegates.iter()
+    }
+
+    /// The TLS of its TCP connections.
+    pub(super) fn tcp_tls(&self) -> impl Iterator<Item = (&Origin, &ListenerTls)> {
+        self.tcp.iter().flat_map(|site| {
+            let chains = site.form.chains.iter();
+            chains.filter_map(|chain| Some((&site.origin, chain.tls.as_ref()?)))
+        })
+    }
+
     /// The secrets that it is served by.
     pub(super) fn secrets(&self) -> impl Iterator<Item = ObjectKey> {
-        self.sites.iter().flat_map(|site| site.plan.secrets())
+        let sites = self.sites.iter().flat_map(|site| site.plan.secrets());
+        let tcp = self
+            .tcp_tls()
+            .flat_map(|(_, tls)| tls.secrets.iter().cloned());
+        sites.chain(tcp)
     }
 
     fn serves(&self, key: &ObjectKey) -> bool {
@@ -194,9 +231,13 @@ impl Bound {
     }
 
     fn problems_of(&self, key: &ObjectKey) -> Vec<Problem> {
-        let own = self.sites.iter().flat_map(|site| site.problems(key));
-        let conflicts = self.conflicts.get(key).into_iter().flatten().cloned();
-        own.chain(conflicts).collect()
+        let sites = self.sites.iter().flat_map(|site| site.problems(key));
+        sites.chain(self.own_problems(&Some(key.clone()))).collect()
+    }
+
+    fn own_problems(&self, key: &Option<ObjectKey>) -> BTreeSet<Problem> {
+        let all = [self.problems.get(key), self.conflicts.get(key)];
+        all.into_iter().flatten().flatten().cloned().collect()
     }
 
     pub(super) fn shape(&self) -> Shape {
@@ -227,4 +268,17 @@ impl Bound {
         });
         ids.collect()
     }
+}
+
+fn http<'a>(site: &'a Site, base: &'a str) -> Option<Spoken<'a>> {
+    let table = site.tables.get(base)?;
+    // A filter is there only for who uses it.
+    let mut needs = Needs::default();
+    table.needs.values().for_each(|it| needs.add(it));
+    Some(Spoken::Http {
+        table: base,
+        in_parts: table.is_in_parts(),
+        needs,
+        options: &site.options,
+    })
 }

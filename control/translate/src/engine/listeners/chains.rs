@@ -1,46 +1,81 @@
 //! Which connections are whose: Envoy refuses a whole listener for two filter chains that match the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use tenon_model::{ObjectKey, Problem};
+use tenon_model::{CidrRange, ObjectKey, Problem};
 
+use super::parts::{Origin, Problems, TcpSite};
 use super::site::{Group, Site};
 
 /// A filter chain.
 pub(super) struct Link {
-    /// The place of its site.
-    pub(super) site: usize,
-    /// The place of its group there, if it speaks TLS.
-    pub(super) group: Option<usize>,
+    pub(super) to: To,
     /// The names that clients ask for; none: any.
     pub(super) names: Vec<String>,
 }
 
-type Conflicts = BTreeMap<ObjectKey, BTreeSet<Problem>>;
+/// Where a filter chain leads.
+pub(super) enum To {
+    /// To the site at this place.
+    Plain(usize),
+    /// The same, and a group of it.
+    Tls(usize, usize),
+    /// To the TCP site at this place, and a chain of it.
+    Tcp(usize, usize),
+}
 
-/// Who has the connections that ask for a name, or for any.
+/// Who has the connections of these clients that ask for this name, if any.
 #[derive(Default)]
-struct Taken<'a>(BTreeMap<Option<&'a str>, (usize, &'a ObjectKey)>);
+struct Taken(BTreeMap<(Option<CidrRange>, Option<String>), (usize, String)>);
 
-/// The chains of a gateway, and the virtual services that ask for what others have.
-pub(super) fn connect(sites: &[Site]) -> (Vec<Link>, Conflicts) {
+/// The chains of a gateway, and who asks for what others have.
+pub(super) fn connect(sites: &[Site], tcp: &[TcpSite]) -> (Vec<Link>, Problems) {
     let mut links = Vec::new();
-    let mut conflicts = Conflicts::new();
+    let mut conflicts = Problems::new();
     let mut taken = Taken::default();
     for (place, site) in sites.iter().enumerate() {
+        let id = links.len();
         if !site.is_tls {
-            links.push(Link {
-                site: place,
-                group: None,
-                names: Vec::new(),
-            });
+            match taken.take(&site.origin, None, id, &site.origin.label()) {
+                Ok(()) => links.push(Link {
+                    to: To::Plain(place),
+                    names: Vec::new(),
+                }),
+                Err(label) => site
+                    .origin
+                    .complain(&site.origin.path, &label, &mut conflicts),
+            }
         }
         for (number, group) in site.plan.groups.iter().enumerate() {
             let id = links.len();
-            if let Some(names) = names(id, group, &mut taken, &mut conflicts) {
+            if let Some(names) = names(id, &site.origin, group, &mut taken, &mut conflicts) {
                 links.push(Link {
-                    site: place,
-                    group: Some(number),
+                    to: To::Tls(place, number),
+                    names,
+                });
+            }
+        }
+    }
+    for (place, site) in tcp.iter().enumerate() {
+        for (number, chain) in site.form.chains.iter().enumerate() {
+            let id = links.len();
+            let label = format!("{} of {}", chain.path, site.origin.label());
+            let mut names = Vec::new();
+            let mut refused = false;
+            let mut take = |name: Option<&str>| match taken.take(&site.origin, name, id, &label) {
+                Ok(()) => names.extend(name.map(str::to_owned)),
+                Err(label) => {
+                    refused = true;
+                    site.origin.complain(&chain.path, &label, &mut conflicts);
+                }
+            };
+            match &chain.names[..] {
+                [] => take(None),
+                all => all.iter().for_each(|name| take(Some(name))),
+            }
+            if !refused || !names.is_empty() {
+                links.push(Link {
+                    to: To::Tcp(place, number),
                     names,
                 });
             }
@@ -50,24 +85,25 @@ pub(super) fn connect(sites: &[Site]) -> (Vec<Link>, Conflicts) {
 }
 
 /// The names that a group gets, if it gets any.
-fn names<'a>(
+fn names(
     id: usize,
-    group: &'a Group,
-    taken: &mut Taken<'a>,
-    conflicts: &mut Conflicts,
+    origin: &Origin,
+    group: &Group,
+    taken: &mut Taken,
+    conflicts: &mut Problems,
 ) -> Option<Vec<String>> {
+    let label = |host: &ObjectKey| format!("VirtualService {}/{}", host.namespace, host.name);
     let mut complain = |host: &ObjectKey, problem| {
-        conflicts.entry(host.clone()).or_default().insert(problem);
+        let of_host = conflicts.entry(Some(host.clone())).or_default();
+        of_host.insert(problem);
     };
     // As with Gloo: for any name if one of them is.
     if let Some((host, _)) = group.members.iter().find(|(_, names)| names.is_empty()) {
-        return match taken.take(None, id, host) {
+        return match taken.take(origin, None, id, &label(host)) {
             Ok(()) => Some(Vec::new()),
             Err(owner) => {
-                let text = format!(
-                    "connections that ask for any name are served with another certificate, of VirtualService {}/{}",
-                    owner.namespace, owner.name
-                );
+                let text =
+                    format!("connections that ask for any name are served otherwise, by {owner}");
                 complain(host, Problem::error("spec.sslConfig", text));
                 None
             }
@@ -76,14 +112,11 @@ fn names<'a>(
     let mut own = Vec::new();
     for (host, names) in &group.members {
         for (index, name) in names.iter().enumerate() {
-            match taken.take(Some(name), id, host) {
+            match taken.take(origin, Some(name), id, &label(host)) {
                 Ok(()) if own.contains(name) => {}
                 Ok(()) => own.push(name.clone()),
                 Err(owner) => {
-                    let text = format!(
-                        "{name:?} is served with another certificate, of VirtualService {}/{}",
-                        owner.namespace, owner.name
-                    );
+                    let text = format!("{name:?} is served with another certificate, by {owner}");
                     let field = format!("spec.sslConfig.sniDomains[{index}]");
                     complain(host, Problem::error(field, text));
                 }
@@ -93,17 +126,44 @@ fn names<'a>(
     (!own.is_empty()).then_some(own)
 }
 
-impl<'a> Taken<'a> {
+impl Taken {
     fn take(
         &mut self,
-        name: Option<&'a str>,
+        origin: &Origin,
+        name: Option<&str>,
         id: usize,
-        host: &'a ObjectKey,
-    ) -> Result<(), &'a ObjectKey> {
-        let (owner, of) = self.0.entry(name).or_insert((id, host));
-        match *owner == id {
-            true => Ok(()),
-            false => Err(of),
+        label: &str,
+    ) -> Result<(), String> {
+        let sources: Vec<_> = match &origin.sources[..] {
+            [] => vec![None],
+            sources => sources.iter().copied().map(Some).collect(),
+        };
+        let key = |source| (source, name.map(str::to_owned));
+        for source in &sources {
+            if let Some((owner, label)) = self.0.get(&key(*source))
+                && *owner != id
+            {
+                return Err(label.clone());
+            }
         }
+        for source in sources {
+            self.0.entry(key(source)).or_insert((id, label.to_owned()));
+        }
+        Ok(())
+    }
+}
+
+impl Origin {
+    fn label(&self) -> String {
+        match &self.owner {
+            Some(owner) => format!("{owner}"),
+            None => format!("{} of its gateway", self.path),
+        }
+    }
+
+    fn complain(&self, path: &str, label: &str, conflicts: &mut Problems) {
+        let text = format!("the same connections are those of {label} already");
+        let of_owner = conflicts.entry(self.owner.clone()).or_default();
+        of_owner.insert(Problem::error(path, text));
     }
 }

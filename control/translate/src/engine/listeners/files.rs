@@ -22,6 +22,16 @@ impl Translator {
                 users.extend(group.members.iter().map(|(host, _)| host.clone()));
             }
         }
+        for (key, bound) in &self.listeners.gateways {
+            for (origin, tls) in bound.tcp_tls() {
+                for (name, bytes) in &tls.files {
+                    let (_, users) = files
+                        .entry(name.clone())
+                        .or_insert_with(|| (bytes.clone(), BTreeSet::new()));
+                    users.extend(origin.owner.clone().or_else(|| key.clone()));
+                }
+            }
+        }
         let old = std::mem::replace(&mut self.listeners.files, files.clone());
         let gone = old.keys().filter(|name| !files.contains_key(*name));
         let gone: Vec<_> = gone.map(|name| (name.clone(), None)).collect();

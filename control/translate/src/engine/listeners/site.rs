@@ -3,19 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tenon_model::{
-    HttpGateway, Kind, ObjectKey, Problem, SslCertificates, SslConfig, VirtualServices,
-};
+use tenon_model::http_listener::HttpListenerOptions;
+use tenon_model::{HttpGateway, ObjectKey, Problem, SslConfig, VirtualServices};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::super::host_table::{HostTable, Part};
+use super::parts::Origin;
 use crate::cluster::Secrets;
 use crate::names;
 use crate::tls::listener::{self, ListenerTls};
 use crate::virtual_host::Needs;
 
-/// HTTP on the connections of a gateway.
+/// HTTP on some connections of a gateway.
 pub(super) struct Site {
+    pub(super) origin: Origin,
+    pub(super) options: HttpListenerOptions,
     /// What the names of its route tables begin with.
     base: String,
     /// The virtual services that it has.
@@ -62,12 +64,14 @@ pub(super) struct Group {
 }
 
 impl Site {
-    pub(super) fn new(base: &str, http: &HttpGateway, is_tls: bool) -> Self {
+    pub(super) fn new(base: &str, origin: Origin, http: &HttpGateway, is_tls: bool) -> Self {
         let mut tables = BTreeMap::new();
         if !is_tls {
             tables.insert(base.to_owned(), Table::default());
         }
         Self {
+            origin,
+            options: http.options.clone(),
             base: base.to_owned(),
             chosen: http.virtual_services(),
             is_tls,
@@ -115,9 +119,11 @@ impl Site {
         let mut plan = Plan::default();
         let mut places: BTreeMap<ListenerTls, usize> = BTreeMap::new();
         for (host, ssl) in &self.ssl {
-            if let Some(SslCertificates::SecretRef(reference)) = &ssl.certificates {
-                plan.reads.insert(reference.key(Kind::Secret));
-            }
+            let ssl = match &self.origin.defaults {
+                Some(defaults) => &Arc::new(ssl.or(defaults)),
+                None => ssl,
+            };
+            plan.reads.extend(listener::secret(ssl));
             let tls = match listener::translate("spec.sslConfig", ssl, secrets) {
                 Ok(tls) => tls,
                 Err(problem) => {
