@@ -13,7 +13,7 @@ use crate::read::{Fields, Node, Read, ReadFields};
 use crate::rest::{self, RestDestination};
 use crate::schema::Schema;
 use crate::transformation::Transformations;
-use crate::{ObjectRef, Subset};
+use crate::{GrpcDestination, ObjectRef, Subset};
 
 /// Where a request goes.
 #[derive(Debug, Clone, PartialEq, Eq, Read)]
@@ -77,6 +77,8 @@ pub enum DestinationSpec {
     /// Of a service that templates make requests for.
     #[read(with = read_rest, schema = Schema::any)]
     Rest(Box<RestDestination>),
+    /// Of a service of gRPC.
+    Grpc(GrpcDestination),
 }
 
 /// Several destinations, each for a share of the requests.
@@ -119,6 +121,9 @@ pub struct WeightedDestinationOptions {
     pub csrf: Option<Box<Csrf>>,
 }
 
+/// What the name of an upstream begins with that stands for a port of a service (Gloo's `FakeUpstreamNamePrefix`).
+const STANDS_FOR: &str = "kube-svc:";
+
 impl Destination {
     /// The upstream; of what has none that is written, the one that there is in memory.
     pub fn upstream(&self) -> ObjectRef {
@@ -139,8 +144,24 @@ impl KubernetesService {
         let ObjectRef { namespace, name } = &self.service;
         ObjectRef {
             namespace: namespace.clone(),
-            name: format!("kube-svc:{namespace}-{name}-{}", self.port),
+            name: format!("{STANDS_FOR}{namespace}-{name}-{}", self.port),
         }
+    }
+
+    /// What an upstream of that name stands for.
+    pub fn of_upstream(reference: &ObjectRef) -> Option<Self> {
+        let name = reference.name.strip_prefix(STANDS_FOR)?;
+        let name = name
+            .strip_prefix(&*reference.namespace)?
+            .strip_prefix('-')?;
+        let (name, port) = name.rsplit_once('-')?;
+        Some(Self {
+            service: ObjectRef {
+                namespace: reference.namespace.clone(),
+                name: name.to_owned(),
+            },
+            port: port.parse().ok()?,
+        })
     }
 }
 
@@ -152,6 +173,7 @@ impl DestinationSpec {
             Self::Azure(_) => "azure",
             Self::Gcp(_) => "gcp",
             Self::Rest(_) => "rest",
+            Self::Grpc(_) => "grpc",
         }
     }
 }
@@ -169,10 +191,7 @@ fn weighed(read: MultiDestination, fields: &Fields<'_>) -> Option<MultiDestinati
 }
 
 fn read_spec(node: &Node<'_>) -> Option<DestinationSpec> {
-    node.object(|fields| {
-        fields.later(&["grpc"]);
-        DestinationSpec::read_fields(fields)
-    })
+    node.object(DestinationSpec::read_fields)
 }
 
 fn read_rest(node: &Node<'_>) -> Option<Box<RestDestination>> {

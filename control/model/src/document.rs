@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 
 use crate::read::{Node, Path, Read, Report};
 use crate::{
-    Gateway, Kind, MatchableHttpGateway, MatchableTcpGateway, MultiDestination, Object, ObjectKey,
-    Parsed, Pod, Problem, ProblemLevel, Service, ServiceEndpoints, Spec, Upstream, route, secret,
-    settings, virtual_service, yaml,
+    ConfigMap, Gateway, Kind, MatchableHttpGateway, MatchableTcpGateway, MultiDestination, Object,
+    ObjectKey, Parsed, Pod, Problem, ProblemLevel, Service, ServiceEndpoints, Spec, Upstream,
+    route, secret, settings, virtual_service, yaml,
 };
 
 /// What Kubernetes and Gloo keep beside a resource's own fields.
@@ -21,8 +21,7 @@ const BESIDE: [&str; 5] = [
 ];
 
 /// Gloo's other folders and kinds: known, not read.
-const OTHER_FOLDERS: [&str; 6] = [
-    "artifacts",
+const OTHER_FOLDERS: [&str; 5] = [
     "authconfigs",
     "proxies",
     "ratelimitconfigs",
@@ -118,6 +117,7 @@ fn identify(path: &str, document: &Value) -> Result<Identity, String> {
         );
     };
     let kind = match folder {
+        "artifacts" => Kind::ConfigMap,
         "gateways" => Kind::Gateway,
         "httpgateways" => Kind::MatchableHttpGateway,
         "tcpgateways" => Kind::MatchableTcpGateway,
@@ -131,7 +131,10 @@ fn identify(path: &str, document: &Value) -> Result<Identity, String> {
     };
     Ok(Identity::Ours {
         key: key(kind, namespace, name),
-        form: Form::Bare,
+        form: match kind {
+            Kind::ConfigMap => Form::Kubernetes,
+            _ => Form::Bare,
+        },
     })
 }
 
@@ -145,6 +148,7 @@ fn key(kind: Kind, namespace: &str, name: &str) -> ObjectKey {
 
 fn kubernetes_kind(version: &str, kind: &str) -> Option<(Kind, Form)> {
     Some(match (version, kind) {
+        ("v1", "ConfigMap") => (Kind::ConfigMap, Form::Kubernetes),
         ("v1", "Endpoints") => (Kind::Endpoints, Form::Kubernetes),
         ("v1", "Pod") => (Kind::Pod, Form::Kubernetes),
         ("v1", "Service") => (Kind::Service, Form::Kubernetes),
@@ -171,6 +175,7 @@ fn gloo_path(path: &str) -> Option<(&str, &str, &str)> {
         .find_map(|end| file.strip_suffix(end))?;
     let (namespace, folder) = (parts.next()?, parts.next()?);
     let known = [
+        "artifacts",
         "gateways",
         "httpgateways",
         "tcpgateways",
@@ -244,6 +249,7 @@ fn read_kubernetes(key: &ObjectKey, root: &Node<'_>) -> Option<Spec> {
     match key.kind {
         Kind::Endpoints => ServiceEndpoints::read_endpoints(root, &key.name).map(endpoints),
         Kind::EndpointSlice => ServiceEndpoints::read_slice(root).map(endpoints),
+        Kind::ConfigMap => ConfigMap::read(root).map(|it| Spec::ConfigMap(Box::new(it))),
         Kind::Pod => Pod::read(root).map(Spec::Pod),
         Kind::Service => Service::read(root).map(|it| Spec::Service(Box::new(it))),
         // Not in this form.
@@ -271,7 +277,7 @@ fn read_spec(key: &ObjectKey, node: &Node<'_>) -> Option<Spec> {
             virtual_service::read(node).map(|service| Spec::VirtualService(Box::new(service)))
         }
         // Not in these forms.
-        Kind::EndpointSlice | Kind::Endpoints | Kind::Pod | Kind::Service => None,
+        Kind::ConfigMap | Kind::EndpointSlice | Kind::Endpoints | Kind::Pod | Kind::Service => None,
     }
 }
 
@@ -294,6 +300,13 @@ fn check_metadata(root: &Node<'_>, key: &ObjectKey) {
     };
     if !fits(&key.name, "-._:") {
         let _: Option<()> = root.error(format!("{:?} is not a valid name", key.name));
+    }
+    if key.kind == Kind::Upstream
+        && let Some((prefix @ ("kube-svc" | "consul-svc"), _)) = key.name.split_once(':')
+    {
+        let _: Option<()> = root.error(format!(
+            "names that begin with {prefix}: stand for services that routes name"
+        ));
     }
     if !fits(&key.namespace, "-.") {
         let _: Option<()> = root.error(format!("{:?} is not a valid namespace", key.namespace));

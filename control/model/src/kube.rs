@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tenon_model_derive::Read;
 
 use crate::read::Node;
-use crate::schema::Schema;
-use crate::{ObjectRef, RestSpec, rest};
+use crate::{ObjectRef, ServiceSpec};
 
 /// A port of a service of Kubernetes.
 #[derive(Debug, Clone, PartialEq, Read)]
@@ -22,9 +21,8 @@ pub struct KubeUpstream {
     pub service_port: u16,
     /// Only pods with these labels.
     pub selector: BTreeMap<String, String>,
-    /// The requests that routes may name as its functions.
-    #[read(with = rest::read_service, schema = Schema::any)]
-    pub service_spec: Option<RestSpec>,
+    /// What routes may call of it.
+    pub service_spec: Option<ServiceSpec>,
     /// The parts of it that routes may name, by the labels of its pods.
     pub subset_spec: Option<SubsetSpec>,
 }

@@ -51,6 +51,7 @@ mod schema;
 mod secret;
 mod selector;
 mod servers;
+mod service_spec;
 mod settings;
 mod ssl;
 mod tcp;
@@ -130,6 +131,10 @@ pub use route_options::{
 pub use secret::{GcpKey, Secret, TlsSecret};
 pub use selector::{LabelValues, Requirement, Selector};
 pub use servers::Servers;
+pub use service_spec::{
+    ConfigMap, DescriptorConfigMap, DescriptorSet, GrpcDestination, GrpcJsonTranscoder,
+    GrpcParameters, GrpcService, GrpcSpec, PrintOptions, ServiceFunctions, ServiceSpec,
+};
 pub use settings::{AwsSettings, GatewaySettings, Settings, TransformationSettings};
 pub use ssl::{
     CallCredentials, FileCredentialSource, Sds, SdsBuilder, SslCertificates, SslFiles,
@@ -148,6 +153,8 @@ pub use virtual_service::VirtualService;
 /// The kinds of resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
+    /// Kubernetes' `v1`, or Gloo's artifact.
+    ConfigMap,
     /// Kubernetes' `discovery.k8s.io/v1`
     EndpointSlice,
     /// Kubernetes' `v1`
@@ -184,7 +191,8 @@ pub fn schema(kind: Kind) -> serde_json::Value {
         Kind::Gateway => <Gateway as read::Read>::schema(),
         Kind::MatchableHttpGateway => <MatchableHttpGateway as read::Read>::schema(),
         Kind::MatchableTcpGateway => <MatchableTcpGateway as read::Read>::schema(),
-        Kind::EndpointSlice
+        Kind::ConfigMap
+        | Kind::EndpointSlice
         | Kind::Endpoints
         | Kind::Pod
         | Kind::RouteTable
@@ -243,6 +251,8 @@ pub struct Object {
 /// What a resource says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Spec {
+    /// Texts and bytes by name.
+    ConfigMap(Box<ConfigMap>),
     /// Where a service of Kubernetes is found, said by `Endpoints` or an `EndpointSlice`.
     Endpoints(Box<ServiceEndpoints>),
     /// Where an Envoy listens, and for whom.

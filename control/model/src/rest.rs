@@ -29,12 +29,9 @@ pub struct RestDestination {
     pub response: Option<TransformationTemplate>,
 }
 
-/// Reads a `serviceSpec`.
-pub(crate) fn read_service(node: &Node<'_>) -> Option<RestSpec> {
-    node.object(|fields| {
-        fields.later(&["grpc", "grpcJsonTranscoder"]);
-        fields.field("rest", |node| node.object(read))
-    })
+/// Reads `serviceSpec.rest`.
+pub(crate) fn read_spec(node: &Node<'_>) -> Option<RestSpec> {
+    node.object(read)
 }
 
 fn read(fields: &mut Fields<'_>) -> Option<RestSpec> {
@@ -206,7 +203,8 @@ fn push_literal(text: &str, regex: &mut String) {
 mod tests {
     use super::*;
     use crate::{
-        Action, DestinationSpec, Parsed, RouteAction, Spec, UpstreamType, parse as read_all,
+        Action, DestinationSpec, Parsed, RouteAction, ServiceFunctions, Spec, UpstreamType,
+        parse as read_all,
     };
 
     /// What a file holds, or what is wrong with it.
@@ -227,7 +225,10 @@ mod tests {
         );
         match spec_of("upstreams/default/a.yaml", &text)? {
             Spec::Upstream(upstream) => match upstream.kind {
-                UpstreamType::Static(fixed) => Ok(fixed.service_spec.unwrap()),
+                UpstreamType::Static(fixed) => match fixed.service_spec.unwrap().functions {
+                    Some(ServiceFunctions::Rest(rest)) => Ok(rest),
+                    other => panic!("{other:?}"),
+                },
                 other => panic!("{other:?}"),
             },
             other => panic!("{other:?}"),

@@ -166,6 +166,7 @@ fn read_gloo(fields: &mut Fields<'_>) -> Option<Settings> {
         })
     });
     Some(Settings {
+        disable_kubernetes_destinations: fields.flag("disableKubernetesDestinations"),
         circuit_breakers: fields.field("circuitBreakers", |node| CircuitBreakers::read(&node)),
         ssl_parameters: SslParameters::default(),
         aws: aws.unwrap_or_default(),
@@ -174,7 +175,6 @@ fn read_gloo(fields: &mut Fields<'_>) -> Option<Settings> {
             log: fields.flag("logTransformationRequestResponseInfo"),
         },
         servers: Arc::default(),
-        disable_kubernetes_destinations: fields.flag("disableKubernetesDestinations"),
         gateway: GatewaySettings::default(),
     })
 }

@@ -19,7 +19,8 @@ use crate::read::Node;
 use crate::schema::Schema;
 use crate::ssl::UpstreamSsl;
 use crate::{
-    AwsUpstream, AzureUpstream, GcpUpstream, KubeUpstream, RestSpec, aws, azure, gcp, rest,
+    AwsUpstream, AzureUpstream, GcpUpstream, KubeUpstream, RestSpec, ServiceFunctions, ServiceSpec,
+    aws, azure, gcp,
 };
 
 mod checks;
@@ -50,11 +51,14 @@ pub struct Upstream {
     pub load_balancer_config: Option<LoadBalancerConfig>,
     /// How its hosts' health is found out by asking them. Envoy takes one.
     pub health_checks: Vec<HealthCheck>,
-    /// When a host is left out for what it answered.
+    /// When a host is left out for what it answered. For functions, see `clusterPerFunction`.
     pub outlier_detection: Option<OutlierDetection>,
+    /// Of `aws` and `azure`: whether each function that a route names has a cluster of its own, so that circuit breakers,
+    /// outlier detection and statistics are the function's alone. (Functions of `gcp` always have.)
+    pub cluster_per_function: bool,
     /// Where requests go when its own hosts are unhealthy; needs `healthChecks` or `outlierDetection`.
     pub failover: Option<Failover>,
-    /// Whether it is spoken to in HTTP/2.
+    /// Whether it is spoken to in HTTP/2; it always is where `serviceSpec` says that it speaks gRPC.
     pub use_http2: bool,
     /// Which HTTP is spoken to it.
     #[read(default)]
@@ -124,9 +128,8 @@ pub struct StaticUpstream {
     /// Whether each host is asked for by its own name in the handshake.
     #[read(default = true)]
     pub auto_sni_rewrite: bool,
-    /// The requests that routes may name as its functions.
-    #[read(with = rest::read_service, schema = Schema::any)]
-    pub service_spec: Option<RestSpec>,
+    /// What routes may call of it.
+    pub service_spec: Option<ServiceSpec>,
 }
 
 /// A Unix socket on Envoy's machine.
@@ -135,9 +138,8 @@ pub struct PipeUpstream {
     /// Its path; one that begins with `@` is in Linux' abstract namespace.
     #[read(with = checks::socket_path)]
     pub path: String,
-    /// The requests that routes may name as its functions.
-    #[read(with = rest::read_service, schema = Schema::any)]
-    pub service_spec: Option<RestSpec>,
+    /// What routes may call of it.
+    pub service_spec: Option<ServiceSpec>,
 }
 
 /// A host.
@@ -172,6 +174,20 @@ pub struct HostHealthCheck {
     pub method: Option<Method>,
 }
 
+impl UpstreamType {
+    /// The name of its field.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::Static(_) => "static",
+            Self::Pipe(_) => "pipe",
+            Self::Kube(_) => "kube",
+            Self::Aws(_) => "aws",
+            Self::Azure(_) => "azure",
+            Self::Gcp(_) => "gcp",
+        }
+    }
+}
+
 impl Upstream {
     /// Whether Envoy resolves names of it.
     pub fn is_resolved(&self) -> bool {
@@ -198,8 +214,26 @@ impl Upstream {
         }
     }
 
-    /// What its functions are, if it is a service that has some.
-    pub fn service_spec(&self) -> Option<&RestSpec> {
+    /// Its REST functions, if it is a service that has some.
+    pub fn rest(&self) -> Option<&RestSpec> {
+        match self.service_spec()?.functions.as_ref()? {
+            ServiceFunctions::Rest(rest) => Some(rest),
+            ServiceFunctions::Grpc(_) | ServiceFunctions::GrpcJsonTranscoder(_) => None,
+        }
+    }
+
+    /// Whether it is spoken to in HTTP/2: gRPC needs it.
+    pub fn is_http2(&self) -> bool {
+        let functions = self.service_spec().and_then(|it| it.functions.as_ref());
+        self.use_http2
+            || matches!(
+                functions,
+                Some(ServiceFunctions::Grpc(_) | ServiceFunctions::GrpcJsonTranscoder(_))
+            )
+    }
+
+    /// What routes may call of it, if it is a service.
+    pub fn service_spec(&self) -> Option<&ServiceSpec> {
         match &self.kind {
             UpstreamType::Static(fixed) => fixed.service_spec.as_ref(),
             UpstreamType::Pipe(pipe) => pipe.service_spec.as_ref(),

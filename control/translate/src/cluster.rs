@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use prost::Message;
 use tenon_model::{
-    DnsLookupFamily, Kind, Object, ObjectKey, ObjectRef, Problem, ProblemLevel, Secret, Settings,
-    Spec, SslCertificates, Upstream, UpstreamSsl, UpstreamType,
+    ConfigMap, DnsLookupFamily, Kind, Object, ObjectKey, ObjectRef, Problem, ProblemLevel, Secret,
+    Settings, Spec, SslCertificates, Upstream, UpstreamSsl, UpstreamType,
 };
 
 use crate::kube::{ServicePart, Services};
@@ -16,8 +16,9 @@ use crate::proto::cluster::cluster::{
     ClusterDiscoveryType, DiscoveryType, DnsLookupFamily as EnvoyFamily,
 };
 use crate::proto::{cluster, duration, endpoint, hcm, socket_address, tls as envoy_tls, uint};
+use crate::transcoder::Transcoder;
 use crate::wire::{self, any};
-use crate::{aws, azure, gcp, kube, names, rest, rules, tls};
+use crate::{aws, azure, gcp, kube, names, rest, rules, tls, transcoder};
 
 mod balancing;
 mod endpoints;
@@ -49,14 +50,18 @@ pub(crate) struct ClusterForm {
     pub(crate) problems: Vec<Problem>,
     /// The objects that were looked at.
     pub(crate) reads: BTreeSet<ObjectKey>,
+    /// What methods of gRPC requests in JSON may call.
+    pub(crate) transcoder: Option<Transcoder>,
     /// What the user wrote, where that is not the newest form: the last that Envoy would take.
     pub(crate) good: Option<Arc<Object>>,
 }
 
-/// Finds secrets.
+/// Finds secrets, and what else upstreams read.
 pub(crate) trait Secrets {
     /// The secret, in its last good form.
     fn secret(&self, key: &ObjectKey) -> Option<&Secret>;
+    /// The config map, in its last good form.
+    fn config_map(&self, key: &ObjectKey) -> Option<&ConfigMap>;
     /// What holds where nothing else is said.
     fn settings(&self) -> Settings;
 }
@@ -124,7 +129,7 @@ pub(crate) fn translate(
                 hosts = hosts.failover(failover, secrets, &mut form);
             }
             let assignment = hosts.finish(&mut cluster);
-            let functions = upstream.service_spec();
+            let functions = upstream.rest();
             let filters = functions
                 .map(|rest| rest::cluster(key, rest, upstream, module, &mut cluster))
                 .unwrap_or_default();
@@ -138,7 +143,7 @@ pub(crate) fn translate(
             form.endpoints = kube::part(key, service, secrets, &mut form);
             cluster.transport_socket = towards.configured.as_ref().map(tls::socket);
             let name = cluster.name.clone();
-            let functions = service.service_spec.as_ref();
+            let functions = upstream.rest();
             let filters = functions
                 .map(|rest| rest::cluster(key, rest, upstream, module, &mut cluster))
                 .unwrap_or_default();
@@ -147,10 +152,14 @@ pub(crate) fn translate(
             form.append(&name, subsets.unwrap_or_default());
         }
         UpstreamType::Aws(lambda) => {
-            let mut cluster = named(own);
             let settings = (&**lambda, settings.aws);
-            let filters = aws::cluster(key, settings, upstream, &towards, module, &mut cluster);
-            form.add(cluster, None, upstream, filters, secrets);
+            let functions = lambda.functions.iter().filter(|it| it.url.is_none());
+            let functions = functions.map(|function| function.logical_name.as_str());
+            for name in of_functions(own, upstream, functions) {
+                let mut cluster = named(name);
+                let filters = aws::cluster(key, settings, upstream, &towards, module, &mut cluster);
+                form.add(cluster, None, upstream, filters, secrets);
+            }
             let (name, source) = aws::credentials(lambda, secrets, &mut form);
             form.credentials.insert(name, source);
             form.credentials_field = "spec.aws";
@@ -168,9 +177,12 @@ pub(crate) fn translate(
             }
         }
         UpstreamType::Azure(app) => {
-            let mut cluster = named(own);
-            let filters = azure::cluster(key, app, &towards, module, &mut cluster);
-            form.add(cluster, None, upstream, filters, secrets);
+            let functions = app.functions.iter().map(|function| function.name.as_str());
+            for name in of_functions(own, upstream, functions) {
+                let mut cluster = named(name);
+                let filters = azure::cluster(key, app, &towards, module, &mut cluster);
+                form.add(cluster, None, upstream, filters, secrets);
+            }
             let credentials = azure::credentials(app, secrets, &mut form);
             form.credentials.extend(credentials);
             form.credentials_field = "spec.azure";
@@ -185,8 +197,22 @@ pub(crate) fn translate(
             form.credentials_field = "spec.gcp";
         }
     }
+    form.transcoder = transcoder::of_upstream(upstream, secrets, &mut form);
     form.check();
     form
+}
+
+/// The names of an upstream's clusters: its own, and those of its functions if each is to have one.
+fn of_functions<'a>(
+    own: String,
+    upstream: &Upstream,
+    functions: impl Iterator<Item = &'a str>,
+) -> Vec<String> {
+    let each = functions.filter(|_| upstream.cluster_per_function);
+    let each: Vec<_> = each
+        .map(|name| names::function_cluster(&own, name))
+        .collect();
+    [own].into_iter().chain(each).collect()
 }
 
 /// What all clusters of an upstream have.
@@ -247,6 +273,14 @@ impl ClusterForm {
         self.problems
             .iter()
             .all(|it| it.level == ProblemLevel::Warning)
+    }
+
+    /// Of what could not even be read.
+    pub(crate) fn of_problems(problems: Vec<Problem>) -> Self {
+        Self {
+            problems,
+            ..Self::default()
+        }
     }
 
     /// Without what was made of it.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tenon_model::{
-    Kind, Object, ObjectKey, ObjectRef, Problem, Secret, Service, Settings, Spec, Upstream,
+    ConfigMap, Kind, Object, ObjectKey, ObjectRef, Problem, Secret, Service, Settings, Spec,
+    Upstream,
 };
 
 use crate::cluster::{ClusterForm, Secrets, secret_of};
@@ -13,6 +14,7 @@ use crate::output::{
     Change, CredentialSource, ProxyName, Resource, ResourceId, Status, TranslatorOptions, Update,
 };
 use crate::route::Upstreams;
+use crate::transcoder::Transcoder;
 use crate::virtual_host::VirtualHostForm;
 use groups::GroupUnit;
 use tables::{SelectorIndex, TableIndex};
@@ -46,6 +48,8 @@ pub struct Translator {
     forwarding: BTreeSet<ObjectKey>,
     /// Where services are found.
     slices: endpoints::Slices,
+    /// The upstreams that nobody wrote: those that stand for ports of services.
+    in_memory: endpoints::InMemory,
     /// Which clusters looked at a secret or a service.
     readers_of_secrets: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
     /// Which virtual hosts and upstream groups looked at an upstream, a group or a table.
@@ -128,6 +132,7 @@ impl Translator {
             groups: BTreeMap::new(),
             forwarding: BTreeSet::new(),
             slices: endpoints::Slices::default(),
+            in_memory: endpoints::InMemory::new(),
             readers_of_secrets: BTreeMap::new(),
             readers: BTreeMap::new(),
             selectors: SelectorIndex::default(),
@@ -174,15 +179,19 @@ impl Translator {
         for key in std::mem::take(&mut work.clusters) {
             self.derive_cluster(key, work);
         }
-        self.forget_unused_credentials(work);
-        for key in std::mem::take(&mut work.secrets) {
-            self.derive_secret(&key, work);
-        }
         for key in std::mem::take(&mut work.groups) {
             self.derive_group(key, work);
         }
         for key in std::mem::take(&mut work.hosts) {
             self.derive_host(key, work);
+        }
+        // Those of services, which are there for the virtual hosts that name them.
+        for key in std::mem::take(&mut work.clusters) {
+            self.derive_cluster(key, work);
+        }
+        self.forget_unused_credentials(work);
+        for key in std::mem::take(&mut work.secrets) {
+            self.derive_secret(&key, work);
         }
         for key in std::mem::take(&mut work.tables) {
             self.remember_table(key);
@@ -213,6 +222,7 @@ impl Translator {
                 let key = object.key.clone();
                 self.mark_appearance(&key, true, work);
                 self.take_in_slice(&key, Some(&object), work);
+                self.take_in_service(&key, Some(&object), work);
                 self.tables.replace(&key, Some(&object.labels));
                 let entry = self.objects.0.entry(key.clone()).or_default();
                 let labels = entry.object.as_ref().map(|object| &object.labels);
@@ -233,6 +243,7 @@ impl Translator {
             Change::Delete(key) => {
                 self.mark_appearance(&key, false, work);
                 self.take_in_slice(&key, None, work);
+                self.take_in_service(&key, None, work);
                 self.tables.replace(&key, None);
                 self.objects.0.remove(&key);
                 self.mark(key, work);
@@ -299,7 +310,7 @@ impl Translator {
                     work.endpoints.extend(readers.iter().cloned());
                 }
             }
-            Kind::Service => {
+            Kind::ConfigMap | Kind::Service => {
                 for reader in self.readers_of_secrets.get(&key).into_iter().flatten() {
                     work.clusters.insert(reader.clone());
                     // An upstream without its service is none.
@@ -356,7 +367,10 @@ impl Upstreams for Translator {
         let key = reference.key(Kind::Upstream);
         let spec = match self.clusters.get(&key) {
             Some(form) if !form.is_good() => form.good.as_ref().map(|good| &good.spec),
-            _ => self.objects.spec(&key),
+            _ => match self.in_memory.get(&key) {
+                Some(upstream) => upstream.as_ref().ok().map(|it| &it.spec),
+                None => self.objects.spec(&key),
+            },
         };
         match spec {
             Some(Spec::Upstream(upstream)) => Ok(upstream),
@@ -365,6 +379,11 @@ impl Upstreams for Translator {
             )),
             _ => Err(format!("upstream {reference} does not exist")),
         }
+    }
+
+    fn transcoder(&self, reference: &ObjectRef) -> Option<&Transcoder> {
+        let form = self.clusters.get(&reference.key(Kind::Upstream))?;
+        form.transcoder.as_ref()
     }
 
     fn settings(&self) -> Settings {
@@ -404,6 +423,13 @@ impl Services for Objects {
 impl Secrets for Objects {
     fn secret(&self, key: &ObjectKey) -> Option<&Secret> {
         self.spec(key).and_then(secret_of)
+    }
+
+    fn config_map(&self, key: &ObjectKey) -> Option<&ConfigMap> {
+        match self.spec(key)? {
+            Spec::ConfigMap(map) => Some(map),
+            _ => None,
+        }
     }
 
     fn settings(&self) -> Settings {

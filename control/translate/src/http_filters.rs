@@ -21,6 +21,7 @@ use crate::filters::{filter, off, on};
 use crate::forward_proxy;
 use crate::options::{JwtNeeds, csrf, ext_auth, ext_proc, jwt, rate_limit, rbac};
 use crate::proto::{Any, BUFFER_LIMIT, hcm, uint};
+use crate::transcoder;
 use crate::virtual_host::Needs;
 use crate::wire::any;
 
@@ -127,6 +128,8 @@ pub(crate) const FORWARD_PROXY: &str = "envoy.filters.http.dynamic_forward_proxy
 pub(crate) const LOCAL_RATE_LIMIT: &str = "envoy.filters.http.local_ratelimit";
 pub(crate) const LOCAL_RATE_LIMIT_BASIC: &str = "envoy.filters.http.local_ratelimit.basic";
 pub(crate) const RBAC: &str = "envoy.filters.http.rbac";
+
+pub(crate) const GRPC_JSON: &str = "envoy.filters.http.grpc_json_transcoder";
 
 /// Refuses all, because who is to be asked is not there.
 const NOBODY_TO_ASK: &str = "tenon.nobody_to_ask";
@@ -269,6 +272,7 @@ fn native(name: &str, needs: &Needs, of: &Surroundings<'_>) -> Option<(Place, An
             (Stage::Route.during(), any(&Buffer { max_request_bytes }))
         }
         FORWARD_PROXY => (Stage::OutAuth.during(), forward_proxy::filter()),
+        GRPC_JSON => (Stage::OutAuth.during(), transcoder::nothing()),
         RBAC => (Stage::AuthZ.during(), any(&Rbac::default())),
         LOCAL_RATE_LIMIT | LOCAL_RATE_LIMIT_BASIC => {
             let place = match name {
@@ -318,6 +322,7 @@ fn idle_config(name: &str) -> Option<Any> {
         FAULT | CORS | CSRF | LOCAL_RATE_LIMIT | LOCAL_RATE_LIMIT_BASIC => on(),
         // It looks at routes to its own cluster only.
         FORWARD_PROXY => on(),
+        GRPC_JSON => transcoder::nothing(),
         BUFFER => any(&BufferPerRoute {
             r#override: Some(buffer_per_route::Override::Disabled(true)),
         }),
@@ -330,13 +335,14 @@ fn idle_config(name: &str) -> Option<Any> {
 }
 
 /// The names that need no settings.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
     BUFFER,
     CORS,
     CSRF,
     EXT_AUTHZ,
     FAULT,
     FORWARD_PROXY,
+    GRPC_JSON,
     LOCAL_RATE_LIMIT,
     LOCAL_RATE_LIMIT_BASIC,
     RBAC,

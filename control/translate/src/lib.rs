@@ -40,6 +40,7 @@ mod secret;
 mod status;
 mod tcp;
 mod tls;
+mod transcoder;
 mod transforms;
 mod tree;
 mod virtual_host;

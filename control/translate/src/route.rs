@@ -16,7 +16,7 @@ use tenon_model::{
 };
 
 use crate::by_path::{self, Answer};
-use crate::http_filters::JwtStage;
+use crate::http_filters::{GRPC_JSON, JwtStage};
 use crate::options::{Configured, Context, JwtNeeds};
 use crate::proto::route::redirect_action::{
     PathRewriteSpecifier, RedirectResponseCode, SchemeRewriteSpecifier,
@@ -30,12 +30,15 @@ use crate::proto::{
     Any, BUFFER_LIMIT, boolean, core, duration, header, inline_string, percent, regex, route, uint,
 };
 use crate::retries::retry_policy;
-use crate::{action, azure, call, filters, forward_proxy, gcp, names, options, rest};
+use crate::transcoder::Transcoder;
+use crate::{action, azure, call, filters, forward_proxy, gcp, names, options, rest, transcoder};
 
 /// Finds upstreams.
 pub(crate) trait Upstreams {
     /// The upstream, in its last good form, or why there is none.
     fn upstream(&self, reference: &ObjectRef) -> Result<&Upstream, String>;
+    /// What methods of gRPC requests in JSON may call there.
+    fn transcoder(&self, reference: &ObjectRef) -> Option<&Transcoder>;
     /// What holds where nothing else is said.
     fn settings(&self) -> Settings;
 }
@@ -320,6 +323,11 @@ impl<'a, U: Upstreams> Routes<'a, U> {
         if call.as_ref().is_some_and(is_rest) {
             form.per_filter.extend([filters::rest_on()]);
         }
+        let transcoding = self.transcoding(&at, to).ok()?;
+        form.filters
+            .extend(transcoding.iter().map(|_| GRPC_JSON.to_owned()));
+        form.per_filter
+            .extend(transcoding.map(|config| (GRPC_JSON.to_owned(), config)));
         form.subsets.of_route = part(to);
         Some(form)
     }
@@ -334,6 +342,7 @@ impl<'a, U: Upstreams> Routes<'a, U> {
         let mut streaming = None;
         let mut called: Option<CallConfig> = None;
         let mut of_destinations = Vec::new();
+        let mut transcodes = false;
         let mut clusters = Vec::new();
         for (index, to) in destinations.iter().enumerate() {
             let at = format!("{path}.routeAction.multi.destinations[{index}].destination");
@@ -383,6 +392,11 @@ impl<'a, U: Upstreams> Routes<'a, U> {
                     .response_headers_to_remove
                     .push(ERROR_HEADER.to_owned()),
             }
+            let transcoding = self.transcoding(&at, &to.destination).unwrap_or_default();
+            transcodes |= transcoding.is_some();
+            weight
+                .typed_per_filter_config
+                .extend(transcoding.map(|config| (GRPC_JSON.to_owned(), config)));
             clusters.push(weight);
         }
         let specifier = ClusterSpecifier::WeightedClusters(route::WeightedCluster {
@@ -404,6 +418,8 @@ impl<'a, U: Upstreams> Routes<'a, U> {
         // Each weight says for itself whether the error is ours.
         let mut form = self.forwarding(from, action, calls, true);
         of_destinations.iter().for_each(|it| form.needs(it));
+        form.filters
+            .extend(transcodes.then(|| GRPC_JSON.to_owned()));
         let subsets = destinations.iter().map(|to| part(&to.destination));
         form.subsets.of_weights = subsets.collect();
         Some(form)
@@ -460,23 +476,25 @@ impl<'a, U: Upstreams> Routes<'a, U> {
                 };
                 let rewrites = options.prefix_rewrite.is_some() || options.regex_rewrite.is_some();
                 call::resolve(&reference, lambda, asked, (rewrites, settings.aws))
-                    .map(|call| (cluster_name(&reference, &call), call))
+                    .map(|call| (cluster_name(&reference, upstream, &call), call))
             }
             (UpstreamType::Azure(app), None) => azure::resolve(&reference, app, None)
-                .map(|call| (names::cluster_of(&reference), call)),
+                .map(|call| (cluster_name(&reference, upstream, &call), call)),
             (UpstreamType::Azure(app), Some(DestinationSpec::Azure(asked))) => {
                 azure::resolve(&reference, app, Some(asked))
-                    .map(|call| (names::cluster_of(&reference), call))
+                    .map(|call| (cluster_name(&reference, upstream, &call), call))
             }
             (UpstreamType::Gcp(gcp), None) => gcp::resolve(&reference, gcp, None),
             (UpstreamType::Gcp(gcp), Some(DestinationSpec::Gcp(asked))) => {
                 gcp::resolve(&reference, gcp, Some(asked))
             }
-            (UpstreamType::Static(_) | UpstreamType::Pipe(_) | UpstreamType::Kube(_), None) => {
+            // Of those with methods of gRPC, see `transcoding`.
+            (_, Some(DestinationSpec::Grpc(_)))
+            | (UpstreamType::Static(_) | UpstreamType::Pipe(_) | UpstreamType::Kube(_), None) => {
                 return Some((names::cluster_of(&reference), None));
             }
             (_, Some(DestinationSpec::Rest(asked))) => {
-                rest::resolve(&reference, upstream.service_spec(), asked)
+                rest::resolve(&reference, upstream.rest(), asked)
                     .map(|call| (names::cluster_of(&reference), call))
             }
             (_, Some(spec)) => {
@@ -486,6 +504,7 @@ impl<'a, U: Upstreams> Routes<'a, U> {
                     DestinationSpec::Gcp(_) => "a GCP",
                     // Above.
                     DestinationSpec::Rest(_) => "a REST",
+                    DestinationSpec::Grpc(_) => "a gRPC",
                 };
                 let text = format!("{reference} is not {kind} upstream");
                 self.error(format!("{at}.destinationSpec.{}", spec.field()), text);
@@ -499,6 +518,19 @@ impl<'a, U: Upstreams> Routes<'a, U> {
                 None
             }
         }
+    }
+
+    /// What has requests in JSON call methods of gRPC of a destination. What is wrong is told.
+    fn transcoding(&mut self, at: &str, to: &Destination) -> Result<Option<Any>, ()> {
+        let asked = match &to.spec {
+            Some(DestinationSpec::Grpc(asked)) => Some(asked),
+            _ => None,
+        };
+        let reference = to.upstream();
+        let found = self.upstreams.transcoder(&reference);
+        transcoder::resolve(&reference, found, asked).map_err(|(field, text)| {
+            self.error(format!("{at}{field}"), text);
+        })
     }
 
     fn check_function_route(&mut self, path: &str, from: &Route, call: &CallConfig) {
@@ -691,11 +723,15 @@ fn has_subset(upstream: &Upstream, subset: &Subset) -> Result<(), String> {
     }
 }
 
-/// Where a call goes: a function URL has a host of its own.
-fn cluster_name(upstream: &ObjectRef, call: &CallConfig) -> String {
-    let name = names::cluster_of(upstream);
+/// Where a call goes: a function URL has a host of its own, and other functions may have clusters of their own.
+fn cluster_name(reference: &ObjectRef, upstream: &Upstream, call: &CallConfig) -> String {
+    let name = names::cluster_of(reference);
     match call.target {
         CallTarget::AwsUrl(_) => names::function_cluster(&name, &call.function),
+        // Which function it is, only the shared cluster finds out.
+        _ if upstream.cluster_per_function && !call.by_table => {
+            names::function_cluster(&name, &call.function)
+        }
         _ => name,
     }
 }

@@ -18,6 +18,7 @@ use crate::inherit::{self, Name, Parent};
 use crate::options::{self, Configured, Context};
 use crate::piece::{self, Piece};
 use crate::route::{self, Routes, Upstreams};
+use crate::transcoder::Transcoder;
 use crate::virtual_host::{Kept, VirtualHostForm};
 
 /// How many tables may stand below each other.
@@ -555,6 +556,10 @@ impl<U: Upstreams> Upstreams for Seen<'_, U> {
             self.missing.set(true);
         }
         found
+    }
+
+    fn transcoder(&self, reference: &ObjectRef) -> Option<&Transcoder> {
+        self.upstreams.transcoder(reference)
     }
 
     fn settings(&self) -> Settings {

@@ -86,10 +86,15 @@ impl Session {
 
     /// What refers waits until what it refers to is there. Secrets are asked for by name and wait for nothing.
     fn may_send(&self, kind: ResourceType) -> bool {
+        // Envoy answers to an update of clusters only once they are warm, for which it needs their endpoints (its cluster
+        // manager pauses CDS until then): those follow at once, on the same stream.
+        let waits_for = |earlier: ResourceType| {
+            (kind, earlier) != (ResourceType::Endpoint, ResourceType::Cluster)
+        };
         kind == ResourceType::Secret
             || all_kinds()
                 .take_while(|earlier| *earlier != kind)
-                .all(|earlier| !self.is_busy(earlier))
+                .all(|earlier| !waits_for(earlier) || !self.is_busy(earlier))
     }
 
     fn removals(&self, kind: ResourceType, cache: &Inner) -> Removals {

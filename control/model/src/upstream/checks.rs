@@ -24,6 +24,7 @@ pub(super) fn upstream(upstream: Upstream, fields: &Fields<'_>) -> Option<Upstre
     names(&upstream, fields);
     http2(&upstream, fields);
     health(&upstream, fields);
+    functions(&upstream, fields);
     failover(&upstream, fields);
     proxy(&upstream, fields);
     let hashes = matches!(
@@ -64,7 +65,7 @@ fn http2(upstream: &Upstream, fields: &Fields<'_>) {
     if upstream.protocol_selection == ProtocolSelection::UseDownstreamProtocol {
         return;
     }
-    if upstream.use_http2 {
+    if upstream.is_http2() {
         if upstream.connection_config.http1_protocol_options.is_some() {
             fields.warn_at(
                 "connectionConfig.http1ProtocolOptions",
@@ -130,6 +131,20 @@ fn health(upstream: &Upstream, fields: &Fields<'_>) {
 
 fn asked(host: &Host) -> HostHealthCheck {
     host.health_check_config.clone().unwrap_or_default()
+}
+
+/// One function's failure is its own.
+fn functions(upstream: &Upstream, fields: &Fields<'_>) {
+    let shared = matches!(upstream.kind, UpstreamType::Aws(_) | UpstreamType::Azure(_));
+    if upstream.cluster_per_function && !shared {
+        fields.error_at("clusterPerFunction", "is only for aws and azure");
+    }
+    if shared && !upstream.cluster_per_function && upstream.outlier_detection.is_some() {
+        fields.warn_at(
+            "outlierDetection",
+            "errors of one function leave out the host of all; see clusterPerFunction",
+        );
+    }
 }
 
 fn failover(upstream: &Upstream, fields: &Fields<'_>) {

@@ -70,12 +70,12 @@ pub(super) fn http_options(
             })
         }
         ProtocolSelection::UseConfiguredProtocol => {
-            let plain = !upstream.use_http2 && http1 == core::Http1ProtocolOptions::default();
+            let plain = !upstream.is_http2() && http1 == core::Http1ProtocolOptions::default();
             if http_filters.is_empty() && common.is_none() && plain {
                 return None;
             }
             UpstreamProtocolOptions::ExplicitHttpConfig(ExplicitHttpConfig {
-                protocol_config: Some(match upstream.use_http2 {
+                protocol_config: Some(match upstream.is_http2() {
                     true => ProtocolConfig::Http2ProtocolOptions(http2_options(upstream)),
                     false => ProtocolConfig::HttpProtocolOptions(http1),
                 }),

@@ -5,6 +5,7 @@ use std::mem;
 
 use tenon_model::{Kind, ObjectKey};
 
+use super::endpoints::stands_for;
 use super::{HostUnit, Translator, Work};
 use crate::output::{Change, Update};
 use crate::virtual_host::VirtualHostForm;
@@ -32,6 +33,7 @@ impl Translator {
         let fresh = Self {
             objects: mem::take(&mut self.objects),
             slices: mem::take(&mut self.slices),
+            in_memory: mem::take(&mut self.in_memory),
             hosts: last_good
                 .into_iter()
                 .map(|(key, unit)| (key, unit.only_last_good()))
@@ -55,7 +57,9 @@ impl Translator {
         let keys: BTreeSet<ObjectKey> = self.objects.0.keys().cloned().collect();
         let of = |kind| keys.iter().filter(move |key| key.kind == kind).cloned();
         let is_gone = |key: &&ObjectKey| !keys.contains(key);
+        // What stands for services is looked at with the virtual hosts that name them.
         let gone_clusters = self.clusters.keys().filter(is_gone).cloned();
+        let gone_clusters = gone_clusters.filter(|key| stands_for(key).is_none());
         let gone = self.hosts.keys().filter(is_gone).cloned();
         let gone_groups = self.groups.keys().filter(is_gone).cloned();
         let mut work = Work {
@@ -80,6 +84,9 @@ impl Translator {
             update: Update::default(),
         };
         self.settle(&mut work);
+        let readers = &self.readers;
+        self.clusters
+            .retain(|key, _| stands_for(key).is_none() || readers.contains_key(key));
         if work.settled {
             self.try_suspects(&mut work);
             self.settle(&mut work);

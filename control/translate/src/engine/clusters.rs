@@ -5,21 +5,21 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::Message;
-use tenon_model::{Object, ObjectKey, Secret, Spec};
+use tenon_model::{Object, ObjectKey, Problem, Secret, Spec};
 
+use super::endpoints::stands_for;
 use super::{Translator, Work, reindex};
 use crate::cluster::{self, ClusterForm, Secrets, reference};
 use crate::output::ResourceType;
-use crate::{names, secret};
+use crate::{kube, names, secret};
 
 impl Translator {
     pub(super) fn derive_cluster(&mut self, key: ObjectKey, work: &mut Work) {
         let old = self.clusters.remove(&key);
         let good = old.as_ref().and_then(|form| form.good.clone());
-        let form = self.objects.0.get(&key).and_then(|entry| {
-            let newest = entry.object.as_ref()?;
-            self.cluster_form(&key, newest, good)
-        });
+        let form = self
+            .upstream_object(&key)
+            .and_then(|newest| self.cluster_form(&key, newest, good));
         let reads = |form: &Option<ClusterForm>| {
             form.as_ref()
                 .map(|form| form.reads.clone())
@@ -37,12 +37,20 @@ impl Translator {
                 work.endpoints.insert(key.clone());
             }
         }
+        let transcoder = |form: &Option<ClusterForm>| form.as_ref()?.transcoder.clone();
+        if transcoder(&old) != transcoder(&form)
+            && let Some(readers) = self.readers.get(&key)
+        {
+            // Routes have it.
+            work.hosts.extend(readers.iter().cloned());
+        }
         self.tell_forms(&key, old.as_ref(), form.as_ref(), work);
         self.tell_credentials(&key, old, form.as_ref(), work);
         if let Some(form) = form {
             self.clusters.insert(key.clone(), form);
         }
-        work.statuses.insert(key);
+        let service = stands_for(&key).map(|to| kube::service_key(&to.service));
+        work.statuses.insert(service.unwrap_or(key));
     }
 
     /// Tells of the clusters and listeners of an upstream, and of those that it had before.
@@ -76,7 +84,7 @@ impl Translator {
     fn cluster_form(
         &self,
         key: &ObjectKey,
-        newest: &Arc<Object>,
+        newest: Result<Arc<Object>, Vec<Problem>>,
         good: Option<Arc<Object>>,
     ) -> Option<ClusterForm> {
         let translate = |object: &Object| match &object.spec {
@@ -86,15 +94,22 @@ impl Translator {
             }
             _ => None,
         };
-        let mut form = translate(newest)?;
+        let mut form = match &newest {
+            Ok(newest) => translate(newest)?,
+            Err(problems) => ClusterForm::of_problems(problems.clone()),
+        };
+        if let Some(to) = stands_for(key) {
+            form.reads.insert(kube::service_key(&to.service));
+        }
         if form.is_good() {
-            form.good = Some(newest.clone());
+            form.good = newest.ok();
             return Some(form);
         }
         let last = good.and_then(|good| Some((translate(&good)?, good)));
         let Some((mut last, good)) = last.filter(|(last, _)| last.is_good()) else {
             form.clusters.clear();
             form.listeners.clear();
+            form.transcoder = None;
             form.endpoints = None;
             form.credentials.clear();
             return Some(form);

@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::Message;
-use tenon_model::{Kind, Object, ObjectKey, ObjectRef, ServiceEndpoints, Spec};
+use tenon_model::{
+    Kind, KubernetesService, Object, ObjectKey, ObjectRef, Problem, ServiceEndpoints, Spec,
+};
 
 use super::{Objects, Translator, Work};
+use crate::cluster::reference;
 use crate::kube::{self, Pods, ServicePart};
 use crate::names;
 use crate::output::ResourceType;
@@ -58,7 +62,109 @@ fn service_of(key: &ObjectKey, spec: &Spec) -> Option<ObjectKey> {
     Some(kube::service_key(&service))
 }
 
+/// The upstreams that stand for ports of services, or what is wrong with the services' annotations.
+pub(super) type InMemory = BTreeMap<ObjectKey, Result<Arc<Object>, Vec<Problem>>>;
+
+/// What an upstream stands for that nobody wrote.
+pub(super) fn stands_for(key: &ObjectKey) -> Option<KubernetesService> {
+    let of_kind = key.kind == Kind::Upstream;
+    of_kind.then(|| KubernetesService::of_upstream(&reference(key)))?
+}
+
+/// The upstreams that stand for the ports of a service.
+fn standing_for(key: &ObjectKey, object: &Object) -> InMemory {
+    let Spec::Service(service) = &object.spec else {
+        return InMemory::new();
+    };
+    let of = reference(key);
+    let upstreams = service.ports.iter().map(|port| {
+        let to = KubernetesService {
+            service: of.clone(),
+            port: port.port,
+        };
+        let key = to.upstream().key(Kind::Upstream);
+        let upstream = service.upstream(&of, port).map(|upstream| {
+            Arc::new(Object {
+                key: key.clone(),
+                labels: BTreeMap::new(),
+                spec: Spec::Upstream(Box::new(upstream)),
+                warnings: Vec::new(),
+            })
+        });
+        (key, upstream)
+    });
+    upstreams.collect()
+}
+
 impl Translator {
+    /// Has the clusters of services looked at that a virtual host names now, or no more.
+    pub(super) fn mark_services(
+        &self,
+        before: &BTreeSet<ObjectKey>,
+        after: &BTreeSet<ObjectKey>,
+        work: &mut Work,
+    ) {
+        let is_served = |key: &ObjectKey| {
+            let form = self.clusters.get(key);
+            form.is_some_and(|form| !form.clusters.is_empty())
+        };
+        let missing = after.iter().filter(|key| !is_served(key));
+        let changed = before.symmetric_difference(after).chain(missing);
+        let services = changed.filter(|key| stands_for(key).is_some());
+        work.clusters.extend(services.cloned());
+    }
+
+    /// The upstream that a key means: the one that was written, or the one that stands for a service that routes name.
+    pub(super) fn upstream_object(
+        &self,
+        key: &ObjectKey,
+    ) -> Option<Result<Arc<Object>, Vec<Problem>>> {
+        if stands_for(key).is_none() {
+            return self.objects.object(key).cloned().map(Ok);
+        }
+        self.readers.get(key)?;
+        self.in_memory.get(key).cloned()
+    }
+
+    /// Takes in a service, or that it is no more; any other object it leaves alone.
+    pub(super) fn take_in_service(
+        &mut self,
+        key: &ObjectKey,
+        new: Option<&Object>,
+        work: &mut Work,
+    ) {
+        if key.kind != Kind::Service {
+            return;
+        }
+        let old = self.objects.object(key).map(|old| standing_for(key, old));
+        let old = old.unwrap_or_default();
+        let new = new.map(|new| standing_for(key, new)).unwrap_or_default();
+        for key in old.keys().chain(new.keys()) {
+            work.clusters.insert(key.clone());
+            if old.get(key) != new.get(key) {
+                self.mark_readers(key, work);
+            }
+        }
+        for key in old.keys() {
+            self.in_memory.remove(key);
+        }
+        self.in_memory.extend(new);
+    }
+
+    /// What is wrong with what stands for the ports of a service.
+    pub(super) fn problems_of_service(&self, service: &ObjectKey) -> BTreeSet<Problem> {
+        let of_service = |reader: &&ObjectKey| {
+            stands_for(reader).is_some_and(|to| kube::service_key(&to.service) == *service)
+        };
+        let readers = self.readers_of_secrets.get(service).into_iter().flatten();
+        let forms = readers
+            .filter(of_service)
+            .filter_map(|key| self.clusters.get(key));
+        forms
+            .flat_map(|form| form.problems.iter().cloned())
+            .collect()
+    }
+
     /// Takes in an object that says where a service is found, or said so; any other it leaves alone.
     pub(super) fn take_in_slice(&mut self, key: &ObjectKey, new: Option<&Object>, work: &mut Work) {
         let old = self

@@ -71,6 +71,7 @@ impl Translator {
             None => GroupUnit::default(),
         };
         reindex(&mut self.readers, &key, &old.reads, &unit.reads);
+        self.mark_services(&old.reads, &unit.reads, work);
         let same = match (&old.object, &unit.object) {
             (Some(old), Some(new)) => Arc::ptr_eq(old, new),
             (None, None) => true,

@@ -21,6 +21,7 @@ impl Translator {
         let before = old.as_ref().map_or(&empty, |unit| &unit.form);
         let after = new.as_ref().map_or(&empty, |unit| &unit.form);
         reindex(&mut self.readers, &key, &before.reads, &after.reads);
+        self.mark_services(&before.reads, &after.reads, work);
         self.selectors
             .reindex(&key, &before.selectors, &after.selectors);
         if !before.same_output(after) {

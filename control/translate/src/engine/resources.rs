@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tenon_model::ObjectKey;
 
+use super::endpoints::stands_for;
 use super::{Translator, Work};
+use crate::kube;
 use crate::output::{Resource, ResourceId, ResourceType, content_hash};
 
 impl Translator {
@@ -18,7 +20,9 @@ impl Translator {
         key: &ObjectKey,
         work: &mut Work,
     ) {
-        let provenance: Arc<[ObjectKey]> = Arc::from([key.clone()]);
+        // What stands for a service is the service's.
+        let service = stands_for(key).map(|to| kube::service_key(&to.service));
+        let provenance: Arc<[ObjectKey]> = Arc::from([service.unwrap_or_else(|| key.clone())]);
         for proxy in self.proxies.clone() {
             let id = ResourceId {
                 proxy,

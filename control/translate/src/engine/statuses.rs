@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tenon_model::{Kind, ObjectKey, Problem};
 
+use super::endpoints::stands_for;
 use super::{Entry, Translator, Work, settings_key};
 use crate::output::{ProxyName, ResourceId, Status};
 use crate::{names, status};
@@ -68,7 +69,12 @@ impl Translator {
             let text = format!("only {} is taken", settings_key());
             problems.push(Problem::warning("", text));
         }
-        if let Some(form) = self.clusters.get(key) {
+        if key.kind == Kind::Service {
+            problems.extend(self.problems_of_service(key));
+        }
+        // A cluster that stands for a service is not that of what was written under its name.
+        let own = self.clusters.get(key).filter(|_| stands_for(key).is_none());
+        if let Some(form) = own {
             problems.extend(form.problems.iter().cloned());
             stays |= !form.is_good() && form.good.is_some();
             let reasons = form.credentials.keys();
@@ -148,7 +154,9 @@ impl Translator {
             Kind::Gateway => self.listeners.bound(key),
             Kind::MatchableHttpGateway | Kind::MatchableTcpGateway => self.listeners.delegated(key),
             Kind::VirtualService => self.listeners.served(key),
-            Kind::Upstream if self.clusters.contains_key(key) => self.proxies.clone(),
+            Kind::Upstream if self.clusters.contains_key(key) && stands_for(key).is_none() => {
+                self.proxies.clone()
+            }
             _ => BTreeSet::new(),
         }
     }
@@ -171,7 +179,7 @@ impl Translator {
 fn is_kubernetes(kind: Kind) -> bool {
     matches!(
         kind,
-        Kind::EndpointSlice | Kind::Endpoints | Kind::Pod | Kind::Service
+        Kind::ConfigMap | Kind::EndpointSlice | Kind::Endpoints | Kind::Pod | Kind::Service
     )
 }
 

@@ -27,11 +27,12 @@ async fn what_is_referred_to_is_sent_and_accepted_before_what_refers() {
         (Cluster, "new@1"),
     ]);
     let cluster = client.expect(Cluster, &["new@1"]).await;
-    client.expect_nothing().await;
-    client.ack(&cluster).await;
+    // Envoy accepts clusters when it has their endpoints.
     let endpoint = client.expect(Endpoint, &["new@1"]).await;
     client.expect_nothing().await;
     client.ack(&endpoint).await;
+    client.expect_nothing().await;
+    client.ack(&cluster).await;
     let listener = client.expect(Listener, &["l@2"]).await;
     client.expect_nothing().await;
     client.ack(&listener).await;
@@ -82,8 +83,9 @@ async fn endpoints_come_again_with_their_updated_cluster() {
     client.subscribe(Endpoint, &["old"]).await;
     client.accept(Endpoint, &["old@1"]).await;
     server.put(&[(Cluster, "old@2")]);
-    client.accept(Cluster, &["old@2"]).await;
+    let cluster = client.expect(Cluster, &["old@2"]).await;
     client.accept(Endpoint, &["old@1"]).await;
+    client.ack(&cluster).await;
     client.expect_nothing().await;
 }
 

@@ -6,6 +6,7 @@ mod forged;
 mod google;
 mod identity;
 mod kills;
+mod kube;
 mod left;
 mod limits;
 mod options;
@@ -16,6 +17,7 @@ mod rest;
 mod scopes;
 mod setting;
 mod transformations;
+mod upstreams;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,149 @@
+//! Services of Kubernetes: what edits of endpoints, services and upstreams do to requests that flow meanwhile.
+
+use std::net::SocketAddr;
+
+use super::*;
+
+/// The service `web`, whose port is 80.
+fn web() -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"ports": [{"name": "http", "port": 80}]},
+    })
+}
+
+/// A slice of it, with one endpoint.
+fn slice(name: &str, at: SocketAddr, ready: bool) -> Value {
+    json!({
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": name, "namespace": "default", "labels": {"kubernetes.io/service-name": "web"}},
+        "addressType": "IPv4",
+        "ports": [{"name": "http", "port": at.port()}],
+        "endpoints": [{"addresses": [at.ip().to_string()], "conditions": {"ready": ready}}],
+    })
+}
+
+fn of_web(port: u16, connect_timeout: &str) -> Value {
+    object(
+        "Upstream",
+        "web",
+        json!({
+            "kube": {"serviceName": "web", "serviceNamespace": "default", "servicePort": port},
+            "connectionConfig": {"connectTimeout": connect_timeout},
+        }),
+    )
+}
+
+fn to_upstream(prefix: &str) -> Value {
+    json!({
+        "matchers": [{"prefix": prefix}],
+        "routeAction": {"single": {"upstream": {"name": "web", "namespace": "default"}}},
+    })
+}
+
+fn to_service(prefix: &str) -> Value {
+    json!({
+        "matchers": [{"prefix": prefix}],
+        "routeAction": {"single": {"kube": {"ref": {"name": "web"}, "port": 80}}},
+    })
+}
+
+/// A service that says its name.
+async fn named(name: &'static str) -> Result<PlainDouble> {
+    let double = PlainDouble::start().await?;
+    double.answer(Answer::body(name));
+    Ok(double)
+}
+
+/// What Envoy counts as changes of clusters, but for the updates of their hosts.
+async fn other_changes(setting: &setting::Setting) -> Result<BTreeMap<String, u64>> {
+    let mut changes = changes(&setting.envoy).await?;
+    changes.remove("cluster_manager.cluster_updated_via_merge");
+    Ok(changes)
+}
+
+on_both_hosts! {
+    async fn endpoints_come_and_go_without_a_lost_request(filter: Filter) -> Result<()> {
+        let (one, two) = (named("one").await?, named("two").await?);
+        let setting = Resources::new()?
+            .put("service", &web())?
+            .put("a", &slice("a", one.address(), true))?
+            .put("b", &slice("b", two.address(), false))?
+            .put("upstream", &of_web(80, "5s"))?
+            .put("routes", &virtual_service("routes", "*", &[to_service("/service"), to_upstream("/")]))?
+            .start(filter)
+            .await?;
+        setting.sees("/", |answer| answer.text() == "one").await?;
+        setting.sees("/service", |answer| answer.text() == "one").await?;
+        let loads = [Load::start(setting.address, "/", CLIENTS / 2), Load::start(setting.address, "/service", CLIENTS / 2)];
+        for load in &loads {
+            load.more(100).await?;
+        }
+        assert!(two.requests().is_empty(), "it is not ready");
+        let before = other_changes(&setting).await?;
+        for _ in 0..5 {
+            // The other one comes, and takes over.
+            setting.put("b", &slice("b", two.address(), true))?;
+            for path in ["/", "/service"] {
+                setting.sees(path, |answer| answer.text() == "two").await?;
+            }
+            setting.put("a", &slice("a", one.address(), false))?;
+            one.forget();
+            two.forget();
+            two.wait_for_requests(50).await?;
+            // And back.
+            setting.put("a", &slice("a", one.address(), true))?;
+            setting.sees("/service", |answer| answer.text() == "one").await?;
+            setting.put("b", &slice("b", two.address(), false))?;
+            one.wait_for_requests(50).await?;
+        }
+        assert_eq!(other_changes(&setting).await?, before, "no cluster, listener or route was told again");
+        for load in loads {
+            assert_eq!(load.stop().await?, Vec::<String>::new());
+        }
+        Ok(())
+    }
+
+    async fn an_edit_of_an_upstream_takes_no_endpoints_away(filter: Filter) -> Result<()> {
+        let one = named("one").await?;
+        let setting = Resources::new()?
+            .put("service", &web())?
+            .put("a", &slice("a", one.address(), true))?
+            .put("upstream", &of_web(80, "5s"))?
+            .put("routes", &virtual_service("routes", "*", &[to_upstream("/")]))?
+            .start(filter)
+            .await?;
+        setting.sees("/", |answer| answer.text() == "one").await?;
+        let load = Load::start(setting.address, "/", CLIENTS);
+        load.more(50).await?;
+        for round in 1..=5 {
+            let before = changes(&setting.envoy).await?;
+            setting.put("upstream", &of_web(80, &format!("{round}.5s")))?;
+            // Envoy warms the new cluster with the endpoints that come again.
+            deadline::until("the edited cluster", || async {
+                let now = changes(&setting.envoy).await?;
+                Ok((now["cluster_manager.cluster_modified"] > before["cluster_manager.cluster_modified"]).then_some(()))
+            })
+            .await?;
+            load.more(50).await?;
+        }
+        // A port that the service has not: the last good form stays.
+        setting.put("upstream", &of_web(81, "5s"))?;
+        deadline::until("the status of the broken upstream", || async {
+            Ok((setting.status("Upstream", "web").await?.0 == "Rejected").then_some(()))
+        })
+        .await?;
+        load.more(50).await?;
+        assert_eq!(load.stop().await?, Vec::<String>::new());
+        // Without its service it is none, and with it again it is.
+        setting.remove("service")?;
+        setting.sees("/", |answer| answer.status >= 500).await?;
+        setting.put("service", &web())?;
+        setting.put("upstream", &of_web(80, "5s"))?;
+        setting.sees("/", |answer| answer.text() == "one").await?;
+        Ok(())
+    }
+}
