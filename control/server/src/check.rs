@@ -52,6 +52,7 @@ pub(crate) fn translate(
     let Batch {
         changes,
         complaints,
+        ..
     } = Files::new(&folders.config)?.read()?;
     let options = module::find(filter).options(serve::DEFAULT_BIND);
     let update = Translator::new(options).apply(changes);

@@ -1,18 +1,18 @@
 //! `tenon serve`, and the control plane that `tenon up` runs too: sources → translation → ADS, and back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
 use tenon_model::ObjectKey;
-use tenon_store::{Batch, Files, Source};
-use tenon_translate::{Change, ProxyName, Status, StatusMessage, Translator, Update};
+use tenon_store::{Batch, Files, Proofs, Source};
+use tenon_translate::{Change, ProxyName, State, Status, StatusMessage, Translator, Update};
 use tenon_xds::{Cache, Event, Tls, TlsFiles};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -23,6 +23,9 @@ use crate::cli::ControlArgs;
 use crate::credentials::Credentials;
 use crate::metrics::Metrics;
 use crate::{admin, module};
+
+/// Without any Envoy, what nobody objected to for so long counts as good.
+const UNCONTESTED: Duration = Duration::from_secs(60);
 
 /// Where the default Gateway binds.
 pub(crate) const DEFAULT_BIND: SocketAddr =
@@ -161,7 +164,7 @@ impl ControlPlane {
         tls: Option<Tls>,
         translator: Translator,
     ) -> anyhow::Result<Self> {
-        let files = open(args)?;
+        let (files, proofs) = open(args)?;
         let bind = async |addr: SocketAddr| {
             let bound = TcpListener::bind(addr).await;
             bound.with_context(|| format!("cannot listen on {addr}"))
@@ -193,6 +196,10 @@ impl ControlPlane {
             live,
             settles,
             edited: None,
+            proofs,
+            unproven: BTreeSet::new(),
+            clients: 0,
+            last_edit: Instant::now(),
         };
         let stopping = |mut stopped: watch::Receiver<bool>| async move {
             // An error means that the control plane is gone, which stops too.
@@ -259,15 +266,16 @@ fn warn_of_open_ads(xds: SocketAddr, tls: Option<&Tls>) {
     tracing::warn!(%xds, "ADS is not on loopback: whoever reaches it gets configuration and credentials, {what}");
 }
 
-fn open(args: &ControlArgs) -> anyhow::Result<Files> {
+fn open(args: &ControlArgs) -> anyhow::Result<(Files, Proofs)> {
     let files = Files::new(&args.folders.config)?;
     let Some(folder) = args.state_dir.clone().or_else(default_state_dir) else {
         tracing::warn!("no --state-dir and no home: last good forms do not outlive a restart");
-        return Ok(files);
+        return Ok(files.with_proofs());
     };
-    files
-        .with_last_good(&folder)
-        .with_context(|| format!("cannot keep last good forms in {}", folder.display()))
+    let files = files.with_last_good(&folder);
+    let files =
+        files.with_context(|| format!("cannot keep last good forms in {}", folder.display()))?;
+    Ok(files.with_proofs())
 }
 
 fn default_state_dir() -> Option<PathBuf> {
@@ -291,6 +299,12 @@ struct Engine {
     settles: watch::Sender<BTreeMap<ProxyName, usize>>,
     /// When the first change was applied that no Envoy has answered to yet.
     edited: Option<Instant>,
+    proofs: Proofs,
+    /// What changed and was not told to be good yet.
+    unproven: BTreeSet<ObjectKey>,
+    /// How many Envoys are connected.
+    clients: usize,
+    last_edit: Instant,
 }
 
 impl Engine {
@@ -322,22 +336,82 @@ impl Engine {
     }
 
     fn edit(&mut self, batch: Batch, batches: &mut mpsc::Receiver<Batch>) {
-        let mut changes = Vec::new();
+        let (mut changes, mut in_use_before) = (Vec::new(), Vec::new());
         let mut next = Some(batch);
         while let Some(batch) = next {
             changes.extend(batch.changes);
+            in_use_before.extend(batch.last_good);
             for complaint in batch.complaints {
                 tracing::warn!("{complaint}");
             }
             next = batches.try_recv().ok();
         }
+        if self.clients == 0 && self.last_edit.elapsed() > UNCONTESTED {
+            self.prove();
+        }
         let started = Instant::now();
+        self.last_edit = started;
+        let upserts = changes.iter().filter_map(|change| match change {
+            Change::Upsert(object) => Some(object.key.clone()),
+            _ => None,
+        });
+        self.unproven.extend(upserts);
+        let changes = self.resume(changes, in_use_before);
         if self.apply(changes) {
             self.edited.get_or_insert(started);
         }
         if !self.live.send_replace(true) {
             self.shared.cache.go_live();
         }
+    }
+
+    /// Takes in what was in use in an earlier run, before what is newer: if the newer form cannot be used, the earlier one
+    /// is there to go back to. Returns what is still to be applied.
+    fn resume(&mut self, changes: Vec<Change>, in_use_before: Vec<Change>) -> Vec<Change> {
+        let mut earlier: BTreeMap<ObjectKey, Change> = BTreeMap::new();
+        for change in in_use_before {
+            if let Change::Upsert(object) = &change {
+                earlier.insert(object.key.clone(), change);
+            }
+        }
+        if earlier.is_empty() {
+            return changes;
+        }
+        let (mut before, mut newer) = (Vec::new(), Vec::new());
+        for change in changes {
+            let key = match &change {
+                Change::Upsert(object) => Some(&object.key),
+                _ => None,
+            };
+            match key.and_then(|key| earlier.remove(key)) {
+                Some(earlier) => {
+                    before.push(earlier);
+                    newer.push(change);
+                }
+                None => before.push(change),
+            }
+        }
+        self.apply(before);
+        let proxies = self.translator.proxies().iter().cloned();
+        let settled = proxies.map(Change::Settled).collect();
+        self.apply(settled);
+        newer
+    }
+
+    /// What is not rejected by now is good.
+    fn prove(&mut self) {
+        let statuses = self.shared.lock();
+        let is_rejected = |key: &ObjectKey| {
+            statuses
+                .get(key)
+                .is_some_and(|status| status.state == State::Rejected)
+        };
+        let (rejected, good) = std::mem::take(&mut self.unproven)
+            .into_iter()
+            .partition(is_rejected);
+        self.unproven = rejected;
+        drop(statuses);
+        self.proofs.tell(good);
     }
 
     fn event(&mut self, event: Event, events: &mut mpsc::Receiver<Event>) {
@@ -347,17 +421,29 @@ impl Engine {
             changes.extend(self.verdict(event));
             next = events.try_recv().ok();
         }
+        let settled = changes
+            .iter()
+            .any(|change| matches!(change, Change::Settled(_)));
         if !changes.is_empty() {
             self.apply(changes);
+        }
+        if settled && !self.unproven.is_empty() {
+            self.prove();
         }
     }
 
     fn verdict(&mut self, event: Event) -> Option<Change> {
         let metrics = &self.shared.metrics;
         match event {
-            Event::Connected { .. } => metrics.connected(),
+            Event::Connected { .. } => {
+                self.clients += 1;
+                metrics.connected();
+            }
             Event::Refused(reason) => metrics.refused(reason),
-            Event::Disconnected { .. } => metrics.disconnected(),
+            Event::Disconnected { .. } => {
+                self.clients = self.clients.saturating_sub(1);
+                metrics.disconnected();
+            }
             Event::Pushed { kind } => metrics.pushed(kind),
             Event::Nack { kind } => metrics.nack(kind),
             Event::Settled {

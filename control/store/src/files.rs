@@ -39,6 +39,30 @@ pub struct Files {
     forms: BTreeMap<PathBuf, Vec<Form>>,
     /// Files whose forms are to be kept, once the changes have been told.
     unsaved: BTreeSet<PathBuf>,
+    wakes: (thread_mpsc::Sender<Wake>, thread_mpsc::Receiver<Wake>),
+    /// Whether a form is good only once that is told.
+    by_proof: bool,
+    /// What is not told to be good yet, by file: its text, and the resources that it has.
+    unproven: BTreeMap<PathBuf, (String, BTreeSet<ObjectKey>)>,
+    /// Forms of an earlier run, to be told with the first batch.
+    in_use_before: Vec<Change>,
+}
+
+/// Something to look at.
+enum Wake {
+    File(notify::Result<notify::Event>),
+    Proven(BTreeSet<ObjectKey>),
+}
+
+/// Tells which resources turned out to be good.
+pub struct Proofs(thread_mpsc::Sender<Wake>);
+
+impl Proofs {
+    /// These resources are good in the form that was told last.
+    pub fn tell(&self, keys: BTreeSet<ObjectKey>) {
+        // Nobody listens if the folders are not watched any more.
+        let _ = self.0.send(Wake::Proven(keys));
+    }
 }
 
 impl Files {
@@ -64,6 +88,10 @@ impl Files {
             last_good: None,
             forms: BTreeMap::new(),
             unsaved: BTreeSet::new(),
+            wakes: thread_mpsc::channel(),
+            by_proof: false,
+            unproven: BTreeMap::new(),
+            in_use_before: Vec::new(),
         })
     }
 
@@ -74,6 +102,14 @@ impl Files {
     pub fn with_last_good(mut self, folder: &Path) -> io::Result<Self> {
         self.last_good = Some(LastGood::open(folder)?);
         Ok(self)
+    }
+
+    /// Takes a form for the last good one only once that is told: that it could be parsed does not mean that it could be
+    /// translated, or that an Envoy took it.
+    pub fn with_proofs(mut self) -> (Self, Proofs) {
+        self.by_proof = true;
+        let proofs = Proofs(self.wakes.0.clone());
+        (self, proofs)
     }
 
     fn look(&mut self, look: Look) -> Batch {
@@ -87,6 +123,7 @@ impl Files {
         }
         Batch {
             changes: self.tree.settle().into_iter().map(change).collect(),
+            last_good: std::mem::take(&mut self.in_use_before),
             complaints,
         }
     }
@@ -154,15 +191,50 @@ impl Files {
         }
         self.suspects.remove(file);
         self.seen.insert(file.to_owned(), hash);
-        let earlier = if broken {
-            self.earlier(file, &relative)
+        let text = content.as_deref().unwrap_or_default();
+        let mut earlier = if broken || self.by_proof {
+            self.earlier(file, &relative, text)
         } else {
             Vec::new()
         };
+        let in_use = earlier.extract_if(.., |(key, _)| good.contains(key));
+        self.in_use_before
+            .extend(in_use.map(|(_, object)| Change::Upsert(object)));
         let problems = self.tree.update(file, documents, earlier);
         complaints.extend(problems.into_iter().map(|problem| problem.text));
-        if let Ok(text) = content {
-            self.remember(file, &text, &good);
+        match content {
+            Ok(text) if self.by_proof => {
+                // What has no form yet has one that may be good.
+                let forms = self.forms.get(file);
+                let has_form = |key: &ObjectKey| {
+                    forms.is_some_and(|forms| forms.iter().any(|form| form.has(key)))
+                };
+                let new: BTreeSet<_> = good.iter().filter(|key| !has_form(key)).cloned().collect();
+                if !new.is_empty() {
+                    self.remember(file, &text, &new);
+                }
+                self.unproven.insert(file.to_owned(), (text, good));
+            }
+            Ok(text) => self.remember(file, &text, &good),
+            Err(_) => {}
+        }
+    }
+
+    /// These resources are good.
+    fn prove(&mut self, keys: &BTreeSet<ObjectKey>) {
+        let files: Vec<_> = self.unproven.keys().cloned().collect();
+        for file in files {
+            let Some((text, unproven)) = self.unproven.remove(&file) else {
+                continue;
+            };
+            let (proven, left): (BTreeSet<_>, BTreeSet<_>) =
+                unproven.into_iter().partition(|key| keys.contains(key));
+            if !proven.is_empty() {
+                self.remember(&file, &text, &proven);
+            }
+            if !left.is_empty() {
+                self.unproven.insert(file, (text, left));
+            }
         }
     }
 
@@ -170,12 +242,18 @@ impl Files {
         self.seen.remove(file);
         self.suspects.remove(file);
         self.forms.remove(file);
+        self.unproven.remove(file);
         self.unsaved.insert(file.to_owned());
         self.tree.remove(file);
     }
 
-    /// Good forms of an earlier run.
-    fn earlier(&mut self, file: &Path, relative: &str) -> Vec<(ObjectKey, Arc<Object>)> {
+    /// Good forms of an earlier run, in other texts than this one.
+    fn earlier(
+        &mut self,
+        file: &Path,
+        relative: &str,
+        newest: &str,
+    ) -> Vec<(ObjectKey, Arc<Object>)> {
         let Some(last_good) = &self.last_good else {
             return Vec::new();
         };
@@ -184,7 +262,7 @@ impl Files {
         }
         let forms = last_good.load(file);
         let mut objects = Vec::new();
-        for form in &forms {
+        for form in forms.iter().filter(|form| form.text != newest) {
             for parsed in tenon_model::parse(relative, &form.text) {
                 if let Parsed::Object(object) = parsed
                     && form.has(&object.key)
@@ -210,14 +288,22 @@ impl Files {
             .filter(|key| !good.contains(key) && tree.has_good(file, key))
             .map(tree::name)
             .collect();
-        let mut forms = self.forms.remove(file).unwrap_or_default();
+        let old = self.forms.remove(file).unwrap_or_default();
+        let mut forms = old.clone();
         for form in &mut forms {
+            if form.text == newest.text {
+                // Proven of some of its resources before.
+                newest.add_all(form);
+            }
             form.keep(&needed);
         }
+        forms.retain(|form| form.text != newest.text);
         forms.push(newest);
         forms.retain(|form| !form.is_empty());
+        if forms != old {
+            self.unsaved.insert(file.to_owned());
+        }
         self.forms.insert(file.to_owned(), forms);
-        self.unsaved.insert(file.to_owned());
     }
 
     /// Writes what is to be kept; later than telling it, so that a slow disk delays nobody.
@@ -250,10 +336,14 @@ impl Files {
             self.watching = true;
             self.save();
             pending.look_again(self.suspects.keys(), Instant::now());
-            if !watch.wait(&mut pending, &self.roots, batches) {
-                return;
+            match watch.wait(&mut pending, &self.roots, batches) {
+                Woken::Files => batch = self.look(pending.take(Instant::now())),
+                Woken::Proven(keys) => {
+                    self.prove(&keys);
+                    batch = Batch::default();
+                }
+                Woken::Closed => return,
             }
-            batch = self.look(pending.take(Instant::now()));
         }
     }
 }
@@ -275,7 +365,8 @@ impl Source for Files {
 
     fn watch(mut self) -> Result<mpsc::Receiver<Batch>, Error> {
         // Watching comes first, so that no change falls between reading and watching.
-        let watch = Watch::start(&self.roots)?;
+        let (sender, wakes) = std::mem::replace(&mut self.wakes, thread_mpsc::channel());
+        let watch = Watch::start(&self.roots, sender, wakes)?;
         let first = self.read()?;
         let (batches, receiver) = mpsc::channel(QUEUE);
         thread::spawn(move || self.run(watch, first, &batches));
@@ -284,20 +375,37 @@ impl Source for Files {
 }
 
 struct Watch {
-    events: thread_mpsc::Receiver<notify::Result<notify::Event>>,
+    wakes: thread_mpsc::Receiver<Wake>,
     watcher: RecommendedWatcher,
 }
 
+/// What a wait came to.
+enum Woken {
+    /// There is something to look at.
+    Files,
+    /// These resources are good.
+    Proven(BTreeSet<ObjectKey>),
+    /// Nobody wants to know any more.
+    Closed,
+}
+
 impl Watch {
-    fn start(roots: &[PathBuf]) -> Result<Self, Error> {
-        let (sender, events) = thread_mpsc::channel();
+    fn start(
+        roots: &[PathBuf],
+        sender: thread_mpsc::Sender<Wake>,
+        wakes: thread_mpsc::Receiver<Wake>,
+    ) -> Result<Self, Error> {
         let failed = |path: &Path, reason| Error::Watch {
             path: path.display().to_string(),
             reason,
         };
         let first = roots.first().map_or(Path::new("."), PathBuf::as_path);
+        let tell = move |event| {
+            // Nobody listens once the watch is over.
+            let _ = sender.send(Wake::File(event));
+        };
         let mut watcher =
-            notify::recommended_watcher(sender).map_err(|reason| failed(first, reason))?;
+            notify::recommended_watcher(tell).map_err(|reason| failed(first, reason))?;
         for root in roots {
             watcher
                 .watch(root, RecursiveMode::Recursive)
@@ -310,7 +418,7 @@ impl Watch {
                 tracing::warn!(folder = %root.display(), %error, "its replacement would not be seen");
             }
         }
-        Ok(Self { events, watcher })
+        Ok(Self { wakes, watcher })
     }
 
     /// A folder of resources that is another one now is watched anew.
@@ -329,38 +437,39 @@ impl Watch {
         }
     }
 
-    /// Waits until there is something to look at; `false` once nobody wants to know.
+    /// Waits until there is something to do.
     fn wait(
         &mut self,
         pending: &mut Pending,
         roots: &[PathBuf],
         batches: &mpsc::Sender<Batch>,
-    ) -> bool {
+    ) -> Woken {
         loop {
             let now = Instant::now();
             let event = match pending.due() {
-                Some(due) if due <= now => return true,
-                Some(due) => self.events.recv_timeout(due - now),
+                Some(due) if due <= now => return Woken::Files,
+                Some(due) => self.wakes.recv_timeout(due - now),
                 None => self
-                    .events
+                    .wakes
                     .recv()
                     .map_err(|_| RecvTimeoutError::Disconnected),
             };
             if batches.is_closed() {
-                return false;
+                return Woken::Closed;
             }
             match event {
-                Ok(Ok(event)) => {
+                Ok(Wake::Proven(keys)) => return Woken::Proven(keys),
+                Ok(Wake::File(Ok(event))) => {
                     self.follow(&event, roots);
                     pending.add(&event, roots, Instant::now());
                 }
-                Ok(Err(error)) => {
+                Ok(Wake::File(Err(error))) => {
                     tracing::warn!(%error, "watching files");
                     let lost = notify::Event::default().set_flag(notify::event::Flag::Rescan);
                     pending.add(&lost, roots, Instant::now());
                 }
-                Err(RecvTimeoutError::Timeout) => return true,
-                Err(RecvTimeoutError::Disconnected) => return false,
+                Err(RecvTimeoutError::Timeout) => return Woken::Files,
+                Err(RecvTimeoutError::Disconnected) => return Woken::Closed,
             }
         }
     }

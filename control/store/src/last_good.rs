@@ -39,6 +39,11 @@ impl Form {
         self.keys.insert(tree::name(key));
     }
 
+    /// The resources of another form too.
+    pub(crate) fn add_all(&mut self, other: &Self) {
+        self.keys.extend(other.keys.iter().cloned());
+    }
+
     pub(crate) fn has(&self, key: &ObjectKey) -> bool {
         self.keys.contains(&tree::name(key))
     }

@@ -15,13 +15,16 @@ mod last_good;
 mod pending;
 mod tree;
 
-pub use files::Files;
+pub use files::{Files, Proofs};
 
 /// Changes that belong together.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// What changed, one thing after the other.
     pub changes: Vec<Change>,
+    /// With the first batch: what was in use in an earlier run, of resources that are others now. It is what to go back to
+    /// if the newest form cannot be used ([`Files::with_proofs`]).
+    pub last_good: Vec<Change>,
     /// What cannot be told about any resource: a text that does not even say which one it is. Path and reason.
     pub complaints: Vec<String>,
 }

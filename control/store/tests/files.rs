@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tenon_model::{Kind, ObjectKey, Spec, UpstreamType};
 use tenon_store::{Batch, Files, Source};
 use tenon_translate::Change;
 use tokio::sync::mpsc;
@@ -263,6 +264,70 @@ async fn the_last_good_form_outlives_a_restart() {
         ["+c"],
         "a file that was gone has no past"
     );
+}
+
+/// What was in use in an earlier run, with its port.
+fn in_use_before(batch: &Batch) -> Vec<String> {
+    let ports = batch.last_good.iter().map(|change| {
+        let Change::Upsert(object) = change else {
+            panic!("{change:?}")
+        };
+        let Spec::Upstream(upstream) = &object.spec else {
+            panic!("{object:?}")
+        };
+        let UpstreamType::Static(fixed) = &upstream.kind else {
+            panic!("{upstream:?}")
+        };
+        format!("{} {}", object.key.name, fixed.hosts[0].port)
+    });
+    let mut ports: Vec<_> = ports.collect();
+    ports.sort();
+    ports
+}
+
+#[tokio::test]
+async fn a_form_that_was_not_proven_does_not_take_the_place_of_one_that_was() {
+    let state = Folder::new();
+    let folder = Folder::new();
+    let with_state = || {
+        let files = folder.files().with_last_good(state.path()).unwrap();
+        files.with_proofs()
+    };
+    let key = |name: &str| ObjectKey {
+        kind: Kind::Upstream,
+        namespace: "default".into(),
+        name: name.into(),
+    };
+    let proven = |names: &[&str]| names.iter().map(|name| key(name)).collect();
+    let both = |a: u16, b: u16| upstream("a", a) + "---\n" + &upstream("b", b);
+    folder.write("both.yaml", &both(1, 1));
+    let (files, proofs) = with_state();
+    let mut watched = Watched::of(files);
+    assert_eq!(watched.next().await, ["+a", "+b"]);
+    proofs.tell(proven(&["a", "b"]));
+    folder.replace("both.yaml", &both(2, 2));
+    assert_eq!(watched.next().await, ["+a", "+b"]);
+    proofs.tell(proven(&["a"]));
+    folder.replace("both.yaml", &both(3, 3));
+    assert_eq!(watched.next().await, ["+a", "+b"]);
+    // What is told about the next change shows that what was told before it was taken in.
+    watched.nothing_but(&folder, "c").await;
+    drop(watched);
+
+    let batch = with_state().0.read().unwrap();
+    assert_eq!(shown(&batch), ["+a", "+b", "+c"]);
+    assert_eq!(in_use_before(&batch), ["a 2", "b 1"]);
+
+    // Nothing is told twice of what is still the same.
+    folder.replace("both.yaml", &both(2, 1));
+    let (files, proofs) = with_state();
+    let mut watched = Watched::of(files);
+    assert_eq!(watched.next().await, ["+a", "+b", "+c"]);
+    proofs.tell(proven(&["a", "b", "c"]));
+    watched.nothing_but(&folder, "d").await;
+    drop(watched);
+    let batch = with_state().0.read().unwrap();
+    assert_eq!(in_use_before(&batch), Vec::<String>::new());
 }
 
 #[cfg(unix)]
