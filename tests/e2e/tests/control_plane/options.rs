@@ -159,7 +159,10 @@ async fn envoy_s_own_filters_do_what_options_say() -> Result<()> {
                 "extauth": server("auth"), "namedExtauth": {"gone": server("gone")},
             })),
         )?
-        .put("routes", &virtual_service("routes", "*", &routes[..5]))?
+        .put(
+            "routes",
+            &virtual_service("routes", "*", &[&routes[..5], &routes[8..]].concat()),
+        )?
         .put(
             "more",
             &virtual_service("more", "more.example", &routes[5..]),
