@@ -6,10 +6,13 @@ use crate::aws::{self, AwsDestination};
 use crate::azure::{self, AzureDestination};
 use crate::gcp::{self, GcpDestination};
 use crate::header::{self, HeaderManipulation};
-use crate::read::{Fields, Node, ReadFields};
+use crate::options::buffer::BufferPerRoute;
+use crate::options::csrf::Csrf;
+use crate::options::ext_auth::ExtAuth;
+use crate::read::{Fields, Node, Read, ReadFields};
 use crate::rest::{self, RestDestination};
 use crate::schema::Schema;
-use crate::transformation::{self, Transformations};
+use crate::transformation::Transformations;
 use crate::{GrpcDestination, ObjectRef, Subset};
 
 /// Where a request goes.
@@ -96,17 +99,26 @@ pub struct WeightedDestination {
     #[read(default)]
     pub weight: u32,
     /// What is done with this share besides.
-    #[read(default, with = read_options, schema = Schema::any)]
+    #[read(default, with = read_options)]
     pub options: WeightedDestinationOptions,
 }
 
-/// What is done with a share of the requests.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// What is done with a share of the requests besides forwarding.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Read)]
+#[read(refused(extensions = "they are for plugins of Gloo's; say it with Tenon's own fields"))]
 pub struct WeightedDestinationOptions {
     /// Headers to add and remove.
+    #[read(default, name = "headerManipulation", with = header::read_manipulation, schema = Schema::open_object)]
     pub headers: HeaderManipulation,
     /// What is changed of requests and responses, in the place of what the route says.
+    #[read(flatten)]
     pub transformations: Option<Transformations>,
+    /// Asking a server whether a request may pass.
+    pub extauth: Option<Box<ExtAuth>>,
+    /// Whether bodies of requests are held back until they are there as a whole.
+    pub buffer_per_route: Option<BufferPerRoute>,
+    /// Requests that another site has a browser send.
+    pub csrf: Option<Box<Csrf>>,
 }
 
 /// What the name of an upstream begins with that stands for a port of a service (Gloo's `FakeUpstreamNamePrefix`).
@@ -191,16 +203,7 @@ const INHERIT: &str = "stagedTransformations.inheritTransformation";
 const NO_PARENT: &str = "has no effect on a destination, as with Gloo: its transformations take the place of the route's";
 
 fn read_options(node: &Node<'_>) -> Option<WeightedDestinationOptions> {
-    let options = node.object(|fields| {
-        fields.later(&["extauth", "bufferPerRoute", "csrf", "extensions"]);
-        let headers = fields.field("headerManipulation", |node| {
-            header::read_manipulation(&node)
-        });
-        Some(WeightedDestinationOptions {
-            headers: headers.unwrap_or_default(),
-            transformations: transformation::read(fields),
-        })
-    })?;
+    let options = WeightedDestinationOptions::read(node)?;
     let transformations = options.transformations.as_ref();
     if transformations.is_some_and(|it| it.inherit) {
         node.warn_at(INHERIT, NO_PARENT);

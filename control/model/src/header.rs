@@ -36,9 +36,9 @@ pub(crate) fn read_manipulation(node: &Node<'_>) -> Option<HeaderManipulation> {
     node.object(|fields| {
         Some(HeaderManipulation {
             request_add: read_list(fields, "requestHeadersToAdd"),
-            request_remove: fields.list("requestHeadersToRemove", |node| name(&node)),
+            request_remove: fields.list("requestHeadersToRemove", |node| changed_name(&node)),
             response_add: read_list(fields, "responseHeadersToAdd"),
-            response_remove: fields.list("responseHeadersToRemove", |node| name(&node)),
+            response_remove: fields.list("responseHeadersToRemove", |node| changed_name(&node)),
         })
     })
 }
@@ -74,7 +74,7 @@ fn read_to_add(node: &Node<'_>) -> Option<HeaderToAdd> {
 }
 
 fn read_header(fields: &mut Fields<'_>) -> Option<(String, String)> {
-    let name = fields.required("key", |node| name(&node));
+    let name = fields.required("key", |node| changed_name(&node));
     let value = fields.field("value", |node| {
         let value = value(&node)?;
         match format::check(&value) {
@@ -86,7 +86,7 @@ fn read_header(fields: &mut Fields<'_>) -> Option<(String, String)> {
 }
 
 /// The name of a header that may be changed.
-fn name(node: &Node<'_>) -> Option<String> {
+pub(crate) fn changed_name(node: &Node<'_>) -> Option<String> {
     let name = matched_name(node)?;
     let lower = name.to_ascii_lowercase();
     if lower.starts_with(':') || lower == "host" {

@@ -50,12 +50,14 @@ mod route_options;
 mod schema;
 mod secret;
 mod selector;
+mod servers;
 mod service_spec;
 mod settings;
 mod ssl;
 mod tcp;
 mod transformation;
 mod upstream;
+mod virtual_host_options;
 mod virtual_service;
 mod yaml;
 
@@ -117,14 +119,18 @@ pub use load_balancing::{
     RoundRobin, SlowStart,
 };
 pub use matcher::{HeaderMatcher, Matcher, NO_PATH, PathMatcher, QueryMatcher, ValueMatcher};
+pub use options::shadowing::Shadowing;
 pub use outlier_detection::OutlierDetection;
-pub use regex::regex_size;
+pub use regex::{check as check_regex, regex_size};
 pub use rest::{RestDestination, RestSpec};
 pub use retries::{RateLimitedBackOff, ResetFormat, ResetHeader, RetryBackOff, RetryPolicy};
 pub use route::{Route, RouteTable};
-pub use route_options::{HostRewrite, RegexRewrite, RouteOptions, Shadowing};
+pub use route_options::{
+    HostRewrite, MaxStreamDuration, RegexRewrite, RouteJwtConfig, RouteOptions,
+};
 pub use secret::{GcpKey, Secret, TlsSecret};
 pub use selector::{LabelValues, Requirement, Selector};
+pub use servers::Servers;
 pub use service_spec::{
     ConfigMap, DescriptorConfigMap, DescriptorSet, GrpcDestination, GrpcJsonTranscoder,
     GrpcParameters, GrpcService, GrpcSpec, PrintOptions, ServiceFunctions, ServiceSpec,
@@ -141,7 +147,8 @@ pub use tcp::{
 };
 pub use transformation::Transformations;
 pub use upstream::{Host, HostHealthCheck, PipeUpstream, StaticUpstream, Upstream, UpstreamType};
-pub use virtual_service::{VirtualHostOptions, VirtualService};
+pub use virtual_host_options::{HostJwt, VirtualHostOptions};
+pub use virtual_service::VirtualService;
 
 /// The kinds of resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -25,8 +25,13 @@ pub(crate) fn read(node: &Node<'_>) -> Option<Checked> {
     }
 }
 
+/// The expression alone.
+pub(crate) fn pattern(node: &Node<'_>) -> Option<String> {
+    read(node).map(|checked| checked.pattern)
+}
+
 /// The number of groups, or what RE2 does not take.
-pub(crate) fn check(pattern: &str) -> Result<usize, String> {
+pub fn check(pattern: &str) -> Result<usize, String> {
     let ast = Parser::new()
         .parse(pattern)
         .map_err(|error| error.kind().to_string())?;

@@ -5,8 +5,7 @@ use tenon_model_derive::Read;
 use crate::action::Action;
 use crate::matcher::{self, Matcher};
 use crate::read::{Node, Read};
-use crate::route_options::{self, RouteOptions};
-use crate::schema::Schema;
+use crate::route_options::RouteOptions;
 
 /// Routes that virtual services and other tables delegate to.
 #[derive(Debug, Clone, PartialEq, Read)]
@@ -31,7 +30,7 @@ pub struct Route {
     #[read(flatten)]
     pub action: Action,
     /// What it does besides.
-    #[read(default, with = options, schema = Schema::any)]
+    #[read(default)]
     pub options: RouteOptions,
     /// Whether headers, methods and query of its parent's matcher are its own, too; where it is left out, as its parent.
     pub inheritable_matchers: Option<bool>,
@@ -54,8 +53,4 @@ pub(crate) fn read_top(node: &Node<'_>) -> Option<Route> {
 
 fn name(node: &Node<'_>) -> Option<String> {
     node.string().filter(|name| !name.is_empty())
-}
-
-fn options(node: &Node<'_>) -> Option<RouteOptions> {
-    route_options::read(node, node.namespace())
 }

@@ -1,38 +1,172 @@
 //! What a route does besides forwarding.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::ObjectRef;
+use serde_json::{Map, Value};
+use tenon_model_derive::Read;
+
 use crate::header::{self, HeaderManipulation};
 use crate::matcher;
+use crate::options::buffer::BufferPerRoute;
+use crate::options::cors::Cors;
+use crate::options::csrf::Csrf;
+use crate::options::ext_auth::ExtAuth;
+use crate::options::ext_proc::ExtProc;
 use crate::options::faults::Faults;
+use crate::options::jwt::{RouteJwt, StagedJwt, StagedRouteJwt};
+use crate::options::lb_hash::LbHash;
+use crate::options::merge::options;
+use crate::options::rate_limit::{BasicRateLimit, RouteRateLimit};
+use crate::options::rbac::Rbac;
+use crate::options::shadowing::Shadowing;
+use crate::options::tracing::RouteTracing;
+use crate::options::upgrades::Upgrade;
+use crate::options::values::only_true;
 use crate::read::{Fields, Node, Read};
 use crate::regex;
 use crate::retries::{self, RetryPolicy};
-use crate::transformation::{self, Transformations};
+use crate::schema::Schema;
+use crate::transformation::Transformations;
 use crate::upstream::is_host_name;
 
 /// What a route does besides forwarding.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Read)]
+#[read(
+    later("stats"),
+    finish = checked,
+    refused(
+        ai = "language models are out of scope; route to the provider as a static upstream",
+        caching = "Tenon has no cache; put one behind Envoy",
+        dlp = "answers are not searched for what must not leave; a transformation can take known fields out",
+        extensions = "they are for plugins of Gloo's; say it with Tenon's own fields",
+        rateLimitConfigs = "a RateLimitConfig is for Gloo's own server; use ratelimit with the standard service",
+        rateLimitEarlyConfigs = "a RateLimitConfig is for Gloo's own server; use ratelimitEarly with the standard service",
+        rateLimitRegularConfigs = "a RateLimitConfig is for Gloo's own server; use ratelimitRegular with the standard service",
+        waf = "Envoy has no firewall; put one before it, or ask it as extauth or extProc"
+    )
+)]
 pub struct RouteOptions {
-    /// How long a request may take, tries included; zero: for ever.
+    /// How long a request may take, tries included; zero: for ever. 15s where it is left out.
     pub timeout: Option<Duration>,
+    /// How long a request may be silent; zero: for ever.
+    pub idle_timeout: Option<Duration>,
+    /// How long a stream may take.
+    pub max_stream_duration: Option<MaxStreamDuration>,
     /// Which failures are tried again.
+    #[read(with = retries::read, schema = Schema::open_object)]
     pub retries: Option<RetryPolicy>,
     /// What takes the place of the matched prefix.
+    #[read(with = prefix_rewrite)]
     pub prefix_rewrite: Option<String>,
     /// What takes the place of what an expression matches in the path.
+    #[read(with = regex_rewrite, schema = Schema::open_object)]
     pub regex_rewrite: Option<RegexRewrite>,
     /// What takes the place of the host.
+    #[read(flatten)]
     pub host_rewrite: Option<HostRewrite>,
+    /// Whether `x-forwarded-host` tells the upstream the host that was there before.
+    pub append_x_forwarded_host: Option<bool>,
     /// Headers to add and remove.
+    #[read(default, name = "headerManipulation", with = header::read_manipulation, schema = Schema::open_object)]
     pub headers: HeaderManipulation,
     /// Where a copy of the request goes.
     pub shadowing: Option<Shadowing>,
+    /// Its spans.
+    pub tracing: Option<RouteTracing>,
     /// Faults on purpose.
     pub faults: Option<Faults>,
+    /// Requests of other origins.
+    pub cors: Option<Box<Cors>>,
+    /// Requests that another site has a browser send.
+    pub csrf: Option<Box<Csrf>>,
+    /// What a hashing load balancer looks at.
+    pub lb_hash: Option<LbHash>,
+    /// Other protocols on a connection that started with HTTP.
+    pub upgrades: Vec<Upgrade>,
+    /// Whether bodies of requests are held back until they are there as a whole.
+    pub buffer_per_route: Option<BufferPerRoute>,
+    /// Metadata of the route in Envoy, by namespace.
+    pub envoy_metadata: BTreeMap<String, Map<String, Value>>,
+    /// Asking a server whether a request may pass.
+    pub extauth: Option<Box<ExtAuth>>,
+    /// What a rate limit service is asked.
+    pub ratelimit: Option<Box<RouteRateLimit>>,
+    /// The same, before the client is known.
+    pub ratelimit_early: Option<Box<RouteRateLimit>>,
+    /// The same, after the client is known.
+    pub ratelimit_regular: Option<Box<RouteRateLimit>>,
+    /// Limits of clients.
+    pub ratelimit_basic: Option<BasicRateLimit>,
+    /// Which tokens requests need.
+    #[read(flatten)]
+    pub jwt: Option<RouteJwtConfig>,
+    /// What clients may do, by what their tokens say.
+    pub rbac: Option<Box<Rbac>>,
+    /// A server that sees and changes requests and responses.
+    pub ext_proc: Option<Box<ExtProc>>,
+    /// The same, at an earlier place.
+    pub ext_proc_early: Option<Box<ExtProc>>,
+    /// The same, at a later place.
+    pub ext_proc_late: Option<Box<ExtProc>>,
     /// What is changed of requests and responses.
+    #[read(flatten)]
     pub transformations: Option<Transformations>,
+}
+
+/// How long a stream may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Read)]
+pub struct MaxStreamDuration {
+    /// The longest; zero: for ever.
+    pub max_stream_duration: Option<Duration>,
+    /// The longest that `grpc-timeout` may ask for; zero: any.
+    pub grpc_timeout_header_max: Option<Duration>,
+    /// How much less than `grpc-timeout` it is.
+    pub grpc_timeout_header_offset: Option<Duration>,
+}
+
+/// Which tokens requests of a route need.
+#[derive(Debug, Clone, PartialEq, Eq, Read)]
+pub enum RouteJwtConfig {
+    /// Whether they need those of the virtual host.
+    Jwt(RouteJwt),
+    /// The same, before and after a server is asked.
+    JwtStaged(StagedRouteJwt),
+    /// Others than those of the virtual host.
+    JwtProvidersStaged(Box<StagedJwt>),
+}
+
+options! {
+    RouteOptions {
+        timeout: "timeout",
+        idle_timeout: "idleTimeout",
+        max_stream_duration: "maxStreamDuration",
+        retries: "retries",
+        prefix_rewrite: "prefixRewrite",
+        regex_rewrite: "regexRewrite",
+        host_rewrite: "hostRewrite" | "autoHostRewrite" | "hostRewritePathRegex" | "hostRewriteHeader",
+        append_x_forwarded_host: "appendXForwardedHost",
+        headers: "headerManipulation",
+        shadowing: "shadowing",
+        tracing: "tracing",
+        faults: "faults",
+        cors: "cors",
+        csrf: "csrf",
+        lb_hash: "lbHash",
+        upgrades: "upgrades",
+        buffer_per_route: "bufferPerRoute",
+        envoy_metadata: "envoyMetadata",
+        extauth: "extauth",
+        ratelimit: "ratelimit",
+        ratelimit_early: "ratelimitEarly",
+        ratelimit_regular: "ratelimitRegular",
+        ratelimit_basic: "ratelimitBasic",
+        jwt: "jwt" | "jwtStaged" | "jwtProvidersStaged",
+        rbac: "rbac",
+        ext_proc: "extProc",
+        ext_proc_early: "extProcEarly",
+        ext_proc_late: "extProcLate",
+    }
 }
 
 impl RouteOptions {
@@ -45,56 +179,26 @@ impl RouteOptions {
         in_order.fold(nothing, |first, then| first.or(then))
     }
 
-    /// Whether an option is set, by its name in what users write.
-    pub fn sets(&self, name: &str) -> bool {
-        match name {
-            "timeout" => self.timeout.is_some(),
-            "retries" => self.retries.is_some(),
-            "prefixRewrite" => self.prefix_rewrite.is_some(),
-            "regexRewrite" => self.regex_rewrite.is_some(),
-            "hostRewrite" => matches!(self.host_rewrite, Some(HostRewrite::Literal(_))),
-            "autoHostRewrite" => matches!(self.host_rewrite, Some(HostRewrite::Auto)),
-            "headerManipulation" => self.headers != HeaderManipulation::default(),
-            "faults" => self.faults.is_some(),
-            "shadowing" => self.shadowing.is_some(),
-            "transformations" | "stagedTransformations" => self.transformations.is_some(),
-            _ => false,
-        }
-    }
-
     /// These, and what a parent says besides.
     pub fn or(self, parent: &Self) -> Self {
         let rewrites = self.prefix_rewrite.is_some() || self.regex_rewrite.is_some();
-        let Self {
-            timeout,
-            retries,
-            prefix_rewrite,
-            regex_rewrite,
-            host_rewrite,
-            headers,
-            shadowing,
-            faults,
-            transformations,
-        } = self;
-        let of_parent = |is_free: bool| is_free.then_some(parent);
-        Self {
-            timeout: timeout.or(parent.timeout),
-            retries: retries.or_else(|| parent.retries.clone()),
+        let rewritten = rewrites.then(|| (self.prefix_rewrite.clone(), self.regex_rewrite.clone()));
+        let mut merged = self.filled(parent);
+        if let Some((prefix, regex)) = rewritten {
             // Envoy takes one of them only.
-            prefix_rewrite: prefix_rewrite.or_else(|| of_parent(!rewrites)?.prefix_rewrite.clone()),
-            regex_rewrite: regex_rewrite.or_else(|| of_parent(!rewrites)?.regex_rewrite.clone()),
-            host_rewrite: host_rewrite.or_else(|| parent.host_rewrite.clone()),
-            headers: match headers == HeaderManipulation::default() {
-                true => parent.headers.clone(),
-                false => headers,
-            },
-            shadowing: shadowing.or_else(|| parent.shadowing.clone()),
-            faults: faults.or_else(|| parent.faults.clone()),
-            transformations: Transformations::over(
-                transformations,
-                parent.transformations.as_ref(),
-            ),
+            (merged.prefix_rewrite, merged.regex_rewrite) = (prefix, regex);
         }
+        merged
+    }
+
+    /// The name of the field that rewrites the host.
+    pub fn host_rewrite_field(&self) -> Option<&'static str> {
+        Some(match self.host_rewrite.as_ref()? {
+            HostRewrite::Literal(_) => "hostRewrite",
+            HostRewrite::Auto(()) => "autoHostRewrite",
+            HostRewrite::PathRegex(_) => "hostRewritePathRegex",
+            HostRewrite::Header(_) => "hostRewriteHeader",
+        })
     }
 }
 
@@ -108,94 +212,30 @@ pub struct RegexRewrite {
 }
 
 /// What takes the place of the host.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Read)]
 pub enum HostRewrite {
     /// This one.
+    #[read(name = "hostRewrite", with = host)]
     Literal(String),
     /// The name of the upstream's host.
-    Auto,
+    #[read(name = "autoHostRewrite", with = only_true, schema = flag)]
+    Auto(()),
+    /// What an expression makes of the path.
+    #[read(name = "hostRewritePathRegex", with = regex_rewrite, schema = Schema::open_object)]
+    PathRegex(RegexRewrite),
+    /// What stands in this header, if it is there.
+    #[read(name = "hostRewriteHeader", with = header::matched_name)]
+    Header(String),
 }
 
-/// Where a copy of the request goes.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Shadowing {
-    /// The upstream.
-    pub upstream: ObjectRef,
-    /// Of how many requests, in percent.
-    pub percentage: f64,
+fn flag() -> Schema {
+    <bool as Read>::schema()
 }
 
-/// Gloo's other options of a route.
-const LATER: [&str; 35] = [
-    "ai",
-    "appendXForwardedHost",
-    "bufferPerRoute",
-    "cors",
-    "csrf",
-    "dlp",
-    "envoyMetadata",
-    "extProc",
-    "extProcEarly",
-    "extProcLate",
-    "extauth",
-    "extensions",
-    "hostRewriteHeader",
-    "hostRewritePathRegex",
-    "idleTimeout",
-    "jwt",
-    "jwtProvidersStaged",
-    "jwtStaged",
-    "lbHash",
-    "maxStreamDuration",
-    "rateLimitConfigs",
-    "rateLimitEarlyConfigs",
-    "rateLimitRegularConfigs",
-    "ratelimit",
-    "ratelimitBasic",
-    "ratelimitEarly",
-    "ratelimitRegular",
-    "rbac",
-    "rateLimitRegular",
-    "rateLimitEarly",
-    "stats",
-    "tracing",
-    "upgrades",
-    "waf",
-    "caching",
-];
-
-pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<RouteOptions> {
-    node.object(|fields| {
-        fields.later(&LATER);
-        fields.one_of(&["prefixRewrite", "regexRewrite"]);
-        fields.one_of(&["hostRewrite", "autoHostRewrite"]);
-        Some(RouteOptions {
-            timeout: fields.field("timeout", |node| node.duration()),
-            retries: fields.field("retries", |node| retries::read(&node)),
-            prefix_rewrite: fields.field("prefixRewrite", |node| match node.text()? {
-                "" => None,
-                _ => matcher::path(&node),
-            }),
-            regex_rewrite: fields.field("regexRewrite", |node| regex_rewrite(&node)),
-            host_rewrite: read_host_rewrite(fields),
-            headers: fields
-                .field("headerManipulation", |node| {
-                    header::read_manipulation(&node)
-                })
-                .unwrap_or_default(),
-            shadowing: fields.field("shadowing", |node| read_shadowing(&node, namespace)),
-            faults: fields.field("faults", |node| Faults::read(&node)),
-            transformations: transformation::read(fields),
-        })
-    })
-}
-
-fn read_host_rewrite(fields: &mut Fields<'_>) -> Option<HostRewrite> {
-    let literal = fields.field("hostRewrite", |node| host(&node));
-    let auto = fields.flag("autoHostRewrite");
-    match literal {
-        Some(host) => Some(HostRewrite::Literal(host)),
-        None => auto.then_some(HostRewrite::Auto),
+fn prefix_rewrite(node: &Node<'_>) -> Option<String> {
+    match node.text()? {
+        "" => None,
+        _ => matcher::path(node),
     }
 }
 
@@ -207,6 +247,20 @@ pub(crate) fn host(node: &Node<'_>) -> Option<String> {
         return node.error(format!("{host:?} is not a host"));
     }
     Some(host)
+}
+
+fn checked(options: RouteOptions, fields: &Fields<'_>) -> Option<RouteOptions> {
+    fields.one_of(&["prefixRewrite", "regexRewrite"]);
+    if options
+        .envoy_metadata
+        .contains_key(tenon_contract::NAMESPACE)
+    {
+        fields.error_at(
+            "envoyMetadata",
+            format!("{:?} is Tenon's own namespace", tenon_contract::NAMESPACE),
+        );
+    }
+    Some(options)
 }
 
 pub(crate) fn regex_rewrite(node: &Node<'_>) -> Option<RegexRewrite> {
@@ -260,24 +314,6 @@ fn check_substitution(text: &str, groups: usize) -> Result<(), String> {
     Ok(())
 }
 
-fn read_shadowing(node: &Node<'_>, namespace: &str) -> Option<Shadowing> {
-    node.object(|fields| {
-        fields.later(&["disableShadowHostSuffixAppend", "hostRewriteLiteral"]);
-        let upstream = fields.required("upstream", |node| node.reference(namespace));
-        let percentage = fields.field("percentage", |node| {
-            let percentage = node.float()?;
-            if !(0.0..=100.0).contains(&percentage) {
-                return node.error(format!("{percentage} is not from 0 to 100"));
-            }
-            Some(percentage)
-        });
-        Some(Shadowing {
-            upstream: upstream?,
-            percentage: percentage.unwrap_or_default(),
-        })
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -292,7 +328,7 @@ mod tests {
         };
         let second = RouteOptions {
             timeout: seconds(2),
-            host_rewrite: Some(HostRewrite::Auto),
+            host_rewrite: Some(HostRewrite::Auto(())),
             regex_rewrite: Some(RegexRewrite {
                 pattern: "a".into(),
                 substitution: "b".into(),
@@ -301,7 +337,7 @@ mod tests {
         };
         let merged = RouteOptions::merged([&RouteOptions::default(), &first, &second]);
         let expected = RouteOptions {
-            host_rewrite: Some(HostRewrite::Auto),
+            host_rewrite: Some(HostRewrite::Auto(())),
             ..first
         };
         assert_eq!(merged, expected);

@@ -3,12 +3,15 @@
 //! Most of it says how Gloo itself runs, which is no business of ours: it is let pass. What would change an answer and
 //! is not taken over gets a warning.
 
+use std::sync::Arc;
+
 use crate::connection::CircuitBreakers;
-use crate::read::{Fields, Node, Read};
+use crate::read::{Fields, Node, Read, ReadFields};
+use crate::servers::Servers;
 use crate::ssl::SslParameters;
 
 /// What holds where nothing else is said.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Settings {
     /// What upstreams that do not say it may be given at a time (Gloo's `gloo.circuitBreakers`).
     pub circuit_breakers: Option<CircuitBreakers>,
@@ -18,6 +21,8 @@ pub struct Settings {
     pub aws: AwsSettings,
     /// What holds for transformations.
     pub transformations: TransformationSettings,
+    /// Servers that are asked on the way of a request.
+    pub servers: Arc<Servers>,
     /// No route may be for a service of Kubernetes without an upstream that is written.
     pub disable_kubernetes_destinations: bool,
     /// What holds for gateways and virtual services.
@@ -52,7 +57,7 @@ pub struct TransformationSettings {
 }
 
 /// How Gloo runs: where it listens, what it watches, what else it talks to.
-const OPERATION: [&str; 37] = [
+const OPERATION: [&str; 29] = [
     "artifactSource",
     "cachingServer",
     "configSource",
@@ -67,10 +72,6 @@ const OPERATION: [&str; 37] = [
     "directorySecretSource",
     "discovery",
     "discoveryNamespace",
-    "extProc",
-    "extProcEarly",
-    "extProcLate",
-    "extauth",
     "extensions",
     "graphqlOptions",
     "knative",
@@ -79,11 +80,7 @@ const OPERATION: [&str; 37] = [
     "kubernetesConfigSource",
     "kubernetesSecretSource",
     "linkerd",
-    "namedExtauth",
     "observabilityOptions",
-    "ratelimit",
-    "ratelimitServer",
-    "rbac",
     "refreshRate",
     "secretOptions",
     "vaultSecretSource",
@@ -111,12 +108,18 @@ const GLOO_OPERATION: [&str; 12] = [
 pub(crate) fn read(node: &Node<'_>) -> Option<Settings> {
     node.object(|fields| {
         fields.ignored(&OPERATION);
+        fields.field("ratelimit", |node| {
+            node.warn("has no effect: the rate limit service has its own configuration, which this belongs into");
+            None::<()>
+        });
+        let servers = Servers::read_fields(fields);
         let gloo = fields.field("gloo", |node| node.object(read_gloo));
         let gateway = fields.field("gateway", |node| node.object(read_gateway));
         let ssl_parameters = fields.field("upstreamOptions", |node| {
             node.object(|fields| fields.field("sslParameters", |node| SslParameters::read(&node)))
         });
         Some(Settings {
+            servers: Arc::new(servers?),
             ssl_parameters: ssl_parameters.unwrap_or_default(),
             gateway: gateway.unwrap_or_default(),
             ..gloo.unwrap_or_default()
@@ -171,6 +174,7 @@ fn read_gloo(fields: &mut Fields<'_>) -> Option<Settings> {
             escape_characters: fields.flag("transformationEscapeCharacters"),
             log: fields.flag("logTransformationRequestResponseInfo"),
         },
+        servers: Arc::default(),
         gateway: GatewaySettings::default(),
     })
 }

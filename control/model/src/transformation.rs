@@ -11,7 +11,8 @@ use tenon_contract::transform::{
 };
 use tenon_core::transform::check;
 
-use crate::read::{Fields, Node};
+use crate::read::{Fields, Node, ReadFields};
+use crate::schema::{ObjectSchema, Schema};
 use crate::settings::TransformationSettings;
 
 /// What is transformed.
@@ -76,8 +77,30 @@ impl Transformations {
     }
 }
 
+impl ReadFields for Transformations {
+    fn read_fields(fields: &mut Fields<'_>) -> Option<Self> {
+        read(fields)
+    }
+
+    fn describe(object: &mut ObjectSchema) {
+        let docs = [
+            (
+                "stagedTransformations",
+                "What is changed of requests and responses, by stage.",
+            ),
+            (
+                "transformations",
+                "The same, of the regular stage, as it was said before; `stagedTransformations.regular` takes its place.",
+            ),
+        ];
+        for (name, doc) in docs {
+            object.field(name, doc, Schema::open_object(), false);
+        }
+    }
+}
+
 /// The two fields of options.
-pub(crate) fn read(fields: &mut Fields<'_>) -> Option<Transformations> {
+fn read(fields: &mut Fields<'_>) -> Option<Transformations> {
     let old = fields.field("transformations", |node| {
         let rule = node.object(read_old)?;
         let stages = Stages {

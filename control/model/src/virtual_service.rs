@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::header::{self, HeaderManipulation};
 use crate::listener_ssl::SslConfig;
-use crate::read::{Fields, Node, Read as _};
-use crate::retries::{self, RetryPolicy};
+use crate::read::{Fields, Node, Read};
 use crate::route::{self, Route};
-use crate::transformation::{self, Transformations};
+use crate::virtual_host_options::VirtualHostOptions;
 
 /// Domains and their routes.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,40 +22,6 @@ pub struct VirtualService {
     /// TLS towards its clients; nothing: they speak plain HTTP.
     pub ssl: Option<Arc<SslConfig>>,
 }
-
-/// What holds for all routes of a virtual service.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct VirtualHostOptions {
-    /// Which failures are tried again.
-    pub retries: Option<RetryPolicy>,
-    /// Headers to add and remove.
-    pub headers: HeaderManipulation,
-    /// What is changed of requests and responses.
-    pub transformations: Option<Transformations>,
-}
-
-const LATER_OPTIONS: [&str; 20] = [
-    "bufferPerRoute",
-    "cors",
-    "corsPolicyMergeSettings",
-    "csrf",
-    "dlp",
-    "extProc",
-    "extauth",
-    "extensions",
-    "includeAttemptCountInResponse",
-    "includeRequestAttemptCount",
-    "jwt",
-    "jwtStaged",
-    "rateLimitConfigs",
-    "rateLimitEarlyConfigs",
-    "rateLimitRegularConfigs",
-    "ratelimit",
-    "ratelimitBasic",
-    "rbac",
-    "stats",
-    "waf",
-];
 
 pub(crate) fn read(node: &Node<'_>) -> Option<VirtualService> {
     node.object(|fields| {
@@ -85,20 +49,7 @@ fn read_host(fields: &mut Fields<'_>) -> Option<VirtualService> {
     if domains.is_empty() {
         domains.push("*".into());
     }
-    let options = fields.field("options", |node| {
-        node.object(|fields| {
-            fields.later(&LATER_OPTIONS);
-            Some(VirtualHostOptions {
-                retries: fields.field("retries", |node| retries::read(&node)),
-                headers: fields
-                    .field("headerManipulation", |node| {
-                        header::read_manipulation(&node)
-                    })
-                    .unwrap_or_default(),
-                transformations: transformation::read(fields),
-            })
-        })
-    });
+    let options = fields.field("options", |node| VirtualHostOptions::read(&node));
     Some(VirtualService {
         domains,
         routes: fields.list("routes", |node| route::read_top(&node)),

@@ -326,6 +326,9 @@ impl Translator {
             }
             Kind::Upstream => {
                 work.clusters.insert(key.clone());
+                let servers = Upstreams::settings(self).servers;
+                let asked = |upstream: &ObjectRef| upstream.key(Kind::Upstream) == key;
+                work.listeners |= servers.upstreams().any(asked);
                 work.listeners |= self.listeners.reads(&key);
                 self.mark_readers(&key, work);
             }

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use tenon_contract::{FUNCTION_FILTER, FunctionConfig, SECRET_HEADER, UpstreamConfig};
 use tenon_model::http_listener::HttpListenerOptions;
 
-use crate::http_filters::Chain;
+use crate::http_filters::{Chain, Surroundings};
 use crate::http_listener;
 use crate::json::to_config;
 use crate::output::Module;
@@ -123,13 +123,14 @@ pub(crate) fn of_listener(
     logged: bool,
     needs: &Needs,
     options: &HttpListenerOptions,
+    surroundings: &Surroundings<'_>,
 ) -> Vec<hcm::HttpFilter> {
     let own = hcm::HttpFilter {
         name: if logged { FUNCTION_FILTER } else { UNLOGGED }.to_owned(),
         ..own_of_listener(module)
     };
     let mut chain = Chain::default();
-    chain.put_native(&needs.filters);
+    chain.put_native(needs, surroundings);
     http_listener::put(&mut chain, options);
     transforms::put(&mut chain, module, needs);
     let last = [forged_responses(), own, http_listener::router(options)];

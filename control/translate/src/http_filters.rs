@@ -10,35 +10,54 @@ use envoy_types::pb::envoy::extensions::filters::http::buffer::v3::{
     Buffer, BufferPerRoute, buffer_per_route,
 };
 use envoy_types::pb::envoy::extensions::filters::http::cors::v3::Cors;
-use envoy_types::pb::envoy::extensions::filters::http::csrf::v3::CsrfPolicy;
 use envoy_types::pb::envoy::extensions::filters::http::fault::v3::HttpFault;
+use envoy_types::pb::envoy::extensions::filters::http::rbac::v3::Rbac;
+use tenon_model::options::csrf::Csrf;
+use tenon_model::options::ext_proc::{ExtProcServer, FilterStage, StageName, StagePredicate};
+use tenon_model::options::rate_limit::RateLimitServer;
+use tenon_model::{ObjectRef, Servers};
 
 use crate::filters::{filter, off, on};
 use crate::forward_proxy;
-use crate::proto::{Any, BUFFER_LIMIT, core, hcm, percent, uint};
+use crate::options::{JwtNeeds, csrf, ext_auth, ext_proc, jwt, rate_limit, rbac};
+use crate::proto::{Any, BUFFER_LIMIT, hcm, uint};
 use crate::transcoder;
+use crate::virtual_host::Needs;
 use crate::wire::any;
 
-/// Gloo's stages of a listener's filters, in their order, but for those that nothing is in here.
+/// Gloo's stages of a listener's filters, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     /// Faults on purpose.
     Fault,
     /// Requests of other origins.
     Cors,
+    /// A firewall.
+    Waf,
+    /// Who it is.
+    AuthN,
     /// What they may do.
     AuthZ,
-    /// What is said of it elsewhere.
+    /// How often.
+    RateLimit,
+    /// What was let in.
+    Accepted,
+    /// Who we are.
     OutAuth,
-    /// Last of all that a request can fail at.
+    /// The last.
     Route,
 }
 
-/// Where a filter stands: a stage, and in or after it (before it: a lesser number).
+/// Where a filter stands: a stage, and before, in or after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place(Stage, i8);
 
 impl Stage {
+    /// Before what is in the stage.
+    pub(crate) const fn before(self) -> Place {
+        Place(self, -1)
+    }
+
     /// In the stage.
     pub(crate) const fn during(self) -> Place {
         Place(self, 0)
@@ -70,101 +89,285 @@ impl Chain {
         self.0.into_iter().map(|(_, filter)| filter)
     }
 
-    /// Puts those of Envoy's filters that are named, all off. Other names are none of this module's.
-    pub(crate) fn put_native(&mut self, names: &BTreeSet<String>) {
-        for native in NATIVE.iter().filter(|it| names.contains(it.name)) {
-            self.put(native.place, off(filter(native.name, (native.config)())));
+    /// Puts those of Envoy's filters that are named, all off, and those that see all requests. Other names are none of this
+    /// module's.
+    pub(crate) fn put_native(&mut self, needs: &Needs, of: &Surroundings<'_>) {
+        for name in &needs.filters {
+            if let Some((place, config)) = native(name, needs, of) {
+                self.put(place, off(filter(name, config)));
+            }
+        }
+        for stage in ExtProcStage::ALL {
+            let Some(server) = of.servers.ext_proc(stage) else {
+                continue;
+            };
+            let config = match (of.is_there)(&server.grpc_service.ext_proc_server_ref) {
+                true => (stage.filter(), ext_proc::filter(server)),
+                false if server.failure_mode_allow => continue,
+                // Envoy would refuse the listener.
+                false => (NOBODY_TO_ASK, ext_auth::refusing()),
+            };
+            self.put(stage.place(server), filter(config.0, config.1));
         }
     }
 }
 
-/// A filter of Envoy's that routes configure.
-struct Native {
-    name: &'static str,
-    place: Place,
-    /// What it does where nothing else is said: nothing.
-    config: fn() -> Any,
-    /// What has it do nothing on a route.
-    idle: fn() -> Any,
+/// What filters are made of besides what routes say.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) servers: &'a Servers,
+    /// Whether an upstream has a cluster that can be asked.
+    pub(crate) is_there: &'a dyn Fn(&ObjectRef) -> bool,
 }
 
 pub(crate) const BUFFER: &str = "envoy.filters.http.buffer";
 pub(crate) const CORS: &str = "envoy.filters.http.cors";
 pub(crate) const CSRF: &str = "envoy.filters.http.csrf";
+pub(crate) const EXT_AUTHZ: &str = "envoy.filters.http.ext_authz";
 pub(crate) const FAULT: &str = "envoy.filters.http.fault";
 pub(crate) const FORWARD_PROXY: &str = "envoy.filters.http.dynamic_forward_proxy";
+pub(crate) const LOCAL_RATE_LIMIT: &str = "envoy.filters.http.local_ratelimit";
+pub(crate) const LOCAL_RATE_LIMIT_BASIC: &str = "envoy.filters.http.local_ratelimit.basic";
+pub(crate) const RBAC: &str = "envoy.filters.http.rbac";
 
 pub(crate) const GRPC_JSON: &str = "envoy.filters.http.grpc_json_transcoder";
 
-const NATIVE: [Native; 6] = [
-    Native {
-        name: FAULT,
-        place: Stage::Fault.during(),
-        config: || any(&HttpFault::default()),
-        idle: on,
-    },
-    Native {
-        name: CORS,
-        place: Stage::Cors.during(),
-        config: || any(&Cors {}),
-        idle: on,
-    },
-    Native {
-        name: FORWARD_PROXY,
-        place: Stage::OutAuth.during(),
-        config: forward_proxy::filter,
-        // It looks at routes to its own cluster only.
-        idle: on,
-    },
-    Native {
-        name: GRPC_JSON,
-        place: Stage::OutAuth.during(),
-        config: transcoder::nothing,
-        idle: transcoder::nothing,
-    },
-    Native {
-        name: CSRF,
-        place: Stage::Route.during(),
-        config: || {
-            any(&CsrfPolicy {
-                // Envoy wants it said.
-                filter_enabled: Some(core::RuntimeFractionalPercent {
-                    default_value: Some(percent(0.0)),
-                    ..core::RuntimeFractionalPercent::default()
-                }),
-                ..CsrfPolicy::default()
-            })
-        },
-        idle: on,
-    },
-    Native {
-        name: BUFFER,
-        place: Stage::Route.during(),
-        config: || {
-            any(&Buffer {
-                max_request_bytes: Some(uint(BUFFER_LIMIT)),
-            })
-        },
-        idle: || {
-            any(&BufferPerRoute {
-                r#override: Some(buffer_per_route::Override::Disabled(true)),
-            })
-        },
-    },
-];
+/// Refuses all, because who is to be asked is not there.
+const NOBODY_TO_ASK: &str = "tenon.nobody_to_ask";
+
+/// Before or after a server is asked whether a request may pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum JwtStage {
+    Before,
+    After,
+}
+
+impl JwtStage {
+    /// The name of its filter.
+    pub(crate) fn filter(self) -> &'static str {
+        match self {
+            Self::Before => "envoy.filters.http.jwt_authn.before",
+            Self::After => "envoy.filters.http.jwt_authn",
+        }
+    }
+}
+
+/// When a rate limit service is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RateLimitStage {
+    /// As the settings say.
+    Configured,
+    /// Before the client is known.
+    Early,
+    /// After it is.
+    Regular,
+}
+
+impl RateLimitStage {
+    const ALL: [Self; 3] = [Self::Configured, Self::Early, Self::Regular];
+
+    /// The name of its filter.
+    pub(crate) fn filter(self) -> &'static str {
+        match self {
+            Self::Configured => "envoy.filters.http.ratelimit",
+            Self::Early => "envoy.filters.http.ratelimit.early",
+            Self::Regular => "envoy.filters.http.ratelimit.regular",
+        }
+    }
+
+    /// What its statistics are named with.
+    pub(crate) fn statistics(self) -> &'static str {
+        match self {
+            Self::Configured => "",
+            Self::Early => "early",
+            Self::Regular => "regular",
+        }
+    }
+
+    fn place(self, server: &RateLimitServer) -> Place {
+        match self {
+            Self::Early => Stage::AuthN.before(),
+            Self::Configured if server.rate_limit_before_auth => Stage::AuthN.before(),
+            Self::Configured | Self::Regular => Stage::RateLimit.during(),
+        }
+    }
+}
+
+/// When a server sees requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExtProcStage {
+    Early,
+    Regular,
+    Late,
+}
+
+impl ExtProcStage {
+    const ALL: [Self; 3] = [Self::Early, Self::Regular, Self::Late];
+
+    /// The name of its filter.
+    pub(crate) fn filter(self) -> &'static str {
+        match self {
+            Self::Early => "envoy.filters.http.ext_proc.early",
+            Self::Regular => "envoy.filters.http.ext_proc",
+            Self::Late => "envoy.filters.http.ext_proc.late",
+        }
+    }
+
+    fn place(self, server: &ExtProcServer) -> Place {
+        let place = match self {
+            // As Gloo: "This is not honoured when specified in ext_proc_late".
+            Self::Late => return Stage::Route.after(),
+            Self::Early => Stage::Fault.before(),
+            Self::Regular => Stage::AuthZ.after(),
+        };
+        let Some(FilterStage { stage, predicate }) = server.filter_stage else {
+            return place;
+        };
+        let stage = match stage {
+            StageName::Fault => Stage::Fault,
+            StageName::Cors => Stage::Cors,
+            StageName::Waf => Stage::Waf,
+            StageName::AuthN => Stage::AuthN,
+            StageName::AuthZ => Stage::AuthZ,
+            StageName::RateLimit => Stage::RateLimit,
+            StageName::Accepted => Stage::Accepted,
+            StageName::OutAuth => Stage::OutAuth,
+            StageName::Route => Stage::Route,
+        };
+        match predicate {
+            StagePredicate::Before => stage.before(),
+            StagePredicate::During => stage.during(),
+            StagePredicate::After => stage.after(),
+        }
+    }
+}
+
+/// Which server a stage is of.
+pub(crate) trait ExtProcServers {
+    fn ext_proc(&self, stage: ExtProcStage) -> Option<&ExtProcServer>;
+}
+
+impl ExtProcServers for Servers {
+    fn ext_proc(&self, stage: ExtProcStage) -> Option<&ExtProcServer> {
+        match stage {
+            ExtProcStage::Early => self.ext_proc_early.as_ref(),
+            ExtProcStage::Regular => self.ext_proc.as_ref(),
+            ExtProcStage::Late => self.ext_proc_late.as_ref(),
+        }
+    }
+}
 
 /// Whether the name is of a filter that only routes configure.
 pub(crate) fn is_native(name: &str) -> bool {
-    NATIVE.iter().any(|native| native.name == name)
+    idle_config(name).is_some()
+}
+
+/// Where a filter stands, and what it does where nothing else is said: nothing, but for what a route says of a server.
+fn native(name: &str, needs: &Needs, of: &Surroundings<'_>) -> Option<(Place, Any)> {
+    Some(match name {
+        FAULT => (Stage::Fault.during(), any(&HttpFault::default())),
+        CORS => (Stage::Cors.during(), any(&Cors {})),
+        CSRF => (Stage::Route.during(), any(&csrf::policy(&Csrf::default()))),
+        BUFFER => {
+            let max_request_bytes = Some(uint(BUFFER_LIMIT));
+            (Stage::Route.during(), any(&Buffer { max_request_bytes }))
+        }
+        FORWARD_PROXY => (Stage::OutAuth.during(), forward_proxy::filter()),
+        GRPC_JSON => (Stage::OutAuth.during(), transcoder::nothing()),
+        RBAC => (Stage::AuthZ.during(), any(&Rbac::default())),
+        LOCAL_RATE_LIMIT | LOCAL_RATE_LIMIT_BASIC => {
+            let place = match name {
+                LOCAL_RATE_LIMIT => Stage::AuthN.before(),
+                _ => Stage::RateLimit.during(),
+            };
+            (place, rate_limit::no_local_limit())
+        }
+        _ => return of_server(name, needs, of),
+    })
+}
+
+fn of_server(name: &str, needs: &Needs, of: &Surroundings<'_>) -> Option<(Place, Any)> {
+    for stage in [JwtStage::Before, JwtStage::After] {
+        if name == stage.filter() {
+            let place = match stage {
+                JwtStage::Before => Stage::AuthN.before(),
+                JwtStage::After => Stage::AuthN.after(),
+            };
+            let nothing = JwtNeeds::default();
+            let needs = needs.jwt.get(&stage).unwrap_or(&nothing);
+            return Some((place, jwt::filter(needs)));
+        }
+    }
+    for stage in RateLimitStage::ALL {
+        if name == stage.filter() {
+            let server = of.servers.ratelimit_server.as_ref();
+            // Envoy would refuse the listener.
+            let server = server.filter(|it| (of.is_there)(&it.ratelimit_server_ref))?;
+            return Some((stage.place(server), rate_limit::filter(server, stage)));
+        }
+    }
+    let server = name.strip_prefix(EXT_AUTHZ)?;
+    let server = of
+        .servers
+        .ext_auth(server.strip_prefix('.').unwrap_or(server));
+    let config = match server {
+        Some(server) => ext_auth::filter(server, (of.is_there)(&server.extauthz_server_ref)),
+        None => ext_auth::refusing(),
+    };
+    Some((Stage::AuthN.during(), config))
+}
+
+/// What has a filter do nothing on a route; of a filter that only routes configure.
+fn idle_config(name: &str) -> Option<Any> {
+    Some(match name {
+        FAULT | CORS | CSRF | LOCAL_RATE_LIMIT | LOCAL_RATE_LIMIT_BASIC => on(),
+        // It looks at routes to its own cluster only.
+        FORWARD_PROXY => on(),
+        GRPC_JSON => transcoder::nothing(),
+        BUFFER => any(&BufferPerRoute {
+            r#override: Some(buffer_per_route::Override::Disabled(true)),
+        }),
+        RBAC => rbac::disabled(),
+        name if name.starts_with(EXT_AUTHZ) => ext_auth::disabled(),
+        name if name.starts_with(JwtStage::After.filter()) => jwt::disabled(),
+        name if name.starts_with(RateLimitStage::Configured.filter()) => on(),
+        _ => return None,
+    })
+}
+
+/// The names that need no settings.
+const NAMES: [&str; 15] = [
+    BUFFER,
+    CORS,
+    CSRF,
+    EXT_AUTHZ,
+    FAULT,
+    FORWARD_PROXY,
+    GRPC_JSON,
+    LOCAL_RATE_LIMIT,
+    LOCAL_RATE_LIMIT_BASIC,
+    RBAC,
+    "envoy.filters.http.jwt_authn",
+    "envoy.filters.http.jwt_authn.before",
+    "envoy.filters.http.ratelimit",
+    "envoy.filters.http.ratelimit.early",
+    "envoy.filters.http.ratelimit.regular",
+];
+
+/// All names that there are.
+pub(crate) fn all(servers: &Servers) -> BTreeSet<String> {
+    let fixed = NAMES.iter().map(|name| (*name).to_owned());
+    let named = servers.ext_auth_names().map(ext_auth::filter_name);
+    fixed.chain(named).collect()
 }
 
 /// What a route needs whose requests may come to another one on their way through the chain: names and values of
 /// `typed_per_filter_config`. Envoy makes a request's filters for the route that it chooses first, and one that is off
 /// there would not be there for the other's sake, not even if it decides who may pass. So they are made, and on this route
 /// do nothing. (Envoy ignores a name that the listener does not have.)
-pub(crate) fn idle(wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = (String, Any)> {
-    let wanted = NATIVE.iter().filter(move |it| wanted(it.name));
-    wanted.map(|native| (native.name.to_owned(), (native.idle)()))
+pub(crate) fn idle(names: &BTreeSet<String>) -> impl Iterator<Item = (String, Any)> {
+    names
+        .iter()
+        .filter_map(|name| Some((name.clone(), idle_config(name)?)))
 }
 
 #[cfg(test)]
@@ -194,7 +397,7 @@ mod tests {
     #[test]
     fn only_those_that_are_named_are_there_and_off() {
         let mut chain = Chain::default();
-        chain.put_native(&[BUFFER, FAULT, "another"].map(str::to_owned).into());
+        put(&mut chain, &[BUFFER, FAULT, "another"]);
         let filters: Vec<_> = chain.into_filters().collect();
         assert!(filters.iter().all(|filter| filter.disabled));
         let names: Vec<_> = filters.iter().map(|filter| &*filter.name).collect();
@@ -204,7 +407,7 @@ mod tests {
     #[test]
     fn what_a_listener_says_takes_the_place_of_what_is_off() {
         let mut chain = Chain::default();
-        chain.put_native(&[BUFFER, CSRF].map(str::to_owned).into());
+        put(&mut chain, &[BUFFER, CSRF]);
         chain.put(Stage::Route.during(), filter(CSRF, Any::default()));
         let filters: Vec<_> = chain.into_filters().collect();
         let off: Vec<_> = filters.iter().map(|it| (&*it.name, it.disabled)).collect();
@@ -212,8 +415,37 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_wanted_is_made_idle() {
-        let idle: Vec<_> = idle(|name| name != CORS).map(|(name, _)| name).collect();
-        assert_eq!(idle, [FAULT, FORWARD_PROXY, GRPC_JSON, CSRF, BUFFER]);
+    fn whatever_may_be_configured_can_be_made_idle() {
+        let servers = Servers::default();
+        let all = all(&servers);
+        assert_eq!(idle(&all).count(), all.len());
+        assert!(all.iter().all(|name| is_native(name)));
+    }
+
+    #[test]
+    fn a_server_that_is_not_there_lets_nothing_pass() {
+        let mut chain = Chain::default();
+        put(
+            &mut chain,
+            &[EXT_AUTHZ, "envoy.filters.http.ext_authz.other"],
+        );
+        for filter in chain.into_filters() {
+            let Some(hcm::http_filter::ConfigType::TypedConfig(config)) = filter.config_type else {
+                panic!("{}", filter.name)
+            };
+            assert_eq!(config, ext_auth::refusing(), "{}", filter.name);
+        }
+    }
+
+    fn put(chain: &mut Chain, names: &[&str]) {
+        let needs = Needs {
+            filters: names.iter().map(|name| (*name).to_owned()).collect(),
+            ..Needs::default()
+        };
+        let surroundings = Surroundings {
+            servers: &Servers::default(),
+            is_there: &|_| false,
+        };
+        chain.put_native(&needs, &surroundings);
     }
 }

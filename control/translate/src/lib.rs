@@ -6,6 +6,7 @@
 
 mod access_filter;
 mod access_log;
+mod action;
 mod aws;
 mod azure;
 mod by_path;

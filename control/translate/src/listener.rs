@@ -16,6 +16,7 @@ use tenon_model::{
     CidrRange, Gateway, ProxyProtocol, SocketOption, SocketOptionValue, SocketState,
 };
 
+use crate::http_filters::Surroundings;
 use crate::output::Module;
 use crate::proto::hcm::http_connection_manager::RouteSpecifier;
 use crate::proto::{
@@ -57,6 +58,7 @@ pub(crate) fn translate(
     gateway: &Gateway,
     module: &Module,
     chains: &[Chain<'_>],
+    surroundings: &Surroundings<'_>,
 ) -> Vec<u8> {
     let options = &gateway.options;
     let mut filters = Vec::new();
@@ -82,7 +84,12 @@ pub(crate) fn translate(
                 let mut filters = http_listener::of_connections(options);
                 filters.push(filter(
                     "envoy.filters.network.http_connection_manager",
-                    &manager(gateway, module, (table, *in_parts), (needs, options)),
+                    &manager(
+                        gateway,
+                        module,
+                        (table, *in_parts),
+                        (needs, options, surroundings),
+                    ),
                 ));
                 filters
             }
@@ -140,7 +147,7 @@ fn manager(
     gateway: &Gateway,
     module: &Module,
     (table, in_parts): (&str, bool),
-    (needs, options): (&Needs, &HttpListenerOptions),
+    (needs, options, surroundings): (&Needs, &HttpListenerOptions, &Surroundings<'_>),
 ) -> hcm::HttpConnectionManager {
     let logs = &gateway.options.access_logging_service.access_log;
     let table = names::route_table(table);
@@ -155,7 +162,7 @@ fn manager(
                 route_config_name: table,
             }),
         }),
-        http_filters: filters::of_listener(module, !logs.is_empty(), needs, options),
+        http_filters: filters::of_listener(module, !logs.is_empty(), needs, options, surroundings),
         // Gloo allows them by default.
         upgrade_configs: vec![hcm::http_connection_manager::UpgradeConfig {
             upgrade_type: "websocket".to_owned(),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tenon_contract::transform::RouteTransformations;
 
 use crate::http_filters;
-use crate::proto::Any;
+use crate::options::PerFilter;
 
 /// Where the requests of a route may come to on their way through a listener's filters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -43,13 +43,13 @@ impl Moves {
         moves.max().unwrap_or_default()
     }
 
-    /// What the route needs for it; `of_host`: those of Envoy's own filters that its virtual host configures.
-    pub(crate) fn present(self, of_host: &BTreeSet<String>) -> impl Iterator<Item = (String, Any)> {
-        http_filters::idle(move |name| match self {
-            Self::Nowhere => false,
-            Self::WithinHost => of_host.contains(name),
-            Self::Anywhere => true,
-        })
+    /// What the route needs for it; `of_host`: those of Envoy's own filters that its virtual host configures; `all`: those that any may.
+    pub(crate) fn present(self, of_host: &BTreeSet<String>, all: &BTreeSet<String>) -> PerFilter {
+        match self {
+            Self::Nowhere => PerFilter::new(),
+            Self::WithinHost => http_filters::idle(of_host).collect(),
+            Self::Anywhere => http_filters::idle(all).collect(),
+        }
     }
 }
 

@@ -164,3 +164,8 @@ pub enum Module {
     /// A proxy-wasm plugin.
     Wasm(String),
 }
+
+/// A name for a content.
+pub(crate) fn content_hash(content: &[u8]) -> String {
+    format!("{:032x}", xxhash_rust::xxh3::xxh3_128(content))
+}

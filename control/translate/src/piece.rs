@@ -1,22 +1,24 @@
 //! The routes of Envoy that one route comes to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use prost::Message;
+use tenon_contract::Sorted;
 use tenon_contract::transform::{RouteTransformations, Stage, TRANSFORM_KEY};
-use tenon_contract::{NAMESPACE, Sorted};
 use tenon_model::{
     HeaderManipulation, Matcher, ObjectKey, Route, TransformationSettings, Transformations,
     VirtualHostOptions, WeightedDestination,
 };
 
+use crate::http_filters::{FORWARD_PROXY, JwtStage};
 use crate::inherit::Shape;
 use crate::moves::Moves;
+use crate::options::JwtNeeds;
 use crate::proto::route;
 use crate::route::{RouteForm, broken};
 use crate::wire::{self, Metadata, PerFilter};
-use crate::{filters, http_filters, matcher, rules, transforms};
+use crate::{filters, matcher, rules, transforms};
 
 /// `VirtualHost.routes`
 const ROUTES: u32 = 3;
@@ -36,9 +38,30 @@ pub(crate) struct Needs {
     pub(crate) destinations: bool,
     /// The names of Envoy's own filters that are configured.
     pub(crate) filters: BTreeSet<String>,
+    /// Tokens that the listener has to know of.
+    pub(crate) jwt: BTreeMap<JwtStage, JwtNeeds>,
+}
+
+/// Envoy's own filters that the requests of a virtual host may come to.
+pub(crate) struct Present {
+    /// Those that some route of it configures, or itself.
+    pub(crate) of_host: BTreeSet<String>,
+    /// Those that a route of any may.
+    pub(crate) all: BTreeSet<String>,
+    /// Those that it configures for all its routes.
+    pub(crate) on: BTreeSet<String>,
+    /// What it says for all its routes may have another one chosen.
+    pub(crate) moves: bool,
 }
 
 impl Needs {
+    /// Tokens that the listener has to know of.
+    pub(crate) fn add_jwt(&mut self, jwt: &BTreeMap<JwtStage, JwtNeeds>) {
+        for (stage, needs) in jwt {
+            self.jwt.entry(*stage).or_default().add(needs);
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -48,6 +71,7 @@ impl Needs {
         self.stages.extend(&other.stages);
         self.destinations |= other.destinations;
         self.filters.extend(other.filters.iter().cloned());
+        self.add_jwt(&other.jwt);
     }
 }
 
@@ -68,7 +92,7 @@ pub(crate) struct Piece {
 struct Encoded {
     /// What its name ends with.
     suffix: String,
-    /// The filters that it configures, if its requests may come to others.
+    /// The filters that it configures.
     configures: Vec<String>,
     bytes: Vec<u8>,
 }
@@ -89,12 +113,20 @@ impl Piece {
         let tells = own.as_ref().is_some_and(|own| !own.destinations.is_empty());
         needs.destinations |= tells;
         needs.stages.extend(own.iter().flat_map(transforms::used));
-        let moves = own.as_ref().map(Moves::of).unwrap_or_default();
+        let mut moves = own.as_ref().map(Moves::of).unwrap_or_default();
         let on: Vec<_> = own.iter().flat_map(transforms::switched_on).collect();
         let rules = own.map(|own| own.to_json());
         let several = forms.len() > 1;
         for (function, mut form) in forms.into_iter().enumerate() {
-            needs.filters.extend(configured(&form));
+            needs.filters.extend(std::mem::take(&mut form.filters));
+            let forwards = form.per_filter.contains_key(FORWARD_PROXY);
+            needs
+                .filters
+                .extend(forwards.then(|| FORWARD_PROXY.to_owned()));
+            needs.add_jwt(&form.jwt);
+            if form.reroutes {
+                moves = moves.max(Moves::Anywhere);
+            }
             if !form.calls.is_empty() {
                 let shown = answers_with_formatters(&of_host.headers, from);
                 form.per_filter.extend(filters::guard_on(shown));
@@ -106,10 +138,7 @@ impl Piece {
                 transforms::tell_destinations(&mut form.route);
             }
             let configs = std::mem::take(&mut form.per_filter);
-            let configures: Vec<_> = match moves {
-                Moves::Nowhere => Vec::new(),
-                _ => configs.keys().cloned().collect(),
-            };
+            let configures: Vec<_> = configs.keys().cloned().collect();
             let mut behind = PerFilter { configs }.encode_to_vec();
             behind.extend(wire::take_weights(
                 &mut form.route,
@@ -122,9 +151,9 @@ impl Piece {
                     .map(wire::subset)
                     .unwrap_or_default(),
             );
-            if !texts.is_empty() {
-                let metadata = Metadata::texts(NAMESPACE, texts).encode_to_vec();
-                wire::append(&mut behind, METADATA, &metadata);
+            let metadata = Metadata::new(texts, &from.options.envoy_metadata);
+            if metadata != Metadata::default() {
+                wire::append(&mut behind, METADATA, &metadata.encode_to_vec());
             }
             let suffix = several.then(|| format!("-function-{function}"));
             let suffix = suffix.unwrap_or_default();
@@ -182,18 +211,26 @@ impl Piece {
         }
     }
 
-    /// Appends the routes to a virtual host of that name, of which it is the piece with that number. `of_host`: the needs of
-    /// all its routes.
-    pub(crate) fn encode(&self, (host, number): (&str, usize), of_host: &Needs, to: &mut Vec<u8>) {
+    /// Appends the routes to a virtual host of that name, of which it is the piece with that number. `present`: filters that
+    /// its requests may come to.
+    pub(crate) fn encode(
+        &self,
+        (host, number): (&str, usize),
+        present: &Present,
+        to: &mut Vec<u8>,
+    ) {
         let name = self.name.as_ref().map(|name| format!("-{name}"));
         let name = name.unwrap_or_default();
         for route in &self.routes {
             let name = format!("{host}-route-{number}{name}{}", route.suffix);
             let mut bytes = route.bytes.clone();
-            let present = self.moves.present(&of_host.filters);
-            let configs = present
-                .filter(|(name, _)| !route.configures.contains(name))
-                .collect();
+            let moves = match present.moves {
+                true => Moves::Anywhere,
+                false => self.moves,
+            };
+            let mut configs = moves.present(&present.of_host, &present.all);
+            configs.retain(|name, _| !route.configures.contains(name));
+            configs.retain(|name, _| !present.on.contains(name));
             bytes.extend(PerFilter { configs }.encode_to_vec());
             wire::append(&mut bytes, NAME, name.as_bytes());
             wire::append(to, ROUTES, &bytes);
@@ -271,22 +308,4 @@ fn transformations(
     let mut all = RouteTransformations::new(stages);
     all.destinations = own;
     Some(all)
-}
-
-/// Those of Envoy's own filters that a route or one of its destinations configures.
-fn configured(form: &RouteForm) -> impl Iterator<Item = String> {
-    use route::route::Action;
-    use route::route_action::ClusterSpecifier;
-    let weighted = match &form.route.action {
-        Some(Action::Route(action)) => match &action.cluster_specifier {
-            Some(ClusterSpecifier::WeightedClusters(weighted)) => &weighted.clusters[..],
-            _ => &[],
-        },
-        _ => &[],
-    };
-    let of_weights = weighted
-        .iter()
-        .flat_map(|it| it.typed_per_filter_config.keys());
-    let names = form.per_filter.keys().chain(of_weights);
-    names.filter(|name| http_filters::is_native(name)).cloned()
 }

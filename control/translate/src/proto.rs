@@ -42,6 +42,14 @@ pub(crate) fn percent(percent: f64) -> FractionalPercent {
     }
 }
 
+/// A share that Envoy's runtime has no name for.
+pub(crate) fn share(of: FractionalPercent) -> core::RuntimeFractionalPercent {
+    core::RuntimeFractionalPercent {
+        default_value: Some(of),
+        ..core::RuntimeFractionalPercent::default()
+    }
+}
+
 pub(crate) fn duration(duration: Duration) -> protobuf::Duration {
     protobuf::Duration {
         // The model knows no duration that does not fit.

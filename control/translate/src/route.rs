@@ -4,24 +4,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use envoy_types::pb::envoy::r#type::matcher::v3::RegexMatchAndSubstitute;
+use tenon_contract::transform::TRANSFORM_BODY_LIMIT;
 use tenon_contract::{CALL_HEADER, CALL_KEY, CallConfig, CallTarget, ERROR_HEADER};
+use tenon_model::options::buffer::BufferPerRoute;
 use tenon_model::{
     Action, Destination, DestinationSpec, DestinationType, FunctionMatcher, GcpDestination,
-    HeaderManipulation, HeaderToAdd, HostRewrite, MultiDestination, ObjectKey, ObjectRef,
-    PathRedirect, Problem, ProblemLevel, Redirect, RedirectStatus, RegexRewrite, Route,
-    RouteAction, RouteOptions, Settings, Shadowing, Subset, SubsetSpec, Upstream, UpstreamType,
+    HeaderManipulation, HeaderToAdd, MultiDestination, ObjectKey, ObjectRef, PathRedirect, Problem,
+    ProblemLevel, Redirect, RedirectStatus, RegexRewrite, Route, RouteAction, RouteOptions,
+    Servers, Settings, Shadowing, Subset, SubsetSpec, Upstream, UpstreamType, VirtualHostOptions,
     WeightedDestination,
 };
 
 use crate::by_path::{self, Answer};
-use crate::http_filters::GRPC_JSON;
+use crate::http_filters::{GRPC_JSON, JwtStage};
+use crate::options::{Configured, Context, JwtNeeds};
 use crate::proto::route::redirect_action::{
     PathRewriteSpecifier, RedirectResponseCode, SchemeRewriteSpecifier,
 };
 use crate::proto::route::route::Action as EnvoyAction;
 use crate::proto::route::route_action::{
-    ClusterNotFoundResponseCode, ClusterSpecifier, HostRewriteSpecifier, RequestMirrorPolicy,
-    UpgradeConfig,
+    ClusterNotFoundResponseCode, ClusterSpecifier, RequestMirrorPolicy, UpgradeConfig,
 };
 use crate::proto::route::weighted_cluster::ClusterWeight;
 use crate::proto::{
@@ -29,7 +31,7 @@ use crate::proto::{
 };
 use crate::retries::retry_policy;
 use crate::transcoder::Transcoder;
-use crate::{azure, call, filters, forward_proxy, gcp, names, options, rest, transcoder};
+use crate::{action, azure, call, filters, forward_proxy, gcp, names, options, rest, transcoder};
 
 /// Finds upstreams.
 pub(crate) trait Upstreams {
@@ -53,6 +55,36 @@ pub(crate) struct RouteForm {
     pub(crate) only: Vec<route::HeaderMatcher>,
     /// The parts of clusters that are meant.
     pub(crate) subsets: Subsets,
+    /// Envoy's own filters without which its options would not be carried out.
+    pub(crate) filters: Vec<String>,
+    /// Tokens that the listener has to know of.
+    pub(crate) jwt: BTreeMap<JwtStage, JwtNeeds>,
+    /// What is asked on the way may have another route chosen.
+    pub(crate) reroutes: bool,
+}
+
+impl RouteForm {
+    fn new(route: route::Route) -> Self {
+        Self {
+            route,
+            calls: BTreeMap::new(),
+            per_filter: BTreeMap::new(),
+            only: Vec::new(),
+            subsets: Subsets::default(),
+            filters: Vec::new(),
+            jwt: BTreeMap::new(),
+            reroutes: false,
+        }
+    }
+
+    /// Takes over what options come to, but for what is configured.
+    fn needs(&mut self, options: &Configured) {
+        self.filters.extend(options.filters.iter().cloned());
+        for (stage, needs) in &options.jwt {
+            self.jwt.entry(*stage).or_default().add(needs);
+        }
+        self.reroutes |= options.reroutes;
+    }
 }
 
 /// The parts of clusters that a route means: the labels of their endpoints.
@@ -68,6 +100,10 @@ pub(crate) struct Subsets {
 pub(crate) struct Routes<'a, U> {
     pub(crate) key: &'a ObjectKey,
     pub(crate) upstreams: &'a U,
+    /// Options of the virtual host.
+    pub(crate) of_host: &'a VirtualHostOptions,
+    /// Servers that can be asked.
+    pub(crate) servers: &'a Servers,
     /// The destinations are those of an upstream group.
     pub(crate) of_group: bool,
     /// What is wrong, so far.
@@ -81,9 +117,41 @@ const KUBERNETES_IS_OFF: &str =
 /// What a function route must not have, and why.
 const SIGNED: &str = "is not possible on a route to a function: the host is the function's own";
 
-impl<U: Upstreams> Routes<'_, U> {
+impl<'a, U: Upstreams> Routes<'a, U> {
     /// What a route comes to: more than one where its functions are told apart by Envoy.
     pub(crate) fn translate(&mut self, path: &str, from: &Route) -> Vec<RouteForm> {
+        let mut forms = self.forms(path, from);
+        let errors = self.errors();
+        let options = options::of_route(&from.options, &self.context());
+        self.tell(&format!("{path}.options"), &options);
+        if self.errors() > errors {
+            return vec![broken(self.key)];
+        }
+        for form in &mut forms {
+            form.per_filter.extend(options.per_filter.clone());
+            form.needs(&options);
+        }
+        forms
+    }
+
+    fn context(&self) -> Context<'a> {
+        Context {
+            of_host: self.of_host,
+            servers: self.servers,
+            upstreams: self.upstreams,
+        }
+    }
+
+    /// What is wrong with options.
+    fn tell(&mut self, path: &str, options: &Configured) {
+        let problems = options.problems.iter();
+        self.problems.extend(problems.map(|problem| Problem {
+            field: format!("{path}.{}", problem.field),
+            ..problem.clone()
+        }));
+    }
+
+    fn forms(&mut self, path: &str, from: &Route) -> Vec<RouteForm> {
         let Action::Route(RouteAction::Single(to)) = &from.action else {
             return vec![self.one(path, from)];
         };
@@ -162,7 +230,6 @@ impl<U: Upstreams> Routes<'_, U> {
                 }
             };
             form.only = found.only;
-            form.per_filter.extend(options::of_route(&from.options));
             forms.push(form);
         }
         // What is wrong with one is wrong with all.
@@ -257,6 +324,8 @@ impl<U: Upstreams> Routes<'_, U> {
             form.per_filter.extend([filters::rest_on()]);
         }
         let transcoding = self.transcoding(&at, to).ok()?;
+        form.filters
+            .extend(transcoding.iter().map(|_| GRPC_JSON.to_owned()));
         form.per_filter
             .extend(transcoding.map(|config| (GRPC_JSON.to_owned(), config)));
         form.subsets.of_route = part(to);
@@ -271,7 +340,9 @@ impl<U: Upstreams> Routes<'_, U> {
     ) -> Option<RouteForm> {
         let mut calls = BTreeMap::new();
         let mut streaming = None;
-        let mut signed = None;
+        let mut called: Option<CallConfig> = None;
+        let mut of_destinations = Vec::new();
+        let mut transcodes = false;
         let mut clusters = Vec::new();
         for (index, to) in destinations.iter().enumerate() {
             let at = format!("{path}.routeAction.multi.destinations[{index}].destination");
@@ -280,19 +351,27 @@ impl<U: Upstreams> Routes<'_, U> {
                 .destination(&at, &from.options, &to.destination)
                 // It keeps its weight, and answers 500 for it.
                 .unwrap_or_else(|| (names::BLACKHOLE.to_owned(), None));
+            let options = options::of_destination(&to.options, &self.context());
+            let own = format!("{path}.routeAction.multi.destinations[{index}].options");
+            self.tell(&own, &options);
             if self.of_group {
                 // Told by the group's own status.
                 self.problems.truncate(told);
             }
+            let headers = &to.options.headers;
             let mut weight = ClusterWeight {
                 name,
                 weight: Some(uint(to.weight)),
-                request_headers_to_add: to_add(&to.options.headers.request_add),
-                request_headers_to_remove: to.options.headers.request_remove.clone(),
-                response_headers_to_add: to_add(&to.options.headers.response_add),
-                response_headers_to_remove: to.options.headers.response_remove.clone(),
+                request_headers_to_add: to_add(&headers.request_add),
+                request_headers_to_remove: headers.request_remove.clone(),
+                response_headers_to_add: to_add(&headers.response_add),
+                response_headers_to_remove: headers.response_remove.clone(),
                 ..ClusterWeight::default()
             };
+            weight
+                .typed_per_filter_config
+                .extend(options.per_filter.clone());
+            of_destinations.push(options);
             match call {
                 Some(call) => {
                     let key = CallConfig::weighted_key(index);
@@ -302,8 +381,10 @@ impl<U: Upstreams> Routes<'_, U> {
                     calls.insert(key, call.to_json());
                     if is_rest(&call) {
                         weight.typed_per_filter_config.extend([filters::rest_on()]);
-                    } else {
-                        signed.get_or_insert_with(|| call.clone());
+                    }
+                    // One that is signed says more than one that is not.
+                    if called.as_ref().is_none_or(is_rest) {
+                        called = Some(call.clone());
                     }
                     streaming = streaming.or(Some(call).filter(call::streams));
                 }
@@ -312,6 +393,7 @@ impl<U: Upstreams> Routes<'_, U> {
                     .push(ERROR_HEADER.to_owned()),
             }
             let transcoding = self.transcoding(&at, &to.destination).unwrap_or_default();
+            transcodes |= transcoding.is_some();
             weight
                 .typed_per_filter_config
                 .extend(transcoding.map(|config| (GRPC_JSON.to_owned(), config)));
@@ -324,7 +406,7 @@ impl<U: Upstreams> Routes<'_, U> {
         let mut action = self.action(path, from, specifier);
         action
             .set_cluster_not_found_response_code(ClusterNotFoundResponseCode::InternalServerError);
-        if let Some(call) = &signed {
+        if let Some(call) = &called {
             self.check_function_route(path, from, call);
         }
         if !calls.is_empty() {
@@ -335,6 +417,9 @@ impl<U: Upstreams> Routes<'_, U> {
         }
         // Each weight says for itself whether the error is ours.
         let mut form = self.forwarding(from, action, calls, true);
+        of_destinations.iter().for_each(|it| form.needs(it));
+        form.filters
+            .extend(transcodes.then(|| GRPC_JSON.to_owned()));
         let subsets = destinations.iter().map(|to| part(&to.destination));
         form.subsets.of_weights = subsets.collect();
         Some(form)
@@ -449,14 +534,28 @@ impl<U: Upstreams> Routes<'_, U> {
     }
 
     fn check_function_route(&mut self, path: &str, from: &Route, call: &CallConfig) {
+        let options = &from.options;
+        let upgrades = options.upgrades.iter().enumerate();
+        for (index, _) in upgrades.filter(|(_, upgrade)| upgrade.is_enabled()) {
+            let field = format!("{path}.options.upgrades[{index}]");
+            self.error(field, "is not possible on a route to a function, which cannot be spoken to in another protocol");
+        }
+        if let Some(BufferPerRoute::Buffer(buffer)) = &options.buffer_per_route
+            && u64::from(buffer.max_request_bytes) < TRANSFORM_BODY_LIMIT
+        {
+            let field = format!("{path}.options.bufferPerRoute.buffer.maxRequestBytes");
+            let text = format!(
+                "functions take more than {} bytes: what is longer is answered with 413",
+                buffer.max_request_bytes
+            );
+            self.warn(field, text);
+        }
         if is_rest(call) {
             // Nothing is signed, and the host is the user's business.
             return;
         }
-        let field = match from.options.host_rewrite {
-            Some(HostRewrite::Literal(_)) => "hostRewrite",
-            Some(HostRewrite::Auto) => "autoHostRewrite",
-            None => return,
+        let Some(field) = options.host_rewrite_field() else {
+            return;
         };
         self.error(format!("{path}.options.{field}"), SIGNED);
     }
@@ -469,14 +568,12 @@ impl<U: Upstreams> Routes<'_, U> {
             regex_rewrite: options.regex_rewrite.as_ref().map(regex_rewrite),
             timeout: options.timeout.map(duration),
             retry_policy: options.retries.as_ref().map(retry_policy),
-            host_rewrite_specifier: options.host_rewrite.as_ref().map(|rewrite| match rewrite {
-                HostRewrite::Literal(host) => {
-                    HostRewriteSpecifier::HostRewriteLiteral(host.clone())
-                }
-                HostRewrite::Auto => {
-                    HostRewriteSpecifier::AutoHostRewrite(boolean(true).unwrap_or_default())
-                }
-            }),
+            idle_timeout: options.idle_timeout.map(duration),
+            max_stream_duration: options.max_stream_duration.map(action::max_stream_duration),
+            hash_policy: action::hash_policies(options.lb_hash.as_ref()),
+            upgrade_configs: options.upgrades.iter().map(action::upgrade).collect(),
+            append_x_forwarded_host: options.append_x_forwarded_host.unwrap_or_default(),
+            host_rewrite_specifier: options.host_rewrite.as_ref().map(action::host_rewrite),
             ..route::RouteAction::default()
         };
         if let Some(shadowing) = &options.shadowing {
@@ -530,8 +627,11 @@ impl<U: Upstreams> Routes<'_, U> {
 
     fn plain(&self, from: &Route, action: EnvoyAction) -> RouteForm {
         let RouteOptions { headers, .. } = &from.options;
+        let tracing = from.options.tracing.as_ref();
         let mut route = route::Route {
             action: Some(action),
+            decorator: tracing.and_then(action::decorator),
+            tracing: tracing.map(action::tracing),
             ..route::Route::default()
         };
         let HeaderManipulation {
@@ -548,13 +648,7 @@ impl<U: Upstreams> Routes<'_, U> {
         route
             .response_headers_to_remove
             .push(ERROR_HEADER.to_owned());
-        RouteForm {
-            route,
-            calls: BTreeMap::new(),
-            per_filter: options::of_route(&from.options),
-            only: Vec::new(),
-            subsets: Subsets::default(),
-        }
+        RouteForm::new(route)
     }
 }
 
@@ -580,20 +674,14 @@ fn local_error(status: u32, code: &str, message: &str) -> RouteForm {
         body: inline_string(body.to_string()),
         ..route::DirectResponseAction::default()
     };
-    RouteForm {
-        route: route::Route {
-            action: Some(EnvoyAction::DirectResponse(action)),
-            response_headers_to_add: vec![
-                header("content-type", "application/json", false),
-                header(ERROR_HEADER, code, false),
-            ],
-            ..route::Route::default()
-        },
-        calls: BTreeMap::new(),
-        per_filter: BTreeMap::new(),
-        only: Vec::new(),
-        subsets: Subsets::default(),
-    }
+    RouteForm::new(route::Route {
+        action: Some(EnvoyAction::DirectResponse(action)),
+        response_headers_to_add: vec![
+            header("content-type", "application/json", false),
+            header(ERROR_HEADER, code, false),
+        ],
+        ..route::Route::default()
+    })
 }
 
 fn is_rest(call: &CallConfig) -> bool {
@@ -669,6 +757,8 @@ const LONGEST_CALL: Duration = Duration::from_secs(900);
 
 fn mirror(shadowing: &Shadowing) -> RequestMirrorPolicy {
     RequestMirrorPolicy {
+        disable_shadow_host_suffix_append: shadowing.disable_shadow_host_suffix_append,
+        host_rewrite_literal: shadowing.host_rewrite_literal.clone().unwrap_or_default(),
         cluster: names::cluster_of(&shadowing.upstream),
         runtime_fraction: Some(core::RuntimeFractionalPercent {
             default_value: Some(percent(shadowing.percentage)),
@@ -685,7 +775,7 @@ pub(crate) fn to_add(headers: &[HeaderToAdd]) -> Vec<core::HeaderValueOption> {
         .collect()
 }
 
-fn regex_rewrite(rewrite: &RegexRewrite) -> RegexMatchAndSubstitute {
+pub(crate) fn regex_rewrite(rewrite: &RegexRewrite) -> RegexMatchAndSubstitute {
     RegexMatchAndSubstitute {
         pattern: Some(regex(&rewrite.pattern)),
         substitution: rewrite.substitution.clone(),

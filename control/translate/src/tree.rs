@@ -10,11 +10,12 @@ use std::sync::Arc;
 
 use tenon_model::{
     Action, Delegation, Kind, Matcher, MultiDestination, ObjectKey, ObjectRef, Problem,
-    ProblemLevel, Route, RouteAction, RouteOptions, RouteTable, Selector, Settings,
+    ProblemLevel, Route, RouteAction, RouteOptions, RouteTable, Selector, Servers, Settings,
     TransformationSettings, Upstream, VirtualHostOptions,
 };
 
 use crate::inherit::{self, Name, Parent};
+use crate::options::{self, Configured, Context};
 use crate::piece::{self, Piece};
 use crate::route::{self, Routes, Upstreams};
 use crate::transcoder::Transcoder;
@@ -54,6 +55,9 @@ pub(crate) struct Tree<'a, W> {
     seen: Seen<'a, W>,
     options: &'a VirtualHostOptions,
     settings: TransformationSettings,
+    servers: Arc<Servers>,
+    /// None of the routes can be served, because of what holds for all of them.
+    refuses: bool,
     kept_before: &'a Kept,
     kept: Kept,
     problems: Vec<(ObjectKey, Problem)>,
@@ -76,11 +80,14 @@ struct Place<'a> {
 
 impl<'a, W: Upstreams + Tables> Tree<'a, W> {
     pub(crate) fn new(world: &'a W, options: &'a VirtualHostOptions, kept: &'a Kept) -> Self {
+        let settings = world.settings();
         Self {
             world,
             seen: Seen::new(world),
             options,
-            settings: world.settings().transformations,
+            settings: settings.transformations,
+            servers: settings.servers,
+            refuses: false,
             kept_before: kept,
             kept: Kept::new(),
             problems: Vec::new(),
@@ -89,6 +96,32 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
             incomplete: BTreeSet::new(),
             visits: 0,
         }
+    }
+
+    pub(crate) fn servers(&self) -> &Servers {
+        &self.servers
+    }
+
+    /// What holds for all routes. If that is wrong, none of them is served: it may say who may pass.
+    pub(crate) fn options(&mut self, key: &ObjectKey) -> Configured {
+        let context = Context {
+            of_host: self.options,
+            servers: &self.servers,
+            upstreams: &self.seen,
+        };
+        let configured = options::of_host(&context);
+        for problem in &configured.problems {
+            self.refuses |= problem.level == ProblemLevel::Error;
+            let problem = Problem {
+                field: format!("spec.virtualHost.options.{}", problem.field),
+                ..problem.clone()
+            };
+            self.problems.push((key.clone(), problem));
+        }
+        if self.seen.missing.take() {
+            self.incomplete.insert(key.clone());
+        }
+        configured
     }
 
     pub(crate) fn virtual_service(&mut self, key: &ObjectKey, routes: &[Route]) -> Vec<Arc<Piece>> {
@@ -230,11 +263,17 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
         let mut routes = Routes {
             key,
             upstreams: &self.seen,
+            of_host: self.options,
+            servers: &self.servers,
             of_group,
             problems: Vec::new(),
         };
-        let forms = routes.translate(path, route);
-        for mut problem in routes.problems {
+        let mut forms = routes.translate(path, route);
+        let problems = routes.problems;
+        if self.refuses {
+            forms = vec![route::broken(key)];
+        }
+        for mut problem in problems {
             if let Some(parent) = place.parent {
                 tell_inheritance(&mut problem, path, &own.options, parent);
             }
@@ -373,7 +412,10 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
             *good &= !self.incomplete.contains(key);
             let errors = |(_, problem): &(_, Problem)| problem.level == ProblemLevel::Error;
             // What is kept must not depend on what else was missing at the time.
-            if self.incomplete.is_empty() && !self.problems[before.0..].iter().any(errors) {
+            if !self.refuses
+                && self.incomplete.is_empty()
+                && !self.problems[before.0..].iter().any(errors)
+            {
                 self.kept.insert(place.way.to_owned(), pieces.clone());
             }
             return pieces;
@@ -397,7 +439,10 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
             }
             _ => None,
         };
-        let kept = || self.kept_before.get(place.way).cloned();
+        let kept = || {
+            let kept = self.kept_before.get(place.way);
+            kept.filter(|_| !self.refuses).cloned()
+        };
         let Some(pieces) = again.or_else(kept) else {
             self.problems.truncate(start);
             self.problems.extend(found);

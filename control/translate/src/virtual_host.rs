@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::Message;
+use tenon_model::options::stats::Stats;
 use tenon_model::{Matcher, ObjectKey, Problem, ProblemLevel, Selector, SslConfig, VirtualService};
 
-use crate::piece::{self, Piece};
-use crate::proto::route;
+use crate::piece::{self, Piece, Present};
+use crate::proto::route::header_matcher::HeaderMatchSpecifier;
+use crate::proto::{exactly, matches, route};
 use crate::retries::retry_policy;
 use crate::route::{Upstreams, broken, to_add};
 use crate::tree::{Tables, Tree};
-use crate::wire;
-use crate::{matcher, names};
+use crate::wire::{self, PerFilterOfHost};
+use crate::{http_filters, matcher, names};
 
 pub(crate) use crate::piece::Needs;
 
@@ -118,16 +120,35 @@ pub(crate) fn translate(
         request_headers_to_remove: options.headers.request_remove.clone(),
         response_headers_to_add: to_add(&options.headers.response_add),
         response_headers_to_remove: options.headers.response_remove.clone(),
+        virtual_clusters: virtual_clusters(options.stats.as_ref()),
+        include_request_attempt_count: options.include_request_attempt_count.unwrap_or_default(),
+        include_attempt_count_in_response: options
+            .include_attempt_count_in_response
+            .unwrap_or_default(),
         ..route::VirtualHost::default()
     }
     .encode_to_vec();
     let mut tree = Tree::new(world, options, kept);
+    let of_host = tree.options(key);
+    let configs = of_host.per_filter;
+    let on = configs.keys().cloned().collect();
+    body.extend(PerFilterOfHost { configs }.encode_to_vec());
     let mut pieces = tree.virtual_service(key, &virtual_service.routes);
     piece::let_pass(&mut pieces);
-    let mut needs = Needs::default();
+    let mut needs = Needs {
+        filters: of_host.filters.into_iter().collect(),
+        jwt: of_host.jwt,
+        ..Needs::default()
+    };
     pieces.iter().for_each(|piece| needs.add(piece.needs()));
+    let present = Present {
+        of_host: needs.filters.clone(),
+        all: http_filters::all(tree.servers()),
+        on,
+        moves: of_host.reroutes,
+    };
     for (number, piece) in pieces.iter().enumerate() {
-        piece.encode((&name, number), &needs, &mut body);
+        piece.encode((&name, number), &present, &mut body);
     }
     let mut form = tree.into_form(key);
     form.domains.clone_from(&virtual_service.domains);
@@ -135,4 +156,27 @@ pub(crate) fn translate(
     form.body = body.into();
     form.needs = needs;
     form
+}
+
+/// Parts of a virtual host that Envoy keeps statistics of.
+fn virtual_clusters(stats: Option<&Stats>) -> Vec<route::VirtualCluster> {
+    let on = |name: &str, text| route::HeaderMatcher {
+        name: name.to_owned(),
+        header_match_specifier: Some(HeaderMatchSpecifier::StringMatch(text)),
+        ..route::HeaderMatcher::default()
+    };
+    let clusters = stats.iter().flat_map(|it| &it.virtual_clusters);
+    clusters
+        .map(|cluster| {
+            let method = cluster.method.as_ref();
+            let method = method.map(|method| on(":method", exactly(method)));
+            route::VirtualCluster {
+                name: cluster.name.clone(),
+                headers: [on(":path", matches(&cluster.pattern))]
+                    .into_iter()
+                    .chain(method)
+                    .collect(),
+            }
+        })
+        .collect()
 }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use envoy_types::pb::google::protobuf::{self, Any, UInt32Value};
 use prost::encoding::{WireType, encode_key, encode_varint};
 use prost::{Message, Name};
+use tenon_contract::NAMESPACE;
 use tenon_model::Subset;
 
 use crate::kube::LB;
@@ -43,6 +44,13 @@ pub(crate) struct Metadata {
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct PerFilter {
     #[prost(btree_map = "string, message", tag = "13")]
+    pub(crate) configs: BTreeMap<String, Any>,
+}
+
+/// The `typed_per_filter_config` of an `envoy.config.route.v3.VirtualHost`.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct PerFilterOfHost {
+    #[prost(btree_map = "string, message", tag = "15")]
     pub(crate) configs: BTreeMap<String, Any>,
 }
 
@@ -211,6 +219,21 @@ impl Metadata {
             filter_metadata: BTreeMap::from([(namespace.to_owned(), Struct::texts(texts))]),
         }
     }
+
+    /// Tenon's own texts, and the user's metadata.
+    pub(crate) fn new(
+        texts: BTreeMap<String, String>,
+        of_user: &BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
+    ) -> Self {
+        let of_user = of_user.iter();
+        let mut filter_metadata: BTreeMap<_, _> = of_user
+            .map(|(namespace, fields)| (namespace.clone(), Struct::from(fields)))
+            .collect();
+        if !texts.is_empty() {
+            filter_metadata.insert(NAMESPACE.to_owned(), Struct::texts(texts));
+        }
+        Self { filter_metadata }
+    }
 }
 
 impl Struct {
@@ -281,7 +304,7 @@ mod tests {
             ("call.0".to_owned(), "a".to_owned()),
             ("call.1".to_owned(), "b".to_owned()),
         ]);
-        let bytes = Metadata::texts("tenon", texts).encode_to_vec();
+        let bytes = Metadata::new(texts, &BTreeMap::new()).encode_to_vec();
         let read = envoy::Metadata::decode(bytes.as_slice()).unwrap();
         let fields = &read.filter_metadata["tenon"].fields;
         assert_eq!(fields.len(), 2);

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tenon_model::{
     Kind, MultiDestination, Object, ObjectKey, ObjectRef, Problem, ProblemLevel, Spec,
+    VirtualHostOptions,
 };
 
 use super::{Translator, Work, reindex};
 use crate::forward_proxy;
 use crate::output::{ResourceId, ResourceType};
-use crate::route::Routes;
+use crate::route::{Routes, Upstreams};
 use crate::tree::Seen;
 
 /// An upstream group, and what is kept in case that it breaks.
@@ -110,9 +111,13 @@ impl Translator {
 
     fn check_group(&self, key: &ObjectKey, object: &Object) -> Checked {
         let seen = Seen::new(self);
+        let servers = Upstreams::settings(self).servers;
+        let of_host = VirtualHostOptions::default();
         let mut routes = Routes {
             key,
             upstreams: &seen,
+            of_host: &of_host,
+            servers: &servers,
             of_group: false,
             problems: Vec::new(),
         };

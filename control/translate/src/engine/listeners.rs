@@ -13,9 +13,11 @@ use tenon_model::{Gateway, Kind, ListenerOptions, ObjectKey, RouteConfigurationO
 
 use super::host_table::Part;
 use super::{DEFAULT_PROXY, Translator, Work};
+use crate::http_filters::Surroundings;
 use crate::output::{Module, ProxyName, ResourceId, ResourceType};
+use crate::route::Upstreams;
 use crate::virtual_host::VirtualHostForm;
-use crate::{listener, names, route_table};
+use crate::{listener, names, options, route_table};
 
 mod bound;
 mod chains;
@@ -267,10 +269,21 @@ impl Translator {
 
     fn put_listener(&mut self, key: &Option<ObjectKey>, bound: &Bound, work: &mut Work) {
         let chains = bound.chains();
+        let servers = Upstreams::settings(self).servers;
+        let surroundings = Surroundings {
+            servers: &servers,
+            is_there: &|upstream| options::server(upstream, self).is_ok(),
+        };
         // Envoy takes no listener without a chain.
         let listener = (!chains.is_empty()).then(|| {
             let (gateway, module) = (&bound.gateway, &self.options.module);
-            Bytes::from(listener::translate(&bound.name, gateway, module, &chains))
+            Bytes::from(listener::translate(
+                &bound.name,
+                gateway,
+                module,
+                &chains,
+                &surroundings,
+            ))
         });
         let stems = key.iter().chain(bound.tls_hosts());
         let provenance: Arc<[ObjectKey]> = stems.cloned().collect();

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tenon_model::ObjectKey;
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::endpoints::stands_for;
 use super::{Translator, Work};
 use crate::kube;
-use crate::output::{Resource, ResourceId, ResourceType};
+use crate::output::{Resource, ResourceId, ResourceType, content_hash};
 
 impl Translator {
     /// Tells every proxy of a resource that stems from one object.
@@ -43,7 +42,7 @@ impl Translator {
     ) {
         let new = content.map(|(value, provenance)| {
             Arc::new(Resource {
-                version: format!("{:032x}", xxh3_128(&value)),
+                version: content_hash(&value),
                 value,
                 provenance,
             })

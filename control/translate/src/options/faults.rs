@@ -6,13 +6,14 @@ use envoy_types::pb::envoy::extensions::filters::http::fault::v3::{
 };
 use tenon_model::options::faults::Faults;
 
+use super::Configured;
 use crate::http_filters::FAULT;
-use crate::proto::{Any, duration, percent};
+use crate::proto::{duration, percent};
 use crate::wire::any;
 
-pub(super) fn config(faults: &Faults) -> Option<(&'static str, Any)> {
+pub(super) fn configure(faults: &Faults, to: &mut Configured) {
     if *faults == Faults::default() {
-        return None;
+        return;
     }
     let config = HttpFault {
         delay: faults.delay.as_ref().map(|delay| FaultDelay {
@@ -28,5 +29,5 @@ pub(super) fn config(faults: &Faults) -> Option<(&'static str, Any)> {
         }),
         ..HttpFault::default()
     };
-    Some((FAULT, any(&config)))
+    to.put(FAULT, any(&config));
 }

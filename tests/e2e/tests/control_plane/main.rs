@@ -10,6 +10,7 @@ mod kills;
 mod kube;
 mod left;
 mod limits;
+mod options;
 mod payloads;
 mod providers;
 mod refusals;
