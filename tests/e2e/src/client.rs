@@ -10,8 +10,11 @@ use http_body_util::{BodyExt, Empty, Full, channel::Channel};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ConfigBuilder, WantsVerifier};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
 
 use crate::deadline::within;
 
@@ -19,6 +22,18 @@ use crate::deadline::within;
 pub type RequestBody = UnsyncBoxBody<Bytes, io::Error>;
 /// Feeds a [`streaming_body`]: `send_data`, `send_trailers`, `abort`. The body ends when it is dropped.
 pub type BodySender = http_body_util::channel::Sender<Bytes, io::Error>;
+
+/// The beginning of a client's TLS: roots and a certificate are still to be said.
+///
+/// # Panics
+/// Never: the versions are those of its own provider.
+pub fn tls_client() -> ConfigBuilder<ClientConfig, WantsVerifier> {
+    let provider = rustls::crypto::ring::default_provider();
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider));
+    builder
+        .with_safe_default_protocol_versions()
+        .expect("the versions that it has")
+}
 
 /// A `GET`.
 ///
@@ -188,6 +203,34 @@ impl Client {
                 socket,
             }),
         })
+    }
+
+    /// A connection of HTTP/1.1 over TLS that asks for a name, and the certificate that it was shown.
+    ///
+    /// # Errors
+    /// Nobody listens there, or there is no agreement.
+    pub async fn tls(
+        address: SocketAddr,
+        config: Arc<ClientConfig>,
+        name: &str,
+    ) -> Result<(Self, CertificateDer<'static>)> {
+        let (io, socket) = connect(address).await?;
+        let name = ServerName::try_from(name.to_owned())?;
+        let handshake = TlsConnector::from(config).connect(name, io.into_inner());
+        let stream = within("a handshake", handshake).await??;
+        let (_, session) = stream.get_ref();
+        let shown = session.peer_certificates().and_then(<[_]>::first);
+        let shown = shown.context("no certificate")?.clone().into_owned();
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let client = Self {
+            sender: Sender::Http1(Arc::new(sender.into())),
+            authority: address.to_string(),
+            connection: Arc::new(Connection {
+                task: tokio::spawn(connection),
+                socket,
+            }),
+        };
+        Ok((client, shown))
     }
 
     /// A connection of HTTP/2, without an upgrade (prior knowledge).

@@ -36,7 +36,9 @@ mod resource;
 mod tenon;
 
 pub use admin::Admin;
-pub use client::{BodySender, Client, RequestBody, Response, get, post, request, streaming_body};
+pub use client::{
+    BodySender, Client, RequestBody, Response, get, post, request, streaming_body, tls_client,
+};
 pub use double::{Answer, Gate, LambdaCall, LambdaDouble, PlainDouble, Received};
 pub use envoy::{Envoy, EnvoyOptions};
 pub use gateway::{Gateway, GatewayBuilder};

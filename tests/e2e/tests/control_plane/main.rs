@@ -17,6 +17,7 @@ mod refusals;
 mod rest;
 mod scopes;
 mod setting;
+mod tls;
 mod transformations;
 mod upstreams;
 

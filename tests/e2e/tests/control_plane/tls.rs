@@ -1,0 +1,210 @@
+//! TLS towards clients, on a real Envoy: which certificate a name gets, who is let in, and what a rotation costs.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::RootCertStore;
+use rustls::pki_types::PrivateKeyDer;
+
+use super::*;
+use tenon_e2e::tls_client;
+
+/// An authority, and what it signs.
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// A certificate and its key, as PEM and as rustls has them.
+struct Identity {
+    certificate: rcgen::Certificate,
+    key: KeyPair,
+}
+
+impl Authority {
+    fn new() -> Result<Self> {
+        let mut params = CertificateParams::new(Vec::new())?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Ok(Self(CertifiedIssuer::self_signed(
+            params,
+            KeyPair::generate()?,
+        )?))
+    }
+
+    fn sign(&self, name: &str) -> Result<Identity> {
+        let key = KeyPair::generate()?;
+        let params = CertificateParams::new(vec![name.to_owned()])?;
+        Ok(Identity {
+            certificate: params.signed_by(&key, &self.0)?,
+            key,
+        })
+    }
+
+    /// A client that trusts it, with or without a certificate of its own.
+    fn client(&self, own: Option<&Identity>) -> Result<Arc<rustls::ClientConfig>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone())?;
+        let config = tls_client().with_root_certificates(roots);
+        Ok(Arc::new(match own {
+            None => config.with_no_client_auth(),
+            Some(own) => config.with_client_auth_cert(
+                vec![own.certificate.der().clone()],
+                PrivateKeyDer::Pkcs8(own.key.serialize_der().into()),
+            )?,
+        }))
+    }
+}
+
+impl Identity {
+    fn secret(&self, name: &str, roots: Option<&Authority>) -> Value {
+        let mut data = json!({
+            "tls.crt": self.certificate.pem(),
+            "tls.key": self.key.serialize_pem(),
+        });
+        if let Some(roots) = roots {
+            data["ca.crt"] = json!(roots.0.pem());
+        }
+        json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "kubernetes.io/tls",
+            "metadata": {"name": name, "namespace": "default"},
+            "stringData": data,
+        })
+    }
+}
+
+fn secure_gateway() -> Value {
+    let spec = json!({"bindAddress": "127.0.0.1", "bindPort": 0, "ssl": true, "httpGateway": {}});
+    object("Gateway", "gateway", spec)
+}
+
+fn secure(name: &str, secret: &str) -> Value {
+    let domain = format!("{name}.example");
+    object(
+        "VirtualService",
+        name,
+        json!({
+            "sslConfig": {
+                "secretRef": {"name": secret, "namespace": "default"},
+                "sniDomains": [domain],
+            },
+            "virtualHost": {"domains": [domain], "routes": [to_answer("/", name)]},
+        }),
+    )
+}
+
+async fn ask(client: &mut Client, host: &str) -> Result<tenon_e2e::Response> {
+    let mut request = get("/");
+    request.headers_mut().insert("host", host.parse()?);
+    client.send(request).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_gets_its_certificate_and_its_virtual_host() -> Result<()> {
+    let authority = Authority::new()?;
+    let (one, two) = (
+        authority.sign("one.example")?,
+        authority.sign("two.example")?,
+    );
+    let setting = Resources::new()?
+        .put("gateway", &secure_gateway())?
+        .put("one-secret", &one.secret("one", None))?
+        .put("two-secret", &two.secret("two", None))?
+        .put("one", &secure("one", "one"))?
+        .put("two", &secure("two", "two"))?
+        .start(Filter::So)
+        .await?;
+    let trusting = authority.client(None)?;
+    for (name, identity) in [("one", &one), ("two", &two)] {
+        let host = format!("{name}.example");
+        let (mut client, shown) = Client::tls(setting.address, trusting.clone(), &host).await?;
+        assert_eq!(shown, *identity.certificate.der());
+        assert_eq!(ask(&mut client, &host).await?.text(), name);
+    }
+    // Nobody has a certificate for it.
+    let refused = Client::tls(setting.address, trusting, "three.example").await;
+    assert!(refused.is_err());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_to_show_a_certificate_is_let_in_by_no_other_name() -> Result<()> {
+    let authority = Authority::new()?;
+    let (open, closed) = (
+        authority.sign("open.example")?,
+        authority.sign("closed.example")?,
+    );
+    let setting = Resources::new()?
+        .put("gateway", &secure_gateway())?
+        .put("open-secret", &open.secret("open", None))?
+        .put("closed-secret", &closed.secret("closed", Some(&authority)))?
+        .put("open", &secure("open", "open"))?
+        .put("closed", &secure("closed", "closed"))?
+        .start(Filter::So)
+        .await?;
+    let (without, with) = (
+        authority.client(None)?,
+        authority.client(Some(&authority.sign("client.example")?))?,
+    );
+    let (mut client, _) = Client::tls(setting.address, with, "closed.example").await?;
+    assert_eq!(ask(&mut client, "closed.example").await?.text(), "closed");
+    // In TLS 1.3 the client is done before the server looked at its certificate: the first answer tells.
+    let refused = async {
+        let (mut client, _) =
+            Client::tls(setting.address, without.clone(), "closed.example").await?;
+        ask(&mut client, "closed.example").await
+    };
+    assert!(refused.await.is_err());
+    let (mut client, _) = Client::tls(setting.address, without, "open.example").await?;
+    assert_eq!(ask(&mut client, "open.example").await?.text(), "open");
+    assert_eq!(ask(&mut client, "closed.example").await?.status, 404);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_certificate_costs_no_connection_and_a_lost_one_only_its_own() -> Result<()> {
+    let authority = Authority::new()?;
+    let (one, two) = (
+        authority.sign("one.example")?,
+        authority.sign("two.example")?,
+    );
+    let setting = Resources::new()?
+        .put("gateway", &secure_gateway())?
+        .put("one-secret", &one.secret("one", None))?
+        .put("two-secret", &two.secret("two", None))?
+        .put("one", &secure("one", "one"))?
+        .put("two", &secure("two", "two"))?
+        .start(Filter::So)
+        .await?;
+    let trusting = authority.client(None)?;
+    let (mut old, shown) = Client::tls(setting.address, trusting.clone(), "one.example").await?;
+    assert_eq!(shown, *one.certificate.der());
+    let before = changes(&setting.envoy).await?;
+    let new = authority.sign("one.example")?;
+    setting.put("one-secret", &new.secret("one", None))?;
+    let (address, trusting) = (setting.address, &trusting);
+    deadline::until("the new certificate", || {
+        let (trusting, new) = (trusting.clone(), new.certificate.der());
+        async move {
+            let (_, shown) = Client::tls(address, trusting, "one.example").await?;
+            Ok((shown == *new).then_some(()))
+        }
+    })
+    .await?;
+    assert_eq!(ask(&mut old, "one.example").await?.text(), "one");
+    assert_eq!(changes(&setting.envoy).await?, before);
+    setting.remove("one-secret")?;
+    deadline::until("no certificate", || {
+        let trusting = trusting.clone();
+        async move {
+            let refused = Client::tls(address, trusting, "one.example").await.is_err();
+            Ok(refused.then_some(()))
+        }
+    })
+    .await?;
+    let (mut client, _) = Client::tls(address, trusting.clone(), "two.example").await?;
+    assert_eq!(ask(&mut client, "two.example").await?.text(), "two");
+    let (state, messages) = setting.status("VirtualService", "one").await?;
+    assert_eq!(state, "Warning", "{messages}");
+    assert!(messages.contains("does not exist"), "{messages}");
+    Ok(())
+}
