@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::RootCertStore;
 use rustls::pki_types::PrivateKeyDer;
 
@@ -31,7 +31,9 @@ impl Authority {
 
     fn sign(&self, name: &str) -> Result<Identity> {
         let key = KeyPair::generate()?;
-        let params = CertificateParams::new(vec![name.to_owned()])?;
+        let mut params = CertificateParams::new(vec![name.to_owned()])?;
+        // Of the authority's own name it would be taken for signed by itself.
+        params.distinguished_name.push(DnType::CommonName, name);
         Ok(Identity {
             certificate: params.signed_by(&key, &self.0)?,
             key,
