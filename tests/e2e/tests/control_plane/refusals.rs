@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use tenon_e2e::{Client, Filter, deadline, free_port, post};
+use tenon_e2e::{Client, Filter, PlainDouble, deadline, free_port, post};
 
 use super::setting::{Resources, Setting, object, to_answer, virtual_service};
 
@@ -89,5 +89,69 @@ async fn refused_beside_others(resources: Resources) -> Result<()> {
     );
     setting.put_text("more-gateways", &both)?;
     until_status(&setting, "taken", "Accepted").await?;
+    Ok(())
+}
+
+/// A cluster that only Envoy itself can find fault with goes back to the form that it took, at once and over a restart of
+/// the control plane with that file; the next good form is taken.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_that_envoy_refuses_goes_back_to_the_form_that_it_took() -> Result<()> {
+    let (one, two) = (PlainDouble::start().await?, PlainDouble::start().await?);
+    let upstream = |to: &PlainDouble, ssl: Value| {
+        let address = to.address();
+        let host = json!({"addr": address.ip().to_string(), "port": address.port()});
+        let mut spec = json!({"static": {"hosts": [host]}});
+        if !ssl.is_null() {
+            spec["sslConfig"] = ssl;
+        }
+        object("Upstream", "web", spec)
+    };
+    let missing =
+        json!({"sslFiles": {"tlsCert": "/nowhere/tls.crt", "tlsKey": "/nowhere/tls.key"}});
+    let route = json!({
+        "matchers": [{"prefix": "/"}],
+        "routeAction": {"single": {"upstream": {"name": "web", "namespace": "default"}}},
+    });
+    let mut setting = Resources::new()?
+        .put("web", &upstream(&one, Value::Null))?
+        .put("routes", &virtual_service("routes", "*", &[route]))?
+        .start(Filter::So)
+        .await?;
+    assert_eq!(setting.ask("/").await?.status, 200);
+
+    setting.put("web", &upstream(&two, missing))?;
+    for restarted in [false, true] {
+        if restarted {
+            setting.tenon.process().kill()?;
+            setting.tenon.serve_again().await?;
+        }
+        let words = deadline::until("Envoy's words", || async {
+            let (state, messages) = setting.status("Upstream", "web").await?;
+            Ok((state == "Rejected").then_some(messages))
+        })
+        .await?;
+        assert!(
+            words.contains("Envoy refuses it: ")
+                && words.contains("/nowhere/tls.")
+                && words.contains("its last good form stays in use"),
+            "{restarted}: {words}"
+        );
+        let before = one.requests().len();
+        assert_eq!(setting.ask("/").await?.status, 200);
+        assert_eq!(one.requests().len(), before + 1);
+        assert_eq!(
+            setting.status("VirtualService", "routes").await?.0,
+            "Accepted"
+        );
+    }
+
+    setting.put("web", &upstream(&two, Value::Null))?;
+    deadline::until("the good form", || async {
+        let answer = setting.ask("/").await?;
+        anyhow::ensure!(answer.status == 200, "{answer:?}");
+        Ok((!two.requests().is_empty()).then_some(()))
+    })
+    .await?;
+    assert_eq!(setting.status("Upstream", "web").await?.0, "Accepted");
     Ok(())
 }
