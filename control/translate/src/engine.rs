@@ -116,7 +116,7 @@ struct Work {
     /// Virtual services that are served elsewhere than before.
     restated: BTreeSet<ObjectKey>,
     statuses: BTreeSet<ObjectKey>,
-    /// An Envoy has answered to everything.
+    /// An Envoy has accepted everything.
     settled: bool,
     update: Update,
 }

@@ -13,10 +13,10 @@ use crate::virtual_host::VirtualHostForm;
 impl Translator {
     /// As [`Translator::apply`], but with everything derived anew, whatever changed.
     ///
-    /// What is served is a function of three things, and this keeps no more than them: the objects in the last form that
+    /// What is served is a function of four things, and this keeps no more than them: the objects in the last form that
     /// could be parsed, with what is wrong with a newer one; the last good form of each upstream, upstream group, virtual
-    /// service and route table, as it was written and (of the latter two) as it was translated; and what was told from
-    /// outside of resources and credentials that there still are.
+    /// service and route table, as it was written and (of the latter two) as it was translated; what Envoy refused or has
+    /// not answered to yet; and what was told from outside of resources and credentials that there still are.
     pub fn apply_anew(&mut self, changes: Vec<Change>) -> Update {
         let old_resources = self.resources.clone();
         let mut told = Work::default();
