@@ -215,9 +215,8 @@ impl Translator {
         unit: &mut HostUnit,
         old: Option<&HostUnit>,
     ) {
-        let newest = hash(&unit.form);
         match self.quarantine.held.get(key) {
-            Some(held) if held.form == newest => {
+            Some(held) if held.form == hash(&unit.form) => {
                 let hosts = &mut self.quarantine.hosts_before;
                 let instead = match &held.instead {
                     Instead::Before(form) => VirtualHostForm::clone(form),
