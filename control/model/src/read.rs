@@ -132,11 +132,14 @@ impl<'a> Node<'a> {
     }
 
     fn expected<T>(&self, what: &str) -> Option<T> {
+        let is_text = what == "a text";
         // The value itself may be secret: only its type is told.
         let found = match self.value {
             Value::Null => "nothing",
-            Value::Bool(_) => "a boolean; quote it if it is meant as a text",
-            Value::Number(_) => "a number; quote it if it is meant as a text",
+            Value::Bool(_) if is_text => "a boolean; quote it if it is meant as a text",
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) if is_text => "a number; quote it if it is meant as a text",
+            Value::Number(_) => "a number",
             Value::String(_) => "a text",
             Value::Array(_) => "a list",
             Value::Object(_) => "an object",
@@ -199,7 +202,9 @@ impl<'a> Node<'a> {
     }
 
     pub(crate) fn duration(&self) -> Option<Duration> {
-        let text = self.text()?;
+        let Some(text) = self.value.as_str() else {
+            return self.expected("a duration with its unit, as 10s, 1.5s or 250ms");
+        };
         match duration::parse(text) {
             Some(duration) => Some(duration),
             None => self.error(format!(
