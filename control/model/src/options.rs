@@ -9,7 +9,6 @@ pub mod faults;
 mod jwks;
 pub mod jwt;
 pub mod lb_hash;
-pub(crate) mod merge;
 pub mod rate_limit;
 pub mod rbac;
 pub mod shadowing;

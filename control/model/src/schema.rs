@@ -124,6 +124,13 @@ impl ObjectSchema {
         object.finish().described(doc)
     }
 
+    /// Whether a type has a field of that name.
+    pub(crate) fn has<T: ReadFields>(name: &str) -> bool {
+        let mut object = Self::default();
+        T::describe(&mut object);
+        object.properties.contains_key(name)
+    }
+
     pub(crate) fn field(&mut self, name: &str, doc: &str, schema: Schema, required: bool) {
         let schema = schema.described(doc);
         self.properties.insert(name.to_owned(), schema.into_value());

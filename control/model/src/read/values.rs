@@ -1,6 +1,7 @@
 //! Values of types that the standard library and this crate have.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -124,6 +125,16 @@ impl Read for Map<String, Value> {
 }
 
 impl<T: Read> Read for Box<T> {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        T::read(node).map(Self::new)
+    }
+
+    fn schema() -> Schema {
+        T::schema()
+    }
+}
+
+impl<T: Read> Read for Arc<T> {
     fn read(node: &Node<'_>) -> Option<Self> {
         T::read(node).map(Self::new)
     }
