@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{Fields, Node, Read, ReadFields};
 use crate::ObjectRef;
-use crate::schema::{ObjectSchema, Schema};
+use crate::schema::{self, Object, Schema};
 
 /// A number that can have bounds.
 pub(crate) trait Number: Sized {
@@ -30,7 +30,7 @@ macro_rules! whole_numbers {
             }
 
             fn schema() -> Schema {
-                Schema::of_type("integer").bounded(Self::MIN as f64, Self::MAX as f64)
+                Schema::Number(schema::Number { whole: true, bounds: Some((Self::MIN as f64, Self::MAX as f64)) })
             }
         }
     )*};
@@ -54,7 +54,10 @@ impl Read for f64 {
     }
 
     fn schema() -> Schema {
-        Schema::of_type("number")
+        Schema::Number(schema::Number {
+            whole: false,
+            bounds: None,
+        })
     }
 }
 
@@ -64,7 +67,7 @@ impl Read for bool {
     }
 
     fn schema() -> Schema {
-        Schema::of_type("boolean")
+        Schema::Flag
     }
 }
 
@@ -74,7 +77,7 @@ impl Read for String {
     }
 
     fn schema() -> Schema {
-        Schema::of_type("string")
+        Schema::Text
     }
 }
 
@@ -84,7 +87,7 @@ impl Read for Duration {
     }
 
     fn schema() -> Schema {
-        Schema::of_type("string")
+        Schema::Duration
     }
 }
 
@@ -98,7 +101,7 @@ impl Read for IpAddr {
     }
 
     fn schema() -> Schema {
-        Schema::of_type("string")
+        Schema::Text
     }
 }
 
@@ -108,7 +111,7 @@ impl Read for Value {
     }
 
     fn schema() -> Schema {
-        Schema::any()
+        Schema::Any
     }
 }
 
@@ -119,7 +122,7 @@ impl Read for Map<String, Value> {
     }
 
     fn schema() -> Schema {
-        Schema::open_object()
+        Schema::OpenObject
     }
 }
 
@@ -139,7 +142,10 @@ impl Read for ObjectRef {
     }
 
     fn schema() -> Schema {
-        ObjectSchema::of::<Self>("The name and namespace of another resource.")
+        Object::of::<Self>(
+            "tenon_model::ObjectRef",
+            "The name and namespace of another resource.",
+        )
     }
 }
 
@@ -148,7 +154,7 @@ impl ReadFields for ObjectRef {
         fields.reference()
     }
 
-    fn describe(object: &mut ObjectSchema) {
+    fn describe(object: &mut Object) {
         object.field("name", "Its name.", String::schema(), true);
         object.field(
             "namespace",
