@@ -8,7 +8,6 @@ pub mod ext_proc;
 pub mod faults;
 pub mod jwt;
 pub mod lb_hash;
-pub(crate) mod merge;
 pub mod rate_limit;
 pub mod rbac;
 pub mod shadowing;

@@ -42,6 +42,8 @@ pub enum Schema {
 pub struct Number {
     /// Whether it has to be a whole one.
     pub whole: bool,
+    /// Whether it may be a text, as protobuf's JSON writes numbers of 64 bits.
+    pub text: bool,
     /// The least and the most, both included.
     pub bounds: Option<(f64, f64)>,
 }
@@ -180,6 +182,32 @@ pub fn schema(kind: Kind) -> Schema {
 }
 
 impl Schema {
+    /// A number that need not be whole.
+    pub(crate) fn number() -> Self {
+        Self::Number(Number {
+            whole: false,
+            text: false,
+            bounds: None,
+        })
+    }
+
+    pub(crate) fn integer() -> Self {
+        Self::Number(Number {
+            whole: true,
+            text: false,
+            bounds: None,
+        })
+    }
+
+    /// A number of 64 bits, which protobuf's JSON writes as a text.
+    pub(crate) fn long() -> Self {
+        Self::Number(Number {
+            whole: true,
+            text: true,
+            bounds: None,
+        })
+    }
+
     /// Any value.
     pub(crate) fn any() -> Self {
         Self::Any
@@ -227,6 +255,13 @@ impl Object {
         };
         T::describe(&mut object);
         Schema::Object(object)
+    }
+
+    /// Whether a type has a field of that name.
+    pub(crate) fn has<T: ReadFields>(name: &str) -> bool {
+        let mut object = Self::default();
+        T::describe(&mut object);
+        object.fields.iter().any(|field| field.name == name)
     }
 
     pub(crate) fn field(
@@ -357,6 +392,11 @@ mod tests {
                 json!({"circle": {}, "colour": 1, "tags": ["a"], "is_glazed": false}),
                 tile(Some(Colour::Blue), Shape::Circle, 1),
             ),
+            // Whole numbers as protobuf's JSON has them.
+            (
+                json!({"corners": "4", "layers": 2e1, "tags": ["a"]}),
+                tile(None, Shape::Corners(4), 20),
+            ),
         ] {
             assert_eq!(read(value.clone()), (expected, vec![]), "{value}");
         }
@@ -387,6 +427,17 @@ mod tests {
                 ],
             ),
             (
+                json!({"circle": {}, "layers": 1.5, "tags": ["a"]}),
+                &["spec.layers 1.5 is not a whole number from 0 to 4294967295"],
+            ),
+            (
+                json!({"corners": "many", "layers": true, "tags": ["a"]}),
+                &[
+                    "spec.corners expected a whole number from 3 to 12, found a text",
+                    "spec.layers expected a whole number from 0 to 4294967295, found a boolean",
+                ],
+            ),
+            (
                 json!({"circle": {}, "texture": 1, "taste": "sweet", "tags": ["a"], "isGlazed": true, "is_glazed": true}),
                 &[
                     "spec.texture is not supported yet",
@@ -413,12 +464,7 @@ mod tests {
             required: name == "tags",
             standing,
         };
-        let whole = |least, most| {
-            Schema::Number(Number {
-                whole: true,
-                bounds: Some((least, most)),
-            })
-        };
+        let whole = |least, most| Schema::integer().bounded(least, most);
         let colour = Schema::Choice(Choice {
             path: "tenon_model::schema::tests::Colour",
             doc: "A colour.",

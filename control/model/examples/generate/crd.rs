@@ -92,7 +92,14 @@ fn structural(schema: &Schema) -> Map<String, Value> {
         Schema::Flag => json!({ "type": "boolean" }),
         Schema::Text => json!({ "type": "string" }),
         Schema::Duration => crate::json_schema::duration(),
-        Schema::Number(number) => crate::json_schema::number(number),
+        Schema::Number(number) => {
+            let mut value = crate::json_schema::number(number);
+            if let Some(fields) = value.as_object_mut().filter(|_| number.text) {
+                fields.remove("type");
+                fields.insert("x-kubernetes-int-or-string".to_owned(), true.into());
+            }
+            value
+        }
         Schema::Choice(choice) => json!({
             "x-kubernetes-int-or-string": true,
             "enum": crate::json_schema::values(choice),

@@ -122,7 +122,10 @@ pub(crate) fn duration() -> Value {
 }
 
 pub(crate) fn number(number: &Number) -> Value {
-    let mut value = json!({ "type": if number.whole { "integer" } else { "number" } });
+    let mut value = match number.text {
+        true => json!({ "type": ["integer", "string"], "pattern": "^-?[0-9]+$" }),
+        false => json!({ "type": if number.whole { "integer" } else { "number" } }),
+    };
     let (least, most) = number.bounds.unzip();
     for (name, bound) in [("minimum", least), ("maximum", most)] {
         let Some(bound) = bound else { continue };
