@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Number, Value};
 
-use crate::schema::{ObjectSchema, Schema};
+use crate::schema::{Object, Schema};
 use crate::{ObjectRef, Problem, duration};
 
 /// What users write. `#[derive(Read)]` (`tenon_model_derive`) makes both from a declaration.
@@ -23,7 +23,7 @@ pub(crate) trait ReadFields: Sized {
     /// The fields; nothing if they are wrong, which is then reported, or if none of a oneof is there.
     fn read_fields(fields: &mut Fields<'_>) -> Option<Self>;
     /// What is expected.
-    fn describe(object: &mut ObjectSchema);
+    fn describe(object: &mut Object);
 }
 
 /// Fields that exclude each other.
