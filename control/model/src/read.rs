@@ -209,7 +209,9 @@ impl<'a> Node<'a> {
     }
 
     pub(crate) fn duration(&self) -> Option<Duration> {
-        let text = self.text()?;
+        let Some(text) = self.value.as_str() else {
+            return self.expected("a duration with its unit, as 10s, 1.5s or 250ms");
+        };
         match duration::parse(text) {
             Some(duration) => Some(duration),
             None => self.error(format!(
