@@ -41,6 +41,7 @@ mod listener_options;
 mod listener_ssl;
 mod load_balancing;
 mod matcher;
+mod merge;
 pub mod options;
 mod outlier_detection;
 mod read;
@@ -49,7 +50,7 @@ mod rest;
 mod retries;
 mod route;
 mod route_options;
-mod schema;
+pub mod schema;
 mod secret;
 mod selector;
 mod servers;
@@ -126,6 +127,7 @@ pub use load_balancing::{
     RoundRobin, SlowStart,
 };
 pub use matcher::{HeaderMatcher, Matcher, NO_PATH, PathMatcher, QueryMatcher, ValueMatcher};
+pub use merge::Merge;
 pub use options::shadowing::Shadowing;
 pub use outlier_detection::OutlierDetection;
 pub use regex::{check as check_regex, regex_size};
@@ -133,7 +135,7 @@ pub use rest::{RestDestination, RestSpec};
 pub use retries::{RateLimitedBackOff, ResetFormat, ResetHeader, RetryBackOff, RetryPolicy};
 pub use route::{Route, RouteTable};
 pub use route_options::{
-    HostRewrite, MaxStreamDuration, RegexRewrite, RouteJwtConfig, RouteOptions,
+    HostRewrite, MaxStreamDuration, PathRewrite, RegexRewrite, RouteJwtConfig, RouteOptions,
 };
 pub use secret::{GcpKey, Secret, TlsSecret};
 pub use selector::{LabelValues, Requirement, Selector};
@@ -188,27 +190,6 @@ pub enum Kind {
     UpstreamGroup,
     /// `gateway.solo.io/v1`
     VirtualService,
-}
-
-/// The JSON Schema of what a kind of resource says (of `spec`, where there is one), as a CRD's.
-pub fn schema(kind: Kind) -> serde_json::Value {
-    let schema = match kind {
-        Kind::Upstream => <Upstream as read::Read>::schema(),
-        Kind::UpstreamGroup => <MultiDestination as read::Read>::schema(),
-        Kind::Gateway => <Gateway as read::Read>::schema(),
-        Kind::RouteTable => <RouteTable as read::Read>::schema(),
-        Kind::MatchableHttpGateway => <MatchableHttpGateway as read::Read>::schema(),
-        Kind::MatchableTcpGateway => <MatchableTcpGateway as read::Read>::schema(),
-        Kind::ConfigMap
-        | Kind::EndpointSlice
-        | Kind::Endpoints
-        | Kind::Pod
-        | Kind::Secret
-        | Kind::Service
-        | Kind::Settings
-        | Kind::VirtualService => schema::Schema::open_object(),
-    };
-    schema.into_value()
 }
 
 /// What identifies a resource.

@@ -12,7 +12,7 @@ use tenon_contract::transform::{
 use tenon_core::transform::check;
 
 use crate::read::{Fields, Node, ReadFields};
-use crate::schema::{ObjectSchema, Schema};
+use crate::schema::{Object, Schema};
 use crate::settings::TransformationSettings;
 
 /// What is transformed.
@@ -46,14 +46,14 @@ impl Transformations {
     }
 
     /// What a child says, over what its parent says; it inherits from above its parent if that does.
-    pub(crate) fn over(child: Option<Self>, parent: Option<&Self>) -> Option<Self> {
+    pub(crate) fn over(child: Option<&Self>, parent: Option<&Self>) -> Option<Self> {
         match (child, parent) {
             (Some(child), Some(parent)) if child.inherit => Some(Self {
-                stages: child.stages.inheriting(&parent.stages),
+                stages: child.stages.clone().inheriting(&parent.stages),
                 inherit: parent.inherit,
-                ..child
+                ..child.clone()
             }),
-            (child, parent) => child.or_else(|| parent.cloned()),
+            (child, parent) => child.or(parent).cloned(),
         }
     }
 
@@ -82,7 +82,7 @@ impl ReadFields for Transformations {
         read(fields)
     }
 
-    fn describe(object: &mut ObjectSchema) {
+    fn describe(object: &mut Object) {
         let docs = [
             (
                 "stagedTransformations",
@@ -94,7 +94,7 @@ impl ReadFields for Transformations {
             ),
         ];
         for (name, doc) in docs {
-            object.field(name, doc, Schema::open_object(), false);
+            object.field(name, doc, Schema::OpenObject, false);
         }
     }
 }

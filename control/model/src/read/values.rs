@@ -1,23 +1,24 @@
 //! Values of types that the standard library and this crate have.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::{Fields, Node, Read, ReadFields};
 use crate::ObjectRef;
-use crate::schema::{ObjectSchema, Schema};
+use crate::schema::{Object, Schema};
 
 /// A number that can have bounds.
-pub(crate) trait Number: Sized {
+pub(crate) trait Bounded: Sized {
     /// A number within bounds, both included.
     fn within(node: &Node<'_>, least: Self, most: Self) -> Option<Self>;
 }
 
 macro_rules! whole_numbers {
-    ($($number:ty),*) => {$(
-        impl Number for $number {
+    ($($number:ty: $schema:ident),*) => {$(
+        impl Bounded for $number {
             fn within(node: &Node<'_>, least: Self, most: Self) -> Option<Self> {
                 node.whole(i128::from(least), i128::from(most))
                     .and_then(|number| Self::try_from(number).ok())
@@ -30,15 +31,15 @@ macro_rules! whole_numbers {
             }
 
             fn schema() -> Schema {
-                Schema::of_type("integer").bounded(Self::MIN as f64, Self::MAX as f64)
+                Schema::$schema().bounded(Self::MIN as f64, Self::MAX as f64)
             }
         }
     )*};
 }
 
-whole_numbers!(u16, u32, u64, i32, i64);
+whole_numbers!(u16: integer, u32: integer, u64: long, i32: integer, i64: long);
 
-impl Number for f64 {
+impl Bounded for f64 {
     fn within(node: &Node<'_>, least: Self, most: Self) -> Option<Self> {
         let number = node.float()?;
         match (least..=most).contains(&number) {
@@ -54,7 +55,7 @@ impl Read for f64 {
     }
 
     fn schema() -> Schema {
-        Schema::of_type("number")
+        Schema::number()
     }
 }
 
@@ -64,7 +65,7 @@ impl Read for bool {
     }
 
     fn schema() -> Schema {
-        Schema::of_type("boolean")
+        Schema::Flag
     }
 }
 
@@ -74,7 +75,7 @@ impl Read for String {
     }
 
     fn schema() -> Schema {
-        Schema::of_type("string")
+        Schema::Text
     }
 }
 
@@ -84,7 +85,7 @@ impl Read for Duration {
     }
 
     fn schema() -> Schema {
-        Schema::of_type("string")
+        Schema::Duration
     }
 }
 
@@ -98,7 +99,7 @@ impl Read for IpAddr {
     }
 
     fn schema() -> Schema {
-        Schema::of_type("string")
+        Schema::Text
     }
 }
 
@@ -108,7 +109,7 @@ impl Read for Value {
     }
 
     fn schema() -> Schema {
-        Schema::any()
+        Schema::Any
     }
 }
 
@@ -119,11 +120,21 @@ impl Read for Map<String, Value> {
     }
 
     fn schema() -> Schema {
-        Schema::open_object()
+        Schema::OpenObject
     }
 }
 
 impl<T: Read> Read for Box<T> {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        T::read(node).map(Self::new)
+    }
+
+    fn schema() -> Schema {
+        T::schema()
+    }
+}
+
+impl<T: Read> Read for Arc<T> {
     fn read(node: &Node<'_>) -> Option<Self> {
         T::read(node).map(Self::new)
     }
@@ -139,7 +150,10 @@ impl Read for ObjectRef {
     }
 
     fn schema() -> Schema {
-        ObjectSchema::of::<Self>("The name and namespace of another resource.")
+        Object::of::<Self>(
+            "tenon_model::ObjectRef",
+            "The name and namespace of another resource.",
+        )
     }
 }
 
@@ -148,7 +162,7 @@ impl ReadFields for ObjectRef {
         fields.reference()
     }
 
-    fn describe(object: &mut ObjectSchema) {
+    fn describe(object: &mut Object) {
         object.field("name", "Its name.", String::schema(), true);
         object.field(
             "namespace",

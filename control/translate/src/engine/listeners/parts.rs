@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tenon_model::{
     CidrRange, ConnectionMatcher, DelegatedHttpGateway, DelegatedTcpGateway, Gateway, GatewayType,
-    HttpGateway, HybridGateway, Kind, MatchedGatewayType, ObjectKey, ObjectRef, Problem, Spec,
-    SslConfig, TcpGateway, VirtualServices,
+    HttpGateway, HybridGateway, Kind, MatchedGatewayType, Merge, ObjectKey, ObjectRef, Problem,
+    Spec, SslConfig, TcpGateway, VirtualServices,
 };
 
 use super::super::Translator;
