@@ -113,7 +113,10 @@ impl Chain {
 }
 
 /// What filters are made of besides what routes say.
+#[derive(Clone, Copy)]
 pub(crate) struct Surroundings<'a> {
+    /// The gateway's name.
+    pub(crate) gateway: &'a str,
     pub(crate) servers: &'a Servers,
     /// Whether an upstream has a cluster that can be asked.
     pub(crate) is_there: &'a dyn Fn(&ObjectRef) -> bool,
@@ -443,6 +446,7 @@ mod tests {
             ..Needs::default()
         };
         let surroundings = Surroundings {
+            gateway: "gateway",
             servers: &Servers::default(),
             is_there: &|_| false,
         };
