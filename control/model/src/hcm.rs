@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenon_model_derive::Read;
+use tenon_model_derive::{Merge, Read};
 
 use crate::header::{self, EarlyHeaderManipulation};
 use crate::hybrid::CidrRange;
@@ -12,7 +12,7 @@ use crate::read::Node;
 use crate::schema::Schema;
 
 /// How HTTP is spoken.
-#[derive(Debug, Clone, PartialEq, Default, Read)]
+#[derive(Debug, Clone, PartialEq, Default, Read, Merge)]
 pub struct HttpConnectionManagerSettings {
     /// Leave `x-forwarded-for` as it is.
     pub skip_xff_append: Option<bool>,
@@ -112,69 +112,6 @@ pub struct HttpConnectionManagerSettings {
     pub early_header_manipulation: Option<EarlyHeaderManipulation>,
     /// What Envoy answers itself, such as errors, in another form (Envoy's own shape; Gloo has no such field).
     pub local_reply_config: Option<Box<LocalReplyConfig>>,
-}
-
-impl HttpConnectionManagerSettings {
-    /// The same, with what is left out as in another one.
-    #[must_use]
-    pub fn or(&self, other: &Self) -> Self {
-        macro_rules! each {
-            ($($field:ident),* $(,)?) => {
-                Self { $($field: said(&self.$field, &other.$field)),* }
-            };
-        }
-        each!(
-            skip_xff_append,
-            via,
-            xff_num_trusted_hops,
-            use_remote_address,
-            generate_request_id,
-            proxy_100_continue,
-            stream_idle_timeout,
-            idle_timeout,
-            max_request_headers_kb,
-            request_timeout,
-            request_headers_timeout,
-            drain_timeout,
-            delayed_close_timeout,
-            server_name,
-            strip_any_host_port,
-            accept_http_10,
-            default_host_for_http_10,
-            allow_chunked_length,
-            enable_trailers,
-            header_format,
-            forward_client_cert_details,
-            set_current_client_cert_details,
-            preserve_external_request_id,
-            upgrades,
-            max_connection_duration,
-            max_stream_duration,
-            max_headers_count,
-            headers_with_underscores_action,
-            max_requests_per_connection,
-            server_header_transformation,
-            path_with_escaped_slashes_action,
-            codec_type,
-            merge_slashes,
-            normalize_path,
-            uuid_request_id_config,
-            http2_protocol_options,
-            internal_address_config,
-            append_x_forwarded_port,
-            tracing,
-            early_header_manipulation,
-            local_reply_config,
-        )
-    }
-}
-
-/// The first, unless it says nothing.
-fn said<T: Clone + Default + PartialEq>(first: &T, second: &T) -> T {
-    match *first == T::default() {
-        true => second.clone(),
-        false => first.clone(),
-    }
 }
 
 /// How headers are written in HTTP/1.1: in lower case, unless it is said here.

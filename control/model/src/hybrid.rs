@@ -9,6 +9,7 @@ use crate::ObjectRef;
 use crate::gateway::HttpGateway;
 use crate::hcm::HttpConnectionManagerSettings;
 use crate::listener_ssl::SslConfig;
+use crate::merge::Merge;
 use crate::read::Fields;
 use crate::selector::{LabelValues, Requirement, Selector};
 use crate::tcp::TcpGateway;

@@ -41,6 +41,7 @@ pub mod listener_tracing;
 mod load_balancing;
 pub mod local_reply;
 mod matcher;
+mod merge;
 pub mod options;
 mod outlier_detection;
 mod read;
@@ -123,6 +124,7 @@ pub use load_balancing::{
     RoundRobin, SlowStart,
 };
 pub use matcher::{HeaderMatcher, Matcher, NO_PATH, PathMatcher, QueryMatcher, ValueMatcher};
+pub use merge::Merge;
 pub use options::shadowing::Shadowing;
 pub use outlier_detection::OutlierDetection;
 pub use regex::{check as check_regex, regex_size};
@@ -130,7 +132,7 @@ pub use rest::{RestDestination, RestSpec};
 pub use retries::{RateLimitedBackOff, ResetFormat, ResetHeader, RetryBackOff, RetryPolicy};
 pub use route::{Route, RouteTable};
 pub use route_options::{
-    HostRewrite, MaxStreamDuration, RegexRewrite, RouteJwtConfig, RouteOptions,
+    HostRewrite, MaxStreamDuration, PathRewrite, RegexRewrite, RouteJwtConfig, RouteOptions,
 };
 pub use secret::{GcpKey, Secret, TlsSecret};
 pub use selector::{LabelValues, Requirement, Selector};

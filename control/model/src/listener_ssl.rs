@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use tenon_model_derive::Read;
+use tenon_model_derive::{Merge, Read};
 
 use crate::read::{Fields, Node};
 use crate::ssl::{SslCertificates, SslParameters};
 
 /// TLS towards clients.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Read)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Read, Merge)]
 #[read(finish = checked)]
 pub struct SslConfig {
     /// Where the certificate, its key and the roots come from.
@@ -46,40 +46,6 @@ pub enum OcspStaplePolicy {
     StrictStapling,
     /// It is not used.
     MustStaple,
-}
-
-impl SslConfig {
-    /// The same, with what is left out as in another one.
-    pub fn or(&self, other: &Self) -> Self {
-        let list = |own: &[String], other: &[String]| match own {
-            [] => other.to_vec(),
-            own => own.to_vec(),
-        };
-        let policy = match self.ocsp_staple_policy {
-            OcspStaplePolicy::LenientStapling => other.ocsp_staple_policy,
-            policy => policy,
-        };
-        Self {
-            certificates: self
-                .certificates
-                .clone()
-                .or_else(|| other.certificates.clone()),
-            sni_domains: list(&self.sni_domains, &other.sni_domains),
-            verify_subject_alt_name: list(
-                &self.verify_subject_alt_name,
-                &other.verify_subject_alt_name,
-            ),
-            parameters: self.parameters.clone().or_else(|| other.parameters.clone()),
-            alpn_protocols: list(&self.alpn_protocols, &other.alpn_protocols),
-            one_way_tls: self.one_way_tls.or(other.one_way_tls),
-            disable_tls_session_resumption: self.disable_tls_session_resumption
-                || other.disable_tls_session_resumption,
-            transport_socket_connect_timeout: self
-                .transport_socket_connect_timeout
-                .or(other.transport_socket_connect_timeout),
-            ocsp_staple_policy: policy,
-        }
-    }
 }
 
 fn checked(ssl: SslConfig, fields: &Fields<'_>) -> Option<SslConfig> {

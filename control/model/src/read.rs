@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::schema::{ObjectSchema, Schema};
 use crate::{ObjectRef, Problem, duration};
@@ -34,7 +34,7 @@ pub(crate) trait OneOf: ReadFields {
 
 mod values;
 
-pub(crate) use values::Number;
+pub(crate) use values::Bounded;
 
 /// Where a value stands in its document.
 #[derive(Clone, Copy)]
@@ -135,8 +135,8 @@ impl<'a> Node<'a> {
         // The value itself may be secret: only its type is told.
         let found = match self.value {
             Value::Null => "nothing",
-            Value::Bool(_) => "a boolean; quote it if it is meant as a text",
-            Value::Number(_) => "a number; quote it if it is meant as a text",
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) => "a number",
             Value::String(_) => "a text",
             Value::Array(_) => "a list",
             Value::Object(_) => "an object",
@@ -147,6 +147,9 @@ impl<'a> Node<'a> {
     pub(crate) fn text(&self) -> Option<&'a str> {
         match self.value.as_str() {
             Some(text) => Some(text),
+            None if self.value.is_boolean() || self.value.is_number() => {
+                self.expected("a text in quotes")
+            }
             None => self.expected("a text"),
         }
     }
@@ -174,16 +177,19 @@ impl<'a> Node<'a> {
         self.within(least, most)
     }
 
+    /// As protobuf's JSON has them: also as a text (which is how it writes numbers of 64 bits), and as `4.0` or `1e3`.
     fn whole(&self, least: i128, most: i128) -> Option<i128> {
-        let number = self.value.as_i64().map(i128::from);
-        match number.or_else(|| self.value.as_u64().map(i128::from)) {
-            Some(number) if (least..=most).contains(&number) => Some(number),
-            _ => match self.value {
-                Value::Number(found) => self.error(format!(
-                    "{found} is not a whole number from {least} to {most}"
-                )),
-                _ => self.expected(&format!("a whole number from {least} to {most}")),
-            },
+        let found = match self.value {
+            Value::Number(number) => Some(number.clone()),
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        };
+        match (found.as_ref().and_then(whole_of), found) {
+            (Some(number), _) if (least..=most).contains(&number) => Some(number),
+            (_, Some(found)) => self.error(format!(
+                "{found} is not a whole number from {least} to {most}"
+            )),
+            (_, None) => self.expected(&format!("a whole number from {least} to {most}")),
         }
     }
 
@@ -192,7 +198,11 @@ impl<'a> Node<'a> {
     }
 
     pub(crate) fn float(&self) -> Option<f64> {
-        match self.value.as_f64() {
+        let value = match self.value {
+            Value::String(text) => text.parse().ok().filter(|number: &f64| number.is_finite()),
+            value => value.as_f64(),
+        };
+        match value {
             Some(value) => Some(value),
             None => self.expected("a number"),
         }
@@ -292,7 +302,7 @@ impl<'a> Node<'a> {
     }
 
     /// A number within bounds, both included.
-    pub(crate) fn within<T: Number>(&self, least: T, most: T) -> Option<T> {
+    pub(crate) fn within<T: Bounded>(&self, least: T, most: T) -> Option<T> {
         T::within(self, least, most)
     }
 
@@ -485,6 +495,19 @@ impl<'a> Fields<'a> {
             self.report.push(Problem::error(path.to_string(), text));
         }
     }
+}
+
+/// The number, if it is whole.
+fn whole_of(number: &Number) -> Option<i128> {
+    let whole = number.as_i64().map(i128::from);
+    whole
+        .or_else(|| number.as_u64().map(i128::from))
+        .or_else(|| {
+            let float = number.as_f64()?;
+            // Every whole number in this range is one that f64 can hold.
+            let is_whole = float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0;
+            is_whole.then_some(float as i128)
+        })
 }
 
 /// `bindPort` as `bind_port`.

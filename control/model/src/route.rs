@@ -1,5 +1,7 @@
 //! Routes, and the tables that they may stand in.
 
+use std::sync::Arc;
+
 use tenon_model_derive::Read;
 
 use crate::action::Action;
@@ -30,8 +32,8 @@ pub struct Route {
     #[read(flatten)]
     pub action: Action,
     /// What it does besides.
-    #[read(default)]
-    pub options: RouteOptions,
+    #[read(default = RouteOptions::none())]
+    pub options: Arc<RouteOptions>,
     /// Whether headers, methods and query of its parent's matcher are its own, too; where it is left out, as its parent.
     pub inheritable_matchers: Option<bool>,
     /// Whether the path of its parent's matcher is its own; where it is left out, as its parent.

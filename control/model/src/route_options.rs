@@ -1,13 +1,15 @@
 //! What a route does besides forwarding.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use tenon_model_derive::Read;
+use tenon_model_derive::{Merge, Read};
 
 use crate::header::{self, HeaderManipulation};
 use crate::matcher;
+use crate::merge;
 use crate::options::buffer::BufferPerRoute;
 use crate::options::cors::Cors;
 use crate::options::csrf::Csrf;
@@ -16,7 +18,6 @@ use crate::options::ext_proc::ExtProc;
 use crate::options::faults::Faults;
 use crate::options::jwt::{RouteJwt, StagedJwt, StagedRouteJwt};
 use crate::options::lb_hash::LbHash;
-use crate::options::merge::options;
 use crate::options::rate_limit::{BasicRateLimit, RouteRateLimit};
 use crate::options::rbac::Rbac;
 use crate::options::shadowing::Shadowing;
@@ -31,7 +32,7 @@ use crate::transformation::Transformations;
 use crate::upstream::is_host_name;
 
 /// What a route does besides forwarding.
-#[derive(Debug, Clone, PartialEq, Default, Read)]
+#[derive(Debug, Clone, PartialEq, Default, Read, Merge)]
 #[read(
     later("stats"),
     finish = checked,
@@ -56,12 +57,9 @@ pub struct RouteOptions {
     /// Which failures are tried again.
     #[read(with = retries::read, schema = Schema::open_object)]
     pub retries: Option<RetryPolicy>,
-    /// What takes the place of the matched prefix.
-    #[read(with = prefix_rewrite)]
-    pub prefix_rewrite: Option<String>,
-    /// What takes the place of what an expression matches in the path.
-    #[read(with = regex_rewrite, schema = Schema::open_object)]
-    pub regex_rewrite: Option<RegexRewrite>,
+    /// What takes the place of the path.
+    #[read(flatten)]
+    pub path_rewrite: Option<PathRewrite>,
     /// What takes the place of the host.
     #[read(flatten)]
     pub host_rewrite: Option<HostRewrite>,
@@ -110,7 +108,7 @@ pub struct RouteOptions {
     /// The same, at a later place.
     pub ext_proc_late: Option<Box<ExtProc>>,
     /// What is changed of requests and responses.
-    #[read(flatten)]
+    #[read(flatten, merge = merge::transformations)]
     pub transformations: Option<Transformations>,
 }
 
@@ -136,59 +134,21 @@ pub enum RouteJwtConfig {
     JwtProvidersStaged(Box<StagedJwt>),
 }
 
-options! {
-    RouteOptions {
-        timeout: "timeout",
-        idle_timeout: "idleTimeout",
-        max_stream_duration: "maxStreamDuration",
-        retries: "retries",
-        prefix_rewrite: "prefixRewrite",
-        regex_rewrite: "regexRewrite",
-        host_rewrite: "hostRewrite" | "autoHostRewrite" | "hostRewritePathRegex" | "hostRewriteHeader",
-        append_x_forwarded_host: "appendXForwardedHost",
-        headers: "headerManipulation",
-        shadowing: "shadowing",
-        tracing: "tracing",
-        faults: "faults",
-        cors: "cors",
-        csrf: "csrf",
-        lb_hash: "lbHash",
-        upgrades: "upgrades",
-        buffer_per_route: "bufferPerRoute",
-        envoy_metadata: "envoyMetadata",
-        extauth: "extauth",
-        ratelimit: "ratelimit",
-        ratelimit_early: "ratelimitEarly",
-        ratelimit_regular: "ratelimitRegular",
-        ratelimit_basic: "ratelimitBasic",
-        jwt: "jwt" | "jwtStaged" | "jwtProvidersStaged",
-        rbac: "rbac",
-        ext_proc: "extProc",
-        ext_proc_early: "extProcEarly",
-        ext_proc_late: "extProcLate",
-    }
-}
+/// They are large, so all routes without options have the same ones.
+static NONE: LazyLock<Arc<RouteOptions>> = LazyLock::new(Arc::default);
 
 impl RouteOptions {
-    /// What several say in this order: of each option, the first that says something counts.
-    ///
-    /// As Gloo, which merges what stands at the top, not what stands below it.
-    pub fn merged<'a>(in_order: impl IntoIterator<Item = &'a Self>) -> Self {
-        let nothing = Self::default();
-        let in_order = in_order.into_iter();
-        in_order.fold(nothing, |first, then| first.or(then))
+    /// The options of what has none.
+    pub fn none() -> Arc<Self> {
+        NONE.clone()
     }
 
-    /// These, and what a parent says besides.
-    pub fn or(self, parent: &Self) -> Self {
-        let rewrites = self.prefix_rewrite.is_some() || self.regex_rewrite.is_some();
-        let rewritten = rewrites.then(|| (self.prefix_rewrite.clone(), self.regex_rewrite.clone()));
-        let mut merged = self.filled(parent);
-        if let Some((prefix, regex)) = rewritten {
-            // Envoy takes one of them only.
-            (merged.prefix_rewrite, merged.regex_rewrite) = (prefix, regex);
-        }
-        merged
+    /// The name of the field that rewrites the path.
+    pub fn path_rewrite_field(&self) -> Option<&'static str> {
+        Some(match self.path_rewrite.as_ref()? {
+            PathRewrite::Prefix(_) => "prefixRewrite",
+            PathRewrite::Regex(_) => "regexRewrite",
+        })
     }
 
     /// The name of the field that rewrites the host.
@@ -200,6 +160,17 @@ impl RouteOptions {
             HostRewrite::Header(_) => "hostRewriteHeader",
         })
     }
+}
+
+/// What takes the place of the path.
+#[derive(Debug, Clone, PartialEq, Eq, Read)]
+pub enum PathRewrite {
+    /// Of the matched prefix.
+    #[read(name = "prefixRewrite", with = prefix_rewrite)]
+    Prefix(String),
+    /// Of what an expression matches in the path.
+    #[read(name = "regexRewrite", with = regex_rewrite, schema = Schema::open_object)]
+    Regex(RegexRewrite),
 }
 
 /// What takes the place of what an expression matches.
@@ -250,7 +221,6 @@ pub(crate) fn host(node: &Node<'_>) -> Option<String> {
 }
 
 fn checked(options: RouteOptions, fields: &Fields<'_>) -> Option<RouteOptions> {
-    fields.one_of(&["prefixRewrite", "regexRewrite"]);
     if options
         .envoy_metadata
         .contains_key(tenon_contract::NAMESPACE)
@@ -317,22 +287,23 @@ fn check_substitution(text: &str, groups: usize) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Merge;
 
     #[test]
     fn of_each_option_the_first_that_says_something_counts() {
         let seconds = |seconds| Some(Duration::from_secs(seconds));
         let first = RouteOptions {
             timeout: seconds(1),
-            prefix_rewrite: Some("/".into()),
+            path_rewrite: Some(PathRewrite::Prefix("/".into())),
             ..RouteOptions::default()
         };
         let second = RouteOptions {
             timeout: seconds(2),
             host_rewrite: Some(HostRewrite::Auto(())),
-            regex_rewrite: Some(RegexRewrite {
+            path_rewrite: Some(PathRewrite::Regex(RegexRewrite {
                 pattern: "a".into(),
                 substitution: "b".into(),
-            }),
+            })),
             ..RouteOptions::default()
         };
         let merged = RouteOptions::merged([&RouteOptions::default(), &first, &second]);
@@ -341,6 +312,30 @@ mod tests {
             ..first
         };
         assert_eq!(merged, expected);
+    }
+
+    #[test]
+    fn options_are_known_by_the_names_that_users_write() {
+        let options = RouteOptions {
+            path_rewrite: Some(PathRewrite::Prefix("/".into())),
+            headers: HeaderManipulation {
+                request_remove: vec!["x".into()],
+                ..HeaderManipulation::default()
+            },
+            transformations: Some(Transformations::default()),
+            ..RouteOptions::default()
+        };
+        // Those that stand for one value are set together.
+        for (name, is_set) in [
+            ("prefixRewrite", true),
+            ("regexRewrite", true),
+            ("headerManipulation", true),
+            ("stagedTransformations", true),
+            ("timeout", false),
+            ("path_rewrite", false),
+        ] {
+            assert_eq!(options.sets(name), is_set, "{name}");
+        }
     }
 
     #[test]

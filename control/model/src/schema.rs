@@ -27,6 +27,19 @@ impl Schema {
         Self::from(json!({ "type": name }))
     }
 
+    pub(crate) fn integer() -> Self {
+        Self::of_type("integer")
+    }
+
+    /// A number of 64 bits, which protobuf's JSON writes as a text.
+    pub(crate) fn long() -> Self {
+        Self::from(json!({
+            "x-kubernetes-int-or-string": true,
+            "anyOf": [{ "type": "integer" }, { "type": "string" }],
+            "pattern": "^-?[0-9]+$",
+        }))
+    }
+
     /// Any value.
     pub(crate) fn any() -> Self {
         Self::from(json!({ "x-kubernetes-preserve-unknown-fields": true }))
@@ -109,6 +122,13 @@ impl ObjectSchema {
         let mut object = Self::default();
         T::describe(&mut object);
         object.finish().described(doc)
+    }
+
+    /// Whether a type has a field of that name.
+    pub(crate) fn has<T: ReadFields>(name: &str) -> bool {
+        let mut object = Self::default();
+        T::describe(&mut object);
+        object.properties.contains_key(name)
     }
 
     pub(crate) fn field(&mut self, name: &str, doc: &str, schema: Schema, required: bool) {
@@ -246,6 +266,11 @@ mod tests {
                 json!({"circle": {}, "colour": 1, "tags": ["a"], "is_glazed": false}),
                 tile(Some(Colour::Blue), Shape::Circle, 1),
             ),
+            // Whole numbers as protobuf's JSON has them.
+            (
+                json!({"corners": "4", "layers": 2e1, "tags": ["a"]}),
+                tile(None, Shape::Corners(4), 20),
+            ),
         ] {
             assert_eq!(read(value.clone()), (expected, vec![]), "{value}");
         }
@@ -273,6 +298,17 @@ mod tests {
                     "spec.circle.x unknown field",
                     "spec.tags[0] must not be empty",
                     "spec.tint unknown field",
+                ],
+            ),
+            (
+                json!({"circle": {}, "layers": 1.5, "tags": ["a"]}),
+                &["spec.layers 1.5 is not a whole number from 0 to 4294967295"],
+            ),
+            (
+                json!({"corners": "many", "layers": true, "tags": ["a"]}),
+                &[
+                    "spec.corners expected a whole number from 3 to 12, found a text",
+                    "spec.layers expected a whole number from 0 to 4294967295, found a boolean",
                 ],
             ),
             (

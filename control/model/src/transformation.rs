@@ -46,14 +46,14 @@ impl Transformations {
     }
 
     /// What a child says, over what its parent says; it inherits from above its parent if that does.
-    pub(crate) fn over(child: Option<Self>, parent: Option<&Self>) -> Option<Self> {
+    pub(crate) fn over(child: Option<&Self>, parent: Option<&Self>) -> Option<Self> {
         match (child, parent) {
             (Some(child), Some(parent)) if child.inherit => Some(Self {
-                stages: child.stages.inheriting(&parent.stages),
+                stages: child.stages.clone().inheriting(&parent.stages),
                 inherit: parent.inherit,
-                ..child
+                ..child.clone()
             }),
-            (child, parent) => child.or_else(|| parent.cloned()),
+            (child, parent) => child.or(parent).cloned(),
         }
     }
 

@@ -1,15 +1,17 @@
 //! What holds for all routes of a virtual service.
 
-use tenon_model_derive::Read;
+use std::sync::{Arc, LazyLock};
+
+use tenon_model_derive::{Merge, Read};
 
 use crate::header::{self, HeaderManipulation};
+use crate::merge;
 use crate::options::buffer::BufferPerRoute;
 use crate::options::cors::{Cors, CorsMerge};
 use crate::options::csrf::Csrf;
 use crate::options::ext_auth::ExtAuth;
 use crate::options::ext_proc::ExtProc;
 use crate::options::jwt::{Jwt, StagedJwt};
-use crate::options::merge::options;
 use crate::options::rate_limit::{BasicRateLimit, HostRateLimit};
 use crate::options::rbac::Rbac;
 use crate::options::stats::Stats;
@@ -18,7 +20,7 @@ use crate::schema::Schema;
 use crate::transformation::Transformations;
 
 /// What holds for all routes of a virtual service.
-#[derive(Debug, Clone, PartialEq, Default, Read)]
+#[derive(Debug, Clone, PartialEq, Default, Read, Merge)]
 #[read(refused(
     dlp = "answers are not searched for what must not leave; a transformation can take known fields out",
     extensions = "they are for plugins of Gloo's; say it with Tenon's own fields",
@@ -70,7 +72,7 @@ pub struct VirtualHostOptions {
     /// The same, at a later place.
     pub ext_proc_late: Option<Box<ExtProc>>,
     /// What is changed of requests and responses.
-    #[read(flatten)]
+    #[read(flatten, merge = merge::transformations)]
     pub transformations: Option<Transformations>,
 }
 
@@ -83,36 +85,12 @@ pub enum HostJwt {
     JwtStaged(Box<StagedJwt>),
 }
 
-options! {
-    VirtualHostOptions {
-        retries: "retries",
-        stats: "stats",
-        headers: "headerManipulation",
-        cors: "cors",
-        cors_policy_merge_settings: "corsPolicyMergeSettings",
-        csrf: "csrf",
-        buffer_per_route: "bufferPerRoute",
-        include_request_attempt_count: "includeRequestAttemptCount",
-        include_attempt_count_in_response: "includeAttemptCountInResponse",
-        extauth: "extauth",
-        ratelimit: "ratelimit",
-        ratelimit_early: "ratelimitEarly",
-        ratelimit_regular: "ratelimitRegular",
-        ratelimit_basic: "ratelimitBasic",
-        jwt: "jwt" | "jwtStaged",
-        rbac: "rbac",
-        ext_proc: "extProc",
-        ext_proc_early: "extProcEarly",
-        ext_proc_late: "extProcLate",
-    }
-}
+/// They are large, so all virtual hosts without options have the same ones.
+static NONE: LazyLock<Arc<VirtualHostOptions>> = LazyLock::new(Arc::default);
 
 impl VirtualHostOptions {
-    /// What several say in this order: of each option, the first that says something counts.
-    pub fn merged<'a>(in_order: impl IntoIterator<Item = &'a Self>) -> Self {
-        let nothing = Self::default();
-        in_order
-            .into_iter()
-            .fold(nothing, |first, then| first.filled(then))
+    /// The options of what has none.
+    pub fn none() -> Arc<Self> {
+        NONE.clone()
     }
 }

@@ -18,7 +18,7 @@ pub struct VirtualService {
     /// The routes: the first that fits is taken.
     pub routes: Vec<Route>,
     /// What holds for all routes.
-    pub options: VirtualHostOptions,
+    pub options: Arc<VirtualHostOptions>,
     /// TLS towards its clients; nothing: they speak plain HTTP.
     pub ssl: Option<Arc<SslConfig>>,
 }
@@ -49,11 +49,11 @@ fn read_host(fields: &mut Fields<'_>) -> Option<VirtualService> {
     if domains.is_empty() {
         domains.push("*".into());
     }
-    let options = fields.field("options", |node| VirtualHostOptions::read(&node));
+    let options = fields.field("options", |node| <Arc<VirtualHostOptions>>::read(&node));
     Some(VirtualService {
         domains,
         routes: fields.list("routes", |node| route::read_top(&node)),
-        options: options.unwrap_or_default(),
+        options: options.unwrap_or_else(VirtualHostOptions::none),
         ssl: None,
     })
 }

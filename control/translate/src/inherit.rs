@@ -1,8 +1,9 @@
 //! What a route takes over from the route that delegates to its table, as Gloo's `converter.go` has it.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
-use tenon_model::{Matcher, NO_PATH, ObjectKey, PathMatcher, Route, RouteOptions};
+use tenon_model::{Matcher, Merge, NO_PATH, ObjectKey, PathMatcher, Route, RouteOptions};
 
 /// A route that delegates, and what the routes that it delegates to take over from it.
 pub(crate) struct Parent<'a> {
@@ -15,7 +16,7 @@ pub(crate) struct Parent<'a> {
     /// Which requests it is for.
     pub(crate) matcher: Matcher,
     /// What it says, with what it took over itself.
-    pub(crate) options: RouteOptions,
+    pub(crate) options: Arc<RouteOptions>,
     /// Whether headers, methods and query are taken over by who does not say otherwise.
     pub(crate) matchers: bool,
     /// Whether the path is.
@@ -102,7 +103,7 @@ pub(crate) fn below(child: &Route, parent: &Parent<'_>) -> Result<Route, (usize,
         name: child.name.clone(),
         matchers: own,
         action: child.action.clone(),
-        options: child.options.clone().or(&parent.options),
+        options: RouteOptions::shared_or(&child.options, &parent.options),
         inheritable_matchers: Some(matchers),
         inheritable_path_matchers: Some(path_matchers),
     })

@@ -9,10 +9,10 @@ use tenon_contract::{CALL_HEADER, CALL_KEY, CallConfig, CallTarget, ERROR_HEADER
 use tenon_model::options::buffer::BufferPerRoute;
 use tenon_model::{
     Action, Destination, DestinationSpec, DestinationType, FunctionMatcher, GcpDestination,
-    HeaderManipulation, HeaderToAdd, MultiDestination, ObjectKey, ObjectRef, PathRedirect, Problem,
-    ProblemLevel, Redirect, RedirectStatus, RegexRewrite, Route, RouteAction, RouteOptions,
-    Servers, Settings, Shadowing, Subset, SubsetSpec, Upstream, UpstreamType, VirtualHostOptions,
-    WeightedDestination,
+    HeaderManipulation, HeaderToAdd, MultiDestination, ObjectKey, ObjectRef, PathRedirect,
+    PathRewrite, Problem, ProblemLevel, Redirect, RedirectStatus, RegexRewrite, Route, RouteAction,
+    RouteOptions, Servers, Settings, Shadowing, Subset, SubsetSpec, Upstream, UpstreamType,
+    VirtualHostOptions, WeightedDestination,
 };
 
 use crate::by_path::{self, Answer};
@@ -178,11 +178,7 @@ impl<'a, U: Upstreams> Routes<'a, U> {
         to: &Destination,
         functions: &[(&str, &FunctionMatcher)],
     ) -> Vec<RouteForm> {
-        let rewrites = [
-            ("prefixRewrite", from.options.prefix_rewrite.is_some()),
-            ("regexRewrite", from.options.regex_rewrite.is_some()),
-        ];
-        if let Some((field, _)) = rewrites.iter().find(|(_, is_there)| *is_there) {
+        if let Some(field) = from.options.path_rewrite_field() {
             self.error(
                 format!("{path}.options.{field}"),
                 format!(
@@ -474,7 +470,7 @@ impl<'a, U: Upstreams> Routes<'a, U> {
                     Some(DestinationSpec::Aws(asked)) => Some(asked),
                     _ => None,
                 };
-                let rewrites = options.prefix_rewrite.is_some() || options.regex_rewrite.is_some();
+                let rewrites = options.path_rewrite.is_some();
                 call::resolve(&reference, lambda, asked, (rewrites, settings.aws))
                     .map(|call| (cluster_name(&reference, upstream, &call), call))
             }
@@ -562,10 +558,15 @@ impl<'a, U: Upstreams> Routes<'a, U> {
 
     fn action(&mut self, path: &str, from: &Route, to: ClusterSpecifier) -> route::RouteAction {
         let options = &from.options;
+        let (prefix_rewrite, regex_rewrite) = match &options.path_rewrite {
+            Some(PathRewrite::Prefix(prefix)) => (prefix.clone(), None),
+            Some(PathRewrite::Regex(rewrite)) => (String::new(), Some(regex_rewrite(rewrite))),
+            None => (String::new(), None),
+        };
         let mut action = route::RouteAction {
             cluster_specifier: Some(to),
-            prefix_rewrite: options.prefix_rewrite.clone().unwrap_or_default(),
-            regex_rewrite: options.regex_rewrite.as_ref().map(regex_rewrite),
+            prefix_rewrite,
+            regex_rewrite,
             timeout: options.timeout.map(duration),
             retry_policy: options.retries.as_ref().map(retry_policy),
             idle_timeout: options.idle_timeout.map(duration),
@@ -626,7 +627,7 @@ impl<'a, U: Upstreams> Routes<'a, U> {
     }
 
     fn plain(&self, from: &Route, action: EnvoyAction) -> RouteForm {
-        let RouteOptions { headers, .. } = &from.options;
+        let RouteOptions { headers, .. } = &*from.options;
         let tracing = from.options.tracing.as_ref();
         let mut route = route::Route {
             action: Some(action),

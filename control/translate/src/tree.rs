@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tenon_model::{
-    Action, Delegation, Kind, Matcher, MultiDestination, ObjectKey, ObjectRef, Problem,
+    Action, Delegation, Kind, Matcher, Merge, MultiDestination, ObjectKey, ObjectRef, Problem,
     ProblemLevel, Route, RouteAction, RouteOptions, RouteTable, Selector, Servers, Settings,
     TransformationSettings, Upstream, VirtualHostOptions,
 };

@@ -26,6 +26,7 @@ pub(crate) struct Field {
     pub(crate) default: Option<Option<Expr>>,
     pub(crate) required: bool,
     pub(crate) flatten: bool,
+    pub(crate) merge: Option<Path>,
     pub(crate) doc: String,
 }
 
@@ -106,6 +107,8 @@ pub(crate) fn field(attributes: &[Attribute]) -> Result<Field, Error> {
                 field.required = true;
             } else if meta.path.is_ident("flatten") {
                 field.flatten = true;
+            } else if meta.path.is_ident("merge") {
+                field.merge = Some(meta.value()?.parse()?);
             } else {
                 return Err(meta.error("not known to `Read`"));
             }

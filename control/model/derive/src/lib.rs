@@ -19,7 +19,9 @@
 //! - `#[read(default)]`, `#[read(default = 10)]`: what it is where it is left out;
 //! - `#[read(required)]`: of a list or a map, at least one has to be there;
 //! - `#[read(schema = path)]`: `fn() -> Schema`, where the type says too little;
-//! - `#[read(flatten)]`: its fields stand beside those of the struct.
+//! - `#[read(flatten)]`: its fields stand beside those of the struct;
+//! - `#[read(merge = path)]`: `fn(&T, &T) -> T`, of those of a struct with `#[derive(Merge)]`: what counts where two places
+//!   say it, where that is not simply what the first of them says.
 //!
 //! Of a variant: `name`, `with`, `range` and `schema`. Of an enum: `#[read(one_of)]`, if all its fields are empty messages.
 
@@ -29,6 +31,7 @@ use syn::{DeriveInput, Error};
 
 mod attributes;
 mod choice;
+mod merge;
 mod names;
 mod record;
 
@@ -37,6 +40,15 @@ mod record;
 pub fn derive_read(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = syn::parse_macro_input!(input as DeriveInput);
     read(&input)
+        .unwrap_or_else(Error::into_compile_error)
+        .into()
+}
+
+/// `tenon_model::Merge`, field by field, of a struct with `#[derive(Read)]`.
+#[proc_macro_derive(Merge, attributes(read))]
+pub fn derive_merge(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    let input = syn::parse_macro_input!(input as DeriveInput);
+    merge::derive(&input)
         .unwrap_or_else(Error::into_compile_error)
         .into()
 }

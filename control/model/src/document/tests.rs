@@ -189,9 +189,7 @@ fn untyped_words_are_not_taken_for_texts() {
     let text = UPSTREAM.replace("petstore.example.com", "no");
     assert_eq!(
         problems(&text),
-        [
-            "spec.static.hosts[0].addr: expected a text, found a boolean; quote it if it is meant as a text"
-        ]
+        ["spec.static.hosts[0].addr: expected a text in quotes, found a boolean"]
     );
 }
 

@@ -1,6 +1,7 @@
 //! Values of types that the standard library and this crate have.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -10,14 +11,14 @@ use crate::ObjectRef;
 use crate::schema::{ObjectSchema, Schema};
 
 /// A number that can have bounds.
-pub(crate) trait Number: Sized {
+pub(crate) trait Bounded: Sized {
     /// A number within bounds, both included.
     fn within(node: &Node<'_>, least: Self, most: Self) -> Option<Self>;
 }
 
 macro_rules! whole_numbers {
-    ($($number:ty),*) => {$(
-        impl Number for $number {
+    ($($number:ty: $schema:ident),*) => {$(
+        impl Bounded for $number {
             fn within(node: &Node<'_>, least: Self, most: Self) -> Option<Self> {
                 node.whole(i128::from(least), i128::from(most))
                     .and_then(|number| Self::try_from(number).ok())
@@ -30,15 +31,15 @@ macro_rules! whole_numbers {
             }
 
             fn schema() -> Schema {
-                Schema::of_type("integer").bounded(Self::MIN as f64, Self::MAX as f64)
+                Schema::$schema().bounded(Self::MIN as f64, Self::MAX as f64)
             }
         }
     )*};
 }
 
-whole_numbers!(u16, u32, u64, i32, i64);
+whole_numbers!(u16: integer, u32: integer, u64: long, i32: integer, i64: long);
 
-impl Number for f64 {
+impl Bounded for f64 {
     fn within(node: &Node<'_>, least: Self, most: Self) -> Option<Self> {
         let number = node.float()?;
         match (least..=most).contains(&number) {
@@ -124,6 +125,16 @@ impl Read for Map<String, Value> {
 }
 
 impl<T: Read> Read for Box<T> {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        T::read(node).map(Self::new)
+    }
+
+    fn schema() -> Schema {
+        T::schema()
+    }
+}
+
+impl<T: Read> Read for Arc<T> {
     fn read(node: &Node<'_>) -> Option<Self> {
         T::read(node).map(Self::new)
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tenon_model::{HttpGateway, ObjectKey, Problem, SslConfig, VirtualServices};
+use tenon_model::{HttpGateway, Merge, ObjectKey, Problem, SslConfig, VirtualServices};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::super::host_table::{HostTable, Part};
