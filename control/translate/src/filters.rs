@@ -182,6 +182,20 @@ fn forged_responses() -> hcm::HttpFilter {
     )
 }
 
+/// Takes a header off requests.
+pub(crate) fn removing(header: &str) -> Any {
+    let remove = mutation::HeaderMutation {
+        action: Some(Action::Remove(header.to_owned())),
+    };
+    any(&HeaderMutation {
+        mutations: Some(Mutations {
+            request_mutations: vec![remove],
+            ..Mutations::default()
+        }),
+        ..HeaderMutation::default()
+    })
+}
+
 /// Names under `x-tenon-` other than `x-tenon-error`, in printable ASCII: RE2 has no "but not", and this is small enough
 /// for any Envoy's limit.
 const ALL_BUT_THE_ERROR: &str = "x-tenon-([!-df-~][!-~]*|e([!-qs-~][!-~]*|r([!-qs-~][!-~]*|r([!-np-~][!-~]*|o([!-qs-~][!-~]*|r[!-~]+)?)?)?)?)?";
