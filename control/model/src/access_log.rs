@@ -82,7 +82,7 @@ pub enum AccessLogFormat {
 }
 
 pub(crate) fn a_text() -> Schema {
-    Schema::of_type("string")
+    Schema::Text
 }
 
 pub(crate) fn text(node: &Node<'_>) -> Option<String> {

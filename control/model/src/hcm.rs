@@ -1,5 +1,6 @@
 //! How HTTP is spoken on a listener.
 
+use std::mem;
 use std::time::Duration;
 
 use tenon_model_derive::{Merge, Read};
@@ -8,11 +9,12 @@ use crate::header::{self, EarlyHeaderManipulation};
 use crate::hybrid::CidrRange;
 use crate::listener_tracing::ListenerTracing;
 use crate::local_reply::LocalReplyConfig;
-use crate::read::Node;
+use crate::read::{Fields, Node};
 use crate::schema::Schema;
 
 /// How HTTP is spoken.
 #[derive(Debug, Clone, PartialEq, Default, Read, Merge)]
+#[read(finish = checked)]
 pub struct HttpConnectionManagerSettings {
     /// Leave `x-forwarded-for` as it is.
     pub skip_xff_append: Option<bool>,
@@ -112,6 +114,20 @@ pub struct HttpConnectionManagerSettings {
     pub early_header_manipulation: Option<EarlyHeaderManipulation>,
     /// What Envoy answers itself, such as errors, in another form (Envoy's own shape; Gloo has no such field).
     pub local_reply_config: Option<Box<LocalReplyConfig>>,
+}
+
+fn checked(
+    settings: HttpConnectionManagerSettings,
+    fields: &Fields<'_>,
+) -> Option<HttpConnectionManagerSettings> {
+    for (index, upgrade) in settings.upgrades.iter().enumerate() {
+        let mut earlier = settings.upgrades.iter().take(index);
+        if earlier.any(|it| mem::discriminant(it) == mem::discriminant(upgrade)) {
+            // Envoy would refuse the whole listener.
+            fields.error_at(&format!("upgrades[{index}]"), "is there already");
+        }
+    }
+    Some(settings)
 }
 
 /// How headers are written in HTTP/1.1: in lower case, unless it is said here.

@@ -8,7 +8,7 @@ use crate::hcm;
 use crate::header::HeaderManipulation;
 use crate::listener_ssl::OcspStaplePolicy;
 use crate::read::ReadFields;
-use crate::schema::ObjectSchema;
+use crate::schema::Object;
 use crate::transformation::Transformations;
 
 /// Options that several places may say.
@@ -99,7 +99,7 @@ unset_by_default!(
 
 impl<T: ReadFields> Named for Option<T> {
     fn has(name: &str) -> bool {
-        ObjectSchema::has::<T>(name)
+        Object::has::<T>(name)
     }
 }
 
