@@ -1,5 +1,6 @@
 //! Services of the user's own that are asked, or told, in gRPC: real servers on loopback.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -32,8 +33,9 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_stream::{Stream, StreamExt};
-use tonic::transport::server::Router;
-use tonic::{Code as GrpcCode, Request, Response, Status, Streaming};
+use tonic::body::Body;
+use tonic::transport::Server;
+use tonic::{Code as GrpcCode, Request, Response, Status, Streaming, codegen};
 
 /// A service, until it is dropped.
 pub(crate) struct Service {
@@ -48,11 +50,22 @@ impl Drop for Service {
 }
 
 impl Service {
-    pub(crate) async fn start(router: Router) -> Result<Self> {
+    pub(crate) async fn start<S>(service: S) -> Result<Self>
+    where
+        S: codegen::Service<
+                http::Request<Body>,
+                Response = http::Response<Body>,
+                Error = Infallible,
+            > + Clone
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+    {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let connections = TcpListenerStream::new(listener);
-        let task = tokio::spawn(router.serve_with_incoming(connections)).abort_handle();
+        let server = Server::builder().serve_with_incoming(service, connections);
+        let task = tokio::spawn(server).abort_handle();
         Ok(Self { address, task })
     }
 }
@@ -136,7 +149,7 @@ impl Authorization for Doorkeeper {
             Some("yes") => (
                 GrpcCode::Ok,
                 HttpResponse::OkResponse(OkHttpResponse {
-                    headers: vec![header("x-who", "ada")],
+                    headers: vec![text("x-who", "ada")],
                     ..OkHttpResponse::default()
                 }),
             ),
@@ -144,7 +157,7 @@ impl Authorization for Doorkeeper {
                 GrpcCode::PermissionDenied,
                 HttpResponse::DeniedResponse(DeniedHttpResponse {
                     status: Some(HttpStatus { code: 401 }),
-                    headers: vec![header("x-why", "nobody knows you")],
+                    headers: vec![text("x-why", "nobody knows you")],
                     body: "who are you?".to_owned(),
                 }),
             ),
@@ -160,12 +173,14 @@ impl Authorization for Doorkeeper {
     }
 }
 
-/// Lets each set of descriptors pass so often.
+/// Lets each set of descriptors pass so often, and fails for one of the user [`BROKEN`].
 #[derive(Debug, Clone)]
 pub(crate) struct Counter {
     pub(crate) often: usize,
     pub(crate) asked: Told<RateLimitRequest>,
 }
+
+pub(crate) const BROKEN: &str = "broken";
 
 #[tonic::async_trait]
 impl RateLimitService for Counter {
@@ -174,6 +189,10 @@ impl RateLimitService for Counter {
         request: Request<RateLimitRequest>,
     ) -> Result<Response<RateLimitResponse>, Status> {
         let request = request.into_inner();
+        let mut entries = request.descriptors.iter().flat_map(|it| &it.entries);
+        if entries.any(|entry| entry.value == BROKEN) {
+            return Err(Status::unavailable("as asked"));
+        }
         let before = self.asked.all();
         let before = before
             .iter()
@@ -250,7 +269,7 @@ fn with(name: &str) -> HeadersResponse {
     HeadersResponse {
         response: Some(CommonResponse {
             header_mutation: Some(HeaderMutation {
-                set_headers: vec![header(name, "yes")],
+                set_headers: vec![bytes(name, "yes")],
                 ..HeaderMutation::default()
             }),
             ..CommonResponse::default()
@@ -258,13 +277,27 @@ fn with(name: &str) -> HeadersResponse {
     }
 }
 
-fn header(name: &str, value: &str) -> core::HeaderValueOption {
+/// As `ext_authz` takes it.
+fn text(name: &str, value: &str) -> core::HeaderValueOption {
+    added(core::HeaderValue {
+        key: name.to_owned(),
+        value: value.to_owned(),
+        ..core::HeaderValue::default()
+    })
+}
+
+/// As `ext_proc` takes it.
+fn bytes(name: &str, value: &str) -> core::HeaderValueOption {
+    added(core::HeaderValue {
+        key: name.to_owned(),
+        raw_value: value.as_bytes().to_vec(),
+        ..core::HeaderValue::default()
+    })
+}
+
+fn added(header: core::HeaderValue) -> core::HeaderValueOption {
     core::HeaderValueOption {
-        header: Some(core::HeaderValue {
-            key: name.to_owned(),
-            raw_value: value.as_bytes().to_vec(),
-            ..core::HeaderValue::default()
-        }),
+        header: Some(header),
         ..core::HeaderValueOption::default()
     }
 }
