@@ -23,6 +23,7 @@ mod delegation;
 mod destination;
 mod document;
 mod duration;
+mod external_options;
 mod failover;
 mod format;
 mod function_matcher;
@@ -84,6 +85,10 @@ pub use destination::{
     MultiDestination, WeightedDestination, WeightedDestinationOptions,
 };
 pub use document::parse;
+pub use external_options::{
+    HttpListenerOption, ListenerGroup, ListenerKind, ListenerOption, ListenerTarget, OptionsRefs,
+    RouteKind, RouteOption, RouteTarget, StableGroup, VirtualHostOption,
+};
 pub use failover::{
     EndpointHealthCheck, Failover, FailoverEndpoint, FailoverPolicy, Locality, LocalityEndpoints,
     PrioritizedLocality,
@@ -164,11 +169,17 @@ pub enum Kind {
     /// `gateway.solo.io/v1`
     Gateway,
     /// `gateway.solo.io/v1`
+    HttpListenerOption,
+    /// `gateway.solo.io/v1`
+    ListenerOption,
+    /// `gateway.solo.io/v1`
     MatchableHttpGateway,
     /// `gateway.solo.io/v1`
     MatchableTcpGateway,
     /// Kubernetes' `v1`
     Pod,
+    /// `gateway.solo.io/v1`
+    RouteOption,
     /// `gateway.solo.io/v1`
     RouteTable,
     /// Kubernetes' `v1` or Gloo's own.
@@ -182,6 +193,8 @@ pub enum Kind {
     /// `gloo.solo.io/v1`
     UpstreamGroup,
     /// `gateway.solo.io/v1`
+    VirtualHostOption,
+    /// `gateway.solo.io/v1`
     VirtualService,
 }
 
@@ -191,6 +204,10 @@ pub fn schema(kind: Kind) -> serde_json::Value {
         Kind::Upstream => <Upstream as read::Read>::schema(),
         Kind::UpstreamGroup => <MultiDestination as read::Read>::schema(),
         Kind::Gateway => <Gateway as read::Read>::schema(),
+        Kind::HttpListenerOption => <HttpListenerOption as read::Read>::schema(),
+        Kind::ListenerOption => <ListenerOption as read::Read>::schema(),
+        Kind::RouteOption => <RouteOption as read::Read>::schema(),
+        Kind::VirtualHostOption => <VirtualHostOption as read::Read>::schema(),
         Kind::RouteTable => <RouteTable as read::Read>::schema(),
         Kind::MatchableHttpGateway => <MatchableHttpGateway as read::Read>::schema(),
         Kind::MatchableTcpGateway => <MatchableTcpGateway as read::Read>::schema(),
@@ -259,12 +276,18 @@ pub enum Spec {
     Endpoints(Box<ServiceEndpoints>),
     /// Where an Envoy listens, and for whom.
     Gateway(Box<Gateway>),
+    /// Options of HTTP on listeners.
+    HttpListenerOption(Box<HttpListenerOption>),
+    /// Options of listeners.
+    ListenerOption(Box<ListenerOption>),
     /// What is done over HTTP with some connections of gateways that delegate to it.
     MatchableHttpGateway(Box<MatchableHttpGateway>),
     /// Where some connections of gateways that delegate to it are forwarded.
     MatchableTcpGateway(Box<MatchableTcpGateway>),
     /// What runs in Kubernetes.
     Pod(Pod),
+    /// Options of routes.
+    RouteOption(Box<RouteOption>),
     /// Routes that others delegate to.
     RouteTable(Box<RouteTable>),
     /// What must not be shown.
@@ -277,6 +300,8 @@ pub enum Spec {
     Upstream(Box<Upstream>),
     /// Several destinations, for any number of routes.
     UpstreamGroup(Box<MultiDestination>),
+    /// Options of virtual hosts.
+    VirtualHostOption(Box<VirtualHostOption>),
     /// Domains and their routes.
     VirtualService(Box<VirtualService>),
 }
