@@ -20,10 +20,8 @@ pub enum AccessLogFilter {
     /// Some of them.
     RuntimeFilter(RuntimeFilter),
     /// Those that all of these let through.
-    #[read(schema = Schema::open_object)]
     AndFilter(Filters),
     /// Those that one of these lets through.
-    #[read(schema = Schema::open_object)]
     OrFilter(Filters),
     /// Those with such a header.
     HeaderFilter(HeaderFilter),
@@ -113,8 +111,12 @@ pub enum Denominator {
 #[read(finish = at_least_two)]
 pub struct Filters {
     /// At least two.
-    #[read(schema = Schema::open_object)]
+    #[read(schema = filter)]
     pub filters: Vec<AccessLogFilter>,
+}
+
+fn filter() -> Schema {
+    Schema::Within(concat!(module_path!(), "::AccessLogFilter"))
 }
 
 /// A header.

@@ -82,7 +82,7 @@ pub enum AccessLogFormat {
 }
 
 fn a_text() -> Schema {
-    Schema::of_type("string")
+    Schema::Text
 }
 
 fn text(node: &Node<'_>) -> Option<String> {

@@ -306,7 +306,10 @@ fn check_metadata(root: &Node<'_>, key: &ObjectKey) {
                 .all(|c| c.is_ascii_alphanumeric() || more.contains(c))
     };
     if !fits(&key.name, "-._:") {
-        let _: Option<()> = root.error(format!("{:?} is not a valid name", key.name));
+        let _: Option<()> = root.error(format!(
+            "{:?} is not a valid name, which has at most 253 letters, digits, '-', '.', '_' and ':'",
+            key.name
+        ));
     }
     if key.kind == Kind::Upstream
         && let Some((prefix @ ("kube-svc" | "consul-svc"), _)) = key.name.split_once(':')
@@ -316,7 +319,10 @@ fn check_metadata(root: &Node<'_>, key: &ObjectKey) {
         ));
     }
     if !fits(&key.namespace, "-.") {
-        let _: Option<()> = root.error(format!("{:?} is not a valid namespace", key.namespace));
+        let _: Option<()> = root.error(format!(
+            "{:?} is not a valid namespace, which has at most 253 letters, digits, '-' and '.'",
+            key.namespace
+        ));
     }
     let Some(metadata) = root.value().get("metadata") else {
         return;

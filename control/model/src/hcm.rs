@@ -1,15 +1,16 @@
 //! How HTTP is spoken on a listener.
 
+use std::mem;
 use std::time::Duration;
 
 use tenon_model_derive::Read;
 
 use crate::hybrid::CidrRange;
-use crate::read::Node;
+use crate::read::{Fields, Node};
 
 /// How HTTP is spoken.
 #[derive(Debug, Clone, PartialEq, Default, Read)]
-#[read(later("tracing", "earlyHeaderManipulation"))]
+#[read(later("tracing", "earlyHeaderManipulation"), finish = checked)]
 pub struct HttpConnectionManagerSettings {
     /// Leave `x-forwarded-for` as it is.
     pub skip_xff_append: bool,
@@ -102,6 +103,20 @@ pub struct HttpConnectionManagerSettings {
     pub internal_address_config: Option<InternalAddressConfig>,
     /// Tell upstreams the port in `x-forwarded-port`.
     pub append_x_forwarded_port: bool,
+}
+
+fn checked(
+    settings: HttpConnectionManagerSettings,
+    fields: &Fields<'_>,
+) -> Option<HttpConnectionManagerSettings> {
+    for (index, upgrade) in settings.upgrades.iter().enumerate() {
+        let mut earlier = settings.upgrades.iter().take(index);
+        if earlier.any(|it| mem::discriminant(it) == mem::discriminant(upgrade)) {
+            // Envoy would refuse the whole listener.
+            fields.error_at(&format!("upgrades[{index}]"), "is there already");
+        }
+    }
+    Some(settings)
 }
 
 /// How headers are written in HTTP/1.1: in lower case, unless it is said here.

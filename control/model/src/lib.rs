@@ -49,7 +49,7 @@ mod rest;
 mod retries;
 mod route;
 mod route_options;
-mod schema;
+pub mod schema;
 mod secret;
 mod selector;
 mod servers;
@@ -196,31 +196,6 @@ pub enum Kind {
     VirtualHostOption,
     /// `gateway.solo.io/v1`
     VirtualService,
-}
-
-/// The JSON Schema of what a kind of resource says (of `spec`, where there is one), as a CRD's.
-pub fn schema(kind: Kind) -> serde_json::Value {
-    let schema = match kind {
-        Kind::Upstream => <Upstream as read::Read>::schema(),
-        Kind::UpstreamGroup => <MultiDestination as read::Read>::schema(),
-        Kind::Gateway => <Gateway as read::Read>::schema(),
-        Kind::HttpListenerOption => <HttpListenerOption as read::Read>::schema(),
-        Kind::ListenerOption => <ListenerOption as read::Read>::schema(),
-        Kind::RouteOption => <RouteOption as read::Read>::schema(),
-        Kind::VirtualHostOption => <VirtualHostOption as read::Read>::schema(),
-        Kind::RouteTable => <RouteTable as read::Read>::schema(),
-        Kind::MatchableHttpGateway => <MatchableHttpGateway as read::Read>::schema(),
-        Kind::MatchableTcpGateway => <MatchableTcpGateway as read::Read>::schema(),
-        Kind::ConfigMap
-        | Kind::EndpointSlice
-        | Kind::Endpoints
-        | Kind::Pod
-        | Kind::Secret
-        | Kind::Service
-        | Kind::Settings
-        | Kind::VirtualService => schema::Schema::open_object(),
-    };
-    schema.into_value()
 }
 
 /// What identifies a resource.

@@ -118,7 +118,7 @@ pub struct MetadataKey {
 }
 
 fn a_text() -> Schema {
-    Schema::of_type("string")
+    Schema::Text
 }
 
 fn bytes(node: &Node<'_>) -> Option<Vec<u8>> {

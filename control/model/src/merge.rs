@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::header::HeaderManipulation;
 use crate::listener_ssl::OcspStaplePolicy;
 use crate::read::ReadFields;
-use crate::schema::ObjectSchema;
+use crate::schema::Object;
 use crate::transformation::Transformations;
 
 /// Options that several places may say.
@@ -88,7 +88,7 @@ impl Unset for OcspStaplePolicy {
 
 impl<T: ReadFields> Named for Option<T> {
     fn has(name: &str) -> bool {
-        ObjectSchema::has::<T>(name)
+        Object::has::<T>(name)
     }
 }
 

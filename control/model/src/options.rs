@@ -6,6 +6,7 @@ pub mod csrf;
 pub mod ext_auth;
 pub mod ext_proc;
 pub mod faults;
+mod jwks;
 pub mod jwt;
 pub mod lb_hash;
 pub mod rate_limit;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Number, Value};
 
-use crate::schema::{ObjectSchema, Schema};
+use crate::schema::{Object, Schema};
 use crate::{ObjectRef, Problem, duration};
 
 /// What users write. `#[derive(Read)]` (`tenon_model_derive`) makes both from a declaration.
@@ -23,7 +23,7 @@ pub(crate) trait ReadFields: Sized {
     /// The fields; nothing if they are wrong, which is then reported, or if none of a oneof is there.
     fn read_fields(fields: &mut Fields<'_>) -> Option<Self>;
     /// What is expected.
-    fn describe(object: &mut ObjectSchema);
+    fn describe(object: &mut Object);
 }
 
 /// Fields that exclude each other.
@@ -209,7 +209,9 @@ impl<'a> Node<'a> {
     }
 
     pub(crate) fn duration(&self) -> Option<Duration> {
-        let text = self.text()?;
+        let Some(text) = self.value.as_str() else {
+            return self.expected("a duration with its unit, as 10s, 1.5s or 250ms");
+        };
         match duration::parse(text) {
             Some(duration) => Some(duration),
             None => self.error(format!(

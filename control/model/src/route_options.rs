@@ -230,6 +230,14 @@ fn checked(options: RouteOptions, fields: &Fields<'_>) -> Option<RouteOptions> {
             format!("{:?} is Tenon's own namespace", tenon_contract::NAMESPACE),
         );
     }
+    for (index, upgrade) in options.upgrades.iter().enumerate() {
+        let mut earlier = options.upgrades.iter().take(index);
+        if earlier.any(|it| it.protocol() == upgrade.protocol()) {
+            // Envoy would refuse the whole route table.
+            let text = format!("{} is there already", upgrade.protocol());
+            fields.error_at(&format!("upgrades[{index}]"), text);
+        }
+    }
     Some(options)
 }
 

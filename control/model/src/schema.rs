@@ -1,142 +1,323 @@
-//! Schemas of what users write: JSON Schema, in the part of it that Kubernetes takes for a CRD.
+//! What users may write, as data: of which JSON Schemas, CRDs and reference pages are made.
 //!
-//! <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema>
+//! `#[derive(Read)]` makes it of the same declaration by which a type is read.
 
-use serde_json::{Map, Value, json};
+use crate::Kind;
+use crate::read::{Read, ReadFields};
 
-use crate::read::ReadFields;
-
-/// The schema of a value.
+/// What is expected of a value.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Schema(Map<String, Value>);
+pub enum Schema {
+    /// Any value.
+    Any,
+    /// An object whose fields are not Tenon's to know.
+    OpenObject,
+    /// True or false.
+    Flag,
+    /// A text.
+    Text,
+    /// A time, as `1.5s`.
+    Duration,
+    /// A number.
+    Number(Number),
+    /// One of several names. Protobuf's JSON takes their places, from 0, as well.
+    Choice(Choice),
+    /// A list.
+    List {
+        /// Of what.
+        of: Box<Schema>,
+        /// Whether there has to be one at least.
+        some: bool,
+    },
+    /// A map by names.
+    Map(Box<Schema>),
+    /// An object.
+    Object(Object),
+    /// The object with this path, in which this stands.
+    Within(&'static str),
+}
 
-/// The schema of an object, while its fields are told.
-#[derive(Debug, Default)]
-pub(crate) struct ObjectSchema {
-    properties: Map<String, Value>,
-    required: Vec<Value>,
-    /// Names that exclude each other.
-    exclusive: Vec<Vec<&'static str>>,
-    /// Of which one has to be there.
-    needed: Vec<Vec<&'static str>>,
+/// A number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Number {
+    /// Whether it has to be a whole one.
+    pub whole: bool,
+    /// Whether it may be a text, as protobuf's JSON writes numbers of 64 bits.
+    pub text: bool,
+    /// The least and the most, both included.
+    pub bounds: Option<(f64, f64)>,
+}
+
+/// Several names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    /// The type that stands for it, as `tenon_model::aws::Payload`.
+    pub path: &'static str,
+    /// What it says.
+    pub doc: &'static str,
+    /// The names, and what each means.
+    pub names: Vec<(&'static str, &'static str)>,
+}
+
+/// An object.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Object {
+    /// The type that stands for it, as `tenon_model::aws::AwsUpstream`.
+    pub path: &'static str,
+    /// What it says.
+    pub doc: &'static str,
+    /// Its fields.
+    pub fields: Vec<Field>,
+    /// Whether other fields may be there, too.
+    pub open: bool,
+    /// Fields of which at most one may be there.
+    pub exclusive: Vec<&'static [&'static str]>,
+    /// Fields of which exactly one has to be there.
+    pub needed: Vec<&'static [&'static str]>,
+}
+
+/// A field of an object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// What it says.
+    pub doc: String,
+    /// What is expected.
+    pub schema: Schema,
+    /// Whether it has to be there.
+    pub required: bool,
+    /// What becomes of it.
+    pub standing: Standing,
+}
+
+/// What becomes of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is read.
+    Read,
+    /// It may be there, and means nothing here.
+    Ignored,
+    /// It may say protobuf's default only, for now.
+    Later,
+    /// It may say protobuf's default only.
+    Refused,
+}
+
+/// A kind of resource that users write, as a Kubernetes API server knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Api {
+    /// Which one.
+    pub kind: Kind,
+    /// Its group.
+    pub group: &'static str,
+    /// Its plural, which is its folder, too.
+    pub plural: &'static str,
+    /// Its other names.
+    pub short: &'static [&'static str],
+}
+
+/// The kinds of resources that users write. Version, plural and short names are Gloo's.
+pub const APIS: [Api; 12] = [
+    api(Kind::Gateway, GATEWAY, "gateways", &["gw", "ggw"]),
+    api(
+        Kind::HttpListenerOption,
+        GATEWAY,
+        "httplisteneroptions",
+        &["hlisopts", "ghlisopts"],
+    ),
+    api(
+        Kind::ListenerOption,
+        GATEWAY,
+        "listeneroptions",
+        &["lisopts", "glisopts"],
+    ),
+    api(
+        Kind::MatchableHttpGateway,
+        GATEWAY,
+        "httpgateways",
+        &["hgw", "ghgw"],
+    ),
+    api(
+        Kind::MatchableTcpGateway,
+        GATEWAY,
+        "tcpgateways",
+        &["tgw", "gtgw"],
+    ),
+    api(
+        Kind::RouteOption,
+        GATEWAY,
+        "routeoptions",
+        &["rto", "rtopts", "grto"],
+    ),
+    api(Kind::RouteTable, GATEWAY, "routetables", &["rt", "grt"]),
+    api(Kind::Settings, GLOO, "settings", &["st", "gst"]),
+    api(Kind::Upstream, GLOO, "upstreams", &["us", "gus"]),
+    api(Kind::UpstreamGroup, GLOO, "upstreamgroups", &["ug", "gug"]),
+    api(
+        Kind::VirtualHostOption,
+        GATEWAY,
+        "virtualhostoptions",
+        &["vho", "vhopts", "gvho"],
+    ),
+    api(
+        Kind::VirtualService,
+        GATEWAY,
+        "virtualservices",
+        &["vs", "gvs"],
+    ),
+];
+
+const GATEWAY: &str = "gateway.solo.io";
+const GLOO: &str = "gloo.solo.io";
+
+const fn api(
+    kind: Kind,
+    group: &'static str,
+    plural: &'static str,
+    short: &'static [&'static str],
+) -> Api {
+    Api {
+        kind,
+        group,
+        plural,
+        short,
+    }
+}
+
+/// What a kind of resource says (in `spec`, where there is one).
+pub fn schema(kind: Kind) -> Schema {
+    match kind {
+        Kind::Upstream => crate::Upstream::schema(),
+        Kind::UpstreamGroup => crate::MultiDestination::schema(),
+        Kind::Gateway => crate::Gateway::schema(),
+        Kind::HttpListenerOption => crate::HttpListenerOption::schema(),
+        Kind::ListenerOption => crate::ListenerOption::schema(),
+        Kind::RouteOption => crate::RouteOption::schema(),
+        Kind::VirtualHostOption => crate::VirtualHostOption::schema(),
+        Kind::RouteTable => crate::RouteTable::schema(),
+        Kind::MatchableHttpGateway => crate::MatchableHttpGateway::schema(),
+        Kind::MatchableTcpGateway => crate::MatchableTcpGateway::schema(),
+        Kind::ConfigMap
+        | Kind::EndpointSlice
+        | Kind::Endpoints
+        | Kind::Pod
+        | Kind::Secret
+        | Kind::Service
+        | Kind::Settings
+        | Kind::VirtualService => Schema::OpenObject,
+    }
 }
 
 impl Schema {
-    /// A value of one of JSON's types.
-    pub(crate) fn of_type(name: &str) -> Self {
-        Self::from(json!({ "type": name }))
+    /// A number that need not be whole.
+    pub(crate) fn number() -> Self {
+        Self::Number(Number {
+            whole: false,
+            text: false,
+            bounds: None,
+        })
     }
 
     pub(crate) fn integer() -> Self {
-        Self::of_type("integer")
+        Self::Number(Number {
+            whole: true,
+            text: false,
+            bounds: None,
+        })
     }
 
     /// A number of 64 bits, which protobuf's JSON writes as a text.
     pub(crate) fn long() -> Self {
-        Self::from(json!({
-            "x-kubernetes-int-or-string": true,
-            "anyOf": [{ "type": "integer" }, { "type": "string" }],
-            "pattern": "^-?[0-9]+$",
-        }))
+        Self::Number(Number {
+            whole: true,
+            text: true,
+            bounds: None,
+        })
     }
 
     /// Any value.
     pub(crate) fn any() -> Self {
-        Self::from(json!({ "x-kubernetes-preserve-unknown-fields": true }))
+        Self::Any
     }
 
     /// An object whose fields are not Tenon's to know.
     pub(crate) fn open_object() -> Self {
-        Self::from(json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true }))
+        Self::OpenObject
     }
 
-    #[allow(
-        dead_code,
-        reason = "derived for empty messages, of which the resources have none yet"
-    )]
     pub(crate) fn empty_object() -> Self {
-        Self::of_type("object")
+        Self::Object(Object::default())
     }
 
-    pub(crate) fn list(of: Self) -> Self {
-        Self::from(json!({ "type": "array", "items": of.0 }))
+    pub(crate) fn list(of: Self, some: bool) -> Self {
+        Self::List {
+            of: Box::new(of),
+            some,
+        }
     }
 
     pub(crate) fn map(of: Self) -> Self {
-        Self::from(json!({ "type": "object", "additionalProperties": of.0 }))
-    }
-
-    /// One of several names, each with what it means. Protobuf's JSON takes their numbers as well.
-    pub(crate) fn choice(doc: &str, names: &[(&str, &str)]) -> Self {
-        let meanings = names
-            .iter()
-            .map(|(name, doc)| format!("- {name}: {}", doc.replace('\n', " ")));
-        let meanings: Vec<_> = meanings.collect();
-        let names: Vec<_> = names.iter().map(|(name, _)| *name).collect();
-        Self::from(json!({ "type": "string", "enum": names }))
-            .described(&format!("{doc}\n{}", meanings.join("\n")))
+        Self::Map(Box::new(of))
     }
 
     /// Numbers from the least to the most.
-    pub(crate) fn bounded(mut self, least: f64, most: f64) -> Self {
-        for (name, bound) in [("minimum", least), ("maximum", most)] {
-            let whole = bound as i64;
-            let bound = match whole as f64 == bound {
-                true => json!(whole),
-                false => json!(bound),
-            };
-            self.0.insert(name.to_owned(), bound);
-        }
-        self
-    }
-
-    /// With a description, unless it has one that says more.
-    pub(crate) fn described(mut self, doc: &str) -> Self {
-        let there = self.0.get("description").and_then(Value::as_str);
-        let text = match (doc, there) {
-            ("", _) => return self,
-            (doc, Some(there)) if there.contains("\n- ") => {
-                format!("{doc}\n{}", there.trim_start())
-            }
-            (doc, _) => doc.to_owned(),
-        };
-        self.0.insert("description".to_owned(), text.into());
-        self
-    }
-
-    /// As JSON.
-    pub(crate) fn into_value(self) -> Value {
-        Value::Object(self.0)
-    }
-
-    fn from(value: Value) -> Self {
-        match value {
-            Value::Object(fields) => Self(fields),
-            _ => Self(Map::new()),
+    pub(crate) fn bounded(self, least: f64, most: f64) -> Self {
+        match self {
+            Self::Number(number) => Self::Number(Number {
+                bounds: Some((least, most)),
+                ..number
+            }),
+            other => other,
         }
     }
 }
 
-impl ObjectSchema {
-    pub(crate) fn of<T: ReadFields>(doc: &str) -> Schema {
-        let mut object = Self::default();
+impl Object {
+    /// The fields of a type.
+    pub(crate) fn of<T: ReadFields>(path: &'static str, doc: &'static str) -> Schema {
+        let mut object = Self {
+            path,
+            doc,
+            ..Self::default()
+        };
         T::describe(&mut object);
-        object.finish().described(doc)
+        Schema::Object(object)
     }
 
     /// Whether a type has a field of that name.
     pub(crate) fn has<T: ReadFields>(name: &str) -> bool {
         let mut object = Self::default();
         T::describe(&mut object);
-        object.properties.contains_key(name)
+        object.fields.iter().any(|field| field.name == name)
     }
 
-    pub(crate) fn field(&mut self, name: &str, doc: &str, schema: Schema, required: bool) {
-        let schema = schema.described(doc);
-        self.properties.insert(name.to_owned(), schema.into_value());
-        if required {
-            self.required.push(name.into());
-        }
+    pub(crate) fn field(
+        &mut self,
+        name: &'static str,
+        doc: &str,
+        schema: Schema,
+        required: bool,
+    ) -> &mut Self {
+        self.fields.push(Field {
+            name,
+            doc: doc.to_owned(),
+            schema,
+            required,
+            standing: Standing::Read,
+        });
+        self
+    }
+
+    /// Fields that are let pass, or refused.
+    pub(crate) fn beside(&mut self, names: &[&'static str], standing: Standing, doc: &str) {
+        self.fields.extend(names.iter().map(|name| Field {
+            name,
+            doc: doc.to_owned(),
+            schema: Schema::Any,
+            required: false,
+            standing,
+        }));
     }
 
     /// Fields of another type that stand beside these.
@@ -150,44 +331,17 @@ impl ObjectSchema {
 
     /// Fields of which at most one may be there.
     pub(crate) fn one_of(&mut self, names: &'static [&'static str]) {
-        self.exclusive.push(names.to_vec());
-    }
-
-    fn finish(self) -> Schema {
-        let mut schema = json!({ "type": "object", "properties": self.properties });
-        if !self.required.is_empty() {
-            schema["required"] = self.required.into();
-        }
-        let there = |names: &[&str]| -> Vec<Value> {
-            names
-                .iter()
-                .map(|name| json!({ "required": [name] }))
-                .collect()
-        };
-        let exclusive = self.exclusive.iter().map(|names| {
-            let mut cases = there(names);
-            let none = json!({ "not": { "anyOf": cases.clone() } });
-            cases.push(none);
-            json!({ "oneOf": cases })
-        });
-        let needed = self
-            .needed
-            .iter()
-            .map(|names| json!({ "oneOf": there(names) }));
-        let all: Vec<_> = exclusive.chain(needed).collect();
-        if !all.is_empty() {
-            schema["allOf"] = all.into();
-        }
-        Schema::from(schema)
+        self.exclusive.push(names);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
     use tenon_model_derive::Read;
 
     use super::*;
-    use crate::read::{Fields, Node, Path, Read as _, Report};
+    use crate::read::{Fields, Node, Path, Report};
 
     /// A colour.
     #[derive(Debug, Clone, Copy, PartialEq, Read)]
@@ -331,25 +485,60 @@ mod tests {
 
     #[test]
     fn a_declaration_says_what_the_schema_is() {
-        assert_eq!(
-            Tile::schema().into_value(),
-            json!({
-                "type": "object",
-                "required": ["tags"],
-                "properties": {
-                    "colour": {
-                        "type": "string",
-                        "enum": ["GREEN", "sky-blue"],
-                        "description": "What it looks like.\nA colour.\n- GREEN: Like grass.\n- sky-blue: Like the sky.",
-                    },
-                    "circle": {"type": "object", "description": "All around."},
-                    "corners": {"type": "integer", "minimum": 3, "maximum": 12, "description": "So many corners."},
-                    "layers": {"type": "integer", "minimum": 0, "maximum": 4_294_967_295u32},
-                    "tags": {"type": "array", "items": {"type": "string"}},
-                    "isGlazed": {"type": "boolean"},
-                },
-                "allOf": [{"oneOf": [{"required": ["circle"]}, {"required": ["corners"]}]}],
-            })
-        );
+        let field = |name, doc: &str, schema, standing| Field {
+            name,
+            doc: doc.to_owned(),
+            schema,
+            required: name == "tags",
+            standing,
+        };
+        let whole = |least, most| Schema::integer().bounded(least, most);
+        let colour = Schema::Choice(Choice {
+            path: "tenon_model::schema::tests::Colour",
+            doc: "A colour.",
+            names: vec![("GREEN", "Like grass."), ("sky-blue", "Like the sky.")],
+        });
+        let read = |name, doc: &str, schema| field(name, doc, schema, Standing::Read);
+        let expected = Object {
+            path: "tenon_model::schema::tests::Tile",
+            doc: "",
+            fields: vec![
+                read("colour", "What it looks like.", colour),
+                read("circle", "All around.", Schema::empty_object()),
+                read("corners", "So many corners.", whole(3.0, 12.0)),
+                read("layers", "", whole(0.0, 4_294_967_295.0)),
+                read("tags", "", Schema::list(Schema::Text, true)),
+                read("isGlazed", "", Schema::Flag),
+                field("comment", "", Schema::Any, Standing::Ignored),
+                field("texture", "", Schema::Any, Standing::Later),
+                field("taste", "nobody eats it", Schema::Any, Standing::Refused),
+            ],
+            open: false,
+            exclusive: vec![],
+            needed: vec![&["circle", "corners"]],
+        };
+        assert_eq!(Tile::schema(), Schema::Object(expected));
+    }
+
+    #[test]
+    fn every_kind_is_read_under_its_names() {
+        for Api {
+            kind,
+            group,
+            plural,
+            ..
+        } in APIS
+        {
+            let written =
+                format!("{{apiVersion: {group}/v1, kind: {kind}, metadata: {{name: a}}}}");
+            let bare = format!("{plural}/default/a.yaml");
+            for (path, text) in [("a.yaml", written.as_str()), (bare.as_str(), "{other: 1}")] {
+                let read = crate::parse(path, text).remove(0);
+                let crate::Parsed::Rejected { key, .. } = read else {
+                    panic!("{path} {text}: {read:?}");
+                };
+                assert_eq!(key.kind, kind, "{path}");
+            }
+        }
     }
 }

@@ -145,7 +145,7 @@ pub(crate) fn read_kubernetes(root: &Node<'_>) -> Kubernetes {
         let (id_text, key_text) = (data.text(fields, id), data.text(fields, key));
         for (name, text) in [(id, &id_text), (key, &key_text)] {
             if text.as_ref().is_none_or(String::is_empty) {
-                fields.error(format!("data.{name} is required"));
+                fields.error_at(&format!("data.{name}"), "is required");
             }
         }
         check_aws(fields, id_text?, key_text?, data.text(fields, token))
@@ -168,7 +168,7 @@ fn read_legacy(root: &Node<'_>) -> Kubernetes {
         let text = data.text(fields, AZURE)?;
         let document = yaml::documents(&text).into_iter().next();
         let Some(Ok(document)) = document else {
-            fields.error("data.azure is not valid YAML");
+            fields.error_at("data.azure", "is not valid YAML");
             return None;
         };
         // Others may have a key of this name for something else.
@@ -215,7 +215,7 @@ impl Data {
     fn text(&self, fields: &Fields<'_>, name: &str) -> Option<String> {
         let text = std::str::from_utf8(self.bytes(name)?);
         if text.is_err() {
-            fields.error(format!("data.{name} is not a text"));
+            fields.error_at(&format!("data.{name}"), "is not a text");
         }
         text.ok().map(str::to_owned)
     }
@@ -225,7 +225,9 @@ impl Data {
 pub(crate) fn read_bare(node: &Node<'_>) -> Option<Secret> {
     node.object(|fields| {
         fields.later(&["credentials", "encryption", "oauth", "apiKey", "extensions"]);
-        match fields.one_of(&["aws", "azure", "gcp", "header", "tls"]) {
+        let kinds = ["aws", "azure", "gcp", "header", "tls"];
+        fields.ignored(&kinds);
+        match fields.one_of(&kinds) {
             Some("aws") => fields.field("aws", |node| node.object(read_aws)),
             Some("azure") => fields.field("azure", |node| node.object(read_azure)),
             Some("header") => fields.field("header", |node| node.object(read_headers)),

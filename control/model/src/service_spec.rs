@@ -189,7 +189,7 @@ fn full_name(package: &str, service: &str) -> String {
 }
 
 fn base64_schema() -> Schema {
-    Schema::of_type("string")
+    Schema::Text
 }
 
 fn base64(node: &Node<'_>) -> Option<Vec<u8>> {

@@ -115,10 +115,10 @@ pub struct SslParameters {
     /// The newest version.
     pub maximum_protocol_version: Option<TlsVersion>,
     /// Names of ciphers as BoringSSL has them.
-    #[read(with = Node::non_empty)]
+    #[read(with = cipher)]
     pub cipher_suites: Vec<String>,
     /// Names of curves.
-    #[read(with = Node::non_empty)]
+    #[read(with = curve)]
     pub ecdh_curves: Vec<String>,
 }
 
@@ -173,6 +173,115 @@ fn paired(files: SslFiles, fields: &Fields<'_>) -> Option<SslFiles> {
         fields.error("tlsCert and tlsKey go together");
     }
     Some(files)
+}
+
+/// What BoringSSL in Envoy 1.40 has below TLS 1.3, whose ciphers cannot be chosen.
+const CIPHERS: [&str; 20] = [
+    "AES128-GCM-SHA256",
+    "AES128-SHA",
+    "AES256-GCM-SHA384",
+    "AES256-SHA",
+    "DES-CBC3-SHA",
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-AES128-SHA",
+    "ECDHE-ECDSA-AES128-SHA256",
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-ECDSA-AES256-SHA",
+    "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES128-SHA",
+    "ECDHE-RSA-AES128-SHA256",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-SHA",
+    "ECDHE-RSA-CHACHA20-POLY1305",
+    "ECDHE-PSK-AES128-CBC-SHA",
+    "ECDHE-PSK-AES256-CBC-SHA",
+    "ECDHE-PSK-CHACHA20-POLY1305",
+];
+
+/// The curves that it has.
+const CURVES: [&str; 10] = [
+    "X25519",
+    "x25519",
+    "P-256",
+    "prime256v1",
+    "P-384",
+    "secp384r1",
+    "P-521",
+    "secp521r1",
+    "X25519MLKEM768",
+    "MLKEM1024",
+];
+
+/// One cipher, or several of equal rank, as `[A|B]`. Envoy refuses a listener for one that it does not know.
+///
+/// BoringSSL's words for many at once (`ECDHE+AESGCM`, `!aPSK`) and the standard's own names (`TLS_…`) are let pass.
+fn cipher(node: &Node<'_>) -> Option<String> {
+    let text = node.non_empty()?;
+    let inner = text.trim_start_matches('[').trim_end_matches(']');
+    for name in inner.split(['|', ':']) {
+        let newest = ["TLS_AES_", "TLS_CHACHA20_"];
+        if newest.iter().any(|start| name.starts_with(start)) {
+            return node.error(format!(
+                "{name:?} is a cipher of TLS 1.3, all of which are always on"
+            ));
+        }
+        let name_of_many = name.trim_start_matches(['!', '-', '+']);
+        let is_many = name.starts_with("TLS_") || name_of_many.split('+').all(is_alias);
+        if !CIPHERS.contains(&name) && !is_many {
+            return node.error(format!(
+                "{name:?} is not a cipher that Envoy knows, as ECDHE-RSA-AES128-GCM-SHA256"
+            ));
+        }
+    }
+    Some(text)
+}
+
+/// BoringSSL's words for many ciphers at once.
+fn is_alias(word: &str) -> bool {
+    [
+        "ALL",
+        "kRSA",
+        "kECDHE",
+        "kEECDH",
+        "kPSK",
+        "aRSA",
+        "aECDSA",
+        "aPSK",
+        "aGENERIC",
+        "RSA",
+        "ECDHE",
+        "EECDH",
+        "PSK",
+        "ECDSA",
+        "3DES",
+        "AES128",
+        "AES256",
+        "AES",
+        "AESGCM",
+        "CHACHA20",
+        "SHA1",
+        "SHA",
+        "SSLv3",
+        "TLSv1",
+        "TLSv1.2",
+        "HIGH",
+        "FIPS",
+        "@STRENGTH",
+    ]
+    .contains(&word)
+}
+
+/// A curve. The same holds.
+fn curve(node: &Node<'_>) -> Option<String> {
+    let text = node.non_empty()?;
+    match text.split(':').find(|name| !CURVES.contains(name)) {
+        None => Some(text),
+        Some(name) => node.error(format!(
+            "{name:?} is not a curve that Envoy knows: {}",
+            CURVES.join(", ")
+        )),
+    }
 }
 
 fn ordered(parameters: SslParameters, fields: &Fields<'_>) -> Option<SslParameters> {

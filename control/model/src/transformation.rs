@@ -12,7 +12,7 @@ use tenon_contract::transform::{
 use tenon_core::transform::check;
 
 use crate::read::{Fields, Node, ReadFields};
-use crate::schema::{ObjectSchema, Schema};
+use crate::schema::{Object, Schema};
 use crate::settings::TransformationSettings;
 
 /// What is transformed.
@@ -82,7 +82,7 @@ impl ReadFields for Transformations {
         read(fields)
     }
 
-    fn describe(object: &mut ObjectSchema) {
+    fn describe(object: &mut Object) {
         let docs = [
             (
                 "stagedTransformations",
@@ -94,7 +94,7 @@ impl ReadFields for Transformations {
             ),
         ];
         for (name, doc) in docs {
-            object.field(name, doc, Schema::open_object(), false);
+            object.field(name, doc, Schema::OpenObject, false);
         }
     }
 }

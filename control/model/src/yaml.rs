@@ -11,6 +11,9 @@ pub(crate) struct Broken {
     pub(crate) guess: Option<Value>,
 }
 
+/// More fields than a resource has beside each other.
+const MOST_GUESSES: usize = 8;
+
 /// The documents of a text that are not empty.
 pub(crate) fn documents(text: &str) -> Vec<Result<Value, Broken>> {
     split(text)
@@ -52,15 +55,69 @@ fn read(text: &str, first_line: usize) -> Result<Value, Broken> {
         let line = line
             .and_then(|line| usize::try_from(line).ok())
             .unwrap_or(1);
-        let text_of_error = error.without_snippet().to_string();
-        let first = text_of_error.lines().next().unwrap_or_default();
-        // It counts from the start of the document.
-        let first = first.split(" at line ").next().unwrap_or_default();
         Broken {
-            text: format!("not valid YAML at line {}: {first}", first_line + line),
-            guess: serde_saphyr::from_str_with_options(text, options(DuplicateKeyPolicy::LastWins))
-                .ok(),
+            text: format!(
+                "not valid YAML at line {}: {}",
+                first_line + line,
+                reason(&error)
+            ),
+            guess: guess(text, line),
         }
+    })
+}
+
+/// What is wrong, as somebody who writes YAML would say it.
+fn reason(error: &serde_saphyr::Error) -> String {
+    let text = error.without_snippet().to_string();
+    let first = text.lines().next().unwrap_or_default();
+    // It counts lines from the start of the document.
+    let first = first.split(" at line ").next().unwrap_or_default();
+    if let Some(key) = first.strip_prefix("duplicate mapping key: ") {
+        let key = key.split(", set Dup").next().unwrap_or_default();
+        return format!("{key:?} is there twice");
+    }
+    for (start, meaning) in [
+        (
+            "budget breached",
+            "too much of it, counting what aliases stand for",
+        ),
+        (
+            "recursive references",
+            "an alias of what it is itself within",
+        ),
+        ("recursion limit", "nested too deeply"),
+        (
+            "expected string scalar",
+            "the name of a field is not a text; quote it if it is meant as one",
+        ),
+        ("non-finite float", "a number that is too large"),
+    ] {
+        if first.starts_with(start) {
+            return meaning.to_owned();
+        }
+    }
+    first.to_owned()
+}
+
+/// As much of a document as can be understood: with the last of equal keys, or else what stands before the field in which
+/// the fault is.
+fn guess(text: &str, line: usize) -> Option<Value> {
+    let read = |text: &str| -> Option<Value> {
+        serde_saphyr::from_str_with_options(text, options(DuplicateKeyPolicy::LastWins)).ok()
+    };
+    let mut ends = Vec::new();
+    let mut end = 0;
+    for content in text.split_inclusive('\n').take(line) {
+        if content.starts_with(|c: char| !c.is_whitespace() && !"#-".contains(c)) {
+            ends.push(end);
+        }
+        end += content.len();
+    }
+    let before = ends.into_iter().rev().filter(|end| *end > 0);
+    read(text).or_else(|| {
+        before
+            .take(MOST_GUESSES)
+            .find_map(|end| read(text.get(..end)?))
     })
 }
 
@@ -88,7 +145,7 @@ mod tests {
     fn duplicate_keys_are_refused_with_their_line() {
         let error = one("a: 1\nb: 2\na: 3\n").unwrap_err();
         assert!(
-            error.contains("line 3") && error.contains("duplicate"),
+            error.contains("line 3") && error.contains("\"a\" is there twice"),
             "{error}"
         );
     }
@@ -127,6 +184,29 @@ mod tests {
             "{}",
             broken.text
         );
+    }
+
+    #[test]
+    fn what_stands_before_a_fault_says_which_resource_it_is() {
+        let guess = |text: &str| {
+            let Err(broken) = documents(text).remove(0) else {
+                panic!()
+            };
+            broken.guess
+        };
+        let expected = serde_json::json!({"kind": "A", "metadata": {"name": "b"}});
+        for spec in [
+            "spec: {a: [",
+            "spec:\n\ta: b",
+            "spec:\n<<<<<<<\n",
+            "spec: {a: *b}",
+        ] {
+            let text = format!("kind: A\nmetadata: {{name: b}}\n{spec}\n");
+            let mut found = guess(&text).unwrap();
+            found.as_object_mut().unwrap().remove("spec");
+            assert_eq!(found, expected, "{spec}");
+        }
+        assert_eq!(guess("[a, b"), None);
     }
 
     #[test]

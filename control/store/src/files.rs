@@ -346,10 +346,8 @@ impl Files {
             }
         }
     }
-}
 
-impl Source for Files {
-    fn read(&mut self) -> Result<Batch, Error> {
+    fn read_all(&mut self) -> Batch {
         let all = Look {
             all: true,
             paths: BTreeSet::new(),
@@ -360,6 +358,14 @@ impl Source for Files {
                 last_good.retain(root, |file| self.seen.contains_key(file));
             }
         }
+        batch
+    }
+}
+
+impl Source for Files {
+    fn read(&mut self) -> Result<Batch, Error> {
+        let batch = self.read_all();
+        self.save();
         Ok(batch)
     }
 
@@ -367,7 +373,7 @@ impl Source for Files {
         // Watching comes first, so that no change falls between reading and watching.
         let (sender, wakes) = std::mem::replace(&mut self.wakes, thread_mpsc::channel());
         let watch = Watch::start(&self.roots, sender, wakes)?;
-        let first = self.read()?;
+        let first = self.read_all();
         let (batches, receiver) = mpsc::channel(QUEUE);
         thread::spawn(move || self.run(watch, first, &batches));
         Ok(receiver)

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tenon_model::{
-    ConfigMap, Kind, Object, ObjectKey, ObjectRef, Problem, Secret, Service, Settings, Spec,
-    Upstream,
+    ConfigMap, Gateway, Kind, Object, ObjectKey, ObjectRef, Problem, Secret, Service, Settings,
+    Spec, Upstream,
 };
 
 use crate::cluster::{ClusterForm, Secrets, secret_of};
@@ -60,6 +60,8 @@ pub struct Translator {
     tables: TableIndex,
     /// The last forms of tables that were good wherever they are delegated to.
     good_tables: BTreeMap<ObjectKey, Arc<Object>>,
+    /// The last forms of gateways that were good.
+    good_gateways: BTreeMap<ObjectKey, Box<Gateway>>,
     /// Which upstreams use a generic secret.
     users_of_credentials: BTreeMap<String, BTreeSet<ObjectKey>>,
     proxies: BTreeSet<ProxyName>,
@@ -141,6 +143,7 @@ impl Translator {
             selectors: SelectorIndex::default(),
             tables: TableIndex::default(),
             good_tables: BTreeMap::new(),
+            good_gateways: BTreeMap::new(),
             users_of_credentials: BTreeMap::new(),
             proxies: BTreeSet::new(),
             listeners: listeners::Listeners::default(),
@@ -327,6 +330,7 @@ impl Translator {
                 }
                 work.secrets.insert(key.clone());
                 work.listeners |= self.listeners.reads(&key);
+                self.mark_readers(&key, work);
             }
             Kind::Upstream => {
                 work.clusters.insert(key.clone());

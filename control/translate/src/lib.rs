@@ -38,6 +38,7 @@ mod route;
 mod route_table;
 mod rules;
 mod secret;
+mod shortened;
 mod status;
 mod tcp;
 mod tls;

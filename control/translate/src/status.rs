@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tenon_model::{Problem, ProblemLevel};
 
 use crate::output::{State, Status, StatusMessage};
+use crate::shortened;
 
 /// More would help nobody.
 const MOST_MESSAGES: usize = 20;
@@ -29,6 +30,12 @@ pub(crate) fn status(problems: Vec<Problem>, proxies: BTreeMap<String, Vec<Probl
 }
 
 fn summary(mut problems: Vec<Problem>) -> (State, Vec<StatusMessage>) {
+    for problem in &mut problems {
+        // It may quote what the user wrote, whatever that is.
+        if problem.text.len() > shortened::LONGEST {
+            problem.text = shortened::middle(&problem.text);
+        }
+    }
     problems.sort();
     problems.dedup();
     let state = match problems.iter().map(|problem| problem.level).min() {

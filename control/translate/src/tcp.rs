@@ -52,6 +52,11 @@ pub(crate) fn translate(
     (upstreams, secrets): (&impl Upstreams, &impl Secrets),
 ) -> TcpForm {
     let mut form = TcpForm::default();
+    if gateway.tcp_hosts.is_empty() {
+        let text = "there are none: no connections are taken";
+        let at = format!("{path}.tcpHosts");
+        form.problems.push(Problem::warning(at, text));
+    }
     for (index, host) in gateway.tcp_hosts.iter().enumerate() {
         let path = format!("{path}.tcpHosts[{index}]");
         let names = host.ssl_config.as_ref().map(|ssl| &ssl.sni_domains);

@@ -1,7 +1,7 @@
 //! What the documents say about the code is true.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tenon_contract::transform::TransformConfig;
 use tenon_contract::{FunctionConfig, SecretBlob};
@@ -53,20 +53,33 @@ fn the_architecture_names_every_crate() {
     }
 }
 
+/// The documents, those of `docs/` and its folders among them.
+fn documents() -> Vec<PathBuf> {
+    let mut documents: Vec<_> = ["README.md", "CONTRIBUTING.md", "examples/lambda/README.md"]
+        .map(|name| root().join(name))
+        .into();
+    let mut folders = vec![root().join("docs")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => documents.push(path),
+            }
+        }
+    }
+    documents
+}
+
 #[test]
 fn relative_links_lead_somewhere() {
-    for name in [
-        "README.md",
-        "CONTRIBUTING.md",
-        "docs/filters.md",
-        "examples/lambda/README.md",
-    ] {
-        let document = fs::read_to_string(root().join(name)).unwrap();
-        let folder = root().join(name);
+    for path in documents() {
+        let document = fs::read_to_string(&path).unwrap();
         for link in document.split("](").skip(1) {
             let link = link.split(')').next().unwrap();
             if !link.contains("://") {
-                assert!(folder.with_file_name(link).exists(), "{name}: {link}");
+                let leads_to = path.with_file_name(link);
+                assert!(leads_to.exists(), "{}: {link}", path.display());
             }
         }
     }

@@ -18,7 +18,7 @@ pub(crate) fn derive(
         .all(|variant| matches!(variant.fields, Fields::Unit));
     match units && !container.one_of {
         true => names_of(name, container, data),
-        false => one_of(name, data),
+        false => one_of(name, container, data),
     }
 }
 
@@ -37,20 +37,25 @@ fn names_of(name: &Ident, container: &Container, data: &DataEnum) -> Result<Toke
         docs.push(quote!((#json, #doc)));
     }
     let doc = &container.doc;
+    let path = record::path(name);
     Ok(quote! {
         impl crate::read::Read for #name {
             fn read(node: &crate::read::Node<'_>) -> Option<Self> {
                 node.choice(&[#(#choices),*])
             }
             fn schema() -> crate::schema::Schema {
-                crate::schema::Schema::choice(#doc, &[#(#docs),*])
+                crate::schema::Schema::Choice(crate::schema::Choice {
+                    path: #path,
+                    doc: #doc,
+                    names: vec![#(#docs),*],
+                })
             }
         }
     })
 }
 
 /// One of several fields.
-fn one_of(name: &Ident, data: &DataEnum) -> Result<TokenStream, Error> {
+fn one_of(name: &Ident, container: &Container, data: &DataEnum) -> Result<TokenStream, Error> {
     let mut jsons = Vec::new();
     let mut reads = Vec::new();
     let mut describes = Vec::new();
@@ -89,6 +94,8 @@ fn one_of(name: &Ident, data: &DataEnum) -> Result<TokenStream, Error> {
         }
         jsons.push(json);
     }
+    let doc = &container.doc;
+    let path = record::path(name);
     Ok(quote! {
         impl crate::read::ReadFields for #name {
             fn read_fields(fields: &mut crate::read::Fields<'_>) -> Option<Self> {
@@ -104,7 +111,7 @@ fn one_of(name: &Ident, data: &DataEnum) -> Result<TokenStream, Error> {
                 )*
                 read
             }
-            fn describe(object: &mut crate::schema::ObjectSchema) {
+            fn describe(object: &mut crate::schema::Object) {
                 #(#describes)*
                 object.one_of(<Self as crate::read::OneOf>::NAMES);
             }
@@ -117,7 +124,7 @@ fn one_of(name: &Ident, data: &DataEnum) -> Result<TokenStream, Error> {
                 node.object(|fields| fields.one::<Self>())
             }
             fn schema() -> crate::schema::Schema {
-                crate::schema::ObjectSchema::of::<Self>("")
+                crate::schema::Object::of::<Self>(#path, #doc)
             }
         }
     })

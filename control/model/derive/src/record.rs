@@ -47,15 +47,19 @@ pub(crate) fn derive(
         doc,
         ..
     } = container;
-    let refused = refused
+    let reads_refused = refused
         .iter()
         .map(|(name, why)| quote!(fields.refused(#name, #why);));
+    let describes_refused = refused.iter().map(
+        |(name, why)| quote!(object.beside(&[#name], crate::schema::Standing::Refused, #why);),
+    );
     let open = container.open.then(|| quote!(fields.open();));
+    let describes_open = container.open.then(|| quote!(object.open = true;));
     let read = quote! {
         #open
         fields.ignored(&[#(#ignored),*]);
         fields.later(&[#(#later),*]);
-        #(#refused)*
+        #(#reads_refused)*
         #(#reads)*
         let read = Self { #(#takes),* };
     };
@@ -63,14 +67,19 @@ pub(crate) fn derive(
         Some(finish) => quote!(#finish(read, fields)),
         None => quote!(Some(read)),
     };
+    let path = path(name);
     Ok(quote! {
         impl crate::read::ReadFields for #name {
             fn read_fields(fields: &mut crate::read::Fields<'_>) -> Option<Self> {
                 #read
                 #finish
             }
-            fn describe(object: &mut crate::schema::ObjectSchema) {
+            fn describe(object: &mut crate::schema::Object) {
+                #describes_open
                 #(#describes)*
+                object.beside(&[#(#ignored),*], crate::schema::Standing::Ignored, "");
+                object.beside(&[#(#later),*], crate::schema::Standing::Later, "");
+                #(#describes_refused)*
             }
         }
         impl crate::read::Read for #name {
@@ -78,10 +87,15 @@ pub(crate) fn derive(
                 node.object(<Self as crate::read::ReadFields>::read_fields)
             }
             fn schema() -> crate::schema::Schema {
-                crate::schema::ObjectSchema::of::<Self>(#doc)
+                crate::schema::Object::of::<Self>(#path, #doc)
             }
         }
     })
+}
+
+/// The type's path, by which generated files tell types apart.
+pub(crate) fn path(name: &Ident) -> TokenStream {
+    quote!(concat!(module_path!(), "::", stringify!(#name)))
 }
 
 /// How the value is read, and whether it is there even if the field is not.
@@ -172,7 +186,8 @@ fn describe(json: &str, of: &Field, holds: &Holds<'_>, optional: bool) -> TokenS
         Holds::Maybe(inner) | Holds::One(inner) => schema(of, inner),
         Holds::List(inner) => {
             let inner = schema(of, inner);
-            quote!(crate::schema::Schema::list(#inner))
+            let some = of.required;
+            quote!(crate::schema::Schema::list(#inner, #some))
         }
         Holds::Map(inner) => {
             let inner = schema(of, inner);

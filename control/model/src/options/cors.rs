@@ -25,7 +25,7 @@ pub struct Cors {
     #[read(with = header::value)]
     pub expose_headers: Vec<String>,
     /// How many seconds a browser may remember it, for `access-control-max-age`.
-    #[read(with = header::value)]
+    #[read(with = seconds)]
     pub max_age: Option<String>,
     /// Whether requests may have credentials.
     pub allow_credentials: bool,
@@ -49,6 +49,17 @@ pub enum CorsMergeStrategy {
     Default,
     /// Both count, where both are there.
     Union,
+}
+
+/// Gloo takes any text, and its documents have `1d`; browsers take seconds alone.
+fn seconds(node: &Node<'_>) -> Option<String> {
+    let text = header::value(node)?;
+    if text.is_empty() || !text.bytes().all(|c| c.is_ascii_digit()) {
+        node.warn(format!(
+            "{text:?} is not a number of seconds, and browsers ignore it"
+        ));
+    }
+    Some(text)
 }
 
 fn checked(cors: Cors, fields: &Fields<'_>) -> Option<Cors> {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tenon_model_derive::Read;
 
-use crate::read::{Fields, Node, Read};
+use super::jwks;
+use crate::read::{Fields, Node};
 use crate::{ObjectRef, header};
 
 /// Which tokens requests need.
@@ -115,8 +116,8 @@ pub struct AsyncFetch {
 /// Keys given here.
 #[derive(Debug, Clone, PartialEq, Eq, Read)]
 pub struct LocalJwks {
-    /// A set of keys or one key, as JSON (JWKS, JWK).
-    #[read(with = keys)]
+    /// A set of keys or one key, as JSON (JWKS, JWK), or one public key in PEM.
+    #[read(with = jwks::read)]
     pub key: String,
 }
 
@@ -173,25 +174,5 @@ fn url(node: &Node<'_>) -> Option<String> {
     match rest.is_some_and(|rest| !rest.is_empty()) {
         true => Some(url),
         false => node.error(format!("{url:?} is not an http or https URL")),
-    }
-}
-
-/// As a set, whatever it was given as.
-fn keys(node: &Node<'_>) -> Option<String> {
-    let text = String::read(node)?;
-    let wrong = "expected a set of keys (JWKS) or one key (JWK), as JSON";
-    let Ok(json) = serde_json::from_str::<serde_json::Value>(&text) else {
-        let pem = text.trim_start().starts_with("-----BEGIN");
-        return node.error(match pem {
-            true => "a key in PEM is not supported; give it as a JWK",
-            false => wrong,
-        });
-    };
-    if json["keys"].as_array().is_some_and(|keys| !keys.is_empty()) {
-        return Some(text);
-    }
-    match json["kty"].is_string() {
-        true => Some(serde_json::json!({ "keys": [json] }).to_string()),
-        false => node.error(wrong),
     }
 }

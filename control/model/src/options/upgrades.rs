@@ -14,6 +14,14 @@ pub enum Upgrade {
 }
 
 impl Upgrade {
+    /// The protocol, as Envoy calls it.
+    pub fn protocol(&self) -> &'static str {
+        match self {
+            Self::Websocket(_) => "websocket",
+            Self::Connect(_) | Self::ConnectTerminate(_) => "CONNECT",
+        }
+    }
+
     /// Whether it is possible.
     pub fn is_enabled(&self) -> bool {
         let (Self::Websocket(spec) | Self::Connect(spec) | Self::ConnectTerminate(spec)) = self;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{Fields, Node, Read, ReadFields};
 use crate::ObjectRef;
-use crate::schema::{ObjectSchema, Schema};
+use crate::schema::{Object, Schema};
 
 /// A number that can have bounds.
 pub(crate) trait Bounded: Sized {
@@ -55,7 +55,7 @@ impl Read for f64 {
     }
 
     fn schema() -> Schema {
-        Schema::of_type("number")
+        Schema::number()
     }
 }
 
@@ -65,7 +65,7 @@ impl Read for bool {
     }
 
     fn schema() -> Schema {
-        Schema::of_type("boolean")
+        Schema::Flag
     }
 }
 
@@ -75,7 +75,7 @@ impl Read for String {
     }
 
     fn schema() -> Schema {
-        Schema::of_type("string")
+        Schema::Text
     }
 }
 
@@ -85,7 +85,7 @@ impl Read for Duration {
     }
 
     fn schema() -> Schema {
-        Schema::of_type("string")
+        Schema::Duration
     }
 }
 
@@ -99,7 +99,7 @@ impl Read for IpAddr {
     }
 
     fn schema() -> Schema {
-        Schema::of_type("string")
+        Schema::Text
     }
 }
 
@@ -109,7 +109,7 @@ impl Read for Value {
     }
 
     fn schema() -> Schema {
-        Schema::any()
+        Schema::Any
     }
 }
 
@@ -120,7 +120,7 @@ impl Read for Map<String, Value> {
     }
 
     fn schema() -> Schema {
-        Schema::open_object()
+        Schema::OpenObject
     }
 }
 
@@ -150,7 +150,10 @@ impl Read for ObjectRef {
     }
 
     fn schema() -> Schema {
-        ObjectSchema::of::<Self>("The name and namespace of another resource.")
+        Object::of::<Self>(
+            "tenon_model::ObjectRef",
+            "The name and namespace of another resource.",
+        )
     }
 }
 
@@ -159,7 +162,7 @@ impl ReadFields for ObjectRef {
         fields.reference()
     }
 
-    fn describe(object: &mut ObjectSchema) {
+    fn describe(object: &mut Object) {
         object.field("name", "Its name.", String::schema(), true);
         object.field(
             "namespace",

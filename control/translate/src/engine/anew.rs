@@ -14,8 +14,8 @@ impl Translator {
     /// As [`Translator::apply`], but with everything derived anew, whatever changed.
     ///
     /// What is served is a function of four things, and this keeps no more than them: the objects in the last form that
-    /// could be parsed, with what is wrong with a newer one; the last good form of each upstream, upstream group, virtual
-    /// service and route table, as it was written and (of the latter two) as it was translated; what Envoy refused or has
+    /// could be parsed, with what is wrong with a newer one; the last good form of each upstream, upstream group, gateway,
+    /// virtual service and route table, as it was written and (of the latter two) as it was translated; what Envoy refused or has
     /// not answered to yet; and what was told from outside of resources and credentials that there still are.
     pub fn apply_anew(&mut self, changes: Vec<Change>) -> Update {
         let old_resources = self.resources.clone();
@@ -44,6 +44,7 @@ impl Translator {
                 .collect(),
             tables: mem::take(&mut self.tables),
             good_tables: mem::take(&mut self.good_tables),
+            good_gateways: mem::take(&mut self.good_gateways),
             groups: mem::take(&mut self.groups)
                 .into_iter()
                 .map(|(key, unit)| (key, unit.only_last_good()))

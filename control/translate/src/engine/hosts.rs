@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::mem;
 
-use tenon_model::{Kind, Object, ObjectKey, Spec};
+use tenon_model::{Kind, Object, ObjectKey, ProblemLevel, Spec};
 
 use super::{Entry, HostUnit, Translator, Work, reindex};
 use crate::http_filters::FORWARD_PROXY;
+use crate::tls::listener;
 use crate::virtual_host::{self, Kept, VirtualHostForm};
 
 impl Translator {
@@ -55,7 +56,11 @@ impl Translator {
         let nothing = Kept::new();
         let kept = old.map_or(&nothing, |unit| &unit.form.kept);
         let translate = |object: &Object| match &object.spec {
-            Spec::VirtualService(spec) => virtual_host::translate(key, spec, self, kept),
+            Spec::VirtualService(spec) => {
+                let mut form = virtual_host::translate(key, spec, self, kept);
+                self.check_certificate(&mut form);
+                form
+            }
             _ => VirtualHostForm::default(),
         };
         let Some(object) = &entry.object else {
@@ -99,6 +104,23 @@ impl Translator {
             problems_of_options,
             good: Some((good_object, form)),
         }
+    }
+}
+
+impl Translator {
+    /// A secret that cannot be what `sslConfig` asks of it is a fault of the virtual service, wherever it is served. One
+    /// that is not there yet may still come.
+    fn check_certificate(&self, form: &mut VirtualHostForm) {
+        let Some(ssl) = &form.ssl else { return };
+        let Some(secret) = listener::secret(ssl) else {
+            return;
+        };
+        match listener::translate("spec.sslConfig", ssl, &self.objects) {
+            Err(problem) if problem.level == ProblemLevel::Error => form.problems.push(problem),
+            Err(_) => form.incomplete = true,
+            Ok(_) => {}
+        }
+        form.reads.insert(secret);
     }
 }
 

@@ -26,8 +26,8 @@ mod files;
 mod parts;
 mod site;
 
-use bound::Bound;
 pub(super) use bound::Listeners;
+use bound::{Addresses, Bound};
 use site::{Site, Table};
 
 impl Translator {
@@ -45,11 +45,10 @@ impl Translator {
         self.listeners.files = mem::take(&mut old.files);
         let mut addresses = BTreeMap::new();
         let mut emitted = Vec::new();
+        self.good_gateways
+            .retain(|key, _| gateways.iter().any(|(it, _)| it.as_ref() == Some(key)));
         for (key, gateway) in gateways {
-            let name = names::listener(&gateway);
-            let parts = self.parts(&gateway, &name);
-            let mut bound = Bound::new(gateway, name, parts);
-            bound.bind(&key, &mut addresses);
+            let mut bound = self.bind(&key, gateway, &mut addresses);
             let mut before = old.gateways.remove(&key);
             let is_same = |before: &Bound| {
                 before.proxies == bound.proxies && before.problems == bound.problems
@@ -116,6 +115,38 @@ impl Translator {
         }
         self.listeners = listeners;
         work.files = true;
+    }
+
+    /// A gateway with its address: its newest form, or the last good one, with what is wrong with the newest.
+    fn bind(
+        &mut self,
+        key: &Option<ObjectKey>,
+        gateway: Box<Gateway>,
+        addresses: &mut Addresses,
+    ) -> Bound {
+        let bound = |gateway: Box<Gateway>| {
+            let name = names::listener(&gateway);
+            let parts = self.parts(&gateway, &name);
+            Bound::new(gateway, name, parts)
+        };
+        let mut newest = bound(gateway);
+        let faults = newest.faults(key, addresses);
+        let Some(key_of_user) = key else {
+            newest.bind(key, addresses);
+            return newest;
+        };
+        let is_good = faults.is_empty();
+        let good = self.good_gateways.get(key_of_user);
+        let mut used = match good.filter(|good| !is_good && **good != newest.gateway) {
+            Some(good) => bound(good.clone()).instead_of(faults),
+            None => newest,
+        };
+        used.bind(key, addresses);
+        if is_good {
+            self.good_gateways
+                .insert(key_of_user.clone(), used.gateway.clone());
+        }
+        used
     }
 
     /// Puts virtual hosts that changed into the tables that they are in.

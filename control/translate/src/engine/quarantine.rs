@@ -11,11 +11,11 @@ use std::sync::Arc;
 use tenon_model::{Kind, ObjectKey, Problem};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::statuses::{mentions, shortened};
+use super::statuses::mentions;
 use super::{HostUnit, Translator, Work};
-use crate::names;
 use crate::output::{ProxyName, Resource, ResourceId, ResourceType};
 use crate::virtual_host::VirtualHostForm;
+use crate::{names, shortened};
 
 /// What is not settled with Envoy.
 #[derive(Default)]
@@ -279,7 +279,7 @@ impl Translator {
     /// What Envoy says against an object, by proxy, and whether something of it is served nevertheless.
     pub(super) fn refusals(&self, key: &ObjectKey) -> (Vec<(Option<ProxyName>, Problem)>, bool) {
         let problem = |words: &str| {
-            let text = format!("Envoy refuses it: {}", shortened(words));
+            let text = format!("Envoy refuses it: {}", shortened::middle(words));
             Problem::error("", text)
         };
         let mut found = Vec::new();

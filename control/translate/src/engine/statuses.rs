@@ -7,7 +7,7 @@ use tenon_model::{Kind, ObjectKey, Problem};
 use super::endpoints::stands_for;
 use super::{Entry, Translator, Work, settings_key};
 use crate::output::{ProxyName, ResourceId, Status};
-use crate::{names, status};
+use crate::{names, shortened, status};
 
 impl Translator {
     pub(super) fn derive_status(&mut self, key: ObjectKey, work: &mut Work) {
@@ -89,6 +89,7 @@ impl Translator {
             }
         }
         problems.extend(beside);
+        stays |= self.listeners.is_old(key);
         let (refusals, kept) = self.refusals(key);
         stays |= kept;
         let mut by_proxy = Vec::new();
@@ -109,7 +110,7 @@ impl Translator {
         }
         for (id, words) in &self.verdicts {
             if self.blames(id, words, key) {
-                let text = format!("Envoy refuses it: {}", shortened(words));
+                let text = format!("Envoy refuses it: {}", shortened::middle(words));
                 proxies
                     .entry(id.proxy.to_string())
                     .or_default()
@@ -186,19 +187,6 @@ fn is_kubernetes(kind: Kind) -> bool {
     )
 }
 
-/// Envoy's words without their middle, where it may put the whole resource. What is wrong stands at an end.
-pub(super) fn shortened(words: &str) -> String {
-    const END: usize = 500;
-    let (first, last) = (
-        words.floor_char_boundary(END),
-        words.ceil_char_boundary(words.len().saturating_sub(END)),
-    );
-    match (words.get(..first), words.get(last..)) {
-        (Some(start), Some(end)) if first < last => format!("{start} […] {end}"),
-        _ => words.to_owned(),
-    }
-}
-
 /// Whether a name stands in a text by itself, not as a part of a longer one.
 pub(super) fn mentions(text: &str, name: &str) -> bool {
     let part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
@@ -211,21 +199,4 @@ pub(super) fn mentions(text: &str, name: &str) -> bool {
         // Names of routes start with the name of their virtual host.
         ends(before) && (ends(after) || text[start + name.len()..].starts_with("-route-"))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_words_lose_their_middle() {
-        assert_eq!(shortened("no such thing"), "no such thing");
-        let long = format!("start{}end", "é".repeat(1_000));
-        let short = shortened(&long);
-        assert!(
-            short.starts_with("starté") && short.ends_with("éend"),
-            "{short}"
-        );
-        assert!(short.len() < 1_020, "{}", short.len());
-    }
 }

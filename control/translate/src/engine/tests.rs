@@ -216,7 +216,7 @@ fn a_text_that_breaks_keeps_the_last_good_form_which_still_follows_its_upstreams
 #[test]
 fn an_upstream_that_breaks_keeps_its_cluster() {
     let mut fixture = Fixture::new(&[WEB, &host("a", &to("web"))]);
-    let names = fixture.apply(vec![file(&WEB.replace("8081", "'8081'"))]);
+    let names = fixture.apply(vec![file(&WEB.replace("8081", "many"))]);
     assert!(names.is_empty(), "{names:?}");
     assert_eq!(fixture.state(Kind::Upstream, "web"), State::Rejected);
     assert_eq!(fixture.state(Kind::VirtualService, "a"), State::Accepted);

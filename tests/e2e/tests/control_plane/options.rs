@@ -83,6 +83,13 @@ on_both_hosts! {
 const ADA: &str = "eyJhbGciOiAiSFMyNTYiLCAidHlwIjogIkpXVCJ9.eyJpc3MiOiAiaHR0cHM6Ly9pc3N1ZXIuZXhhbXBsZSIsICJzdWIiOiAiYWRhIiwgInJvbGUiOiAiYWRtaW4iLCAiZXhwIjogNDEwMjQ0NDgwMH0.J_GgjgoPeSysED_K629s5Hxm9RrtkzORX_MXbX-W3RQ";
 const BOB: &str = "eyJhbGciOiAiSFMyNTYiLCAidHlwIjogIkpXVCJ9.eyJpc3MiOiAiaHR0cHM6Ly9pc3N1ZXIuZXhhbXBsZSIsICJzdWIiOiAiYm9iIiwgInJvbGUiOiAidXNlciIsICJleHAiOiA0MTAyNDQ0ODAwfQ.KUUDY45bD_J0wXgzzKzf9rVZmnsf84uuJ8cgcYRJKXw";
 
+/// Signed with ES256 by the private key of the public one below, until the year 2100: `{"sub": "eve"}`.
+const EVE: &str = "eyJhbGciOiAiRVMyNTYiLCAidHlwIjogIkpXVCJ9.eyJzdWIiOiAiZXZlIiwgImV4cCI6IDQxMDI0NDQ4MDB9.IbfCH3tQmrZxuxnZ3zLQTjQMLOWfINILQXGIcLsuxUJG3rnaYRWqpVRuEiqQjYtC8xqvriHBDmsVDaK-uMImtg";
+const EVES_KEY: &str = "-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEPEmx/koUMEbovC7wTFdbvXl9eitg
+i2xd2O0NE6v9gyE/Do4UqnTzNK2haz9FAXOG6opogLj9GS1SVdniTl7ZWw==
+-----END PUBLIC KEY-----";
+
 fn token(of: &str) -> [(&'static str, String); 1] {
     [("authorization", format!("Bearer {of}"))]
 }
@@ -94,6 +101,10 @@ async fn envoy_s_own_filters_do_what_options_say() -> Result<()> {
         "issuer": "https://issuer.example",
         "claimsToHeaders": [{"claim": "sub", "header": "x-sub"}],
         "jwks": {"local": {"key": json!({"kty": "oct", "alg": "HS256", "k": "YSBrZXkgb2YgdGhlIHRlc3Rz"}).to_string()}},
+    }}});
+    let pem = json!({"providers": {"p": {
+        "claimsToHeaders": [{"claim": "sub", "header": "x-sub"}],
+        "jwks": {"local": {"key": EVES_KEY}},
     }}});
     let admins = json!({"policies": {"admins": {
         "principals": [{"jwtPrincipal": {"claims": {"role": "admin"}, "provider": "p"}}],
@@ -135,6 +146,10 @@ async fn envoy_s_own_filters_do_what_options_say() -> Result<()> {
             }),
         ),
         to_service(
+            "/tokens/pem",
+            json!({"jwtProvidersStaged": {"afterExtAuth": pem}}),
+        ),
+        to_service(
             "/tokens",
             json!({"jwtProvidersStaged": {"afterExtAuth": tokens}}),
         ),
@@ -161,7 +176,7 @@ async fn envoy_s_own_filters_do_what_options_say() -> Result<()> {
         )?
         .put(
             "routes",
-            &virtual_service("routes", "*", &[&routes[..5], &routes[8..]].concat()),
+            &virtual_service("routes", "*", &[&routes[..5], &routes[9..]].concat()),
         )?
         .put(
             "more",
@@ -326,6 +341,8 @@ async fn tokens_needed(client: &mut Client, web: &PlainDouble) -> Result<()> {
         ("/tokens/admin", None, 401),
         ("/tokens/admin", Some(BOB), 403),
         ("/tokens/admin", Some(ADA), 200),
+        ("/tokens/pem", Some(EVE), 200),
+        ("/tokens/pem", Some(ADA), 401),
         ("/asked-elsewhere", None, 500),
         ("/free", None, 200),
     ] {
@@ -346,6 +363,7 @@ async fn tokens_needed(client: &mut Client, web: &PlainDouble) -> Result<()> {
             .map(|it| it.header("x-sub").to_owned());
         match (status, of) {
             (200, Some(BOB)) => assert_eq!(sub.as_deref(), Some("bob")),
+            (200, Some(EVE)) => assert_eq!(sub.as_deref(), Some("eve")),
             (200, Some(_)) => assert_eq!(sub.as_deref(), Some("ada")),
             _ => {}
         }

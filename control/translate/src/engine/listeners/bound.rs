@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tenon_model::{Gateway, Kind, ObjectKey, Problem};
+use tenon_model::{Gateway, Kind, ObjectKey, Problem, ProblemLevel};
 
 use super::super::Work;
 use super::super::host_table::Part;
@@ -39,7 +39,12 @@ pub(super) struct Bound {
     links: Vec<Link>,
     /// Who asks for what others have.
     conflicts: Problems,
+    /// It is the last good form of a gateway.
+    is_old: bool,
 }
+
+/// Who has which address of a proxy.
+pub(super) type Addresses = BTreeMap<(ProxyName, String), Option<ObjectKey>>;
 
 /// Its route tables: what their names begin with, and whether they are cut into parts.
 type Shape = Vec<(String, bool)>;
@@ -74,6 +79,12 @@ impl Listeners {
         }
         let bound = self.gateways.values().filter(|it| !it.proxies.is_empty());
         bound.flat_map(|it| it.problems_of(key)).collect()
+    }
+
+    /// Whether a gateway is served in its last good form.
+    pub(in crate::engine) fn is_old(&self, key: &ObjectKey) -> bool {
+        let bound = self.gateways.get(&Some(key.clone()));
+        bound.is_some_and(|bound| bound.is_old)
     }
 
     /// Whether a gateway names a virtual service, which it warns of if it is not there.
@@ -117,32 +128,60 @@ impl Bound {
             delegates: parts.delegates,
             links: Vec::new(),
             conflicts: Problems::new(),
+            is_old: false,
         }
     }
 
     /// Gives the gateway to its proxies, but to those where another one has its address.
-    pub(super) fn bind(
-        &mut self,
-        key: &Option<ObjectKey>,
-        addresses: &mut BTreeMap<(ProxyName, String), Option<ObjectKey>>,
-    ) {
+    pub(super) fn bind(&mut self, key: &Option<ObjectKey>, addresses: &mut Addresses) {
+        let taken = self.taken(key, addresses);
+        if !taken.is_empty() {
+            self.problems.entry(None).or_default().extend(taken);
+        }
         for proxy in &self.gateway.proxy_names {
             let proxy = ProxyName::from(proxy.as_str());
             let address = (proxy.clone(), self.name.clone());
-            let Some(owner) = addresses.get(&address) else {
-                addresses.insert(address, key.clone());
+            if addresses.entry(address).or_insert_with(|| key.clone()) == key {
                 self.proxies.insert(proxy);
-                continue;
-            };
-            // A proxy that is named twice is no conflict.
-            if owner != key {
-                let owner = owner.iter().map(|owner| format!(" of {owner}"));
-                let owner: String = owner.collect();
-                let text = format!("its address and port are bound by the listener{owner} already");
-                let own = self.problems.entry(None).or_default();
-                own.insert(Problem::error("spec.bindPort", text));
             }
         }
+    }
+
+    /// Where another gateway has its address.
+    fn taken(&self, key: &Option<ObjectKey>, addresses: &Addresses) -> BTreeSet<Problem> {
+        let proxies = self.gateway.proxy_names.iter();
+        let owners = proxies.filter_map(|proxy| {
+            let address = (ProxyName::from(proxy.as_str()), self.name.clone());
+            addresses.get(&address)
+        });
+        let others = owners.filter(|owner| *owner != key);
+        let taken = others.map(|owner| {
+            let owner: String = owner.iter().map(|owner| format!(" of {owner}")).collect();
+            let text = format!("its address and port are bound by the listener{owner} already");
+            Problem::error("spec.bindPort", text)
+        });
+        taken.collect()
+    }
+
+    /// The errors in it, whichever virtual services it has.
+    pub(super) fn faults(
+        &self,
+        key: &Option<ObjectKey>,
+        addresses: &Addresses,
+    ) -> BTreeSet<Problem> {
+        let (_, conflicts) = chains::connect(&self.sites, &self.tcp);
+        let mut found = self.taken(key, addresses);
+        let own = [self.problems.get(&None), conflicts.get(&None)];
+        found.extend(own.into_iter().flatten().flatten().cloned());
+        found.retain(|it| it.level == ProblemLevel::Error);
+        found
+    }
+
+    /// The same, in the place of a newer form with these faults.
+    pub(super) fn instead_of(mut self, faults: BTreeSet<Problem>) -> Self {
+        self.problems.entry(None).or_default().extend(faults);
+        self.is_old = true;
+        self
     }
 
     /// Takes out the site that has what another one has.
