@@ -142,7 +142,9 @@ pub use service_spec::{
     ConfigMap, DescriptorConfigMap, DescriptorSet, GrpcDestination, GrpcJsonTranscoder,
     GrpcParameters, GrpcService, GrpcSpec, PrintOptions, ServiceFunctions, ServiceSpec,
 };
-pub use settings::{AwsSettings, GatewaySettings, Settings, TransformationSettings};
+pub use settings::{
+    AwsSettings, GatewaySettings, InvalidConfigPolicy, Settings, TransformationSettings,
+};
 pub use ssl::{
     CallCredentials, FileCredentialSource, Sds, SdsBuilder, SslCertificates, SslFiles,
     SslParameters, TlsVersion, UpstreamSsl,

@@ -7,8 +7,8 @@ use prost::Message;
 use tenon_contract::Sorted;
 use tenon_contract::transform::{RouteTransformations, Stage, TRANSFORM_KEY};
 use tenon_model::{
-    HeaderManipulation, Matcher, ObjectKey, Route, TransformationSettings, Transformations,
-    VirtualHostOptions, WeightedDestination,
+    HeaderManipulation, InvalidConfigPolicy, Matcher, ObjectKey, Route, TransformationSettings,
+    Transformations, VirtualHostOptions, WeightedDestination,
 };
 
 use crate::http_filters::{FORWARD_PROXY, JwtStage};
@@ -104,7 +104,7 @@ impl Piece {
         from: &Route,
         forms: Vec<RouteForm>,
         of_host: &VirtualHostOptions,
-        settings: TransformationSettings,
+        (settings, invalid): (TransformationSettings, &InvalidConfigPolicy),
     ) -> (Self, Vec<String>) {
         let mut refused = Vec::new();
         let mut needs = Needs::default();
@@ -167,7 +167,7 @@ impl Piece {
                     refused.push(violation.to_string());
                     let broken = route::Route {
                         r#match: form.route.r#match.clone(),
-                        ..broken(key).route
+                        ..broken(key, invalid).route
                     };
                     bytes = broken.encode_to_vec();
                     if rules::check(ROUTE, &bytes).is_err() {

@@ -10,9 +10,9 @@ use std::mem;
 use std::sync::Arc;
 
 use tenon_model::{
-    Action, Delegation, Kind, Matcher, MultiDestination, ObjectKey, ObjectRef, Problem,
-    ProblemLevel, Route, RouteAction, RouteOptions, RouteTable, Selector, Servers, Settings,
-    TransformationSettings, Upstream, VirtualHostOptions,
+    Action, Delegation, InvalidConfigPolicy, Kind, Matcher, MultiDestination, ObjectKey, ObjectRef,
+    Problem, ProblemLevel, Route, RouteAction, RouteOptions, RouteTable, Selector, Servers,
+    Settings, TransformationSettings, Upstream, VirtualHostOptions,
 };
 
 use crate::external_options::{ExternalOptions, HOST, Said, name_of, option_of};
@@ -57,6 +57,8 @@ pub(crate) struct Tree<'a, W> {
     seen: Seen<'a, W>,
     options: &'a VirtualHostOptions,
     settings: TransformationSettings,
+    /// What answers for what is not valid.
+    invalid: InvalidConfigPolicy,
     servers: Arc<Servers>,
     /// None of the routes that are looked at can be served, because of what holds for all of them.
     refuses: bool,
@@ -89,6 +91,7 @@ impl<'a, W: Upstreams + Tables + ExternalOptions> Tree<'a, W> {
             seen: Seen::new(world),
             options,
             settings: settings.transformations,
+            invalid: settings.invalid_config,
             servers: settings.servers,
             refuses: false,
             kept_before: kept,
@@ -279,7 +282,13 @@ impl<'a, W: Upstreams + Tables + ExternalOptions> Tree<'a, W> {
         route: &Route,
         forms: Vec<route::RouteForm>,
     ) -> Arc<Piece> {
-        let (piece, refused) = Piece::new((key, name), route, forms, self.options, self.settings);
+        let (piece, refused) = Piece::new(
+            (key, name),
+            route,
+            forms,
+            self.options,
+            (self.settings, &self.invalid),
+        );
         for violation in refused {
             self.error(key, path.to_owned(), violation);
         }
@@ -305,7 +314,7 @@ impl<'a, W: Upstreams + Tables + ExternalOptions> Tree<'a, W> {
         let mut forms = routes.translate(said.path, route);
         let problems = routes.problems;
         if self.refuses {
-            forms = vec![route::broken(key)];
+            forms = vec![route::broken(key, &self.invalid)];
         }
         for mut problem in problems {
             let of_options = match option_of(&problem, said.path) {
@@ -337,7 +346,7 @@ impl<'a, W: Upstreams + Tables + ExternalOptions> Tree<'a, W> {
             Ok(matcher) => matcher,
             Err(reason) => {
                 self.error(place.key, format!("{path}.matchers"), reason);
-                let broken = vec![route::broken(place.key)];
+                let broken = vec![route::broken(place.key, &self.invalid)];
                 return vec![self.piece((place.key, path, None), route, broken)];
             }
         };
@@ -424,8 +433,9 @@ impl<'a, W: Upstreams + Tables + ExternalOptions> Tree<'a, W> {
 
     fn table(&mut self, place: &Place<'_>, parent: &Parent<'_>) -> Vec<Arc<Piece>> {
         let key = place.key;
+        let invalid = self.invalid.clone();
         let stand_in = || {
-            let piece = Piece::standing_in(&parent.matcher, route::broken(key));
+            let piece = Piece::standing_in(&parent.matcher, route::broken(key, &invalid));
             vec![Arc::new(piece)]
         };
         if let Some(members) = cycle(key, parent) {
