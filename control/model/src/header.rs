@@ -32,6 +32,24 @@ pub struct HeaderToAdd {
     pub append: bool,
 }
 
+/// Headers of requests that are added and taken off before anything looks at them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EarlyHeaderManipulation {
+    /// They are added.
+    pub add: Vec<HeaderToAdd>,
+    /// They are taken off.
+    pub remove: Vec<String>,
+}
+
+pub(crate) fn read_early(node: &Node<'_>) -> Option<EarlyHeaderManipulation> {
+    node.object(|fields| {
+        Some(EarlyHeaderManipulation {
+            add: read_list(fields, "headersToAdd"),
+            remove: fields.list("headersToRemove", |node| changed_name(&node)),
+        })
+    })
+}
+
 pub(crate) fn read_manipulation(node: &Node<'_>) -> Option<HeaderManipulation> {
     node.object(|fields| {
         Some(HeaderManipulation {
@@ -56,7 +74,8 @@ fn read_list(fields: &mut Fields<'_>, name: &'static str) -> Vec<HeaderToAdd> {
     headers.unwrap_or_default()
 }
 
-fn read_to_add(node: &Node<'_>) -> Option<HeaderToAdd> {
+/// A header to add, with its value or where that is.
+pub(crate) fn read_to_add(node: &Node<'_>) -> Option<HeaderToAdd> {
     node.object(|fields| {
         fields.later(&["headerSecretRef"]);
         let header = match fields.has("headerSecretRef") {

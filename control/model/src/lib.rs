@@ -38,7 +38,9 @@ mod kube;
 mod kubernetes;
 mod listener_options;
 mod listener_ssl;
+pub mod listener_tracing;
 mod load_balancing;
+pub mod local_reply;
 mod matcher;
 mod merge;
 pub mod options;
@@ -56,6 +58,8 @@ mod servers;
 mod service_spec;
 mod settings;
 mod ssl;
+pub mod stateful_session;
+pub mod tap;
 mod tcp;
 mod transformation;
 mod upstream;
@@ -99,7 +103,7 @@ pub use gateway::{
     VirtualServices,
 };
 pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
-pub use header::{HeaderManipulation, HeaderToAdd};
+pub use header::{EarlyHeaderManipulation, HeaderManipulation, HeaderToAdd};
 pub use health_check::{
     CustomConfig, CustomHealthCheck, GrpcHealthCheck, HeaderSecret, HeaderSource, HeaderValue,
     HealthCheck, HealthCheckHeader, HealthChecker, HealthResult, HttpHealthCheck, Method,
