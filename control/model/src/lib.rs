@@ -25,6 +25,7 @@ mod destination;
 mod document;
 mod duration;
 mod ec2;
+mod external_options;
 mod failover;
 mod format;
 mod function_matcher;
@@ -95,6 +96,10 @@ pub use destination::{
 };
 pub use document::parse;
 pub use ec2::{Ec2Upstream, Tag, TagFilter, TagPair};
+pub use external_options::{
+    HttpListenerOption, ListenerGroup, ListenerKind, ListenerOption, ListenerTarget, OptionsRefs,
+    RouteKind, RouteOption, RouteTarget, StableGroup, VirtualHostOption,
+};
 pub use failover::{
     EndpointHealthCheck, Failover, FailoverEndpoint, FailoverPolicy, Locality, LocalityEndpoints,
     PrioritizedLocality,
@@ -177,11 +182,17 @@ pub enum Kind {
     /// `gateway.solo.io/v1`
     Gateway,
     /// `gateway.solo.io/v1`
+    HttpListenerOption,
+    /// `gateway.solo.io/v1`
+    ListenerOption,
+    /// `gateway.solo.io/v1`
     MatchableHttpGateway,
     /// `gateway.solo.io/v1`
     MatchableTcpGateway,
     /// Kubernetes' `v1`
     Pod,
+    /// `gateway.solo.io/v1`
+    RouteOption,
     /// `gateway.solo.io/v1`
     RouteTable,
     /// Kubernetes' `v1` or Gloo's own.
@@ -194,6 +205,8 @@ pub enum Kind {
     Upstream,
     /// `gloo.solo.io/v1`
     UpstreamGroup,
+    /// `gateway.solo.io/v1`
+    VirtualHostOption,
     /// `gateway.solo.io/v1`
     VirtualService,
 }
@@ -251,12 +264,18 @@ pub enum Spec {
     Endpoints(Box<ServiceEndpoints>),
     /// Where an Envoy listens, and for whom.
     Gateway(Box<Gateway>),
+    /// Options of HTTP on listeners.
+    HttpListenerOption(Box<HttpListenerOption>),
+    /// Options of listeners.
+    ListenerOption(Box<ListenerOption>),
     /// What is done over HTTP with some connections of gateways that delegate to it.
     MatchableHttpGateway(Box<MatchableHttpGateway>),
     /// Where some connections of gateways that delegate to it are forwarded.
     MatchableTcpGateway(Box<MatchableTcpGateway>),
     /// What runs in Kubernetes.
     Pod(Pod),
+    /// Options of routes.
+    RouteOption(Box<RouteOption>),
     /// Routes that others delegate to.
     RouteTable(Box<RouteTable>),
     /// What must not be shown.
@@ -269,6 +288,8 @@ pub enum Spec {
     Upstream(Box<Upstream>),
     /// Several destinations, for any number of routes.
     UpstreamGroup(Box<MultiDestination>),
+    /// Options of virtual hosts.
+    VirtualHostOption(Box<VirtualHostOption>),
     /// Domains and their routes.
     VirtualService(Box<VirtualService>),
 }
