@@ -150,7 +150,7 @@ fn redirect_path(node: &Node<'_>) -> Option<String> {
     }
 }
 
-fn body(node: &Node<'_>) -> Option<String> {
+pub(crate) fn body(node: &Node<'_>) -> Option<String> {
     let body = node.string()?;
     match body.len() {
         0..=MOST_BODY => Some(body),

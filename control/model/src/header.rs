@@ -41,6 +41,18 @@ pub struct HeaderToAdd {
     pub append: bool,
 }
 
+/// Headers of requests that are added and taken off before anything looks at them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Read)]
+#[read(finish = not_too_many_early)]
+pub struct EarlyHeaderManipulation {
+    /// They are added.
+    #[read(name = "headersToAdd")]
+    pub add: Vec<HeaderToAdd>,
+    /// They are taken off.
+    #[read(name = "headersToRemove", with = changed_name)]
+    pub remove: Vec<String>,
+}
+
 /// What a header to add is.
 #[derive(Debug, Clone, PartialEq, Eq, Read)]
 pub enum AddedHeader {
@@ -62,19 +74,25 @@ pub struct HeaderTemplate {
 }
 
 fn not_too_many(read: HeaderManipulation, fields: &Fields<'_>) -> Option<HeaderManipulation> {
-    for (name, headers) in [
-        ("requestHeadersToAdd", &read.request_add),
-        ("responseHeadersToAdd", &read.response_add),
-    ] {
-        if headers.len() > MOST_HEADERS {
-            let text = format!(
-                "has {} headers; at most {MOST_HEADERS} are possible",
-                headers.len()
-            );
-            fields.error_at(name, text);
-        }
-    }
+    check_number(&read.request_add, fields, "requestHeadersToAdd");
+    check_number(&read.response_add, fields, "responseHeadersToAdd");
     Some(read)
+}
+
+fn not_too_many_early(
+    read: EarlyHeaderManipulation,
+    fields: &Fields<'_>,
+) -> Option<EarlyHeaderManipulation> {
+    check_number(&read.add, fields, "headersToAdd");
+    Some(read)
+}
+
+fn check_number(headers: &[HeaderToAdd], fields: &Fields<'_>, name: &str) {
+    let number = headers.len();
+    if number > MOST_HEADERS {
+        let text = format!("has {number} headers; at most {MOST_HEADERS} are possible");
+        fields.error_at(name, text);
+    }
 }
 
 fn without_secret(read: HeaderToAdd, fields: &Fields<'_>) -> Option<HeaderToAdd> {

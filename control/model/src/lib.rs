@@ -37,7 +37,9 @@ mod kube;
 mod kubernetes;
 mod listener_options;
 mod listener_ssl;
+pub mod listener_tracing;
 mod load_balancing;
+pub mod local_reply;
 mod matcher;
 mod merge;
 pub mod options;
@@ -55,6 +57,8 @@ mod servers;
 mod service_spec;
 mod settings;
 mod ssl;
+pub mod stateful_session;
+pub mod tap;
 mod tcp;
 mod transformation;
 mod upstream;
@@ -95,7 +99,9 @@ pub use gateway::{
     VirtualServices,
 };
 pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
-pub use header::{AddedHeader, HeaderManipulation, HeaderTemplate, HeaderToAdd};
+pub use header::{
+    AddedHeader, EarlyHeaderManipulation, HeaderManipulation, HeaderTemplate, HeaderToAdd,
+};
 pub use health_check::{
     CustomConfig, CustomHealthCheck, GrpcHealthCheck, HeaderSecret, HeaderSource, HeaderValue,
     HealthCheck, HealthCheckHeader, HealthChecker, HealthResult, HttpHealthCheck, Method,
@@ -141,7 +147,9 @@ pub use service_spec::{
     ConfigMap, DescriptorConfigMap, DescriptorSet, GrpcDestination, GrpcJsonTranscoder,
     GrpcParameters, GrpcService, GrpcSpec, PrintOptions, ServiceFunctions, ServiceSpec,
 };
-pub use settings::{AwsSettings, GatewaySettings, Settings, TransformationSettings};
+pub use settings::{
+    AwsSettings, GatewaySettings, InvalidConfigPolicy, Settings, TransformationSettings,
+};
 pub use ssl::{
     CallCredentials, FileCredentialSource, Sds, SdsBuilder, SslCertificates, SslFiles,
     SslParameters, TlsVersion, UpstreamSsl,

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use tenon_model_derive::Read;
+
 use crate::connection::CircuitBreakers;
 use crate::read::{Fields, Node, Read, ReadFields};
 use crate::servers::Servers;
@@ -27,6 +29,31 @@ pub struct Settings {
     pub disable_kubernetes_destinations: bool,
     /// What holds for gateways and virtual services.
     pub gateway: GatewaySettings,
+    /// What answers in the place of routes that are not valid.
+    pub invalid_config: InvalidConfigPolicy,
+}
+
+/// What answers in the place of routes that are not valid and were never (Gloo's `gloo.invalidConfigPolicy`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Read)]
+pub struct InvalidConfigPolicy {
+    /// Answer as it is said here; where this is left out, with 500 and an error that names the resource.
+    pub replace_invalid_routes: bool,
+    /// The status: 404 where it is left out.
+    #[read(range(200, 599))]
+    pub invalid_route_response_code: Option<u16>,
+    /// The body: a hint to administrators where it is left out.
+    #[read(with = crate::action::body)]
+    pub invalid_route_response_body: Option<String>,
+}
+
+impl InvalidConfigPolicy {
+    /// The status and the body, if there are any.
+    pub fn answer(&self) -> Option<(u16, &str)> {
+        const HINT: &str = "The gateway has invalid configuration. Administrators should run `tenon check` to find and fix config errors.";
+        let status = self.invalid_route_response_code.unwrap_or(404);
+        let body = self.invalid_route_response_body.as_deref().unwrap_or(HINT);
+        self.replace_invalid_routes.then_some((status, body))
+    }
 }
 
 /// What holds for gateways and virtual services (Gloo's `gateway`).
@@ -150,7 +177,7 @@ fn read_gateway(fields: &mut Fields<'_>) -> Option<GatewaySettings> {
 
 fn read_gloo(fields: &mut Fields<'_>) -> Option<Settings> {
     fields.ignored(&GLOO_OPERATION);
-    fields.without_effect(&["invalidConfigPolicy", "istioOptions"]);
+    fields.without_effect(&["istioOptions"]);
     let aws = fields.field("awsOptions", |node| {
         node.object(|fields| {
             // Credentials are looked for in all of these places, and renewed before they end.
@@ -176,5 +203,10 @@ fn read_gloo(fields: &mut Fields<'_>) -> Option<Settings> {
         },
         servers: Arc::default(),
         gateway: GatewaySettings::default(),
+        invalid_config: fields
+            .field("invalidConfigPolicy", |node| {
+                InvalidConfigPolicy::read(&node)
+            })
+            .unwrap_or_default(),
     })
 }

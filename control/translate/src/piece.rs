@@ -7,8 +7,8 @@ use prost::Message;
 use tenon_contract::Sorted;
 use tenon_contract::transform::{RouteTransformations, Stage, TRANSFORM_KEY};
 use tenon_model::{
-    AddedHeader, HeaderManipulation, Matcher, ObjectKey, Route, TransformationSettings,
-    Transformations, VirtualHostOptions, WeightedDestination,
+    AddedHeader, HeaderManipulation, InvalidConfigPolicy, Matcher, ObjectKey, Route,
+    TransformationSettings, Transformations, VirtualHostOptions, WeightedDestination,
 };
 
 use crate::http_filters::{FORWARD_PROXY, JwtStage};
@@ -40,6 +40,8 @@ pub(crate) struct Needs {
     pub(crate) filters: BTreeSet<String>,
     /// Tokens that the listener has to know of.
     pub(crate) jwt: BTreeMap<JwtStage, JwtNeeds>,
+    /// The headers with which routes choose a cluster.
+    pub(crate) cluster_headers: BTreeSet<String>,
 }
 
 /// Envoy's own filters that the requests of a virtual host may come to.
@@ -72,6 +74,8 @@ impl Needs {
         self.destinations |= other.destinations;
         self.filters.extend(other.filters.iter().cloned());
         self.add_jwt(&other.jwt);
+        let headers = other.cluster_headers.iter().cloned();
+        self.cluster_headers.extend(headers);
     }
 }
 
@@ -97,6 +101,18 @@ struct Encoded {
     bytes: Vec<u8>,
 }
 
+/// The header with which a route chooses a cluster.
+fn cluster_header(route: &route::Route) -> Option<String> {
+    use route::route_action::ClusterSpecifier::ClusterHeader;
+    let Some(route::route::Action::Route(action)) = &route.action else {
+        return None;
+    };
+    match &action.cluster_specifier {
+        Some(ClusterHeader(name)) => Some(name.clone()),
+        _ => None,
+    }
+}
+
 impl Piece {
     /// The routes, and what Envoy would refuse of them: those answer for themselves.
     pub(crate) fn new(
@@ -104,7 +120,7 @@ impl Piece {
         from: &Route,
         forms: Vec<RouteForm>,
         of_host: &VirtualHostOptions,
-        settings: TransformationSettings,
+        (settings, invalid): (TransformationSettings, &InvalidConfigPolicy),
     ) -> (Self, Vec<String>) {
         let mut refused = Vec::new();
         let mut needs = Needs::default();
@@ -124,6 +140,7 @@ impl Piece {
                 .filters
                 .extend(forwards.then(|| FORWARD_PROXY.to_owned()));
             needs.add_jwt(&form.jwt);
+            needs.cluster_headers.extend(cluster_header(&form.route));
             if form.reroutes {
                 moves = moves.max(Moves::Anywhere);
             }
@@ -167,7 +184,7 @@ impl Piece {
                     refused.push(violation.to_string());
                     let broken = route::Route {
                         r#match: form.route.r#match.clone(),
-                        ..broken(key).route
+                        ..broken(key, invalid).route
                     };
                     bytes = broken.encode_to_vec();
                     if rules::check(ROUTE, &bytes).is_err() {

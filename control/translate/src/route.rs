@@ -9,10 +9,10 @@ use tenon_contract::{CALL_HEADER, CALL_KEY, CallConfig, CallTarget, ERROR_HEADER
 use tenon_model::options::buffer::BufferPerRoute;
 use tenon_model::{
     Action, AddedHeader, Destination, DestinationSpec, DestinationType, FunctionMatcher,
-    GcpDestination, HeaderManipulation, HeaderToAdd, MultiDestination, ObjectKey, ObjectRef,
-    PathRedirect, PathRewrite, Problem, ProblemLevel, Redirect, RedirectStatus, RegexRewrite,
-    Route, RouteAction, RouteOptions, Servers, Settings, Shadowing, Subset, SubsetSpec, Upstream,
-    UpstreamType, VirtualHostOptions, WeightedDestination,
+    GcpDestination, HeaderManipulation, HeaderToAdd, InvalidConfigPolicy, MultiDestination,
+    ObjectKey, ObjectRef, PathRedirect, PathRewrite, Problem, ProblemLevel, Redirect,
+    RedirectStatus, RegexRewrite, Route, RouteAction, RouteOptions, Servers, Settings, Shadowing,
+    Subset, SubsetSpec, Upstream, UpstreamType, VirtualHostOptions, WeightedDestination,
 };
 
 use crate::by_path::{self, Answer};
@@ -125,13 +125,17 @@ impl<'a, U: Upstreams> Routes<'a, U> {
         let options = options::of_route(&from.options, &self.context());
         self.tell(&format!("{path}.options"), &options);
         if self.errors() > errors {
-            return vec![broken(self.key)];
+            return vec![self.broken()];
         }
         for form in &mut forms {
             form.per_filter.extend(options.per_filter.clone());
             form.needs(&options);
         }
         forms
+    }
+
+    fn broken(&self) -> RouteForm {
+        broken(self.key, &self.upstreams.settings().invalid_config)
     }
 
     fn context(&self) -> Context<'a> {
@@ -186,7 +190,7 @@ impl<'a, U: Upstreams> Routes<'a, U> {
                     to.upstream()
                 ),
             );
-            return vec![broken(self.key)];
+            return vec![self.broken()];
         }
         let keep_authorization = match &to.spec {
             Some(DestinationSpec::Gcp(asked)) => asked.keep_authorization,
@@ -253,7 +257,7 @@ impl<'a, U: Upstreams> Routes<'a, U> {
         };
         match form {
             Some(form) if self.errors() == errors_before => form,
-            _ => broken(self.key),
+            _ => self.broken(),
         }
     }
 
@@ -400,8 +404,9 @@ impl<'a, U: Upstreams> Routes<'a, U> {
             ..route::WeightedCluster::default()
         });
         let mut action = self.action(path, from, specifier);
-        action
-            .set_cluster_not_found_response_code(ClusterNotFoundResponseCode::InternalServerError);
+        action.set_cluster_not_found_response_code(not_found(
+            &self.upstreams.settings().invalid_config,
+        ));
         if let Some(call) = &called {
             self.check_function_route(path, from, call);
         }
@@ -447,12 +452,14 @@ impl<'a, U: Upstreams> Routes<'a, U> {
                     service.service, service.port
                 );
                 self.warn(format!("{at}.kube"), text);
-                return Some((names::cluster_of(&reference), None));
+                let replaced = settings.invalid_config.replace_invalid_routes;
+                return (!replaced).then(|| (names::cluster_of(&reference), None));
             }
             (Err(_), DestinationType::Consul(service)) => {
                 let text = format!("Consul has no service {:?}", service.service_name);
                 self.warn(format!("{at}.consul"), text);
-                return Some((names::cluster_of(&reference), None));
+                let replaced = settings.invalid_config.replace_invalid_routes;
+                return (!replaced).then(|| (names::cluster_of(&reference), None));
             }
         };
         if let Some(subset) = &to.subset
@@ -654,9 +661,22 @@ impl<'a, U: Upstreams> Routes<'a, U> {
 }
 
 /// Answers for a route that cannot be served.
-pub(crate) fn broken(key: &ObjectKey) -> RouteForm {
+pub(crate) fn broken(key: &ObjectKey, policy: &InvalidConfigPolicy) -> RouteForm {
+    const CODE: &str = "invalid_route";
+    if let Some((status, body)) = policy.answer() {
+        return answer(status.into(), CODE, "text/plain", body.to_owned());
+    }
     let message = format!("this route is not valid; the status of {key} says why");
-    local_error(500, "invalid_route", &message)
+    local_error(500, CODE, &message)
+}
+
+/// How a share of the requests is answered that goes nowhere: of the statuses that Envoy has for it, without a body.
+fn not_found(policy: &InvalidConfigPolicy) -> ClusterNotFoundResponseCode {
+    match policy.answer() {
+        Some((404, _)) => ClusterNotFoundResponseCode::NotFound,
+        Some((503, _)) => ClusterNotFoundResponseCode::ServiceUnavailable,
+        _ => ClusterNotFoundResponseCode::InternalServerError,
+    }
 }
 
 /// Answers for requests that no function is for.
@@ -670,15 +690,19 @@ fn no_match(status: u32, message: &str, allowed: Option<&str>) -> RouteForm {
 /// An error of the usual form.
 fn local_error(status: u32, code: &str, message: &str) -> RouteForm {
     let body = serde_json::json!({"error": {"code": code, "message": message}});
+    answer(status, code, "application/json", body.to_string())
+}
+
+fn answer(status: u32, code: &str, content_type: &str, body: String) -> RouteForm {
     let action = route::DirectResponseAction {
         status,
-        body: inline_string(body.to_string()),
+        body: (!body.is_empty()).then(|| inline_string(body)).flatten(),
         ..route::DirectResponseAction::default()
     };
     RouteForm::new(route::Route {
         action: Some(EnvoyAction::DirectResponse(action)),
         response_headers_to_add: vec![
-            header("content-type", "application/json", false),
+            header("content-type", content_type, false),
             header(ERROR_HEADER, code, false),
         ],
         ..route::Route::default()

@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tenon_model::{
-    Action, Delegation, Kind, Matcher, Merge, MultiDestination, ObjectKey, ObjectRef, Problem,
-    ProblemLevel, Route, RouteAction, RouteOptions, RouteTable, Selector, Servers, Settings,
-    TransformationSettings, Upstream, VirtualHostOptions,
+    Action, Delegation, InvalidConfigPolicy, Kind, Matcher, Merge, MultiDestination, ObjectKey,
+    ObjectRef, Problem, ProblemLevel, Route, RouteAction, RouteOptions, RouteTable, Selector,
+    Servers, Settings, TransformationSettings, Upstream, VirtualHostOptions,
 };
 
 use crate::inherit::{self, Name, Parent};
@@ -55,6 +55,8 @@ pub(crate) struct Tree<'a, W> {
     seen: Seen<'a, W>,
     options: &'a VirtualHostOptions,
     settings: TransformationSettings,
+    /// What answers for what is not valid.
+    invalid: InvalidConfigPolicy,
     servers: Arc<Servers>,
     /// None of the routes can be served, because of what holds for all of them.
     refuses: bool,
@@ -86,6 +88,7 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
             seen: Seen::new(world),
             options,
             settings: settings.transformations,
+            invalid: settings.invalid_config,
             servers: settings.servers,
             refuses: false,
             kept_before: kept,
@@ -245,7 +248,13 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
         route: &Route,
         forms: Vec<route::RouteForm>,
     ) -> Arc<Piece> {
-        let (piece, refused) = Piece::new((key, name), route, forms, self.options, self.settings);
+        let (piece, refused) = Piece::new(
+            (key, name),
+            route,
+            forms,
+            self.options,
+            (self.settings, &self.invalid),
+        );
         for violation in refused {
             self.error(key, path.to_owned(), violation);
         }
@@ -271,7 +280,7 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
         let mut forms = routes.translate(path, route);
         let problems = routes.problems;
         if self.refuses {
-            forms = vec![route::broken(key)];
+            forms = vec![route::broken(key, &self.invalid)];
         }
         for mut problem in problems {
             if let Some(parent) = place.parent {
@@ -298,7 +307,7 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
             Ok(matcher) => matcher,
             Err(reason) => {
                 self.error(place.key, format!("{path}.matchers"), reason);
-                let broken = vec![route::broken(place.key)];
+                let broken = vec![route::broken(place.key, &self.invalid)];
                 return vec![self.piece((place.key, path, None), route, broken)];
             }
         };
@@ -385,8 +394,9 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
 
     fn table(&mut self, place: &Place<'_>, parent: &Parent<'_>) -> Vec<Arc<Piece>> {
         let key = place.key;
+        let invalid = self.invalid.clone();
         let stand_in = || {
-            let piece = Piece::standing_in(&parent.matcher, route::broken(key));
+            let piece = Piece::standing_in(&parent.matcher, route::broken(key, &invalid));
             vec![Arc::new(piece)]
         };
         if let Some(members) = cycle(key, parent) {

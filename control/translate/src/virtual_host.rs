@@ -6,7 +6,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use prost::Message;
 use tenon_model::options::stats::Stats;
-use tenon_model::{Matcher, ObjectKey, Problem, ProblemLevel, Selector, SslConfig, VirtualService};
+use tenon_model::{
+    InvalidConfigPolicy, Matcher, ObjectKey, Problem, ProblemLevel, Selector, SslConfig,
+    VirtualService,
+};
 
 use crate::piece::{self, Piece, Present};
 use crate::proto::route::header_matcher::HeaderMatchSpecifier;
@@ -77,10 +80,10 @@ impl VirtualHostForm {
     }
 
     /// The same domains, with an error for each request.
-    pub(crate) fn answering(&self, key: &ObjectKey) -> Self {
+    pub(crate) fn answering(&self, key: &ObjectKey, invalid: &InvalidConfigPolicy) -> Self {
         let every = route::Route {
             r#match: Some(matcher::translate(&Matcher::default())),
-            ..broken(key).route
+            ..broken(key, invalid).route
         };
         let body = route::VirtualHost {
             name: names::virtual_host(key),

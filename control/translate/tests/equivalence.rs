@@ -456,6 +456,16 @@ fn repair(
         incremental.apply(gone.collect());
         incremental.apply(all.clone());
     }
+    // A gateway whose newest form has another one's address keeps its own of before, unless it is new.
+    let is_gateway = |key: &ObjectKey| key.kind == Kind::Gateway;
+    let gone = objects.keys().filter(|key| is_gateway(key));
+    incremental.apply(gone.cloned().map(Change::Delete).collect());
+    let of_gateway = |change: &&Change| match change {
+        Change::Upsert(object) => is_gateway(&object.key),
+        Change::Reject(key, _) => is_gateway(key),
+        _ => false,
+    };
+    incremental.apply(all.iter().filter(of_gateway).cloned().collect());
     let mut cold = Side::new();
     cold.apply(all);
     let difference = incremental.told.difference(&cold.told);

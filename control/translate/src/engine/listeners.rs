@@ -13,9 +13,9 @@ use tenon_model::{Gateway, Kind, ListenerOptions, ObjectKey, RouteConfigurationO
 
 use super::host_table::Part;
 use super::{DEFAULT_PROXY, Translator, Work};
+use crate::cluster::Secrets;
 use crate::http_filters::Surroundings;
 use crate::output::{Module, ProxyName, ResourceId, ResourceType};
-use crate::route::Upstreams;
 use crate::virtual_host::VirtualHostForm;
 use crate::{listener, names, options, route_table};
 
@@ -23,6 +23,7 @@ mod bound;
 mod chains;
 mod files;
 mod parts;
+mod servers;
 mod site;
 
 pub(super) use bound::Listeners;
@@ -300,8 +301,9 @@ impl Translator {
 
     fn put_listener(&mut self, key: &Option<ObjectKey>, bound: &Bound, work: &mut Work) {
         let chains = bound.chains();
-        let servers = Upstreams::settings(self).servers;
+        let servers = Secrets::settings(&self.objects).servers;
         let surroundings = Surroundings {
+            gateway: key.as_ref().map_or(DEFAULT_PROXY, |key| &*key.name),
             servers: &servers,
             is_there: &|upstream| options::server(upstream, self).is_ok(),
         };

@@ -14,6 +14,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::statuses::mentions;
 use super::{HostUnit, Translator, Work};
 use crate::output::{ProxyName, Resource, ResourceId, ResourceType};
+use crate::route::Upstreams;
 use crate::virtual_host::VirtualHostForm;
 use crate::{names, shortened};
 
@@ -217,10 +218,11 @@ impl Translator {
     ) {
         match self.quarantine.held.get(key) {
             Some(held) if held.form == hash(&unit.form) => {
+                let invalid = Upstreams::settings(self).invalid_config;
                 let hosts = &mut self.quarantine.hosts_before;
                 let instead = match &held.instead {
                     Instead::Before(form) => VirtualHostForm::clone(form),
-                    Instead::Answers => unit.form.answering(key),
+                    Instead::Answers => unit.form.answering(key, &invalid),
                     Instead::Nothing => VirtualHostForm::default(),
                 };
                 unit.form.serve(instead);
