@@ -23,6 +23,7 @@ mod delegation;
 mod destination;
 mod document;
 mod duration;
+mod external_options;
 mod failover;
 mod format;
 mod function_matcher;
@@ -89,6 +90,10 @@ pub use destination::{
     MultiDestination, WeightedDestination, WeightedDestinationOptions,
 };
 pub use document::parse;
+pub use external_options::{
+    HttpListenerOption, ListenerGroup, ListenerKind, ListenerOption, ListenerTarget, OptionsRefs,
+    RouteKind, RouteOption, RouteTarget, StableGroup, VirtualHostOption,
+};
 pub use failover::{
     EndpointHealthCheck, Failover, FailoverEndpoint, FailoverPolicy, Locality, LocalityEndpoints,
     PrioritizedLocality,
@@ -176,11 +181,17 @@ pub enum Kind {
     /// `gateway.solo.io/v1`
     Gateway,
     /// `gateway.solo.io/v1`
+    HttpListenerOption,
+    /// `gateway.solo.io/v1`
+    ListenerOption,
+    /// `gateway.solo.io/v1`
     MatchableHttpGateway,
     /// `gateway.solo.io/v1`
     MatchableTcpGateway,
     /// Kubernetes' `v1`
     Pod,
+    /// `gateway.solo.io/v1`
+    RouteOption,
     /// `gateway.solo.io/v1`
     RouteTable,
     /// Kubernetes' `v1` or Gloo's own.
@@ -193,6 +204,8 @@ pub enum Kind {
     Upstream,
     /// `gloo.solo.io/v1`
     UpstreamGroup,
+    /// `gateway.solo.io/v1`
+    VirtualHostOption,
     /// `gateway.solo.io/v1`
     VirtualService,
 }
@@ -250,12 +263,18 @@ pub enum Spec {
     Endpoints(Box<ServiceEndpoints>),
     /// Where an Envoy listens, and for whom.
     Gateway(Box<Gateway>),
+    /// Options of HTTP on listeners.
+    HttpListenerOption(Box<HttpListenerOption>),
+    /// Options of listeners.
+    ListenerOption(Box<ListenerOption>),
     /// What is done over HTTP with some connections of gateways that delegate to it.
     MatchableHttpGateway(Box<MatchableHttpGateway>),
     /// Where some connections of gateways that delegate to it are forwarded.
     MatchableTcpGateway(Box<MatchableTcpGateway>),
     /// What runs in Kubernetes.
     Pod(Pod),
+    /// Options of routes.
+    RouteOption(Box<RouteOption>),
     /// Routes that others delegate to.
     RouteTable(Box<RouteTable>),
     /// What must not be shown.
@@ -268,6 +287,8 @@ pub enum Spec {
     Upstream(Box<Upstream>),
     /// Several destinations, for any number of routes.
     UpstreamGroup(Box<MultiDestination>),
+    /// Options of virtual hosts.
+    VirtualHostOption(Box<VirtualHostOption>),
     /// Domains and their routes.
     VirtualService(Box<VirtualService>),
 }

@@ -22,6 +22,7 @@ use tables::{SelectorIndex, TableIndex};
 mod anew;
 mod clusters;
 mod endpoints;
+mod external_options;
 mod groups;
 mod host_table;
 mod hosts;
@@ -93,6 +94,8 @@ struct HostUnit {
     form: VirtualHostForm,
     /// What is wrong with the newest form.
     problems: Vec<Problem>,
+    /// What is wrong with the options that it refers to, where they are used.
+    problems_of_options: BTreeSet<(ObjectKey, Problem)>,
     /// The last good form: what the user wrote, and what it came to.
     good: Option<(Arc<Object>, VirtualHostForm)>,
 }
@@ -307,6 +310,7 @@ impl Translator {
             Kind::Settings if key == settings_key() => {
                 let keys = |kind| self.objects.of_kind(kind).map(|(key, _)| key.clone());
                 work.clusters.extend(keys(Kind::Upstream));
+                work.clusters.extend(self.in_memory.keys().cloned());
                 work.groups.extend(keys(Kind::UpstreamGroup));
                 work.hosts.extend(keys(Kind::VirtualService));
                 work.listeners = true;
@@ -348,6 +352,9 @@ impl Translator {
                 work.groups.insert(key.clone());
                 self.mark_readers(&key, work);
             }
+            Kind::RouteOption | Kind::VirtualHostOption => self.mark_readers(&key, work),
+            // They attach to what is not there yet.
+            Kind::HttpListenerOption | Kind::ListenerOption => {}
             Kind::RouteTable => {
                 self.mark_readers(&key, work);
                 if let Some(object) = self.objects.object(&key) {

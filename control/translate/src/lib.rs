@@ -13,6 +13,7 @@ mod by_path;
 mod call;
 mod cluster;
 mod engine;
+mod external_options;
 mod filters;
 mod forward_proxy;
 mod gcp;
