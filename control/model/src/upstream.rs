@@ -16,11 +16,10 @@ use crate::health_check::{HeaderValue, HealthCheck, Method};
 use crate::load_balancing::LoadBalancerConfig;
 use crate::outlier_detection::OutlierDetection;
 use crate::read::Node;
-use crate::schema::Schema;
 use crate::ssl::UpstreamSsl;
 use crate::{
     AwsUpstream, AzureUpstream, ConsulUpstream, Ec2Upstream, GcpUpstream, KubeUpstream, RestSpec,
-    ServiceFunctions, ServiceSpec, SubsetSpec, aws, azure, gcp,
+    ServiceFunctions, ServiceSpec, SubsetSpec,
 };
 
 mod checks;
@@ -110,13 +109,10 @@ pub enum UpstreamType {
     /// A service of Consul.
     Consul(Box<ConsulUpstream>),
     /// AWS Lambda in one region.
-    #[read(with = read_aws, schema = Schema::any)]
     Aws(Box<AwsUpstream>),
     /// A function app of Azure's.
-    #[read(with = read_azure, schema = Schema::any)]
     Azure(Box<AzureUpstream>),
     /// Cloud Functions or Cloud Run.
-    #[read(with = read_gcp, schema = Schema::any)]
     Gcp(Box<GcpUpstream>),
 }
 
@@ -293,18 +289,6 @@ impl Host {
     pub fn ip(&self) -> Option<IpAddr> {
         self.addr.parse().ok()
     }
-}
-
-fn read_aws(node: &Node<'_>) -> Option<Box<AwsUpstream>> {
-    aws::read(node, node.namespace()).map(Box::new)
-}
-
-fn read_azure(node: &Node<'_>) -> Option<Box<AzureUpstream>> {
-    azure::read(node, node.namespace()).map(Box::new)
-}
-
-fn read_gcp(node: &Node<'_>) -> Option<Box<GcpUpstream>> {
-    gcp::read(node, node.namespace()).map(Box::new)
 }
 
 pub(crate) fn host(node: &Node<'_>) -> Option<String> {
