@@ -157,12 +157,12 @@ pub(crate) fn translate(
                 UpstreamType::Kube(service) => {
                     kube::part(key, service, secrets, &mut form).map(Discovered::Service)
                 }
-                UpstreamType::AwsEc2(ec2) => {
-                    Some(instances::ec2(ec2, secrets, &mut form)).map(Discovered::Instances)
-                }
+                UpstreamType::AwsEc2(ec2) => Some(Discovered::Instances(instances::ec2(
+                    ec2, secrets, &mut form,
+                ))),
                 UpstreamType::Consul(service) => {
-                    Some(instances::consul(service, &settings, &mut form))
-                        .map(Discovered::Instances)
+                    let part = instances::consul(service, &settings, &mut form);
+                    Some(Discovered::Instances(part))
                 }
                 _ => None,
             };

@@ -56,7 +56,9 @@ async fn a_data_centre_that_fails_keeps_what_it_had() {
 
 #[tokio::test]
 async fn without_any_answer_there_is_only_the_reason() {
-    let mut list = List::default();
-    list.problem = Some("no answer".to_owned());
+    let list = List {
+        problem: Some("no answer".to_owned()),
+        ..List::default()
+    };
     assert_eq!(list.state(), Some((None, Some("no answer".to_owned()))));
 }
