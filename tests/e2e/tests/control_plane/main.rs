@@ -22,6 +22,7 @@ mod scopes;
 mod servers;
 mod services;
 mod setting;
+mod tcp;
 mod tls;
 mod transformations;
 mod upstreams;

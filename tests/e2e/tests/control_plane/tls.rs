@@ -11,16 +11,16 @@ use super::*;
 use tenon_e2e::tls_client;
 
 /// An authority, and what it signs.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate and its key, as PEM and as rustls has them.
-struct Identity {
-    certificate: rcgen::Certificate,
-    key: KeyPair,
+pub(super) struct Identity {
+    pub(super) certificate: rcgen::Certificate,
+    pub(super) key: KeyPair,
 }
 
 impl Authority {
-    fn new() -> Result<Self> {
+    pub(super) fn new() -> Result<Self> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Ok(Self(CertifiedIssuer::self_signed(
@@ -29,11 +29,18 @@ impl Authority {
         )?))
     }
 
-    fn sign(&self, name: &str) -> Result<Identity> {
+    pub(super) fn sign(&self, name: &str) -> Result<Identity> {
+        self.sign_for(&[name])
+    }
+
+    pub(super) fn sign_for(&self, names: &[&str]) -> Result<Identity> {
         let key = KeyPair::generate()?;
-        let mut params = CertificateParams::new(vec![name.to_owned()])?;
+        let all: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+        let mut params = CertificateParams::new(all)?;
         // Of the authority's own name it would be taken for signed by itself.
-        params.distinguished_name.push(DnType::CommonName, name);
+        params
+            .distinguished_name
+            .push(DnType::CommonName, names.concat());
         Ok(Identity {
             certificate: params.signed_by(&key, &self.0)?,
             key,
@@ -41,7 +48,7 @@ impl Authority {
     }
 
     /// A client that trusts it, with or without a certificate of its own.
-    fn client(&self, own: Option<&Identity>) -> Result<Arc<rustls::ClientConfig>> {
+    pub(super) fn client(&self, own: Option<&Identity>) -> Result<Arc<rustls::ClientConfig>> {
         let mut roots = RootCertStore::empty();
         roots.add(self.0.der().clone())?;
         let config = tls_client().with_root_certificates(roots);
@@ -56,7 +63,7 @@ impl Authority {
 }
 
 impl Identity {
-    fn secret(&self, name: &str, roots: Option<&Authority>) -> Value {
+    pub(super) fn secret(&self, name: &str, roots: Option<&Authority>) -> Value {
         let mut data = json!({
             "tls.crt": self.certificate.pem(),
             "tls.key": self.key.serialize_pem(),

@@ -100,6 +100,13 @@ impl Listeners {
             || tcp.any(|site| site.form.reads.contains(key))
     }
 
+    /// What connections of TCP depend on.
+    pub(in crate::engine) fn read_by_tcp(&self) -> BTreeSet<ObjectKey> {
+        let tcp = self.gateways.values().flat_map(|bound| &bound.tcp);
+        tcp.flat_map(|site| site.form.reads.iter().cloned())
+            .collect()
+    }
+
     /// Whether something is served with a secret.
     pub(in crate::engine) fn uses(&self, secret: &ObjectKey) -> bool {
         let mut used = self.gateways.values().flat_map(Bound::secrets);
