@@ -19,13 +19,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::cli::ControlArgs;
+use crate::canary::Canary;
+use crate::cli::{ControlArgs, Filter};
 use crate::credentials::Credentials;
 use crate::metrics::Metrics;
 use crate::{admin, module};
 
 /// Without any Envoy, what nobody objected to for so long counts as good.
 const UNCONTESTED: Duration = Duration::from_secs(60);
+
+/// How often a change is tried again without what is refused of it.
+const MOST_REFUSALS: usize = 16;
 
 /// Where the default Gateway binds.
 pub(crate) const DEFAULT_BIND: SocketAddr =
@@ -187,10 +191,12 @@ impl ControlPlane {
             statuses: Mutex::default(),
             live: is_live,
         });
+        let canary = tokio::task::block_in_place(|| canary(args))?;
         let (credentials, resolved) = Credentials::new(cache.clone(), shared.metrics.clone());
         let engine = Engine {
             translator,
             anew: args.anew,
+            canary,
             shared: shared.clone(),
             credentials,
             live,
@@ -278,6 +284,27 @@ fn open(args: &ControlArgs) -> anyhow::Result<(Files, Proofs)> {
     Ok(files.with_proofs())
 }
 
+fn canary(args: &ControlArgs) -> anyhow::Result<Option<Canary>> {
+    let Some(envoy) = &args.canary else {
+        return Ok(None);
+    };
+    let found = module::find(&args.filter);
+    if !found.exists {
+        tracing::warn!(
+            module = %found.path.display(),
+            "not on this machine, so nothing is tried before it is served"
+        );
+        return Ok(None);
+    }
+    let modules = match args.filter.filter {
+        Filter::So => found.path.parent().map(PathBuf::from),
+        Filter::Wasm => None,
+    };
+    let state = args.state_dir.clone().or_else(default_state_dir);
+    let canary = Canary::new(envoy, modules, state.as_deref());
+    canary.context("no Envoy to try configuration on").map(Some)
+}
+
 fn default_state_dir() -> Option<PathBuf> {
     let folder = |name: &str| {
         std::env::var_os(name)
@@ -293,6 +320,7 @@ struct Engine {
     translator: Translator,
     /// Everything is derived at each change.
     anew: bool,
+    canary: Option<Canary>,
     shared: Arc<Shared>,
     credentials: Credentials,
     live: watch::Sender<bool>,
@@ -468,9 +496,10 @@ impl Engine {
     fn apply(&mut self, changes: Vec<Change>) -> bool {
         let started = Instant::now();
         // A large folder may take a while: other tasks move on.
-        let update = tokio::task::block_in_place(|| match self.anew {
-            true => self.translator.apply_anew(changes),
-            false => self.translator.apply(changes),
+        let update = tokio::task::block_in_place(|| {
+            let mut update = self.translate(changes);
+            self.take_back(&mut update);
+            update
         });
         self.shared.metrics.translated(started);
         let Update {
@@ -491,6 +520,41 @@ impl Engine {
         self.shared.cache.apply(&update);
         self.note(update.statuses);
         !update.resources.is_empty()
+    }
+
+    fn translate(&mut self, changes: Vec<Change>) -> Update {
+        match self.anew {
+            true => self.translator.apply_anew(changes),
+            false => self.translator.apply(changes),
+        }
+    }
+
+    /// What the canary refuses is refused as if an Envoy had said so, before one is told of it.
+    fn take_back(&mut self, update: &mut Update) {
+        for _ in 0..MOST_REFUSALS {
+            let Some(canary) = &mut self.canary else {
+                return;
+            };
+            let refused = canary.refused(&update.resources);
+            if refused.is_empty() {
+                return;
+            }
+            let verdicts = refused
+                .into_iter()
+                .map(|(id, words)| Change::Verdict(id, Some(words)));
+            let Update {
+                resources,
+                credentials,
+                statuses,
+            } = self.translate(verdicts.collect());
+            if resources.is_empty() {
+                // Nobody is to blame, or nothing can take its place.
+                return;
+            }
+            update.resources.extend(resources);
+            update.credentials.extend(credentials);
+            update.statuses.extend(statuses);
+        }
     }
 
     fn note(&self, changed: BTreeMap<ObjectKey, Option<Status>>) {
