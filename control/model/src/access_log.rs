@@ -81,17 +81,17 @@ pub enum AccessLogFormat {
     Json(Map<String, Value>),
 }
 
-fn a_text() -> Schema {
+pub(crate) fn a_text() -> Schema {
     Schema::Text
 }
 
-fn text(node: &Node<'_>) -> Option<String> {
+pub(crate) fn text(node: &Node<'_>) -> Option<String> {
     check(node.text()?.into(), node)?
         .as_str()
         .map(str::to_owned)
 }
 
-fn json(node: &Node<'_>) -> Option<Map<String, Value>> {
+pub(crate) fn json(node: &Node<'_>) -> Option<Map<String, Value>> {
     check(Map::read(node)?.into(), node)?.as_object().cloned()
 }
 

@@ -2,16 +2,15 @@
 
 use tenon_model_derive::Read;
 
-use crate::aws::{self, AwsDestination};
-use crate::azure::{self, AzureDestination};
-use crate::gcp::{self, GcpDestination};
-use crate::header::{self, HeaderManipulation};
+use crate::aws::AwsDestination;
+use crate::azure::AzureDestination;
+use crate::gcp::GcpDestination;
+use crate::header::HeaderManipulation;
 use crate::options::buffer::BufferPerRoute;
 use crate::options::csrf::Csrf;
 use crate::options::ext_auth::ExtAuth;
 use crate::read::{Fields, Node, Read, ReadFields};
-use crate::rest::{self, RestDestination};
-use crate::schema::Schema;
+use crate::rest::RestDestination;
 use crate::transformation::Transformations;
 use crate::{GrpcDestination, ObjectRef, Subset};
 
@@ -22,7 +21,7 @@ pub struct Destination {
     #[read(flatten)]
     pub to: DestinationType,
     /// Which function of it, and how.
-    #[read(name = "destinationSpec", with = read_spec, schema = Schema::any)]
+    #[read(name = "destinationSpec", with = read_spec)]
     pub spec: Option<DestinationSpec>,
     /// Which part of it: the labels of its endpoints.
     pub subset: Option<Subset>,
@@ -66,16 +65,12 @@ pub struct ConsulService {
 #[derive(Debug, Clone, PartialEq, Eq, Read)]
 pub enum DestinationSpec {
     /// Of AWS Lambda.
-    #[read(with = aws::read_destination, schema = Schema::any)]
     Aws(AwsDestination),
     /// Of Azure Functions.
-    #[read(with = azure::read_destination, schema = Schema::any)]
     Azure(AzureDestination),
     /// Of Google's.
-    #[read(with = gcp::read_destination, schema = Schema::any)]
     Gcp(GcpDestination),
     /// Of a service that templates make requests for.
-    #[read(with = read_rest, schema = Schema::any)]
     Rest(Box<RestDestination>),
     /// Of a service of gRPC.
     Grpc(GrpcDestination),
@@ -108,7 +103,7 @@ pub struct WeightedDestination {
 #[read(refused(extensions = "they are for plugins of Gloo's; say it with Tenon's own fields"))]
 pub struct WeightedDestinationOptions {
     /// Headers to add and remove.
-    #[read(default, name = "headerManipulation", with = header::read_manipulation, schema = Schema::open_object)]
+    #[read(default, name = "headerManipulation")]
     pub headers: HeaderManipulation,
     /// What is changed of requests and responses, in the place of what the route says.
     #[read(flatten)]
@@ -192,10 +187,6 @@ fn weighed(read: MultiDestination, fields: &Fields<'_>) -> Option<MultiDestinati
 
 fn read_spec(node: &Node<'_>) -> Option<DestinationSpec> {
     node.object(DestinationSpec::read_fields)
-}
-
-fn read_rest(node: &Node<'_>) -> Option<Box<RestDestination>> {
-    rest::read_destination(node).map(Box::new)
 }
 
 const INHERIT: &str = "stagedTransformations.inheritTransformation";

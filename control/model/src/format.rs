@@ -4,7 +4,7 @@
 //! checked here. The tables hold what Envoy 1.40 was seen to take.
 
 /// Commands without arguments.
-const PLAIN: [&str; 61] = [
+const PLAIN: [&str; 62] = [
     "ACCESS_LOG_TYPE",
     "BYTES_RECEIVED",
     "BYTES_SENT",
@@ -43,6 +43,7 @@ const PLAIN: [&str; 61] = [
     "DURATION",
     "FILTER_CHAIN_NAME",
     "HOSTNAME",
+    "LOCAL_REPLY_BODY",
     "PATH",
     "PROTOCOL",
     "QUERY_PARAMS",

@@ -3,17 +3,20 @@
 use std::mem;
 use std::time::Duration;
 
-use tenon_model_derive::Read;
+use tenon_model_derive::{Merge, Read};
 
+use crate::header::EarlyHeaderManipulation;
 use crate::hybrid::CidrRange;
+use crate::listener_tracing::ListenerTracing;
+use crate::local_reply::LocalReplyConfig;
 use crate::read::{Fields, Node};
 
 /// How HTTP is spoken.
-#[derive(Debug, Clone, PartialEq, Default, Read)]
-#[read(later("tracing", "earlyHeaderManipulation"), finish = checked)]
+#[derive(Debug, Clone, PartialEq, Default, Read, Merge)]
+#[read(finish = checked)]
 pub struct HttpConnectionManagerSettings {
     /// Leave `x-forwarded-for` as it is.
-    pub skip_xff_append: bool,
+    pub skip_xff_append: Option<bool>,
     /// What the header `via` says.
     #[read(with = crate::header::value)]
     pub via: Option<String>,
@@ -25,7 +28,7 @@ pub struct HttpConnectionManagerSettings {
     pub generate_request_id: Option<bool>,
     /// Leave it to the upstream to answer `Expect: 100-continue`.
     #[read(name = "proxy100Continue")]
-    pub proxy_100_continue: bool,
+    pub proxy_100_continue: Option<bool>,
     /// How long nothing may happen on a request: 5m where it is left out, for ever with 0s.
     pub stream_idle_timeout: Option<Duration>,
     /// How long a connection may be without a request: 1h where it is left out.
@@ -45,17 +48,17 @@ pub struct HttpConnectionManagerSettings {
     #[read(with = crate::header::value)]
     pub server_name: Option<String>,
     /// Routes do not see the port in a request's host.
-    pub strip_any_host_port: bool,
+    pub strip_any_host_port: Option<bool>,
     /// Take HTTP/1.0.
     #[read(name = "acceptHttp10")]
-    pub accept_http_10: bool,
+    pub accept_http_10: Option<bool>,
     /// The host of requests of HTTP/1.0 without one.
     #[read(name = "defaultHostForHttp10", with = Node::non_empty)]
     pub default_host_for_http_10: Option<String>,
     /// Take requests that are chunked and say their length, too.
-    pub allow_chunked_length: bool,
+    pub allow_chunked_length: Option<bool>,
     /// Take trailers of HTTP/1.1.
-    pub enable_trailers: bool,
+    pub enable_trailers: Option<bool>,
     /// How headers are written in HTTP/1.1.
     #[read(flatten)]
     pub header_format: Option<HeaderFormat>,
@@ -66,7 +69,7 @@ pub struct HttpConnectionManagerSettings {
     #[read(default)]
     pub set_current_client_cert_details: SetCurrentClientCertDetails,
     /// Leave a client's `x-request-id` as it is.
-    pub preserve_external_request_id: bool,
+    pub preserve_external_request_id: Option<bool>,
     /// Which protocols connections may be upgraded to: websocket where it is left out.
     pub upgrades: Vec<ProtocolUpgrade>,
     /// How old a connection may be.
@@ -92,7 +95,7 @@ pub struct HttpConnectionManagerSettings {
     #[read(default)]
     pub codec_type: CodecType,
     /// Take several slashes for one.
-    pub merge_slashes: bool,
+    pub merge_slashes: Option<bool>,
     /// Resolve `.` and `..` in paths: true where it is left out.
     pub normalize_path: Option<bool>,
     /// The ids of requests.
@@ -102,7 +105,13 @@ pub struct HttpConnectionManagerSettings {
     /// Which clients are one's own.
     pub internal_address_config: Option<InternalAddressConfig>,
     /// Tell upstreams the port in `x-forwarded-port`.
-    pub append_x_forwarded_port: bool,
+    pub append_x_forwarded_port: Option<bool>,
+    /// Which requests are traced, and who is told.
+    pub tracing: Option<Box<ListenerTracing>>,
+    /// Headers that are added to requests, and taken off, before anything looks at them.
+    pub early_header_manipulation: Option<EarlyHeaderManipulation>,
+    /// What Envoy answers itself, such as errors, in another form (Envoy's own shape; Gloo has no such field).
+    pub local_reply_config: Option<Box<LocalReplyConfig>>,
 }
 
 fn checked(

@@ -3,30 +3,22 @@
 use tenon_model_derive::Read;
 
 use crate::hcm::HttpConnectionManagerSettings;
-use crate::read::Node;
+use crate::options::csrf::Csrf;
+use crate::options::ext_auth::ExtAuthServer;
+use crate::options::ext_proc::ExtProcServer;
+use crate::options::rate_limit::RateLimitServer;
+use crate::read::{Fields, Node};
+use crate::servers::Servers;
+use crate::service_spec::GrpcJsonTranscoder;
+use crate::stateful_session::StatefulSession;
+use crate::tap::Tap;
 use crate::tcp::{ConnectionLimit, TokenBucket};
 
 /// What holds for HTTP on a listener.
 #[derive(Debug, Clone, PartialEq, Default, Read)]
 #[read(
-    later(
-        "csrf",
-        "disableExtProc",
-        "disableExtProcEarly",
-        "disableExtProcLate",
-        "dynamicForwardProxy",
-        "extProc",
-        "extProcEarly",
-        "extProcLate",
-        "extauth",
-        "grpcJsonTranscoder",
-        "headerValidationSettings",
-        "leftmostXffAddress",
-        "ratelimitServer",
-        "sanitizeClusterHeader",
-        "statefulSession",
-        "tap"
-    ),
+    finish = one_way_to_the_client,
+    later("dynamicForwardProxy"),
     refused(
         extensions = "Gloo's plugins are not there; what a field of its own says has a field here, too",
         waf = "an unmodified Envoy has no web application firewall; put one in front",
@@ -57,6 +49,114 @@ pub struct HttpListenerOptions {
     /// Envoy's router.
     #[read(default)]
     pub router: Router,
+    /// Of which requests that change something the origin is looked at, where routes do not say it.
+    pub csrf: Option<Csrf>,
+    /// Methods of gRPC that requests in JSON call, whichever route they take.
+    pub grpc_json_transcoder: Option<GrpcJsonTranscoder>,
+    /// Headers with which routes choose a cluster (`clusterHeader`) are taken off what clients send; filters may set them.
+    pub sanitize_cluster_header: bool,
+    /// The first address in `x-forwarded-for` is taken for the client's. A client can write it, so whatever is in front has
+    /// to see to it.
+    pub leftmost_xff_address: bool,
+    /// What of a request's head is looked at.
+    #[read(default)]
+    pub header_validation_settings: HeaderValidation,
+    /// Copies of requests and responses, for people who look for a fault.
+    pub tap: Option<Tap>,
+    /// Clients stay with the endpoint that they had before.
+    pub stateful_session: Option<StatefulSession>,
+    /// Who is asked whether requests may pass, in the place of the Settings' `extauth`.
+    pub extauth: Option<Box<ExtAuthServer>>,
+    /// The rate limit service, in the place of the Settings'.
+    pub ratelimit_server: Option<Box<RateLimitServer>>,
+    /// Who sees and changes requests first, in the place of the Settings'.
+    #[read(flatten)]
+    pub ext_proc_early: Option<ListenerExtProcEarly>,
+    /// Who sees and changes requests, in the place of the Settings'.
+    #[read(flatten)]
+    pub ext_proc: Option<ListenerExtProc>,
+    /// Who sees and changes requests last, in the place of the Settings'.
+    #[read(flatten)]
+    pub ext_proc_late: Option<ListenerExtProcLate>,
+}
+
+/// Who sees and changes requests first.
+#[derive(Debug, Clone, PartialEq, Read)]
+pub enum ListenerExtProcEarly {
+    /// Whether it is nobody, whatever the Settings say.
+    DisableExtProcEarly(bool),
+    /// This server.
+    ExtProcEarly(Box<ExtProcServer>),
+}
+
+/// Who sees and changes requests.
+#[derive(Debug, Clone, PartialEq, Read)]
+pub enum ListenerExtProc {
+    /// Whether it is nobody, whatever the Settings say.
+    DisableExtProc(bool),
+    /// This server.
+    ExtProc(Box<ExtProcServer>),
+}
+
+/// Who sees and changes requests last.
+#[derive(Debug, Clone, PartialEq, Read)]
+pub enum ListenerExtProcLate {
+    /// Whether it is nobody, whatever the Settings say.
+    DisableExtProcLate(bool),
+    /// This server.
+    ExtProcLate(Box<ExtProcServer>),
+}
+
+/// What of a request's head is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Read)]
+pub struct HeaderValidation {
+    /// Something, or not.
+    #[read(flatten)]
+    pub header_method_validation: Option<MethodValidation>,
+}
+
+/// Whether methods are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Read)]
+pub enum MethodValidation {
+    /// Methods that nobody knows pass with HTTP/1.1, as they do with HTTP/2.
+    DisableHttp1MethodValidation(Unchecked),
+}
+
+/// Nothing is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Read)]
+pub struct Unchecked {}
+
+impl HttpListenerOptions {
+    /// The servers that are asked on the way of a request: its own, and the others.
+    pub fn servers(&self, others: &Servers) -> Servers {
+        let mut servers = others.clone();
+        if let Some(server) = &self.extauth {
+            servers.extauth = Some((**server).clone());
+        }
+        if let Some(server) = &self.ratelimit_server {
+            servers.ratelimit_server = Some((**server).clone());
+        }
+        match &self.ext_proc_early {
+            None | Some(ListenerExtProcEarly::DisableExtProcEarly(false)) => {}
+            Some(ListenerExtProcEarly::DisableExtProcEarly(true)) => servers.ext_proc_early = None,
+            Some(ListenerExtProcEarly::ExtProcEarly(own)) => {
+                servers.ext_proc_early = Some((**own).clone());
+            }
+        }
+        match &self.ext_proc {
+            None | Some(ListenerExtProc::DisableExtProc(false)) => {}
+            Some(ListenerExtProc::DisableExtProc(true)) => servers.ext_proc = None,
+            Some(ListenerExtProc::ExtProc(own)) => servers.ext_proc = Some((**own).clone()),
+        }
+        match &self.ext_proc_late {
+            None | Some(ListenerExtProcLate::DisableExtProcLate(false)) => {}
+            Some(ListenerExtProcLate::DisableExtProcLate(true)) => servers.ext_proc_late = None,
+            Some(ListenerExtProcLate::ExtProcLate(own)) => {
+                servers.ext_proc_late = Some((**own).clone());
+            }
+        }
+        servers
+    }
 }
 
 /// gRPC of browsers.
@@ -153,4 +253,20 @@ pub struct Router {
     pub suppress_envoy_headers: bool,
     /// Statistics of clusters: true where it is left out.
     pub dynamic_stats: Option<bool>,
+}
+
+fn one_way_to_the_client(
+    options: HttpListenerOptions,
+    fields: &Fields<'_>,
+) -> Option<HttpListenerOptions> {
+    let settings = &options.http_connection_manager_settings;
+    if options.leftmost_xff_address
+        && (settings.use_remote_address == Some(true)
+            || settings.xff_num_trusted_hops.is_some_and(|hops| hops > 0))
+    {
+        let text =
+            "excludes useRemoteAddress and xffNumTrustedHops of httpConnectionManagerSettings";
+        fields.error_at("leftmostXffAddress", text);
+    }
+    Some(options)
 }

@@ -7,7 +7,9 @@ use tenon_model_derive::Read;
 
 use crate::ObjectRef;
 use crate::gateway::HttpGateway;
+use crate::hcm::HttpConnectionManagerSettings;
 use crate::listener_ssl::SslConfig;
+use crate::merge::Merge;
 use crate::read::Fields;
 use crate::selector::{LabelValues, Requirement, Selector};
 use crate::tcp::TcpGateway;
@@ -69,7 +71,6 @@ pub struct CidrRange {
 
 /// MatchableHttpGateways.
 #[derive(Debug, Clone, PartialEq, Read)]
-#[read(later("preventChildOverrides", "httpConnectionManagerSettings"))]
 pub struct DelegatedHttpGateway {
     /// Which ones.
     #[read(flatten)]
@@ -77,6 +78,33 @@ pub struct DelegatedHttpGateway {
     /// Over TLS: what they do not say themselves. With it only those with an `sslConfig` are meant, without it only the
     /// others.
     pub ssl_config: Option<SslConfig>,
+    /// How HTTP is spoken, where they do not say it themselves.
+    pub http_connection_manager_settings: Option<Box<HttpConnectionManagerSettings>>,
+    /// What is said here holds whatever they say themselves.
+    pub prevent_child_overrides: bool,
+}
+
+impl DelegatedHttpGateway {
+    /// What holds for one of them that says `own` itself.
+    pub fn ssl_config(&self, own: &SslConfig) -> SslConfig {
+        match (&self.ssl_config, self.prevent_child_overrides) {
+            (None, _) => own.clone(),
+            (Some(ours), false) => own.or(ours),
+            (Some(ours), true) => ours.or(own),
+        }
+    }
+
+    /// What holds for one of them that says `own` itself.
+    pub fn settings(&self, own: &HttpConnectionManagerSettings) -> HttpConnectionManagerSettings {
+        match (
+            &self.http_connection_manager_settings,
+            self.prevent_child_overrides,
+        ) {
+            (None, _) => own.clone(),
+            (Some(ours), false) => own.or(ours),
+            (Some(ours), true) => ours.or(own),
+        }
+    }
 }
 
 /// MatchableTcpGateways.

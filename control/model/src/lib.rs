@@ -23,6 +23,7 @@ mod delegation;
 mod destination;
 mod document;
 mod duration;
+mod external_options;
 mod failover;
 mod format;
 mod function_matcher;
@@ -37,7 +38,9 @@ mod kube;
 mod kubernetes;
 mod listener_options;
 mod listener_ssl;
+pub mod listener_tracing;
 mod load_balancing;
+pub mod local_reply;
 mod matcher;
 mod merge;
 pub mod options;
@@ -55,6 +58,8 @@ mod servers;
 mod service_spec;
 mod settings;
 mod ssl;
+pub mod stateful_session;
+pub mod tap;
 mod tcp;
 mod transformation;
 mod upstream;
@@ -70,7 +75,8 @@ pub use action::{
     RedirectStatus, RouteAction,
 };
 pub use aws::{
-    AwsDestination, AwsUpstream, Endpoint, FunctionUrl, InvocationStyle, LambdaFunction, Payload,
+    AwsCall, AwsDestination, AwsUpstream, Endpoint, FunctionUrl, InvocationStyle, LambdaFunction,
+    Payload,
 };
 pub use azure::{AzureDestination, AzureFunction, AzureUpstream};
 pub use connection::{
@@ -84,6 +90,10 @@ pub use destination::{
     MultiDestination, WeightedDestination, WeightedDestinationOptions,
 };
 pub use document::parse;
+pub use external_options::{
+    HttpListenerOption, ListenerGroup, ListenerKind, ListenerOption, ListenerTarget, OptionsRefs,
+    RouteKind, RouteOption, RouteTarget, StableGroup, VirtualHostOption,
+};
 pub use failover::{
     EndpointHealthCheck, Failover, FailoverEndpoint, FailoverPolicy, Locality, LocalityEndpoints,
     PrioritizedLocality,
@@ -94,7 +104,9 @@ pub use gateway::{
     VirtualServices,
 };
 pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
-pub use header::{HeaderManipulation, HeaderToAdd};
+pub use header::{
+    AddedHeader, EarlyHeaderManipulation, HeaderManipulation, HeaderTemplate, HeaderToAdd,
+};
 pub use health_check::{
     CustomConfig, CustomHealthCheck, GrpcHealthCheck, HeaderSecret, HeaderSource, HeaderValue,
     HealthCheck, HealthCheckHeader, HealthChecker, HealthResult, HttpHealthCheck, Method,
@@ -125,10 +137,13 @@ pub use options::shadowing::Shadowing;
 pub use outlier_detection::OutlierDetection;
 pub use regex::{check as check_regex, regex_size};
 pub use rest::{RestDestination, RestSpec};
-pub use retries::{RateLimitedBackOff, ResetFormat, ResetHeader, RetryBackOff, RetryPolicy};
+pub use retries::{
+    PreviousPriorities, RateLimitedBackOff, ResetFormat, ResetHeader, RetryBackOff, RetryPolicy,
+};
 pub use route::{Route, RouteTable};
 pub use route_options::{
-    HostRewrite, MaxStreamDuration, PathRewrite, RegexRewrite, RouteJwtConfig, RouteOptions,
+    HostRewrite, MaxStreamDuration, PathRewrite, RegexPattern, RegexRewrite, RouteJwtConfig,
+    RouteOptions,
 };
 pub use secret::{GcpKey, Secret, TlsSecret};
 pub use selector::{LabelValues, Requirement, Selector};
@@ -166,11 +181,17 @@ pub enum Kind {
     /// `gateway.solo.io/v1`
     Gateway,
     /// `gateway.solo.io/v1`
+    HttpListenerOption,
+    /// `gateway.solo.io/v1`
+    ListenerOption,
+    /// `gateway.solo.io/v1`
     MatchableHttpGateway,
     /// `gateway.solo.io/v1`
     MatchableTcpGateway,
     /// Kubernetes' `v1`
     Pod,
+    /// `gateway.solo.io/v1`
+    RouteOption,
     /// `gateway.solo.io/v1`
     RouteTable,
     /// Kubernetes' `v1` or Gloo's own.
@@ -183,6 +204,8 @@ pub enum Kind {
     Upstream,
     /// `gloo.solo.io/v1`
     UpstreamGroup,
+    /// `gateway.solo.io/v1`
+    VirtualHostOption,
     /// `gateway.solo.io/v1`
     VirtualService,
 }
@@ -240,12 +263,18 @@ pub enum Spec {
     Endpoints(Box<ServiceEndpoints>),
     /// Where an Envoy listens, and for whom.
     Gateway(Box<Gateway>),
+    /// Options of HTTP on listeners.
+    HttpListenerOption(Box<HttpListenerOption>),
+    /// Options of listeners.
+    ListenerOption(Box<ListenerOption>),
     /// What is done over HTTP with some connections of gateways that delegate to it.
     MatchableHttpGateway(Box<MatchableHttpGateway>),
     /// Where some connections of gateways that delegate to it are forwarded.
     MatchableTcpGateway(Box<MatchableTcpGateway>),
     /// What runs in Kubernetes.
     Pod(Pod),
+    /// Options of routes.
+    RouteOption(Box<RouteOption>),
     /// Routes that others delegate to.
     RouteTable(Box<RouteTable>),
     /// What must not be shown.
@@ -258,6 +287,8 @@ pub enum Spec {
     Upstream(Box<Upstream>),
     /// Several destinations, for any number of routes.
     UpstreamGroup(Box<MultiDestination>),
+    /// Options of virtual hosts.
+    VirtualHostOption(Box<VirtualHostOption>),
     /// Domains and their routes.
     VirtualService(Box<VirtualService>),
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::hcm;
 use crate::header::HeaderManipulation;
 use crate::listener_ssl::OcspStaplePolicy;
 use crate::read::ReadFields;
@@ -74,17 +75,27 @@ impl Unset for bool {
     }
 }
 
-impl Unset for HeaderManipulation {
-    fn is_unset(&self) -> bool {
-        *self == Self::default()
-    }
+/// What says nothing by being what it is where it is left out, as enums of protobuf.
+macro_rules! unset_by_default {
+    ($($type:ty),* $(,)?) => {
+        $(impl Unset for $type {
+            fn is_unset(&self) -> bool {
+                *self == Self::default()
+            }
+        })*
+    };
 }
 
-impl Unset for OcspStaplePolicy {
-    fn is_unset(&self) -> bool {
-        *self == Self::default()
-    }
-}
+unset_by_default!(
+    HeaderManipulation,
+    OcspStaplePolicy,
+    hcm::CodecType,
+    hcm::ForwardClientCertDetails,
+    hcm::HeadersWithUnderscoresAction,
+    hcm::PathWithEscapedSlashesAction,
+    hcm::ServerHeaderTransformation,
+    hcm::SetCurrentClientCertDetails,
+);
 
 impl<T: ReadFields> Named for Option<T> {
     fn has(name: &str) -> bool {

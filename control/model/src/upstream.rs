@@ -16,11 +16,9 @@ use crate::health_check::{HeaderValue, HealthCheck, Method};
 use crate::load_balancing::LoadBalancerConfig;
 use crate::outlier_detection::OutlierDetection;
 use crate::read::Node;
-use crate::schema::Schema;
 use crate::ssl::UpstreamSsl;
 use crate::{
     AwsUpstream, AzureUpstream, GcpUpstream, KubeUpstream, RestSpec, ServiceFunctions, ServiceSpec,
-    aws, azure, gcp,
 };
 
 mod checks;
@@ -107,13 +105,10 @@ pub enum UpstreamType {
     /// A service of Kubernetes.
     Kube(Box<KubeUpstream>),
     /// AWS Lambda in one region.
-    #[read(with = read_aws, schema = Schema::any)]
     Aws(Box<AwsUpstream>),
     /// A function app of Azure's.
-    #[read(with = read_azure, schema = Schema::any)]
     Azure(Box<AzureUpstream>),
     /// Cloud Functions or Cloud Run.
-    #[read(with = read_gcp, schema = Schema::any)]
     Gcp(Box<GcpUpstream>),
 }
 
@@ -256,18 +251,6 @@ impl Host {
     pub fn ip(&self) -> Option<IpAddr> {
         self.addr.parse().ok()
     }
-}
-
-fn read_aws(node: &Node<'_>) -> Option<Box<AwsUpstream>> {
-    aws::read(node, node.namespace()).map(Box::new)
-}
-
-fn read_azure(node: &Node<'_>) -> Option<Box<AzureUpstream>> {
-    azure::read(node, node.namespace()).map(Box::new)
-}
-
-fn read_gcp(node: &Node<'_>) -> Option<Box<GcpUpstream>> {
-    gcp::read(node, node.namespace()).map(Box::new)
 }
 
 pub(crate) fn host(node: &Node<'_>) -> Option<String> {

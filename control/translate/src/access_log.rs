@@ -63,6 +63,9 @@ pub(crate) fn of_connections(logs: &[AccessLog]) -> Vec<EnvoyAccessLog> {
     logs.collect()
 }
 
+/// `SubstitutionFormatString.json_format`
+pub(crate) const JSON_FORMAT: u32 = 2;
+
 const FILE: &str = "envoy.access_loggers.file";
 const HTTP_GRPC: &str = "envoy.access_loggers.http_grpc";
 const TCP_GRPC: &str = "envoy.access_loggers.tcp_grpc";
@@ -195,7 +198,7 @@ fn names(command: &str) -> String {
 }
 
 /// Whether a header can carry a signature, a token or a secret.
-fn is_secret(name: &str) -> bool {
+pub(crate) fn is_secret(name: &str) -> bool {
     name == "authorization"
         || name.starts_with("x-amz-")
         || name.starts_with("x-tenon-")
@@ -210,8 +213,6 @@ fn is_only_ours(name: &str) -> bool {
 fn file_log(sink: &FileSink) -> Any {
     /// `FileAccessLog.log_format`
     const LOG_FORMAT: u32 = 5;
-    /// `SubstitutionFormatString.json_format`
-    const JSON_FORMAT: u32 = 2;
     let mut bytes = FileAccessLog {
         path: sink.path.clone(),
         ..FileAccessLog::default()

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tenon_model::{
-    ConfigMap, Gateway, Kind, Object, ObjectKey, ObjectRef, Problem, Secret, Service, Settings,
-    Spec, Upstream,
+    ConfigMap, Gateway, Kind, Object, ObjectKey, ObjectRef, Problem, Secret, Servers, Service,
+    Settings, Spec, Upstream,
 };
 
 use crate::cluster::{ClusterForm, Secrets, secret_of};
@@ -22,6 +22,7 @@ use tables::{SelectorIndex, TableIndex};
 mod anew;
 mod clusters;
 mod endpoints;
+mod external_options;
 mod groups;
 mod host_table;
 mod hosts;
@@ -44,6 +45,8 @@ pub struct Translator {
     clusters: BTreeMap<ObjectKey, ClusterForm>,
     hosts: BTreeMap<ObjectKey, HostUnit>,
     groups: BTreeMap<ObjectKey, GroupUnit>,
+    /// Servers that some listener asks in the place of the Settings'.
+    servers: Servers,
     /// The virtual hosts that forward requests to whatever host they are for.
     forwarding: BTreeSet<ObjectKey>,
     /// Where services are found.
@@ -91,6 +94,8 @@ struct HostUnit {
     form: VirtualHostForm,
     /// What is wrong with the newest form.
     problems: Vec<Problem>,
+    /// What is wrong with the options that it refers to, where they are used.
+    problems_of_options: BTreeSet<(ObjectKey, Problem)>,
     /// The last good form: what the user wrote, and what it came to.
     good: Option<(Arc<Object>, VirtualHostForm)>,
 }
@@ -144,6 +149,7 @@ impl Translator {
             users_of_credentials: BTreeMap::new(),
             proxies: BTreeSet::new(),
             listeners: listeners::Listeners::default(),
+            servers: Servers::default(),
             resources: BTreeMap::new(),
             verdicts: BTreeMap::new(),
             quarantine: quarantine::Quarantine::default(),
@@ -179,6 +185,9 @@ impl Translator {
 
     /// Derives what is to be looked at: what is referred to before what refers to it.
     fn settle(&mut self, work: &mut Work) {
+        if work.listeners {
+            self.take_in_servers(work);
+        }
         for key in std::mem::take(&mut work.clusters) {
             self.derive_cluster(key, work);
         }
@@ -301,6 +310,7 @@ impl Translator {
             Kind::Settings if key == settings_key() => {
                 let keys = |kind| self.objects.of_kind(kind).map(|(key, _)| key.clone());
                 work.clusters.extend(keys(Kind::Upstream));
+                work.clusters.extend(self.in_memory.keys().cloned());
                 work.groups.extend(keys(Kind::UpstreamGroup));
                 work.hosts.extend(keys(Kind::VirtualService));
                 work.listeners = true;
@@ -314,8 +324,10 @@ impl Translator {
                 }
             }
             Kind::ConfigMap | Kind::Service => {
+                work.listeners |= self.listeners.reads(&key);
                 for reader in self.readers_of_secrets.get(&key).into_iter().flatten() {
                     work.clusters.insert(reader.clone());
+                    work.listeners |= self.listeners.reads(reader);
                     // An upstream without its service is none.
                     self.mark_readers(reader, work);
                 }
@@ -330,7 +342,7 @@ impl Translator {
             }
             Kind::Upstream => {
                 work.clusters.insert(key.clone());
-                let servers = Upstreams::settings(self).servers;
+                let servers = Secrets::settings(&self.objects).servers;
                 let asked = |upstream: &ObjectRef| upstream.key(Kind::Upstream) == key;
                 work.listeners |= servers.upstreams().any(asked);
                 work.listeners |= self.listeners.reads(&key);
@@ -340,6 +352,9 @@ impl Translator {
                 work.groups.insert(key.clone());
                 self.mark_readers(&key, work);
             }
+            Kind::RouteOption | Kind::VirtualHostOption => self.mark_readers(&key, work),
+            // They attach to what is not there yet.
+            Kind::HttpListenerOption | Kind::ListenerOption => {}
             Kind::RouteTable => {
                 self.mark_readers(&key, work);
                 if let Some(object) = self.objects.object(&key) {
@@ -391,7 +406,7 @@ impl Upstreams for Translator {
     }
 
     fn settings(&self) -> Settings {
-        Secrets::settings(&self.objects)
+        self.settings_of_routes(Secrets::settings(&self.objects))
     }
 }
 

@@ -22,10 +22,9 @@ use envoy_types::pb::envoy::extensions::wasm::v3::{
 use envoy_types::pb::google::protobuf::StringValue;
 use serde_json::{Value, json};
 use tenon_contract::{FUNCTION_FILTER, FunctionConfig, SECRET_HEADER, UpstreamConfig};
-use tenon_model::http_listener::HttpListenerOptions;
 
 use crate::http_filters::{Chain, Surroundings};
-use crate::http_listener;
+use crate::http_listener::{self, HttpForm};
 use crate::json::to_config;
 use crate::output::Module;
 use crate::proto::{
@@ -122,7 +121,7 @@ pub(crate) fn of_listener(
     module: &Module,
     logged: bool,
     needs: &Needs,
-    options: &HttpListenerOptions,
+    http: &HttpForm,
     surroundings: &Surroundings<'_>,
 ) -> Vec<hcm::HttpFilter> {
     let own = hcm::HttpFilter {
@@ -130,10 +129,19 @@ pub(crate) fn of_listener(
         ..own_of_listener(module)
     };
     let mut chain = Chain::default();
-    chain.put_native(needs, surroundings);
-    http_listener::put(&mut chain, options);
+    let servers = http.options.servers(surroundings.servers);
+    let surroundings = Surroundings {
+        servers: &servers,
+        ..*surroundings
+    };
+    chain.put_native(needs, &surroundings);
+    http_listener::put(&mut chain, http);
     transforms::put(&mut chain, module, needs);
-    let last = [forged_responses(), own, http_listener::router(options)];
+    let last = [
+        forged_responses(),
+        own,
+        http_listener::router(&http.options),
+    ];
     chain.into_filters().chain(last).collect()
 }
 
@@ -172,6 +180,20 @@ fn forged_responses() -> hcm::HttpFilter {
             ..HeaderMutation::default()
         }),
     )
+}
+
+/// Takes a header off requests.
+pub(crate) fn removing(header: &str) -> Any {
+    let remove = mutation::HeaderMutation {
+        action: Some(Action::Remove(header.to_owned())),
+    };
+    any(&HeaderMutation {
+        mutations: Some(Mutations {
+            request_mutations: vec![remove],
+            ..Mutations::default()
+        }),
+        ..HeaderMutation::default()
+    })
 }
 
 /// Names under `x-tenon-` other than `x-tenon-error`, in printable ASCII: RE2 has no "but not", and this is small enough

@@ -52,13 +52,13 @@ fn connections(settings: &HttpConnectionManagerSettings, to: &mut hcm::HttpConne
     to.common_http_protocol_options =
         (common != core::HttpProtocolOptions::default()).then_some(common);
     let http1 = core::Http1ProtocolOptions {
-        accept_http_10: settings.accept_http_10,
+        accept_http_10: settings.accept_http_10.unwrap_or_default(),
         default_host_for_http_10: settings
             .default_host_for_http_10
             .clone()
             .unwrap_or_default(),
-        allow_chunked_length: settings.allow_chunked_length,
-        enable_trailers: settings.enable_trailers,
+        allow_chunked_length: settings.allow_chunked_length.unwrap_or_default(),
+        enable_trailers: settings.enable_trailers.unwrap_or_default(),
         header_key_format: settings.header_format.and_then(header_format),
         ..core::Http1ProtocolOptions::default()
     };
@@ -86,9 +86,9 @@ fn requests(settings: &HttpConnectionManagerSettings, to: &mut hcm::HttpConnecti
     }
     .into();
     to.via = settings.via.clone().unwrap_or_default();
-    to.proxy_100_continue = settings.proxy_100_continue;
+    to.proxy_100_continue = settings.proxy_100_continue.unwrap_or_default();
     to.generate_request_id = settings.generate_request_id.and_then(boolean);
-    to.preserve_external_request_id = settings.preserve_external_request_id;
+    to.preserve_external_request_id = settings.preserve_external_request_id.unwrap_or_default();
     to.request_id_extension = settings.uuid_request_id_config.map(|ids| {
         let config = EnvoyUuid {
             pack_trace_reason: ids.pack_trace_reason.and_then(boolean),
@@ -100,7 +100,7 @@ fn requests(settings: &HttpConnectionManagerSettings, to: &mut hcm::HttpConnecti
             typed_config: Some(any(&config)),
         }
     });
-    to.merge_slashes = settings.merge_slashes;
+    to.merge_slashes = settings.merge_slashes.unwrap_or_default();
     to.normalize_path = boolean(settings.normalize_path.unwrap_or(true));
     to.path_with_escaped_slashes_action = match settings.path_with_escaped_slashes_action {
         PathWithEscapedSlashesAction::ImplementationSpecificDefault => {
@@ -122,14 +122,15 @@ fn requests(settings: &HttpConnectionManagerSettings, to: &mut hcm::HttpConnecti
     .into();
     to.strip_port_mode = settings
         .strip_any_host_port
+        .unwrap_or_default()
         .then_some(envoy::StripPortMode::StripAnyHostPort(true));
 }
 
 fn clients(settings: &HttpConnectionManagerSettings, to: &mut hcm::HttpConnectionManager) {
     to.use_remote_address = boolean(settings.use_remote_address.unwrap_or(true));
     to.xff_num_trusted_hops = settings.xff_num_trusted_hops.unwrap_or_default();
-    to.skip_xff_append = settings.skip_xff_append;
-    to.append_x_forwarded_port = settings.append_x_forwarded_port;
+    to.skip_xff_append = settings.skip_xff_append.unwrap_or_default();
+    to.append_x_forwarded_port = settings.append_x_forwarded_port.unwrap_or_default();
     to.internal_address_config = settings.internal_address_config.as_ref().map(|own| {
         let ranges = own.cidr_ranges.iter().map(|range| core::CidrRange {
             address_prefix: range.address_prefix.to_string(),

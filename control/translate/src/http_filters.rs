@@ -17,7 +17,7 @@ use tenon_model::options::ext_proc::{ExtProcServer, FilterStage, StageName, Stag
 use tenon_model::options::rate_limit::RateLimitServer;
 use tenon_model::{ObjectRef, Servers};
 
-use crate::filters::{filter, off, on};
+use crate::filters::{self, filter, off, on};
 use crate::forward_proxy;
 use crate::options::{JwtNeeds, csrf, ext_auth, ext_proc, jwt, rate_limit, rbac};
 use crate::proto::{Any, BUFFER_LIMIT, hcm, uint};
@@ -113,7 +113,10 @@ impl Chain {
 }
 
 /// What filters are made of besides what routes say.
+#[derive(Clone, Copy)]
 pub(crate) struct Surroundings<'a> {
+    /// The gateway's name.
+    pub(crate) gateway: &'a str,
     pub(crate) servers: &'a Servers,
     /// Whether an upstream has a cluster that can be asked.
     pub(crate) is_there: &'a dyn Fn(&ObjectRef) -> bool,
@@ -130,6 +133,14 @@ pub(crate) const LOCAL_RATE_LIMIT_BASIC: &str = "envoy.filters.http.local_rateli
 pub(crate) const RBAC: &str = "envoy.filters.http.rbac";
 
 pub(crate) const GRPC_JSON: &str = "envoy.filters.http.grpc_json_transcoder";
+
+/// Takes a header off what clients send, in which a filter behind it says who they are: the header's name follows.
+const NOT_THE_CLIENT_S: &str = "tenon.not_the_client_s.";
+
+/// The filter that takes a header off what clients send.
+pub(crate) fn not_the_client_s(header: &str) -> String {
+    format!("{NOT_THE_CLIENT_S}{}", header.to_ascii_lowercase())
+}
 
 /// Refuses all, because who is to be asked is not there.
 const NOBODY_TO_ASK: &str = "tenon.nobody_to_ask";
@@ -281,7 +292,10 @@ fn native(name: &str, needs: &Needs, of: &Surroundings<'_>) -> Option<(Place, An
             };
             (place, rate_limit::no_local_limit())
         }
-        _ => return of_server(name, needs, of),
+        name => match name.strip_prefix(NOT_THE_CLIENT_S) {
+            Some(header) => (Stage::Fault.before(), filters::removing(header)),
+            None => return of_server(name, needs, of),
+        },
     })
 }
 
@@ -327,6 +341,8 @@ fn idle_config(name: &str) -> Option<Any> {
             r#override: Some(buffer_per_route::Override::Disabled(true)),
         }),
         RBAC => rbac::disabled(),
+        // Whichever route the request comes to, the header is not the client's.
+        name if name.starts_with(NOT_THE_CLIENT_S) => on(),
         name if name.starts_with(EXT_AUTHZ) => ext_auth::disabled(),
         name if name.starts_with(JwtStage::After.filter()) => jwt::disabled(),
         name if name.starts_with(RateLimitStage::Configured.filter()) => on(),
@@ -357,7 +373,8 @@ const NAMES: [&str; 15] = [
 pub(crate) fn all(servers: &Servers) -> BTreeSet<String> {
     let fixed = NAMES.iter().map(|name| (*name).to_owned());
     let named = servers.ext_auth_names().map(ext_auth::filter_name);
-    fixed.chain(named).collect()
+    let user = not_the_client_s(servers.user_id_header());
+    fixed.chain(named).chain([user]).collect()
 }
 
 /// What a route needs whose requests may come to another one on their way through the chain: names and values of
@@ -443,6 +460,7 @@ mod tests {
             ..Needs::default()
         };
         let surroundings = Surroundings {
+            gateway: "gateway",
             servers: &Servers::default(),
             is_there: &|_| false,
         };

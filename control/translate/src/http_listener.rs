@@ -16,21 +16,51 @@ use envoy_types::pb::envoy::extensions::filters::http::grpc_web::v3::GrpcWeb;
 use envoy_types::pb::envoy::extensions::filters::http::health_check::v3::HealthCheck;
 use envoy_types::pb::envoy::extensions::filters::http::local_ratelimit::v3::LocalRateLimit;
 use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
+use envoy_types::pb::envoy::extensions::filters::http::stateful_session::v3::StatefulSession as EnvoySession;
+use envoy_types::pb::envoy::extensions::http::original_ip_detection::xff::v3::{
+    XffConfig, XffTrustedCidrs,
+};
+use envoy_types::pb::envoy::extensions::http::stateful_session::cookie::v3::CookieBasedSessionState;
+use envoy_types::pb::envoy::extensions::http::stateful_session::header::v3::HeaderBasedSessionState;
+use envoy_types::pb::envoy::r#type::http::v3::Cookie;
 use tenon_model::http_listener::{
     CompressionLevel, CompressionStrategy, Gzip, HttpListenerOptions, ListenerHealthCheck,
-    LocalRatelimit,
+    LocalRatelimit, MethodValidation,
 };
+use tenon_model::stateful_session::{SessionState, StatefulSession};
 
 use crate::filters::filter;
-use crate::http_filters::{BUFFER, Chain, Stage};
+use crate::http_filters::{BUFFER, CSRF, Chain, GRPC_JSON, Stage};
+use crate::options::csrf;
 use crate::proto::{
-    Any, boolean, core, exactly, hcm, listener, percent, route, token_bucket, uint,
+    Any, boolean, core, duration, exactly, hcm, listener, percent, route, token_bucket, uint,
 };
 use crate::tcp;
 use crate::wire::any;
 
+mod debugging;
+mod found;
+
+pub(crate) use found::{Found, look_up};
+
+/// A listener's options, and what others say for them.
+pub(crate) struct HttpForm {
+    /// Without what names something that is not there.
+    pub(crate) options: HttpListenerOptions,
+    /// Methods of gRPC for requests in JSON.
+    pub(crate) transcoder: Option<Any>,
+}
+
 /// Puts those filters into the chain that a listener has for all its routes.
-pub(crate) fn put(chain: &mut Chain, options: &HttpListenerOptions) {
+pub(crate) fn put(chain: &mut Chain, form: &HttpForm) {
+    let options = &form.options;
+    if let Some(tap) = &options.tap {
+        let config = debugging::tap(tap);
+        chain.put(
+            Stage::Fault.before(),
+            filter("envoy.filters.http.tap", config),
+        );
+    }
     if let Some(gzip) = &options.gzip {
         let name = "envoy.filters.http.compressor";
         chain.put(Stage::Fault.during(), filter(name, compressor(gzip)));
@@ -56,6 +86,84 @@ pub(crate) fn put(chain: &mut Chain, options: &HttpListenerOptions) {
         });
         chain.put(Stage::Route.during(), filter(BUFFER, config));
     }
+    if let Some(csrf) = &options.csrf {
+        let config = any(&csrf::policy(csrf));
+        chain.put(Stage::Route.during(), filter(CSRF, config));
+    }
+    if let Some(config) = &form.transcoder {
+        let place = Stage::OutAuth.during();
+        chain.put(place, filter(GRPC_JSON, config.clone()));
+    }
+    if let Some(session) = &options.stateful_session {
+        let name = "envoy.filters.http.stateful_session";
+        let config = stateful_session(session);
+        chain.put(Stage::OutAuth.before(), filter(name, config));
+    }
+}
+
+/// Takes over what is no filter.
+pub(crate) fn apply(options: &HttpListenerOptions, to: &mut hcm::HttpConnectionManager) {
+    if let Some(MethodValidation::DisableHttp1MethodValidation(_)) =
+        options.header_validation_settings.header_method_validation
+    {
+        let http1 = to.http_protocol_options.get_or_insert_default();
+        http1.allow_custom_methods = true;
+    }
+    if options.leftmost_xff_address {
+        // Whoever is there is trusted, so the search from the right ends at the left. Envoy wants nobody else to know.
+        to.use_remote_address = boolean(false);
+        to.xff_num_trusted_hops = 0;
+        to.original_ip_detection_extensions = vec![core::TypedExtensionConfig {
+            name: "envoy.http.original_ip_detection.xff".to_owned(),
+            typed_config: Some(any(&XffConfig {
+                xff_trusted_cidrs: Some(XffTrustedCidrs {
+                    cidrs: ["0.0.0.0", "::"].map(whole).to_vec(),
+                }),
+                skip_xff_append: boolean(to.skip_xff_append),
+                ..XffConfig::default()
+            })),
+        }];
+    }
+}
+
+/// All addresses of a family.
+fn whole(prefix: &str) -> core::CidrRange {
+    core::CidrRange {
+        address_prefix: prefix.to_owned(),
+        prefix_len: Some(uint(0)),
+    }
+}
+
+fn stateful_session(session: &StatefulSession) -> Any {
+    let (name, config) = match &session.state {
+        SessionState::CookieBased(based) => {
+            let cookie = &based.cookie;
+            let cookie = Cookie {
+                name: cookie.name.clone(),
+                path: cookie.path.clone().unwrap_or_default(),
+                ttl: cookie.ttl.map(duration),
+                ..Cookie::default()
+            };
+            let config = any(&CookieBasedSessionState {
+                cookie: Some(cookie),
+            });
+            ("envoy.http.stateful_session.cookie", config)
+        }
+        SessionState::HeaderBased(based) => {
+            let config = any(&HeaderBasedSessionState {
+                name: based.header_name.clone(),
+            });
+            ("envoy.http.stateful_session.header", config)
+        }
+    };
+    any(&EnvoySession {
+        session_state: Some(core::TypedExtensionConfig {
+            name: name.to_owned(),
+            typed_config: Some(config),
+        }),
+        strict: session.strict,
+        ..EnvoySession::default()
+    })
 }
 
 /// Envoy's router, which is the last filter.

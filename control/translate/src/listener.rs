@@ -11,21 +11,26 @@ use envoy_types::pb::envoy::extensions::transport_sockets::raw_buffer::v3::RawBu
 use envoy_types::pb::envoy::extensions::transport_sockets::tcp_stats::v3::Config as TcpStats;
 use prost::{Message, Name};
 use tenon_contract::HEADER_PREFIX;
+use tenon_model::hcm::HttpConnectionManagerSettings;
 use tenon_model::http_listener::HttpListenerOptions;
 use tenon_model::{
     CidrRange, Gateway, ProxyProtocol, SocketOption, SocketOptionValue, SocketState,
 };
 
 use crate::http_filters::Surroundings;
+use crate::http_listener::HttpForm;
 use crate::output::Module;
 use crate::proto::hcm::http_connection_manager::RouteSpecifier;
 use crate::proto::{
     Any, BUFFER_LIMIT, ads, core, duration, hcm, listener, socket_address, starts_with, tls, uint,
 };
+use crate::route::to_add;
 use crate::tls::listener::ListenerTls;
 use crate::virtual_host::Needs;
-use crate::wire::{any, any_bytes};
-use crate::{access_log, filters, hcm_settings, http_listener, names, route_table};
+use crate::wire::{self, any, any_bytes};
+use crate::{
+    access_log, filters, hcm_settings, http_listener, local_reply, names, route_table, tracing,
+};
 
 /// What is done with some connections of a listener.
 pub(crate) struct Chain<'a> {
@@ -46,7 +51,7 @@ pub(crate) enum Spoken<'a> {
         /// Whether it is cut into parts.
         in_parts: bool,
         needs: Needs,
-        options: &'a HttpListenerOptions,
+        http: &'a HttpForm,
     },
     /// Nothing that Envoy has to understand.
     Tcp(&'a [listener::Filter]),
@@ -79,18 +84,19 @@ pub(crate) fn translate(
                 table,
                 in_parts,
                 needs,
-                options,
+                http,
             } => {
-                let mut filters = http_listener::of_connections(options);
-                filters.push(filter(
-                    "envoy.filters.network.http_connection_manager",
-                    &manager(
-                        gateway,
-                        module,
-                        (table, *in_parts),
-                        (needs, options, surroundings),
-                    ),
-                ));
+                let mut filters = http_listener::of_connections(&http.options);
+                let manager = manager(
+                    gateway,
+                    module,
+                    (table, *in_parts),
+                    (needs, http, surroundings),
+                );
+                filters.push(listener::Filter {
+                    name: "envoy.filters.network.http_connection_manager".to_owned(),
+                    config_type: Some(listener::filter::ConfigType::TypedConfig(manager)),
+                });
                 filters
             }
             Spoken::Tcp(filters) => filters.to_vec(),
@@ -147,11 +153,13 @@ fn manager(
     gateway: &Gateway,
     module: &Module,
     (table, in_parts): (&str, bool),
-    (needs, options, surroundings): (&Needs, &HttpListenerOptions, &Surroundings<'_>),
-) -> hcm::HttpConnectionManager {
+    (needs, http, surroundings): (&Needs, &HttpForm, &Surroundings<'_>),
+) -> Any {
+    let settings = &http.options.http_connection_manager_settings;
     let logs = &gateway.options.access_logging_service.access_log;
     let table = names::route_table(table);
-    let mut early = vec![forged_headers()];
+    let mut early = vec![forged_headers(&http.options, needs)];
+    early.extend(early_headers(settings));
     early.extend(in_parts.then(|| route_table::scope_of_request(module, &table)));
     let mut manager = hcm::HttpConnectionManager {
         stat_prefix: "http".to_owned(),
@@ -162,7 +170,11 @@ fn manager(
                 route_config_name: table,
             }),
         }),
-        http_filters: filters::of_listener(module, !logs.is_empty(), needs, options, surroundings),
+        http_filters: filters::of_listener(module, !logs.is_empty(), needs, http, surroundings),
+        tracing: settings
+            .tracing
+            .as_ref()
+            .map(|it| tracing::translate(it, surroundings.gateway, module)),
         // Gloo allows them by default.
         upgrade_configs: vec![hcm::http_connection_manager::UpgradeConfig {
             upgrade_type: "websocket".to_owned(),
@@ -172,8 +184,14 @@ fn manager(
         access_log: access_log::translate(logs, module),
         ..hcm::HttpConnectionManager::default()
     };
-    hcm_settings::apply(&options.http_connection_manager_settings, &mut manager);
-    manager
+    hcm_settings::apply(settings, &mut manager);
+    http_listener::apply(&http.options, &mut manager);
+    let mut bytes = manager.encode_to_vec();
+    if let Some(replies) = &settings.local_reply_config {
+        let replies = local_reply::encode(replies);
+        wire::append(&mut bytes, local_reply::LOCAL_REPLY_CONFIG, &replies);
+    }
+    any_bytes(hcm::HttpConnectionManager::type_url(), bytes)
 }
 
 pub(crate) fn filter<M: Message + Name>(name: &str, config: &M) -> listener::Filter {
@@ -271,17 +289,37 @@ fn address(gateway: &Gateway) -> Option<core::Address> {
 }
 
 /// What only Envoy and the filters may set is taken off before anything looks at the request.
-fn forged_headers() -> core::TypedExtensionConfig {
+fn forged_headers(options: &HttpListenerOptions, needs: &Needs) -> core::TypedExtensionConfig {
     use mutation::header_mutation::{Action, RemoveOnMatch};
     let remove = |action| mutation::HeaderMutation {
         action: Some(action),
     };
-    let mutations = vec![
+    let mut mutations = vec![
         remove(Action::RemoveOnMatch(RemoveOnMatch {
             key_matcher: Some(starts_with(HEADER_PREFIX)),
         })),
         remove(Action::Remove("x-envoy-original-path".to_owned())),
     ];
+    if options.sanitize_cluster_header {
+        let headers = needs.cluster_headers.iter();
+        mutations.extend(headers.map(|name| remove(Action::Remove(name.clone()))));
+    }
+    early_mutation(mutations)
+}
+
+/// What the user changes of requests before anything looks at them.
+fn early_headers(settings: &HttpConnectionManagerSettings) -> Option<core::TypedExtensionConfig> {
+    use mutation::header_mutation::Action;
+    let headers = settings.early_header_manipulation.as_ref()?;
+    let removed = headers.remove.iter().cloned().map(Action::Remove);
+    let added = to_add(&headers.add).into_iter().map(Action::Append);
+    let mutations = removed.chain(added).map(|action| mutation::HeaderMutation {
+        action: Some(action),
+    });
+    Some(early_mutation(mutations.collect()))
+}
+
+fn early_mutation(mutations: Vec<mutation::HeaderMutation>) -> core::TypedExtensionConfig {
     core::TypedExtensionConfig {
         name: "envoy.http.early_header_mutation.header_mutation".to_owned(),
         typed_config: Some(any(&HeaderMutation { mutations })),

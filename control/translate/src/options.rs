@@ -234,7 +234,11 @@ fn ext_procs(options: [&Option<Box<ExtProc>>; 3], context: &Context<'_>, to: &mu
 }
 
 /// A service in gRPC, of a cluster.
-fn grpc_service(cluster: &str, authority: &str, timeout: Option<Duration>) -> core::GrpcService {
+pub(crate) fn grpc_service(
+    cluster: &str,
+    authority: &str,
+    timeout: Option<Duration>,
+) -> core::GrpcService {
     use core::grpc_service::{EnvoyGrpc, TargetSpecifier};
     core::GrpcService {
         target_specifier: Some(TargetSpecifier::EnvoyGrpc(EnvoyGrpc {

@@ -7,8 +7,8 @@ use prost::Message;
 use tenon_contract::Sorted;
 use tenon_contract::transform::{RouteTransformations, Stage, TRANSFORM_KEY};
 use tenon_model::{
-    HeaderManipulation, InvalidConfigPolicy, Matcher, ObjectKey, Route, TransformationSettings,
-    Transformations, VirtualHostOptions, WeightedDestination,
+    AddedHeader, HeaderManipulation, InvalidConfigPolicy, Matcher, ObjectKey, Route,
+    TransformationSettings, Transformations, VirtualHostOptions, WeightedDestination,
 };
 
 use crate::http_filters::{FORWARD_PROXY, JwtStage};
@@ -40,6 +40,8 @@ pub(crate) struct Needs {
     pub(crate) filters: BTreeSet<String>,
     /// Tokens that the listener has to know of.
     pub(crate) jwt: BTreeMap<JwtStage, JwtNeeds>,
+    /// The headers with which routes choose a cluster.
+    pub(crate) cluster_headers: BTreeSet<String>,
 }
 
 /// Envoy's own filters that the requests of a virtual host may come to.
@@ -72,6 +74,8 @@ impl Needs {
         self.destinations |= other.destinations;
         self.filters.extend(other.filters.iter().cloned());
         self.add_jwt(&other.jwt);
+        let headers = other.cluster_headers.iter().cloned();
+        self.cluster_headers.extend(headers);
     }
 }
 
@@ -95,6 +99,18 @@ struct Encoded {
     /// The filters that it configures.
     configures: Vec<String>,
     bytes: Vec<u8>,
+}
+
+/// The header with which a route chooses a cluster.
+fn cluster_header(route: &route::Route) -> Option<String> {
+    use route::route_action::ClusterSpecifier::ClusterHeader;
+    let Some(route::route::Action::Route(action)) = &route.action else {
+        return None;
+    };
+    match &action.cluster_specifier {
+        Some(ClusterHeader(name)) => Some(name.clone()),
+        _ => None,
+    }
 }
 
 impl Piece {
@@ -124,6 +140,7 @@ impl Piece {
                 .filters
                 .extend(forwards.then(|| FORWARD_PROXY.to_owned()));
             needs.add_jwt(&form.jwt);
+            needs.cluster_headers.extend(cluster_header(&form.route));
             if form.reroutes {
                 moves = moves.max(Moves::Anywhere);
             }
@@ -280,7 +297,7 @@ fn answers_with_formatters(of_host: &HeaderManipulation, route: &Route) -> bool 
         .into_iter()
         .chain(weighted.iter().map(|to| &to.options.headers))
         .flat_map(|headers| &headers.response_add)
-        .any(|header| header.value.contains('%'))
+        .any(|it| matches!(&it.header, AddedHeader::Header(header) if header.value.contains('%')))
 }
 
 /// What a route transforms, `None` where nothing is.

@@ -8,11 +8,11 @@ use tenon_contract::transform::TRANSFORM_BODY_LIMIT;
 use tenon_contract::{CALL_HEADER, CALL_KEY, CallConfig, CallTarget, ERROR_HEADER};
 use tenon_model::options::buffer::BufferPerRoute;
 use tenon_model::{
-    Action, Destination, DestinationSpec, DestinationType, FunctionMatcher, GcpDestination,
-    HeaderManipulation, HeaderToAdd, InvalidConfigPolicy, MultiDestination, ObjectKey, ObjectRef,
-    PathRedirect, PathRewrite, Problem, ProblemLevel, Redirect, RedirectStatus, RegexRewrite,
-    Route, RouteAction, RouteOptions, Servers, Settings, Shadowing, Subset, SubsetSpec, Upstream,
-    UpstreamType, VirtualHostOptions, WeightedDestination,
+    Action, AddedHeader, Destination, DestinationSpec, DestinationType, FunctionMatcher,
+    GcpDestination, HeaderManipulation, HeaderToAdd, InvalidConfigPolicy, MultiDestination,
+    ObjectKey, ObjectRef, PathRedirect, PathRewrite, Problem, ProblemLevel, Redirect,
+    RedirectStatus, RegexRewrite, Route, RouteAction, RouteOptions, Servers, Settings, Shadowing,
+    Subset, SubsetSpec, Upstream, UpstreamType, VirtualHostOptions, WeightedDestination,
 };
 
 use crate::by_path::{self, Answer};
@@ -796,13 +796,16 @@ fn mirror(shadowing: &Shadowing) -> RequestMirrorPolicy {
 pub(crate) fn to_add(headers: &[HeaderToAdd]) -> Vec<core::HeaderValueOption> {
     let headers = headers.iter();
     headers
-        .map(|it| header(&it.name, &it.value, it.append))
+        .filter_map(|it| match &it.header {
+            AddedHeader::Header(to_add) => Some(header(&to_add.name, &to_add.value, it.append)),
+            AddedHeader::HeaderSecretRef(_) => None,
+        })
         .collect()
 }
 
 pub(crate) fn regex_rewrite(rewrite: &RegexRewrite) -> RegexMatchAndSubstitute {
     RegexMatchAndSubstitute {
-        pattern: Some(regex(&rewrite.pattern)),
+        pattern: Some(regex(&rewrite.pattern.regex)),
         substitution: rewrite.substitution.clone(),
     }
 }

@@ -3,6 +3,8 @@
 //! Envoy has no such filter in a cluster, so it is among the listener's, off, and each route (or weight of one) to such an
 //! upstream configures it.
 
+use std::collections::BTreeSet;
+
 use envoy_types::pb::envoy::extensions::filters::http::grpc_json_transcoder::v3::grpc_json_transcoder::{
     DescriptorSet as EnvoySet, PrintOptions as EnvoyPrint,
 };
@@ -10,7 +12,7 @@ use envoy_types::pb::envoy::extensions::filters::http::grpc_json_transcoder::v3:
 use prost_reflect::DescriptorPool;
 use tenon_model::{
     ConfigMap, DescriptorConfigMap, DescriptorSet, GrpcDestination, GrpcJsonTranscoder, GrpcSpec,
-    Kind, ObjectRef, Problem, ServiceFunctions, Upstream,
+    Kind, ObjectKey, ObjectRef, Problem, ServiceFunctions, Upstream,
 };
 
 use crate::cluster::{ClusterForm, Secrets};
@@ -71,8 +73,27 @@ fn mapped(
     objects: &impl Secrets,
     form: &mut ClusterForm,
 ) -> Option<Transcoder> {
+    match config(spec, objects, &mut form.reads) {
+        Ok(config) => config.map(Transcoder::Mapped),
+        Err((field, text)) => {
+            form.problems
+                .push(Problem::error(format!("{at}.{field}"), text));
+            None
+        }
+    }
+}
+
+/// The filter's configuration; nothing if there are no descriptors. Or what is wrong: the field, and why.
+pub(crate) fn config(
+    spec: &GrpcJsonTranscoder,
+    objects: &impl Secrets,
+    reads: &mut BTreeSet<ObjectKey>,
+) -> Result<Option<Any>, (&'static str, String)> {
     let print = spec.print_options;
-    let (field, set) = match spec.descriptor_set.as_ref()? {
+    let Some(set) = &spec.descriptor_set else {
+        return Ok(None);
+    };
+    let (field, set) = match set {
         DescriptorSet::ProtoDescriptor(path) => {
             // On Envoy's machine: nobody here knows what is in it.
             let set = Ok(EnvoySet::ProtoDescriptor(path.clone()));
@@ -86,7 +107,7 @@ fn mapped(
         DescriptorSet::ProtoDescriptorConfigMap(of) => {
             let key = of.config_map_ref.key(Kind::ConfigMap);
             let found = objects.config_map(&key);
-            form.reads.insert(key);
+            reads.insert(key);
             let set = in_config_map(of, found).and_then(|bytes| {
                 check(&bytes, &spec.services)?;
                 Ok(EnvoySet::ProtoDescriptorBin(bytes))
@@ -95,7 +116,7 @@ fn mapped(
         }
     };
     match set {
-        Ok(set) => Some(Transcoder::Mapped(any(&Envoy {
+        Ok(set) => Ok(Some(any(&Envoy {
             descriptor_set: Some(set),
             services: spec.services.clone(),
             print_options: Some(EnvoyPrint {
@@ -113,11 +134,7 @@ fn mapped(
             convert_grpc_status: spec.convert_grpc_status,
             ..Envoy::default()
         }))),
-        Err(text) => {
-            form.problems
-                .push(Problem::error(format!("{at}.{field}"), text));
-            None
-        }
+        Err(text) => Err((field, text)),
     }
 }
 

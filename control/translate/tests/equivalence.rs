@@ -97,6 +97,8 @@ const FORMS: &[Forms] = &[
             "virtualHost: {domains: [NAME.example.com], routes: [{routeAction: {multi: {destinations: [{weight: 1, destination: {kube: {ref: {name: n0}, port: 80}}}, {weight: 1, destination: {kube: {ref: {name: n1}, port: 81}}}]}}}]}",
             "virtualHost: {domains: [NAME.example.com], routes: [{routeAction: {upstreamGroup: {name: n0}}}, {matchers: [{prefix: /x}], routeAction: {dynamicForwardProxy: {hostRewrite: example.com}}}]}",
             "virtualHost: {domains: [n2.example.com], routes: [{options: {hostRewrite: example.com}, routeAction: {upstreamGroup: {name: n1}}}, {matchers: [{prefix: /x}], routeAction: {single: {kube: {ref: {name: NAME}, port: 80}}}}]}",
+            "virtualHost: {domains: [NAME.example.com], optionsConfigRefs: {delegateOptions: [{name: n0}, {name: n1}]}, routes: [{optionsConfigRefs: {delegateOptions: [{name: n1}, {name: n0}]}, routeAction: {single: {upstream: {name: n0}}}}, {matchers: [{prefix: /a}], delegateAction: {ref: {name: n1}}}]}",
+            "virtualHost: {domains: [n2.example.com], routes: [{options: {timeout: 9s}, optionsConfigRefs: {delegateOptions: [{name: n2}]}, delegateAction: {selector: {labels: {team: a}}}}, {matchers: [{prefix: /x}], optionsConfigRefs: {delegateOptions: [{name: NAME}]}, routeAction: {single: {upstream: {name: n1}, destinationSpec: {aws: {logicalName: crop}}}}}]}",
             "virtualHost: {domains: [NAME.example.com], routes: [{nonsense: 1}]}",
         ],
         repaired: "virtualHost: {domains: [NAME.example.com], routes: [{directResponseAction: {status: 200}}]}",
@@ -111,6 +113,7 @@ const FORMS: &[Forms] = &[
             "routes: [{matchers: [{prefix: /b}], delegateAction: {selector: {labels: {team: a}}}}, {matchers: [{prefix: /b/NAME}], directResponseAction: {status: 201}}]",
             "metadata: {labels: {team: a}}\nroutes: [{matchers: [{prefix: /b}], routeAction: {single: {upstream: {name: n2}, destinationSpec: {azure: {functionName: crop}}}}}, {matchers: [{exact: /b}], delegateAction: {ref: {name: n2}}}]",
             "metadata: {labels: {team: a}}\nroutes: [{matchers: [{prefix: /a}], routeAction: {upstreamGroup: {name: n1}}}]",
+            "metadata: {labels: {team: a}}\nroutes: [{matchers: [{prefix: /a}], optionsConfigRefs: {delegateOptions: [{name: n0}]}, routeAction: {single: {upstream: {name: n0}}}}, {matchers: [{prefix: /a/NAME}], optionsConfigRefs: {delegateOptions: [{name: n2}, {name: n1}]}, delegateAction: {ref: {name: n1}}}]",
             "routes: [{nonsense: 1}]",
         ],
         repaired: "routes: [{matchers: [{prefix: /a}], directResponseAction: {status: 200}}]",
@@ -199,6 +202,30 @@ const FORMS: &[Forms] = &[
             "{apiVersion: v1, kind: Pod, metadata: {name: NAME}, status: {podIP: none}}",
         ],
         repaired: "{apiVersion: v1, kind: Pod, metadata: {name: NAME}}",
+    },
+    Forms {
+        folder: "routeoptions",
+        namespace: "default",
+        forms: &[
+            "options: {timeout: 1s}",
+            "options: {hostRewrite: NAME.example.com, timeout: 2s}",
+            "options: {prefixRewrite: /NAME, extauth: {customAuth: {}}}",
+            "options: {stagedTransformations: {inheritTransformation: true, early: {requestTransforms: [{requestTransformation: {transformationTemplate: {headers: {x-a: {text: NAME}}}}}]}}}",
+            "{targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: n0}]}",
+            "options: {timeout: soon}",
+        ],
+        repaired: "options: {timeout: 1s}",
+    },
+    Forms {
+        folder: "virtualhostoptions",
+        namespace: "default",
+        forms: &[
+            "options: {includeRequestAttemptCount: true}",
+            "options: {retries: {retryOn: 5xx}, csrf: {filterEnabled: {defaultValue: {numerator: 100}}}}",
+            "options: {extauth: {customAuth: {}}}",
+            "options: {nonsense: 1}",
+        ],
+        repaired: "options: {includeRequestAttemptCount: true}",
     },
 ];
 

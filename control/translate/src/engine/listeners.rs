@@ -12,10 +12,11 @@ use bytes::Bytes;
 use tenon_model::{Gateway, Kind, ListenerOptions, ObjectKey, RouteConfigurationOptions, Spec};
 
 use super::host_table::Part;
+use super::hosts::tells_of_readers;
 use super::{DEFAULT_PROXY, Translator, Work};
+use crate::cluster::Secrets;
 use crate::http_filters::Surroundings;
 use crate::output::{Module, ProxyName, ResourceId, ResourceType};
-use crate::route::Upstreams;
 use crate::virtual_host::VirtualHostForm;
 use crate::{listener, names, options, route_table};
 
@@ -23,6 +24,7 @@ mod bound;
 mod chains;
 mod files;
 mod parts;
+mod servers;
 mod site;
 
 pub(super) use bound::Listeners;
@@ -259,8 +261,7 @@ impl Translator {
         for host in hosts {
             let unit = self.hosts.get(&host);
             let read = unit.into_iter().flat_map(|unit| &unit.form.reads);
-            let shared =
-                read.filter(|it| matches!(it.kind, Kind::RouteTable | Kind::UpstreamGroup));
+            let shared = read.filter(|it| tells_of_readers(it.kind));
             work.statuses.extend(shared.cloned());
             work.statuses.insert(host);
         }
@@ -300,8 +301,9 @@ impl Translator {
 
     fn put_listener(&mut self, key: &Option<ObjectKey>, bound: &Bound, work: &mut Work) {
         let chains = bound.chains();
-        let servers = Upstreams::settings(self).servers;
+        let servers = Secrets::settings(&self.objects).servers;
         let surroundings = Surroundings {
+            gateway: key.as_ref().map_or(DEFAULT_PROXY, |key| &*key.name),
             servers: &servers,
             is_there: &|upstream| options::server(upstream, self).is_ok(),
         };

@@ -65,6 +65,9 @@ impl Translator {
         if key.kind == Kind::RouteTable {
             self.add_problems_of_table(key, &mut problems, &mut proxies);
         }
+        if let Some(object) = &entry.object {
+            self.add_uses_of_options(key, &object.spec, &mut problems, &mut proxies);
+        }
         if key.kind == Kind::Settings && *key != settings_key() {
             let text = format!("only {} is taken", settings_key());
             problems.push(Problem::warning("", text));

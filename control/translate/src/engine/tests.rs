@@ -395,5 +395,6 @@ fn an_upstream_that_envoy_would_refuse_keeps_its_last_good_form() {
 }
 
 mod endpoints;
+mod external_options;
 mod quarantine;
 mod tables;

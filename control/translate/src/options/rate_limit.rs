@@ -15,7 +15,10 @@ use tenon_model::options::rate_limit::{
 };
 
 use super::{Configured, Context, grpc_service};
-use crate::http_filters::{LOCAL_RATE_LIMIT, LOCAL_RATE_LIMIT_BASIC, RateLimitStage};
+use crate::filters::on;
+use crate::http_filters::{
+    LOCAL_RATE_LIMIT, LOCAL_RATE_LIMIT_BASIC, RateLimitStage, not_the_client_s,
+};
 use crate::names;
 use crate::proto::route::header_matcher::HeaderMatchSpecifier;
 use crate::proto::route::rate_limit::{Action, action};
@@ -177,6 +180,8 @@ pub(super) fn basic(limits: &BasicRateLimit, context: &Context<'_>, to: &mut Con
         });
     };
     if let Some(rate) = &limits.authorized_limits {
+        // A client could say who it is by itself, and have a new bucket for each name.
+        to.put(not_the_client_s(header), on());
         let who = action::RequestHeaders {
             header_name: header.to_owned(),
             descriptor_key: KNOWN.to_owned(),

@@ -10,7 +10,7 @@ use tenon_e2e::{
 use super::setting::{Resources, service, virtual_service};
 
 /// A route to an ordinary service.
-fn to_service(prefix: &str, options: Value) -> Value {
+pub(crate) fn to_service(prefix: &str, options: Value) -> Value {
     json!({
         "matchers": [{"prefix": prefix}],
         "routeAction": {"single": {"upstream": {"name": "web", "namespace": "default"}}},
@@ -18,7 +18,7 @@ fn to_service(prefix: &str, options: Value) -> Value {
     })
 }
 
-fn headed(
+pub(crate) fn headed(
     mut request: Request<RequestBody>,
     headers: &[(&str, &str)],
 ) -> Result<Request<RequestBody>> {
@@ -29,7 +29,7 @@ fn headed(
     Ok(request)
 }
 
-fn settings(spec: Value) -> Value {
+pub(crate) fn settings(spec: Value) -> Value {
     json!({
         "apiVersion": "gloo.solo.io/v1",
         "kind": "Settings",
@@ -80,8 +80,8 @@ on_both_hosts! {
 }
 
 /// Signed with the key below, until the year 2100: `{"sub": "ada", "role": "admin"}` and `{"sub": "bob", "role": "user"}`.
-const ADA: &str = "eyJhbGciOiAiSFMyNTYiLCAidHlwIjogIkpXVCJ9.eyJpc3MiOiAiaHR0cHM6Ly9pc3N1ZXIuZXhhbXBsZSIsICJzdWIiOiAiYWRhIiwgInJvbGUiOiAiYWRtaW4iLCAiZXhwIjogNDEwMjQ0NDgwMH0.J_GgjgoPeSysED_K629s5Hxm9RrtkzORX_MXbX-W3RQ";
-const BOB: &str = "eyJhbGciOiAiSFMyNTYiLCAidHlwIjogIkpXVCJ9.eyJpc3MiOiAiaHR0cHM6Ly9pc3N1ZXIuZXhhbXBsZSIsICJzdWIiOiAiYm9iIiwgInJvbGUiOiAidXNlciIsICJleHAiOiA0MTAyNDQ0ODAwfQ.KUUDY45bD_J0wXgzzKzf9rVZmnsf84uuJ8cgcYRJKXw";
+pub(crate) const ADA: &str = "eyJhbGciOiAiSFMyNTYiLCAidHlwIjogIkpXVCJ9.eyJpc3MiOiAiaHR0cHM6Ly9pc3N1ZXIuZXhhbXBsZSIsICJzdWIiOiAiYWRhIiwgInJvbGUiOiAiYWRtaW4iLCAiZXhwIjogNDEwMjQ0NDgwMH0.J_GgjgoPeSysED_K629s5Hxm9RrtkzORX_MXbX-W3RQ";
+pub(crate) const BOB: &str = "eyJhbGciOiAiSFMyNTYiLCAidHlwIjogIkpXVCJ9.eyJpc3MiOiAiaHR0cHM6Ly9pc3N1ZXIuZXhhbXBsZSIsICJzdWIiOiAiYm9iIiwgInJvbGUiOiAidXNlciIsICJleHAiOiA0MTAyNDQ0ODAwfQ.KUUDY45bD_J0wXgzzKzf9rVZmnsf84uuJ8cgcYRJKXw";
 
 /// Signed with ES256 by the private key of the public one below, until the year 2100: `{"sub": "eve"}`.
 const EVE: &str = "eyJhbGciOiAiRVMyNTYiLCAidHlwIjogIkpXVCJ9.eyJzdWIiOiAiZXZlIiwgImV4cCI6IDQxMDI0NDQ4MDB9.IbfCH3tQmrZxuxnZ3zLQTjQMLOWfINILQXGIcLsuxUJG3rnaYRWqpVRuEiqQjYtC8xqvriHBDmsVDaK-uMImtg";
@@ -106,6 +106,9 @@ async fn envoy_s_own_filters_do_what_options_say() -> Result<()> {
         "claimsToHeaders": [{"claim": "sub", "header": "x-sub"}],
         "jwks": {"local": {"key": EVES_KEY}},
     }}});
+    let mut users = tokens.clone();
+    users["validationPolicy"] = json!("ALLOW_MISSING");
+    users["providers"]["p"]["claimsToHeaders"] = json!([{"claim": "sub", "header": "x-user-id"}]);
     let admins = json!({"policies": {"admins": {
         "principals": [{"jwtPrincipal": {"claims": {"role": "admin"}, "provider": "p"}}],
     }}});
@@ -129,10 +132,13 @@ async fn envoy_s_own_filters_do_what_options_say() -> Result<()> {
         ),
         to_service(
             "/basic",
-            json!({"ratelimitBasic": {
-                "anonymousLimits": {"unit": "DAY", "requestsPerUnit": 1},
-                "authorizedLimits": {"unit": "DAY", "requestsPerUnit": 2},
-            }}),
+            json!({
+                "ratelimitBasic": {
+                    "anonymousLimits": {"unit": "DAY", "requestsPerUnit": 1},
+                    "authorizedLimits": {"unit": "DAY", "requestsPerUnit": 2},
+                },
+                "jwtProvidersStaged": {"afterExtAuth": users},
+            }),
         ),
         to_service("/asked", json!({"extauth": {"customAuth": {}}})),
         to_service(
@@ -277,17 +283,23 @@ async fn limits(client: &mut Client, round: usize) -> Result<()> {
     assert_eq!(statuses, expected);
     for (user, expected) in [
         ("", [200, 429, 429]),
-        ("ada", [200, 200, 429]),
-        ("bob", [200, 200, 429]),
+        (ADA, [200, 200, 429]),
+        (BOB, [200, 200, 429]),
     ] {
-        for status in expected {
-            let user = [("x-user-id", user)];
-            let headers = if user[0].1.is_empty() {
-                &user[..0]
-            } else {
-                &user[..]
-            };
-            let answer = client.send(headed(get("/basic"), headers)?).await?;
+        for (number, status) in expected.into_iter().enumerate() {
+            // Another name each time does not help.
+            let mut headers = vec![("x-user-id", format!("forged-{number}"))];
+            headers.extend(
+                (!user.is_empty())
+                    .then(|| token(user))
+                    .into_iter()
+                    .flatten(),
+            );
+            let headers: Vec<_> = headers
+                .iter()
+                .map(|(name, value)| (*name, value.as_str()))
+                .collect();
+            let answer = client.send(headed(get("/basic"), &headers)?).await?;
             let expected = if round == 0 { status } else { 429 };
             assert_eq!(answer.status, expected, "{user:?}");
         }

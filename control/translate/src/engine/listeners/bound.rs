@@ -95,7 +95,8 @@ impl Listeners {
     /// Whether something depends on a secret or an upstream.
     pub(in crate::engine) fn reads(&self, key: &ObjectKey) -> bool {
         let mut tcp = self.gateways.values().flat_map(|bound| &bound.tcp);
-        self.sites().any(|site| site.plan.reads(key))
+        self.sites()
+            .any(|site| site.plan.reads(key) || site.reads.contains(key))
             || tcp.any(|site| site.form.reads.contains(key))
     }
 
@@ -318,6 +319,6 @@ fn http<'a>(site: &'a Site, base: &'a str) -> Option<Spoken<'a>> {
         table: base,
         in_parts: table.is_in_parts(),
         needs,
-        options: &site.options,
+        http: &site.form,
     })
 }

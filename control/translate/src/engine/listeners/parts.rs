@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tenon_model::{
     CidrRange, ConnectionMatcher, DelegatedHttpGateway, DelegatedTcpGateway, Gateway, GatewayType,
-    HttpGateway, HybridGateway, Kind, MatchedGatewayType, Merge, ObjectKey, ObjectRef, Problem,
-    Spec, SslConfig, TcpGateway, VirtualServices,
+    HttpGateway, HybridGateway, Kind, MatchedGatewayType, ObjectKey, ObjectRef, Problem, Spec,
+    SslConfig, TcpGateway, VirtualServices,
 };
 
 use super::super::Translator;
 use super::site::Site;
 use crate::access_log;
 use crate::cluster::reference;
+use crate::http_listener;
 use crate::tcp::{self, TcpForm};
 
 /// Problems of a gateway itself (`None`), and of others that it is made of.
@@ -121,14 +122,16 @@ impl Translator {
                 continue;
             }
             let mut origin = Origin::of("spec.httpGateway", &matchable.matcher);
-            if let (Some(own), Some(defaults)) = (own, &delegated.ssl_config) {
-                origin.defaults = Some(own.or(defaults));
+            if let Some(own) = own.as_ref().map(|own| delegated.ssl_config(own)) {
+                origin.defaults = Some(own);
             }
             origin.owner = Some(key.clone());
             parts.delegates.insert(key.clone());
             let base = format!("{name}-{}-{}", key.namespace, key.name);
-            let http = &matchable.http_gateway;
-            self.http((&base, origin), http, own.is_some(), parts);
+            let mut http = matchable.http_gateway.clone();
+            let settings = &mut http.options.http_connection_manager_settings;
+            *settings = delegated.settings(settings);
+            self.http((&base, origin), &http, own.is_some(), parts);
         }
     }
 
@@ -161,7 +164,13 @@ impl Translator {
             let all = parts.problems.entry(origin.owner.clone()).or_default();
             all.extend(problems);
         }
-        parts.sites.push(Site::new(base, origin, http, is_tls));
+        let path = format!("{}.options", origin.path);
+        let found = http_listener::look_up(&path, &http.options, (self, &self.objects));
+        let problems = found.problems.iter().cloned();
+        let all = parts.problems.entry(origin.owner.clone()).or_default();
+        all.extend(problems);
+        let site = Site::new((base, origin), http, found, is_tls);
+        parts.sites.push(site);
     }
 
     fn tcp(&self, gateway: &Gateway, origin: Origin, tcp: &TcpGateway, parts: &mut Parts) {

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tenon_model::http_listener::HttpListenerOptions;
 use tenon_model::{HttpGateway, Merge, ObjectKey, Problem, SslConfig, VirtualServices};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::super::host_table::{HostTable, Part};
 use super::parts::Origin;
 use crate::cluster::Secrets;
+use crate::http_listener::{Found, HttpForm};
 use crate::names;
 use crate::tls::listener::{self, ListenerTls};
 use crate::virtual_host::Needs;
@@ -17,7 +17,9 @@ use crate::virtual_host::Needs;
 /// HTTP on some connections of a gateway.
 pub(super) struct Site {
     pub(super) origin: Origin,
-    pub(super) options: HttpListenerOptions,
+    pub(super) form: HttpForm,
+    /// What its options depend on.
+    pub(super) reads: BTreeSet<ObjectKey>,
     /// What the names of its route tables begin with.
     base: String,
     /// The virtual services that it has.
@@ -64,14 +66,20 @@ pub(super) struct Group {
 }
 
 impl Site {
-    pub(super) fn new(base: &str, origin: Origin, http: &HttpGateway, is_tls: bool) -> Self {
+    pub(super) fn new(
+        (base, origin): (&str, Origin),
+        http: &HttpGateway,
+        found: Found,
+        is_tls: bool,
+    ) -> Self {
         let mut tables = BTreeMap::new();
         if !is_tls {
             tables.insert(base.to_owned(), Table::default());
         }
         Self {
             origin,
-            options: http.options.clone(),
+            form: found.form,
+            reads: found.reads,
             base: base.to_owned(),
             chosen: http.virtual_services(),
             is_tls,
