@@ -9,6 +9,7 @@ mod canary;
 mod check;
 mod cli;
 mod credentials;
+mod discovery;
 mod envoy;
 mod metrics;
 mod module;

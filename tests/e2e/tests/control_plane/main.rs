@@ -2,8 +2,10 @@
 //! what becomes of them when the control plane is gone.
 
 mod canary;
+mod consul;
 mod defaults;
 mod delegation;
+mod ec2;
 mod forged;
 mod google;
 mod identity;
