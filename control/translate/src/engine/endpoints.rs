@@ -119,6 +119,9 @@ impl Translator {
         &self,
         key: &ObjectKey,
     ) -> Option<Result<Arc<Object>, Vec<Problem>>> {
+        if self.collectors.contains_key(key) {
+            return self.in_memory.get(key).cloned();
+        }
         if stands_for(key).is_none() {
             return self.objects.object(key).cloned().map(Ok);
         }
