@@ -35,7 +35,7 @@ pub struct OpenTelemetrySink {
 #[read(finish = checked)]
 pub struct OpenTelemetryCollector {
     /// Host and port, as `collector.example.com:4317`.
-    #[read(with = address)]
+    #[read(with = address, schema = a_text)]
     pub endpoint: CollectorAddress,
     /// The value of `:authority`; the name of the cluster where it is left out.
     #[read(default, with = header::value)]

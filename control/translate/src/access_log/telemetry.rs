@@ -1,6 +1,5 @@
 //! Access logs for a collector of OpenTelemetry's.
 
-use envoy_types::pb::envoy::extensions::access_loggers::grpc::v3::CommonGrpcAccessLogConfig;
 use envoy_types::pb::envoy::extensions::access_loggers::open_telemetry::v3::OpenTelemetryAccessLogConfig;
 use envoy_types::pb::opentelemetry::proto::common::v1 as otlp;
 use envoy_types::pb::opentelemetry::proto::common::v1::any_value::Value as To;
@@ -30,13 +29,9 @@ pub(super) fn config(sink: &OpenTelemetrySink) -> Any {
         ..grpc_service(&cluster, &collector.authority, collector.timeout)
     };
     any(&OpenTelemetryAccessLogConfig {
-        common_config: Some(CommonGrpcAccessLogConfig {
-            log_name: sink.log_name.clone(),
-            grpc_service: Some(service),
-            transport_api_version: core::ApiVersion::V3.into(),
-            filter_state_objects_to_log: sink.filter_state_objects_to_log.clone(),
-            ..CommonGrpcAccessLogConfig::default()
-        }),
+        log_name: sink.log_name.clone(),
+        grpc_service: Some(service),
+        filter_state_objects_to_log: sink.filter_state_objects_to_log.clone(),
         disable_builtin_labels: sink.disable_builtin_labels,
         body: sink.body.as_ref().map(value),
         attributes: sink.attributes.as_ref().map(list),

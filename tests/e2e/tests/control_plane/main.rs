@@ -5,6 +5,7 @@ mod defaults;
 mod delegation;
 mod forged;
 mod google;
+mod http3;
 mod identity;
 mod kills;
 mod kube;
