@@ -6,9 +6,10 @@ use serde_json::{Map, Value};
 
 use crate::read::{Node, Path, Read, Report};
 use crate::{
-    ConfigMap, Gateway, Kind, MatchableHttpGateway, MatchableTcpGateway, MultiDestination, Object,
-    ObjectKey, Parsed, Pod, Problem, ProblemLevel, RouteTable, Service, ServiceEndpoints, Spec,
-    Upstream, secret, settings, virtual_service, yaml,
+    ConfigMap, Gateway, HttpListenerOption, Kind, ListenerOption, MatchableHttpGateway,
+    MatchableTcpGateway, MultiDestination, Object, ObjectKey, Parsed, Pod, Problem, ProblemLevel,
+    RouteOption, RouteTable, Service, ServiceEndpoints, Spec, Upstream, VirtualHostOption, secret,
+    settings, virtual_service, yaml,
 };
 
 /// What Kubernetes and Gloo keep beside a resource's own fields.
@@ -20,14 +21,26 @@ const BESIDE: [&str; 5] = [
     "namespacedStatuses",
 ];
 
-/// Gloo's other folders and kinds: known, not read.
-const OTHER_FOLDERS: [&str; 5] = [
-    "authconfigs",
-    "proxies",
-    "ratelimitconfigs",
-    "routeoptions",
-    "virtualhostoptions",
+/// Gloo's folders of resources, in its directory form.
+const FOLDERS: [(&str, Kind); 14] = [
+    ("artifacts", Kind::ConfigMap),
+    ("gateways", Kind::Gateway),
+    ("httpgateways", Kind::MatchableHttpGateway),
+    ("httplisteneroptions", Kind::HttpListenerOption),
+    ("listeneroptions", Kind::ListenerOption),
+    ("routeoptions", Kind::RouteOption),
+    ("routetables", Kind::RouteTable),
+    ("secrets", Kind::Secret),
+    ("settings", Kind::Settings),
+    ("tcpgateways", Kind::MatchableTcpGateway),
+    ("upstreamgroups", Kind::UpstreamGroup),
+    ("upstreams", Kind::Upstream),
+    ("virtualhostoptions", Kind::VirtualHostOption),
+    ("virtualservices", Kind::VirtualService),
 ];
+
+/// Gloo's other folders and kinds: known, not read.
+const OTHER_FOLDERS: [&str; 3] = ["authconfigs", "proxies", "ratelimitconfigs"];
 
 /// Parses the text of a file.
 ///
@@ -116,19 +129,10 @@ fn identify(path: &str, document: &Value) -> Result<Identity, String> {
             "neither apiVersion and kind, nor a path <plural>/<namespace>/<name>.yaml".into(),
         );
     };
-    let kind = match folder {
-        "artifacts" => Kind::ConfigMap,
-        "gateways" => Kind::Gateway,
-        "httpgateways" => Kind::MatchableHttpGateway,
-        "tcpgateways" => Kind::MatchableTcpGateway,
-        "routetables" => Kind::RouteTable,
-        "secrets" => Kind::Secret,
-        "settings" => Kind::Settings,
-        "upstreamgroups" => Kind::UpstreamGroup,
-        "upstreams" => Kind::Upstream,
-        "virtualservices" => Kind::VirtualService,
-        other => return Ok(Identity::Other(other.into())),
+    let Some((_, kind)) = FOLDERS.iter().find(|(known, _)| *known == folder) else {
+        return Ok(Identity::Other(folder.into()));
     };
+    let kind = *kind;
     Ok(Identity::Ours {
         key: key(kind, namespace, name),
         form: match kind {
@@ -162,6 +166,10 @@ fn kubernetes_kind(version: &str, kind: &str) -> Option<(Kind, Form)> {
         ("gateway.solo.io/v1", "RouteTable") => (Kind::RouteTable, Form::Spec),
         ("gateway.solo.io/v1", "MatchableHttpGateway") => (Kind::MatchableHttpGateway, Form::Spec),
         ("gateway.solo.io/v1", "MatchableTcpGateway") => (Kind::MatchableTcpGateway, Form::Spec),
+        ("gateway.solo.io/v1", "RouteOption") => (Kind::RouteOption, Form::Spec),
+        ("gateway.solo.io/v1", "VirtualHostOption") => (Kind::VirtualHostOption, Form::Spec),
+        ("gateway.solo.io/v1", "ListenerOption") => (Kind::ListenerOption, Form::Spec),
+        ("gateway.solo.io/v1", "HttpListenerOption") => (Kind::HttpListenerOption, Form::Spec),
         ("gateway.solo.io/v1", "Gateway") => (Kind::Gateway, Form::Spec),
         _ => return None,
     })
@@ -174,19 +182,8 @@ fn gloo_path(path: &str) -> Option<(&str, &str, &str)> {
         .iter()
         .find_map(|end| file.strip_suffix(end))?;
     let (namespace, folder) = (parts.next()?, parts.next()?);
-    let known = [
-        "artifacts",
-        "gateways",
-        "httpgateways",
-        "tcpgateways",
-        "routetables",
-        "secrets",
-        "settings",
-        "upstreamgroups",
-        "upstreams",
-        "virtualservices",
-    ];
-    (known.contains(&folder) || OTHER_FOLDERS.contains(&folder))
+    let mut known = FOLDERS.iter().map(|(folder, _)| *folder);
+    (known.any(|known| known == folder) || OTHER_FOLDERS.contains(&folder))
         .then_some((folder, namespace, name))
 }
 
@@ -266,6 +263,16 @@ fn read_spec(key: &ObjectKey, node: &Node<'_>) -> Option<Spec> {
             MatchableTcpGateway::read(node).map(|it| Spec::MatchableTcpGateway(Box::new(it)))
         }
         Kind::Gateway => Gateway::read(node).map(|it| Spec::Gateway(Box::new(it))),
+        Kind::HttpListenerOption => {
+            HttpListenerOption::read(node).map(|it| Spec::HttpListenerOption(Box::new(it)))
+        }
+        Kind::ListenerOption => {
+            ListenerOption::read(node).map(|it| Spec::ListenerOption(Box::new(it)))
+        }
+        Kind::RouteOption => RouteOption::read(node).map(|it| Spec::RouteOption(Box::new(it))),
+        Kind::VirtualHostOption => {
+            VirtualHostOption::read(node).map(|it| Spec::VirtualHostOption(Box::new(it)))
+        }
         Kind::RouteTable => RouteTable::read(node).map(|table| Spec::RouteTable(Box::new(table))),
         Kind::Secret => secret::read_bare(node).map(Spec::Secret),
         Kind::Settings => settings::read(node).map(Spec::Settings),

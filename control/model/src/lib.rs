@@ -19,10 +19,13 @@ mod action;
 mod aws;
 mod azure;
 mod connection;
+mod consul;
 mod delegation;
 mod destination;
 mod document;
 mod duration;
+mod ec2;
+mod external_options;
 mod failover;
 mod format;
 mod function_matcher;
@@ -75,7 +78,8 @@ pub use action::{
     RedirectStatus, RouteAction,
 };
 pub use aws::{
-    AwsDestination, AwsUpstream, Endpoint, FunctionUrl, InvocationStyle, LambdaFunction, Payload,
+    AwsCall, AwsDestination, AwsUpstream, Endpoint, FunctionUrl, InvocationStyle, LambdaFunction,
+    Payload,
 };
 pub use azure::{AzureDestination, AzureFunction, AzureUpstream};
 pub use connection::{
@@ -83,12 +87,21 @@ pub use connection::{
     HeadersWithUnderscoresAction, Http1ProtocolOptions, PreconnectPolicy, ProtocolSelection,
     ProxyProtocolVersion, TcpKeepalive,
 };
+pub use consul::{
+    ConsistencyMode, ConsulDiscovery, ConsulSettings, ConsulUpstream, QueryOptions, dc_label,
+    tag_label,
+};
 pub use delegation::Delegation;
 pub use destination::{
     ConsulService, Destination, DestinationSpec, DestinationType, KubernetesService,
     MultiDestination, WeightedDestination, WeightedDestinationOptions,
 };
 pub use document::parse;
+pub use ec2::{Ec2Upstream, Tag, TagFilter, TagPair};
+pub use external_options::{
+    HttpListenerOption, ListenerGroup, ListenerKind, ListenerOption, ListenerTarget, OptionsRefs,
+    RouteKind, RouteOption, RouteTarget, StableGroup, VirtualHostOption,
+};
 pub use failover::{
     EndpointHealthCheck, Failover, FailoverEndpoint, FailoverPolicy, Locality, LocalityEndpoints,
     PrioritizedLocality,
@@ -99,7 +112,9 @@ pub use gateway::{
     VirtualServices,
 };
 pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
-pub use header::{EarlyHeaderManipulation, HeaderManipulation, HeaderToAdd};
+pub use header::{
+    AddedHeader, EarlyHeaderManipulation, HeaderManipulation, HeaderTemplate, HeaderToAdd,
+};
 pub use health_check::{
     CustomConfig, CustomHealthCheck, GrpcHealthCheck, HeaderSecret, HeaderSource, HeaderValue,
     HealthCheck, HealthCheckHeader, HealthChecker, HealthResult, HttpHealthCheck, Method,
@@ -130,10 +145,13 @@ pub use options::shadowing::Shadowing;
 pub use outlier_detection::OutlierDetection;
 pub use regex::{check as check_regex, regex_size};
 pub use rest::{RestDestination, RestSpec};
-pub use retries::{RateLimitedBackOff, ResetFormat, ResetHeader, RetryBackOff, RetryPolicy};
+pub use retries::{
+    PreviousPriorities, RateLimitedBackOff, ResetFormat, ResetHeader, RetryBackOff, RetryPolicy,
+};
 pub use route::{Route, RouteTable};
 pub use route_options::{
-    HostRewrite, MaxStreamDuration, PathRewrite, RegexRewrite, RouteJwtConfig, RouteOptions,
+    HostRewrite, MaxStreamDuration, PathRewrite, RegexPattern, RegexRewrite, RouteJwtConfig,
+    RouteOptions,
 };
 pub use secret::{GcpKey, Secret, TlsSecret};
 pub use selector::{LabelValues, Requirement, Selector};
@@ -171,11 +189,17 @@ pub enum Kind {
     /// `gateway.solo.io/v1`
     Gateway,
     /// `gateway.solo.io/v1`
+    HttpListenerOption,
+    /// `gateway.solo.io/v1`
+    ListenerOption,
+    /// `gateway.solo.io/v1`
     MatchableHttpGateway,
     /// `gateway.solo.io/v1`
     MatchableTcpGateway,
     /// Kubernetes' `v1`
     Pod,
+    /// `gateway.solo.io/v1`
+    RouteOption,
     /// `gateway.solo.io/v1`
     RouteTable,
     /// Kubernetes' `v1` or Gloo's own.
@@ -188,6 +212,8 @@ pub enum Kind {
     Upstream,
     /// `gloo.solo.io/v1`
     UpstreamGroup,
+    /// `gateway.solo.io/v1`
+    VirtualHostOption,
     /// `gateway.solo.io/v1`
     VirtualService,
 }
@@ -245,12 +271,18 @@ pub enum Spec {
     Endpoints(Box<ServiceEndpoints>),
     /// Where an Envoy listens, and for whom.
     Gateway(Box<Gateway>),
+    /// Options of HTTP on listeners.
+    HttpListenerOption(Box<HttpListenerOption>),
+    /// Options of listeners.
+    ListenerOption(Box<ListenerOption>),
     /// What is done over HTTP with some connections of gateways that delegate to it.
     MatchableHttpGateway(Box<MatchableHttpGateway>),
     /// Where some connections of gateways that delegate to it are forwarded.
     MatchableTcpGateway(Box<MatchableTcpGateway>),
     /// What runs in Kubernetes.
     Pod(Pod),
+    /// Options of routes.
+    RouteOption(Box<RouteOption>),
     /// Routes that others delegate to.
     RouteTable(Box<RouteTable>),
     /// What must not be shown.
@@ -263,6 +295,8 @@ pub enum Spec {
     Upstream(Box<Upstream>),
     /// Several destinations, for any number of routes.
     UpstreamGroup(Box<MultiDestination>),
+    /// Options of virtual hosts.
+    VirtualHostOption(Box<VirtualHostOption>),
     /// Domains and their routes.
     VirtualService(Box<VirtualService>),
 }

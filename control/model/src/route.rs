@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tenon_model_derive::Read;
 
 use crate::action::Action;
+use crate::external_options::OptionsRefs;
 use crate::matcher::{self, Matcher};
 use crate::read::{Node, Read};
 use crate::route_options::RouteOptions;
@@ -21,7 +22,7 @@ pub struct RouteTable {
 
 /// A route.
 #[derive(Debug, Clone, PartialEq, Read)]
-#[read(later("optionsConfigRefs", "graphqlApiRef"))]
+#[read(later("graphqlApiRef"))]
 pub struct Route {
     /// Its name.
     #[read(with = name)]
@@ -34,6 +35,9 @@ pub struct Route {
     /// What it does besides.
     #[read(default = RouteOptions::none())]
     pub options: Arc<RouteOptions>,
+    /// RouteOptions that say more of that.
+    #[read(default)]
+    pub options_config_refs: OptionsRefs,
     /// Whether headers, methods and query of its parent's matcher are its own, too; where it is left out, as its parent.
     pub inheritable_matchers: Option<bool>,
     /// Whether the path of its parent's matcher is its own; where it is left out, as its parent.

@@ -118,8 +118,20 @@ pub struct Api {
 }
 
 /// The kinds of resources that users write. Version, plural and short names are Gloo's.
-pub const APIS: [Api; 8] = [
+pub const APIS: [Api; 12] = [
     api(Kind::Gateway, GATEWAY, "gateways", &["gw", "ggw"]),
+    api(
+        Kind::HttpListenerOption,
+        GATEWAY,
+        "httplisteneroptions",
+        &["hlisopts", "ghlisopts"],
+    ),
+    api(
+        Kind::ListenerOption,
+        GATEWAY,
+        "listeneroptions",
+        &["lisopts", "glisopts"],
+    ),
     api(
         Kind::MatchableHttpGateway,
         GATEWAY,
@@ -132,10 +144,22 @@ pub const APIS: [Api; 8] = [
         "tcpgateways",
         &["tgw", "gtgw"],
     ),
+    api(
+        Kind::RouteOption,
+        GATEWAY,
+        "routeoptions",
+        &["rto", "rtopts", "grto"],
+    ),
     api(Kind::RouteTable, GATEWAY, "routetables", &["rt", "grt"]),
     api(Kind::Settings, GLOO, "settings", &["st", "gst"]),
     api(Kind::Upstream, GLOO, "upstreams", &["us", "gus"]),
     api(Kind::UpstreamGroup, GLOO, "upstreamgroups", &["ug", "gug"]),
+    api(
+        Kind::VirtualHostOption,
+        GATEWAY,
+        "virtualhostoptions",
+        &["vho", "vhopts", "gvho"],
+    ),
     api(
         Kind::VirtualService,
         GATEWAY,
@@ -167,6 +191,10 @@ pub fn schema(kind: Kind) -> Schema {
         Kind::Upstream => crate::Upstream::schema(),
         Kind::UpstreamGroup => crate::MultiDestination::schema(),
         Kind::Gateway => crate::Gateway::schema(),
+        Kind::HttpListenerOption => crate::HttpListenerOption::schema(),
+        Kind::ListenerOption => crate::ListenerOption::schema(),
+        Kind::RouteOption => crate::RouteOption::schema(),
+        Kind::VirtualHostOption => crate::VirtualHostOption::schema(),
         Kind::RouteTable => crate::RouteTable::schema(),
         Kind::MatchableHttpGateway => crate::MatchableHttpGateway::schema(),
         Kind::MatchableTcpGateway => crate::MatchableTcpGateway::schema(),
@@ -208,9 +236,9 @@ impl Schema {
         })
     }
 
-    /// Any value.
-    pub(crate) fn any() -> Self {
-        Self::Any
+    /// A text.
+    pub(crate) fn text() -> Self {
+        Self::Text
     }
 
     /// An object whose fields are not Tenon's to know.

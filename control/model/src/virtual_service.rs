@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use crate::external_options::OptionsRefs;
 use crate::listener_ssl::SslConfig;
 use crate::read::{Fields, Node, Read};
 use crate::route::{self, Route};
@@ -19,6 +20,8 @@ pub struct VirtualService {
     pub routes: Vec<Route>,
     /// What holds for all routes.
     pub options: Arc<VirtualHostOptions>,
+    /// VirtualHostOptions that say more of that.
+    pub options_config_refs: OptionsRefs,
     /// TLS towards its clients; nothing: they speak plain HTTP.
     pub ssl: Option<Arc<SslConfig>>,
 }
@@ -33,7 +36,6 @@ pub(crate) fn read(node: &Node<'_>) -> Option<VirtualService> {
 }
 
 fn read_host(fields: &mut Fields<'_>) -> Option<VirtualService> {
-    fields.later(&["optionsConfigRefs"]);
     let domains = fields.field("domains", |node| {
         if *node.value() == json!([""]) {
             // As Gloo.
@@ -50,10 +52,12 @@ fn read_host(fields: &mut Fields<'_>) -> Option<VirtualService> {
         domains.push("*".into());
     }
     let options = fields.field("options", |node| <Arc<VirtualHostOptions>>::read(&node));
+    let refs = fields.field("optionsConfigRefs", |node| OptionsRefs::read(&node));
     Some(VirtualService {
         domains,
         routes: fields.list("routes", |node| route::read_top(&node)),
         options: options.unwrap_or_else(VirtualHostOptions::none),
+        options_config_refs: refs.unwrap_or_default(),
         ssl: None,
     })
 }

@@ -22,10 +22,12 @@ use tables::{SelectorIndex, TableIndex};
 mod anew;
 mod clusters;
 mod endpoints;
+mod external_options;
 mod groups;
 mod host_table;
 mod hosts;
 mod listeners;
+mod lookups;
 mod quarantine;
 mod resources;
 mod statuses;
@@ -74,6 +76,7 @@ pub struct Translator {
     quarantine: quarantine::Quarantine,
     credentials: BTreeMap<String, CredentialSource>,
     credential_problems: BTreeMap<String, String>,
+    lookups: lookups::Lookups,
     statuses: BTreeMap<ObjectKey, Status>,
 }
 
@@ -95,6 +98,8 @@ struct HostUnit {
     form: VirtualHostForm,
     /// What is wrong with the newest form.
     problems: Vec<Problem>,
+    /// What is wrong with the options that it refers to, where they are used.
+    problems_of_options: BTreeSet<(ObjectKey, Problem)>,
     /// The last good form: what the user wrote, and what it came to.
     good: Option<(Arc<Object>, VirtualHostForm)>,
 }
@@ -109,6 +114,8 @@ struct Work {
     endpoints: BTreeSet<ObjectKey>,
     /// Credentials that a cluster uses no more.
     credentials: BTreeSet<String>,
+    /// Lookups that a cluster needs no more.
+    lookups: BTreeSet<String>,
     /// TLS secrets whose resources may change.
     secrets: BTreeSet<ObjectKey>,
     /// Tables whose newest forms may be good now.
@@ -155,6 +162,7 @@ impl Translator {
             quarantine: quarantine::Quarantine::default(),
             credentials: BTreeMap::new(),
             credential_problems: BTreeMap::new(),
+            lookups: lookups::Lookups::default(),
             statuses: BTreeMap::new(),
         }
     }
@@ -203,6 +211,7 @@ impl Translator {
             self.derive_cluster(key, work);
         }
         self.forget_unused_credentials(work);
+        self.forget_unused_lookups(work);
         for key in std::mem::take(&mut work.secrets) {
             self.derive_secret(&key, work);
         }
@@ -281,6 +290,11 @@ impl Translator {
                 self.prove(&proxy);
                 work.settled = true;
             }
+            Change::Found {
+                name,
+                instances,
+                problem,
+            } => self.take_in_found(name, instances, problem, work),
             Change::Credentials { name, problem } => {
                 // As with resources.
                 let Some(users) = self.users_of_credentials.get(&name) else {
@@ -311,6 +325,12 @@ impl Translator {
             Kind::Settings if key == settings_key() => {
                 let keys = |kind| self.objects.of_kind(kind).map(|(key, _)| key.clone());
                 work.clusters.extend(keys(Kind::Upstream));
+                work.clusters.extend(self.in_memory.keys().cloned());
+                let of_consul = self
+                    .clusters
+                    .keys()
+                    .filter(|key| endpoints::is_in_memory(key));
+                work.clusters.extend(of_consul.cloned());
                 work.groups.extend(keys(Kind::UpstreamGroup));
                 work.hosts.extend(keys(Kind::VirtualService));
                 work.listeners = true;
@@ -354,6 +374,9 @@ impl Translator {
                 work.groups.insert(key.clone());
                 self.mark_readers(&key, work);
             }
+            Kind::RouteOption | Kind::VirtualHostOption => self.mark_readers(&key, work),
+            // They attach to what is not there yet.
+            Kind::HttpListenerOption | Kind::ListenerOption => {}
             Kind::RouteTable => {
                 self.mark_readers(&key, work);
                 if let Some(object) = self.objects.object(&key) {
@@ -383,6 +406,9 @@ impl Translator {
 impl Upstreams for Translator {
     fn upstream(&self, reference: &ObjectRef) -> Result<&Upstream, String> {
         let key = reference.key(Kind::Upstream);
+        if let Some(any) = lookups::service_of_consul(&key) {
+            return Ok(any);
+        }
         let spec = match self.clusters.get(&key) {
             Some(form) if !form.is_good() => form.good.as_ref().map(|good| &good.spec),
             _ => match self.in_memory.get(&key) {

@@ -3,7 +3,11 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use tenon_model::{Matcher, Merge, NO_PATH, ObjectKey, PathMatcher, Route, RouteOptions};
+use tenon_model::{
+    Matcher, Merge, NO_PATH, ObjectKey, OptionsRefs, PathMatcher, Route, RouteOptions,
+};
+
+use crate::external_options::Said;
 
 /// A route that delegates, and what the routes that it delegates to take over from it.
 pub(crate) struct Parent<'a> {
@@ -11,11 +15,11 @@ pub(crate) struct Parent<'a> {
     pub(crate) above: Option<&'a Parent<'a>>,
     /// Where it stands.
     pub(crate) key: &'a ObjectKey,
-    /// Its path there.
-    pub(crate) path: &'a str,
+    /// Its path there, and what it says itself.
+    pub(crate) said: &'a Said<'a, RouteOptions>,
     /// Which requests it is for.
     pub(crate) matcher: Matcher,
-    /// What it says, with what it took over itself.
+    /// What counts of that, with what it took over itself.
     pub(crate) options: Arc<RouteOptions>,
     /// Whether headers, methods and query are taken over by who does not say otherwise.
     pub(crate) matchers: bool,
@@ -104,6 +108,7 @@ pub(crate) fn below(child: &Route, parent: &Parent<'_>) -> Result<Route, (usize,
         matchers: own,
         action: child.action.clone(),
         options: RouteOptions::shared_or(&child.options, &parent.options),
+        options_config_refs: OptionsRefs::default(),
         inheritable_matchers: Some(matchers),
         inheritable_path_matchers: Some(path_matchers),
     })

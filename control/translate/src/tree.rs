@@ -6,14 +6,16 @@
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::sync::Arc;
 
 use tenon_model::{
-    Action, Delegation, InvalidConfigPolicy, Kind, Matcher, Merge, MultiDestination, ObjectKey,
-    ObjectRef, Problem, ProblemLevel, Route, RouteAction, RouteOptions, RouteTable, Selector,
-    Servers, Settings, TransformationSettings, Upstream, VirtualHostOptions,
+    Action, Delegation, InvalidConfigPolicy, Kind, Matcher, MultiDestination, ObjectKey, ObjectRef,
+    Problem, ProblemLevel, Route, RouteAction, RouteOptions, RouteTable, Selector, Servers,
+    Settings, TransformationSettings, Upstream, VirtualHostOptions,
 };
 
+use crate::external_options::{ExternalOptions, HOST, Said, name_of, option_of};
 use crate::inherit::{self, Name, Parent};
 use crate::options::{self, Configured, Context};
 use crate::piece::{self, Piece};
@@ -58,11 +60,12 @@ pub(crate) struct Tree<'a, W> {
     /// What answers for what is not valid.
     invalid: InvalidConfigPolicy,
     servers: Arc<Servers>,
-    /// None of the routes can be served, because of what holds for all of them.
+    /// None of the routes that are looked at can be served, because of what holds for all of them.
     refuses: bool,
     kept_before: &'a Kept,
     kept: Kept,
     problems: Vec<(ObjectKey, Problem)>,
+    problems_of_options: BTreeSet<(ObjectKey, Problem)>,
     tables: BTreeMap<ObjectKey, bool>,
     selectors: BTreeSet<Selector>,
     incomplete: BTreeSet<ObjectKey>,
@@ -80,7 +83,7 @@ struct Place<'a> {
     depth: usize,
 }
 
-impl<'a, W: Upstreams + Tables> Tree<'a, W> {
+impl<'a, W: Upstreams + Tables + ExternalOptions> Tree<'a, W> {
     pub(crate) fn new(world: &'a W, options: &'a VirtualHostOptions, kept: &'a Kept) -> Self {
         let settings = world.settings();
         Self {
@@ -94,6 +97,7 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
             kept_before: kept,
             kept: Kept::new(),
             problems: Vec::new(),
+            problems_of_options: BTreeSet::new(),
             tables: BTreeMap::new(),
             selectors: BTreeSet::new(),
             incomplete: BTreeSet::new(),
@@ -106,7 +110,13 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
     }
 
     /// What holds for all routes. If that is wrong, none of them is served: it may say who may pass.
-    pub(crate) fn options(&mut self, key: &ObjectKey) -> Configured {
+    pub(crate) fn options(
+        &mut self,
+        key: &ObjectKey,
+        said: &Said<'_, VirtualHostOptions>,
+    ) -> Configured {
+        self.refuses |= !said.problems.is_empty();
+        self.take(key, &said.reads, &said.problems);
         let context = Context {
             of_host: self.options,
             servers: &self.servers,
@@ -115,16 +125,26 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
         let configured = options::of_host(&context);
         for problem in &configured.problems {
             self.refuses |= problem.level == ProblemLevel::Error;
-            let problem = Problem {
-                field: format!("spec.virtualHost.options.{}", problem.field),
+            let mut problem = Problem {
+                field: format!("{HOST}.options.{}", problem.field),
                 ..problem.clone()
             };
+            let of_options = said.locate(&mut problem, key);
+            self.problems_of_options.extend(of_options);
             self.problems.push((key.clone(), problem));
         }
         if self.seen.missing.take() {
             self.incomplete.insert(key.clone());
         }
         configured
+    }
+
+    /// Remembers what was looked at for options, and what of it is not there.
+    fn take(&mut self, key: &ObjectKey, reads: &[ObjectKey], problems: &[Problem]) {
+        self.seen.reads.borrow_mut().extend(reads.iter().cloned());
+        let problems = problems.iter().cloned();
+        self.problems
+            .extend(problems.map(|problem| (key.clone(), problem)));
     }
 
     pub(crate) fn virtual_service(&mut self, key: &ObjectKey, routes: &[Route]) -> Vec<Arc<Piece>> {
@@ -146,6 +166,7 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
             selectors: self.selectors,
             incomplete: self.incomplete.contains(key),
             kept: self.kept,
+            problems_of_options: self.problems_of_options,
             ..VirtualHostForm::default()
         };
         for (owner, problem) in self.problems {
@@ -169,47 +190,60 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
         let mut pieces = Vec::new();
         for (index, own) in routes.iter().enumerate() {
             let path = format!("{}[{index}]", place.routes);
-            let route = match place.parent {
-                Some(parent) => match inherit::below(own, parent) {
-                    Ok(route) => Cow::Owned(route),
-                    Err((number, reason)) => {
-                        let field = match own.matchers.is_empty() {
-                            true => path,
-                            false => format!("{path}.matchers[{number}]"),
-                        };
-                        let text = format!(
-                            "{reason} ({} of {}): this route is not served there",
-                            parent.path, parent.key
-                        );
-                        self.warn(place.key, field, text);
-                        continue;
-                    }
-                },
-                None if own.matchers.is_empty() => Cow::Owned(Route {
-                    matchers: vec![Matcher::default()],
-                    ..own.clone()
-                }),
-                None => Cow::Borrowed(own),
-            };
-            match &route.action {
-                Action::Delegate(to) => {
-                    let name = Name::new(place.parent.map(|it| &it.name), place.key, own, index);
-                    pieces.extend(self.delegated(place, (index, &path), &route, to, name));
-                }
-                _ => {
-                    let name = match place.parent {
-                        Some(parent) => {
-                            Name::new(Some(&parent.name), place.key, own, index).given()
-                        }
-                        None => own.name.clone(),
-                    };
-                    let (route, of_group) = self.with_destinations(place, &path, route);
-                    let forms = self.forms(place, (&path, of_group), own, &route);
-                    pieces.push(self.piece((place.key, &path, name), &route, forms));
-                }
-            }
+            let said = Said::of_route(&path, own, self.world);
+            self.take(place.key, &said.reads, &said.problems);
+            // What is not there holds for the routes below, too.
+            let refuses = self.refuses || !said.problems.is_empty();
+            let refused_before = mem::replace(&mut self.refuses, refuses);
+            pieces.extend(self.route(place, index, own, &said));
+            self.refuses = refused_before;
         }
         pieces
+    }
+
+    fn route(
+        &mut self,
+        place: &Place<'_>,
+        index: usize,
+        own: &Route,
+        said: &Said<'_, RouteOptions>,
+    ) -> Vec<Arc<Piece>> {
+        let path = said.path;
+        let mut route = Cow::Borrowed(own);
+        if said.is_external() {
+            route.to_mut().options = said.options();
+        }
+        if let Some(parent) = place.parent {
+            match inherit::below(&route, parent) {
+                Ok(below) => route = Cow::Owned(below),
+                Err((number, reason)) => {
+                    let field = match own.matchers.is_empty() {
+                        true => path.to_owned(),
+                        false => format!("{path}.matchers[{number}]"),
+                    };
+                    let text = format!(
+                        "{reason} ({} of {}): this route is not served there",
+                        parent.said.path, parent.key
+                    );
+                    self.warn(place.key, field, text);
+                    return Vec::new();
+                }
+            }
+        } else if own.matchers.is_empty() {
+            route.to_mut().matchers.push(Matcher::default());
+        }
+        let above = place.parent.map(|it| &it.name);
+        if let Action::Delegate(to) = &route.action {
+            let name = Name::new(above, place.key, own, index);
+            return self.delegated(place, (index, said), &route, to, name);
+        }
+        let name = match above {
+            Some(above) => Name::new(Some(above), place.key, own, index).given(),
+            None => own.name.clone(),
+        };
+        let (route, of_group) = self.with_destinations(place, path, route);
+        let forms = self.forms(place, of_group, said, &route);
+        vec![self.piece((place.key, path, name), &route, forms)]
     }
 
     /// The route with the destinations of the upstream group that it is for, and whether there is one.
@@ -264,8 +298,8 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
     fn forms(
         &mut self,
         place: &Place<'_>,
-        (path, of_group): (&str, bool),
-        own: &Route,
+        of_group: bool,
+        said: &Said<'_, RouteOptions>,
         route: &Route,
     ) -> Vec<route::RouteForm> {
         let key = place.key;
@@ -277,15 +311,19 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
             of_group,
             problems: Vec::new(),
         };
-        let mut forms = routes.translate(path, route);
+        let mut forms = routes.translate(said.path, route);
         let problems = routes.problems;
         if self.refuses {
             forms = vec![route::broken(key, &self.invalid)];
         }
         for mut problem in problems {
-            if let Some(parent) = place.parent {
-                tell_inheritance(&mut problem, path, &own.options, parent);
-            }
+            let of_options = match option_of(&problem, said.path) {
+                Some(option) if !said.sets(name_of(option)) => {
+                    tell_inheritance(&mut problem, said.path, place)
+                }
+                _ => said.locate(&mut problem, key),
+            };
+            self.problems_of_options.extend(of_options);
             self.problems.push((key.clone(), problem));
         }
         if self.seen.missing.take() {
@@ -298,11 +336,12 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
     fn delegated(
         &mut self,
         place: &Place<'_>,
-        (index, path): (usize, &str),
+        (index, said): (usize, &Said<'_, RouteOptions>),
         route: &Route,
         to: &Delegation,
         name: Name,
     ) -> Vec<Arc<Piece>> {
+        let path = said.path;
         let matcher = match inherit::delegated(route) {
             Ok(matcher) => matcher,
             Err(reason) => {
@@ -314,7 +353,7 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
         let parent = Parent {
             above: place.parent,
             key: place.key,
-            path,
+            said,
             matcher,
             options: route.options.clone(),
             matchers: route.inheritable_matchers.unwrap_or_default(),
@@ -409,7 +448,11 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
             let text = format!(
                 "leads to more than {MOST_TABLES} route tables, or to more than {DEEPEST} below each other"
             );
-            self.error(parent.key, format!("{}.delegateAction", parent.path), text);
+            self.error(
+                parent.key,
+                format!("{}.delegateAction", parent.said.path),
+                text,
+            );
             return stand_in();
         }
         let Found::Table(newest) = self.world.table(key) else {
@@ -506,20 +549,26 @@ impl<'a, W: Upstreams + Tables> Tree<'a, W> {
 }
 
 /// What is wrong with an option that a route has from above does not stand at the route's own field, which is not there.
-fn tell_inheritance(problem: &mut Problem, path: &str, own: &RouteOptions, parent: &Parent<'_>) {
-    let option = problem.field.strip_prefix(path);
-    let Some(option) = option.and_then(|rest| rest.strip_prefix(".options.")) else {
-        return;
-    };
-    let name = option.split(['.', '[']).next().unwrap_or_default();
-    if own.sets(name) {
-        return;
+/// What the status of what says it tells of it, if that is a resource of its own.
+fn tell_inheritance(
+    problem: &mut Problem,
+    path: &str,
+    place: &Place<'_>,
+) -> Option<(ObjectKey, Problem)> {
+    let option = option_of(problem, path)?.to_owned();
+    let name = name_of(&option);
+    let mut above = place.parent;
+    while let Some(parent) = above.filter(|it| !it.said.sets(name)) {
+        above = parent.above;
     }
+    let from = above?;
+    let told = from.said.tell(&option, problem, (path, place.key));
     problem.text = format!(
         "{name}, taken over from {} of {}: {}",
-        parent.path, parent.key, problem.text
+        from.said.path, from.key, problem.text
     );
     problem.field = path.to_owned();
+    told.map(|(_, told)| told)
 }
 
 /// The routes that lead from a table to itself, and where they stand.
@@ -527,7 +576,7 @@ fn cycle<'a>(key: &ObjectKey, parent: &'a Parent<'a>) -> Option<Vec<(&'a ObjectK
     let mut members = Vec::new();
     let mut next = Some(parent);
     while let Some(parent) = next {
-        members.push((parent.key, parent.path));
+        members.push((parent.key, parent.said.path));
         if parent.key == key {
             members.reverse();
             return Some(members);

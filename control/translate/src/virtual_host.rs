@@ -11,6 +11,7 @@ use tenon_model::{
     VirtualService,
 };
 
+use crate::external_options::{ExternalOptions, Said};
 use crate::piece::{self, Piece, Present};
 use crate::proto::route::header_matcher::HeaderMatchSpecifier;
 use crate::proto::{exactly, matches, route};
@@ -43,6 +44,8 @@ pub(crate) struct VirtualHostForm {
     pub(crate) problems: Vec<Problem>,
     /// What is in the tables that it delegates to.
     pub(crate) problems_of_tables: BTreeMap<ObjectKey, Vec<Problem>>,
+    /// What is wrong with the options that it and they refer to, where they are used.
+    pub(crate) problems_of_options: BTreeSet<(ObjectKey, Problem)>,
     /// The tables that it delegates to, and whether each is good in its newest form.
     pub(crate) tables: BTreeMap<ObjectKey, bool>,
     /// What was looked at.
@@ -111,11 +114,13 @@ impl VirtualHostForm {
 pub(crate) fn translate(
     key: &ObjectKey,
     virtual_service: &VirtualService,
-    world: &(impl Upstreams + Tables),
+    world: &(impl Upstreams + Tables + ExternalOptions),
     kept: &Kept,
 ) -> VirtualHostForm {
     let name = names::virtual_host(key);
-    let options = &virtual_service.options;
+    let references = &virtual_service.options_config_refs.delegate_options;
+    let said = Said::of_host(&virtual_service.options, references, world);
+    let options = &*said.options();
     let mut body = route::VirtualHost {
         name: name.clone(),
         retry_policy: options.retries.as_ref().map(retry_policy),
@@ -132,7 +137,7 @@ pub(crate) fn translate(
     }
     .encode_to_vec();
     let mut tree = Tree::new(world, options, kept);
-    let of_host = tree.options(key);
+    let of_host = tree.options(key, &said);
     let configs = of_host.per_filter;
     let on = configs.keys().cloned().collect();
     body.extend(PerFilterOfHost { configs }.encode_to_vec());

@@ -1,4 +1,5 @@
 use super::*;
+use crate::schema::Schema;
 use crate::{PathMatcher, UpstreamType};
 
 fn one(path: &str, text: &str) -> Parsed {
@@ -327,4 +328,40 @@ fn what_is_there_twice_is_told_at_its_list() {
         ),
         ["spec.aws.lambdaFunctions: \"f\" is there more than once"]
     );
+}
+
+#[test]
+fn options_of_their_own_are_read_in_both_forms() {
+    for (folder, name, options) in [
+        ("routeoptions", "RouteOption", "timeout: 1s"),
+        (
+            "virtualhostoptions",
+            "VirtualHostOption",
+            "includeRequestAttemptCount: true",
+        ),
+        (
+            "listeneroptions",
+            "ListenerOption",
+            "perConnectionBufferLimitBytes: 1024",
+        ),
+        ("httplisteneroptions", "HttpListenerOption", "gzip: {}"),
+    ] {
+        let bare = object(
+            &format!("{folder}/apps/one.yaml"),
+            &format!("options: {{{options}}}"),
+        );
+        let wrapped = object(
+            "x.yaml",
+            &format!(
+                "{{apiVersion: gateway.solo.io/v1, kind: {name}, metadata: {{name: one, namespace: apps}}, spec: {{options: {{{options}}}}}}}"
+            ),
+        );
+        assert_eq!(bare, wrapped, "{name}");
+        assert_eq!(bare.key.kind.to_string(), name);
+        let Schema::Object(schema) = crate::schema::schema(bare.key.kind) else {
+            panic!("{name}");
+        };
+        let fields: Vec<_> = schema.fields.iter().map(|field| field.name).collect();
+        assert_eq!(fields, ["options", "targetRefs"], "{name}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Virtual services as virtual hosts, with their last good forms.
 
 use std::collections::BTreeSet;
+use std::mem;
 
 use tenon_model::{Kind, Object, ObjectKey, ProblemLevel, Spec};
 
@@ -31,9 +32,16 @@ impl Translator {
         work.tables.extend(before.tables.keys().cloned());
         work.tables.extend(after.tables.keys().cloned());
         work.statuses.extend(tables_to_tell(before, after));
-        let groups = before.reads.symmetric_difference(&after.reads);
-        let groups = groups.filter(|key| key.kind == Kind::UpstreamGroup);
-        work.statuses.extend(groups.cloned());
+        let shared = before.reads.symmetric_difference(&after.reads);
+        let shared = shared.filter(|key| tells_of_readers(key.kind));
+        work.statuses.extend(shared.cloned());
+        let nothing = BTreeSet::new();
+        let [was, is] = [&old, &new].map(|unit| match unit {
+            Some(unit) => &unit.problems_of_options,
+            None => &nothing,
+        });
+        let of_options = was.symmetric_difference(is);
+        work.statuses.extend(of_options.map(|(key, _)| key.clone()));
         let forwards = after.needs.filters.contains(FORWARD_PROXY);
         if let Some(new) = new {
             self.hosts.insert(key.clone(), new);
@@ -58,8 +66,9 @@ impl Translator {
         let Some(object) = &entry.object else {
             return HostUnit::default();
         };
-        let newest = translate(object);
+        let mut newest = translate(object);
         let problems = newest.problems.clone();
+        let problems_of_options = mem::take(&mut newest.problems_of_options);
         if newest.is_good() {
             let good = match newest.incomplete {
                 false => Some((object.clone(), newest.clone())),
@@ -68,6 +77,7 @@ impl Translator {
             return HostUnit {
                 form: newest,
                 problems,
+                problems_of_options,
                 good,
             };
         }
@@ -75,10 +85,12 @@ impl Translator {
             return HostUnit {
                 form: newest,
                 problems,
+                problems_of_options,
                 good: None,
             };
         };
-        let again = translate(&good_object);
+        let mut again = translate(&good_object);
+        again.problems_of_options.clear();
         let mut form = match again.is_good() && !again.incomplete {
             true => again,
             // What it refers to is gone too; what was made of it before may still do.
@@ -89,6 +101,7 @@ impl Translator {
         HostUnit {
             form: form.clone(),
             problems,
+            problems_of_options,
             good: Some((good_object, form)),
         }
     }
@@ -109,6 +122,14 @@ impl Translator {
         }
         form.reads.insert(secret);
     }
+}
+
+/// Whether the status of what virtual hosts refer to tells which proxies have it.
+pub(super) fn tells_of_readers(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::RouteOption | Kind::RouteTable | Kind::UpstreamGroup | Kind::VirtualHostOption
+    )
 }
 
 /// The tables of which a virtual host says something else than before.

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use tenon_model::{Gateway, Kind, ListenerOptions, ObjectKey, RouteConfigurationOptions, Spec};
 
 use super::host_table::Part;
+use super::hosts::tells_of_readers;
 use super::{DEFAULT_PROXY, Translator, Work};
 use crate::cluster::Secrets;
 use crate::http_filters::Surroundings;
@@ -261,8 +262,7 @@ impl Translator {
         for host in hosts {
             let unit = self.hosts.get(&host);
             let read = unit.into_iter().flat_map(|unit| &unit.form.reads);
-            let shared =
-                read.filter(|it| matches!(it.kind, Kind::RouteTable | Kind::UpstreamGroup));
+            let shared = read.filter(|it| tells_of_readers(it.kind));
             work.statuses.extend(shared.cloned());
             work.statuses.insert(host);
         }

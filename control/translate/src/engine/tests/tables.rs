@@ -24,7 +24,7 @@ fn by_name(name: &str) -> String {
 
 impl Fixture {
     /// The virtual hosts that were derived anew by changes.
-    fn derived(&mut self, changes: Vec<Change>) -> Vec<String> {
+    pub(super) fn derived(&mut self, changes: Vec<Change>) -> Vec<String> {
         let before: BTreeMap<_, _> = self.bodies();
         self.apply(changes);
         let after = self.bodies();
