@@ -63,16 +63,24 @@ pub struct CollectorAddress {
 
 /// A value, as OpenTelemetry has them.
 #[derive(Debug, Clone, PartialEq, Read)]
-pub enum AnyValue {
+#[read(refused(
+    boolValue = "Envoy tells texts, lists and maps only; write it as a stringValue",
+    intValue = "Envoy tells texts, lists and maps only; write it as a stringValue",
+    doubleValue = "Envoy tells texts, lists and maps only; write it as a stringValue",
+    bytesValue = "Envoy tells texts, lists and maps only; write it as a stringValue"
+))]
+pub struct AnyValue {
+    /// It.
+    #[read(flatten)]
+    pub value: AnyValueType,
+}
+
+/// A value.
+#[derive(Debug, Clone, PartialEq, Read)]
+pub enum AnyValueType {
     /// A text, in which Envoy's `%…%` is filled in.
     #[read(with = text, schema = a_text)]
     StringValue(String),
-    /// Yes or no.
-    BoolValue(bool),
-    /// A whole number.
-    IntValue(i64),
-    /// A number.
-    DoubleValue(f64),
     /// Several values.
     #[read(schema = Schema::open_object)]
     ArrayValue(ArrayValue),

@@ -4,7 +4,7 @@ use envoy_types::pb::envoy::extensions::access_loggers::open_telemetry::v3::Open
 use envoy_types::pb::opentelemetry::proto::common::v1 as otlp;
 use envoy_types::pb::opentelemetry::proto::common::v1::any_value::Value as To;
 use tenon_model::open_telemetry::{
-    AnyValue, ArrayValue, KeyValue, KeyValueList, OpenTelemetrySink,
+    AnyValue, AnyValueType, ArrayValue, KeyValue, KeyValueList, OpenTelemetrySink,
 };
 
 use super::hide;
@@ -40,15 +40,12 @@ pub(super) fn config(sink: &OpenTelemetrySink) -> Any {
 }
 
 fn value(from: &AnyValue) -> otlp::AnyValue {
-    let value = match from {
-        AnyValue::StringValue(text) => To::StringValue(text.clone()),
-        AnyValue::BoolValue(value) => To::BoolValue(*value),
-        AnyValue::IntValue(value) => To::IntValue(*value),
-        AnyValue::DoubleValue(value) => To::DoubleValue(*value),
-        AnyValue::ArrayValue(several) => To::ArrayValue(otlp::ArrayValue {
+    let value = match &from.value {
+        AnyValueType::StringValue(text) => To::StringValue(text.clone()),
+        AnyValueType::ArrayValue(several) => To::ArrayValue(otlp::ArrayValue {
             values: several.values.iter().map(value).collect(),
         }),
-        AnyValue::KvlistValue(several) => To::KvlistValue(list(several)),
+        AnyValueType::KvlistValue(several) => To::KvlistValue(list(several)),
     };
     otlp::AnyValue { value: Some(value) }
 }
@@ -73,15 +70,15 @@ pub(super) fn without(sink: &OpenTelemetrySink, hidden: fn(&str) -> bool) -> Ope
     }
 }
 
-fn less(value: &AnyValue, hidden: fn(&str) -> bool) -> AnyValue {
-    match value {
-        AnyValue::StringValue(text) => AnyValue::StringValue(hide(text, hidden)),
-        AnyValue::ArrayValue(several) => AnyValue::ArrayValue(ArrayValue {
+fn less(from: &AnyValue, hidden: fn(&str) -> bool) -> AnyValue {
+    let value = match &from.value {
+        AnyValueType::StringValue(text) => AnyValueType::StringValue(hide(text, hidden)),
+        AnyValueType::ArrayValue(several) => AnyValueType::ArrayValue(ArrayValue {
             values: several.values.iter().map(|it| less(it, hidden)).collect(),
         }),
-        AnyValue::KvlistValue(several) => AnyValue::KvlistValue(fewer(several, hidden)),
-        other => other.clone(),
-    }
+        AnyValueType::KvlistValue(several) => AnyValueType::KvlistValue(fewer(several, hidden)),
+    };
+    AnyValue { value }
 }
 
 fn fewer(list: &KeyValueList, hidden: fn(&str) -> bool) -> KeyValueList {
