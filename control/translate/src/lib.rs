@@ -54,7 +54,7 @@ pub use engine::Translator;
 pub use filters::{function_filters, listener_filter};
 pub use json::{to_json, to_proto_json};
 pub use output::{
-    Change, CredentialSource, Module, ProxyName, Resource, ResourceId, ResourceType, State, Status,
-    StatusMessage, TranslatorOptions, Update,
+    Change, CredentialSource, Module, ProxyName, ProxyStatuses, Resource, ResourceId, ResourceType,
+    State, Status, StatusMessage, TranslatorOptions, Update,
 };
 pub use transforms::transform_filter;
