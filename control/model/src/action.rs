@@ -9,7 +9,6 @@ use crate::header;
 use crate::matcher;
 use crate::read::Node;
 use crate::route_options::{self, RegexRewrite};
-use crate::schema::Schema;
 
 /// What a route does with a request.
 #[derive(Debug, Clone, PartialEq, Read)]
@@ -97,7 +96,7 @@ pub enum PathRedirect {
     #[read(name = "prefixRewrite", with = matcher::path)]
     Prefix(String),
     /// Instead of what an expression matches in it.
-    #[read(name = "regexRewrite", with = route_options::regex_rewrite, schema = Schema::any)]
+    #[read(name = "regexRewrite")]
     Regex(RegexRewrite),
 }
 

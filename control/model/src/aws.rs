@@ -3,57 +3,76 @@
 use std::net::IpAddr;
 
 use tenon_contract::UrlAuthType;
+use tenon_model_derive::Read;
 
 use crate::ObjectRef;
-use crate::function_matcher::{self, FunctionMatcher, Taken};
-use crate::read::{Fields, Node};
+use crate::function_matcher::{self, FunctionMatcher};
+use crate::read::{Fields, Node, Read, ReadFields};
+use crate::schema::{Object, Schema};
 use crate::upstream::is_host_name;
-use crate::virtual_service::first_twice;
 
 /// AWS Lambda in one region.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Read)]
+#[read(finish = upstream)]
 pub struct AwsUpstream {
     /// The region.
+    #[read(with = region)]
     pub region: String,
-    /// The Secret with the keys; `None`: the default chain.
+    /// The Secret with the keys; AWS's default chain where it is left out.
+    #[read(name = "secretRef")]
     pub secret: Option<ObjectRef>,
     /// The functions that routes may name.
+    #[read(name = "lambdaFunctions")]
     pub functions: Vec<LambdaFunction>,
     /// A role to assume.
+    #[read(with = role)]
     pub role_arn: Option<String>,
     /// The account that the functions belong to, where it is another one.
+    #[read(name = "awsAccountId", with = account)]
     pub account_id: Option<String>,
     /// Whether the role is assumed straight from the web identity.
     pub disable_role_chaining: bool,
+    /// How functions are called where neither the destination nor `destinationOverrides` say it.
+    #[read(flatten)]
+    pub call: AwsCall,
     /// What holds for every destination that does not say otherwise.
+    #[read(name = "destinationOverrides", default)]
     pub overrides: AwsDestination,
     /// Where the Lambda API is, if not at AWS's public address.
+    #[read(name = "endpointUrl")]
     pub endpoint: Option<Endpoint>,
 }
 
 /// A function, by the name that routes call it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Read)]
+#[read(finish = function)]
 pub struct LambdaFunction {
     /// The name that routes call it.
+    #[read(with = Node::non_empty)]
     pub logical_name: String,
     /// Its name at AWS; of no use where it is called by its URL.
+    #[read(name = "lambdaFunctionName", default, with = function_name)]
     pub name: String,
     /// Version or alias.
+    #[read(with = qualifier)]
     pub qualifier: Option<String>,
     /// Its own URL, by which it is called, if it has one.
+    #[read(flatten)]
     pub url: Option<FunctionUrl>,
     /// Which requests it is for, where the route names no function.
     pub matchers: Vec<FunctionMatcher>,
 }
 
 /// In what shape a function is asked and answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Read)]
 pub enum Payload {
     /// The bodies as they are.
     Raw,
     /// API Gateway's payload format 1.0.
+    #[read(name = "API_GATEWAY_V1")]
     ApiGatewayV1,
     /// API Gateway's payload format 2.0.
+    #[read(name = "API_GATEWAY_V2")]
     ApiGatewayV2,
     /// An Application Load Balancer's.
     Alb,
@@ -70,8 +89,19 @@ pub struct FunctionUrl {
     pub auth_type: UrlAuthType,
 }
 
+/// Who may call a function by its URL.
+#[derive(Clone, Copy, Read)]
+#[read(into = UrlAuthType)]
+enum FunctionUrlAuthType {
+    /// Who signs as AWS wants it.
+    #[read(name = "AWS_IAM")]
+    AwsIam,
+    /// Anybody.
+    None,
+}
+
 /// How Lambda runs a function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Read)]
 pub enum InvocationStyle {
     /// Its answer is waited for.
     Sync,
@@ -83,64 +113,95 @@ pub enum InvocationStyle {
     Streaming,
 }
 
-/// What a destination says of a call; what it leaves out is the upstream's business.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct AwsDestination {
-    /// Which function.
-    pub logical_name: Option<String>,
+/// How a function is called: what Gloo has not. What is left out, others say.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Read)]
+pub struct AwsCall {
+    /// The shape of event and answer; excludes `requestTransformation`, `wrapAsApiGateway`, `unwrapAsApiGateway` and
+    /// `unwrapAsAlb`.
+    pub payload: Option<Payload>,
     /// How Lambda runs it.
     pub invocation_style: Option<InvocationStyle>,
-    /// The shape of event and answer; where it is there, none of Gloo's four is.
-    pub payload: Option<Payload>,
+    /// Whether the tail of the function's log is asked for, and logged.
+    pub log_tail: Option<bool>,
+    /// The status that a client gets for a failed function; 504 where nothing says it.
+    #[read(range(200, 599))]
+    pub function_error_status: Option<u16>,
+    /// Whether the client sees the failed function's own body; it does where nothing says it.
+    pub expose_function_error: Option<bool>,
+    /// Content types whose bodies are passed as text, as `text/*`.
+    #[read(with = content_type)]
+    pub text_content_types: Vec<String>,
+}
+
+/// What a destination says of a call; what it leaves out is the upstream's business.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Read)]
+#[read(finish = destination)]
+pub struct AwsDestination {
+    /// Which function.
+    #[read(with = Node::non_empty)]
+    pub logical_name: Option<String>,
+    /// How it is called.
+    #[read(flatten)]
+    pub call: AwsCall,
     /// Give the function headers, method, path and query too.
     pub request_transformation: bool,
     /// Give the function an event of API Gateway.
     pub wrap_as_api_gateway: bool,
     /// Read its answer as API Gateway does.
     pub unwrap_as_api_gateway: bool,
+    /// The same, as it was said before.
+    pub response_transformation: bool,
     /// Read its answer as an application load balancer does.
     pub unwrap_as_alb: bool,
-    /// The status that a client gets for a failed function.
-    pub function_error_status: Option<u16>,
-    /// Whether the client sees the failed function's own body.
-    pub expose_function_error: Option<bool>,
-    /// Whether the tail of the function's log is asked for, and logged.
-    pub log_tail: Option<bool>,
-    /// Content types whose bodies are passed as text.
-    pub text_content_types: Vec<String>,
     /// The JSON that takes the place of an empty body.
+    #[read(with = json)]
     pub empty_body_override: Option<String>,
+}
+
+impl AwsCall {
+    /// This one, completed by another: what this one says wins.
+    fn or(&self, other: &Self) -> Self {
+        let types = match self.text_content_types.is_empty() {
+            true => &other.text_content_types,
+            false => &self.text_content_types,
+        };
+        Self {
+            payload: self.payload.or(other.payload),
+            invocation_style: self.invocation_style.or(other.invocation_style),
+            log_tail: self.log_tail.or(other.log_tail),
+            function_error_status: self.function_error_status.or(other.function_error_status),
+            expose_function_error: self.expose_function_error.or(other.expose_function_error),
+            text_content_types: types.clone(),
+        }
+    }
 }
 
 impl AwsDestination {
     /// This one, completed by another: what this one says wins.
     pub fn or(&self, other: &Self) -> Self {
-        let types = match self.text_content_types.is_empty() {
-            true => &other.text_content_types,
-            false => &self.text_content_types,
-        };
         let none = Self::default();
-        let gloo = if self.payload.is_some() { &none } else { other };
+        let gloo = if self.call.payload.is_some() {
+            &none
+        } else {
+            other
+        };
+        let call = self.call.or(&other.call);
         Self {
             logical_name: self
                 .logical_name
                 .clone()
                 .or_else(|| other.logical_name.clone()),
-            invocation_style: self.invocation_style.or(other.invocation_style),
             // A shape of one's own takes the place of the other's, in whichever words that says it.
-            payload: match self.has_gloo_shape() {
-                true => None,
-                false => self.payload.or(other.payload),
+            call: AwsCall {
+                payload: call.payload.filter(|_| !self.has_gloo_shape()),
+                ..call
             },
             // Not set and false cannot be told apart in Gloo's own form either.
             request_transformation: self.request_transformation || gloo.request_transformation,
             wrap_as_api_gateway: self.wrap_as_api_gateway || gloo.wrap_as_api_gateway,
             unwrap_as_api_gateway: self.unwrap_as_api_gateway || gloo.unwrap_as_api_gateway,
+            response_transformation: self.response_transformation || gloo.response_transformation,
             unwrap_as_alb: self.unwrap_as_alb || gloo.unwrap_as_alb,
-            function_error_status: self.function_error_status.or(other.function_error_status),
-            expose_function_error: self.expose_function_error.or(other.expose_function_error),
-            log_tail: self.log_tail.or(other.log_tail),
-            text_content_types: types.clone(),
             empty_body_override: self
                 .empty_body_override
                 .clone()
@@ -186,16 +247,6 @@ impl Endpoint {
         }
     }
 
-    /// Reads `scheme://host:port`.
-    pub(crate) fn read(node: &Node<'_>) -> Option<Self> {
-        let text = node.text()?;
-        Self::parse(text).or_else(|| {
-            node.error(format!(
-                "{text:?} is not scheme, host and port, as https://lambda.example.com:8443"
-            ))
-        })
-    }
-
     fn parse(text: &str) -> Option<Self> {
         let (tls, rest) = match text.split_once("://")? {
             ("https", rest) => (true, rest),
@@ -231,204 +282,150 @@ impl Endpoint {
     }
 }
 
-pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<AwsUpstream> {
-    node.object(|fields| {
-        let region = fields.required("region", |node| {
-            let region = node.non_empty()?;
-            if !region
-                .bytes()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
-            {
-                return node.error(format!("{region:?} is not a region, as eu-central-1"));
-            }
-            Some(region)
-        });
-        let taken = Taken::default();
-        let functions = fields.field("lambdaFunctions", |node| {
-            let functions = node.list(|node| read_function(&node, &taken))?;
-            match first_twice(functions.iter().map(|function| &function.logical_name)) {
-                Some(name) => node.error(format!("{name:?} is there more than once")),
-                None => Some(functions),
-            }
-        });
-        let functions = functions.unwrap_or_default();
-        let own = read_tenon(fields);
-        let overrides = fields
-            .field("destinationOverrides", |node| read_destination(&node))
-            .unwrap_or_default();
-        Some(AwsUpstream {
-            secret: fields.field("secretRef", |node| node.reference(namespace)),
-            role_arn: fields.field("roleArn", |node| {
-                let arn = node.string()?;
-                let is_role = arn.starts_with("arn:") && arn.contains(":role/");
-                if !arn.is_empty() && !is_role {
-                    return node.error(format!("{arn:?} is not the ARN of a role"));
-                }
-                Some(arn).filter(|arn| !arn.is_empty())
-            }),
-            account_id: fields.field("awsAccountId", |node| {
-                let id = node.string()?;
-                if !id.is_empty() && (id.len() != 12 || !id.bytes().all(|c| c.is_ascii_digit())) {
-                    return node.error(format!("{id:?} is not an account, which has 12 digits"));
-                }
-                Some(id).filter(|id| !id.is_empty())
-            }),
-            disable_role_chaining: fields.flag("disableRoleChaining"),
-            endpoint: fields.field("endpointUrl", |node| Endpoint::read(&node)),
-            region: region?,
-            functions,
-            overrides: overrides.or(&own),
-        })
-    })
-}
-
-fn read_function(node: &Node<'_>, taken: &Taken) -> Option<LambdaFunction> {
-    node.object(|fields| {
-        let logical_name = fields.required("logicalName", |node| node.non_empty());
-        let url = read_url(fields);
-        let name = match &url {
-            None => fields.required("lambdaFunctionName", |node| function_name(&node)),
-            Some(_) => Some(
-                fields
-                    .field("lambdaFunctionName", |node| function_name(&node))
-                    .unwrap_or_default(),
-            ),
-        };
-        let qualifier = fields.field("qualifier", |node| {
-            let qualifier = node.string()?;
-            let fits = |c: char| c.is_ascii_alphanumeric() || "$-_".contains(c);
-            if qualifier.len() > 128 || !qualifier.chars().all(fits) {
-                return node.error(format!("{qualifier:?} is neither a version nor an alias"));
-            }
-            Some(qualifier).filter(|qualifier| !qualifier.is_empty())
-        });
-        let matchers = function_matcher::read_all(fields, taken, logical_name.as_deref());
-        if url.is_some() {
-            // The URL says which version it is; and each has a host, hence a cluster, of its own, which the route chooses.
-            for (name, there) in [
-                ("qualifier", qualifier.is_some()),
-                ("matchers", !matchers.is_empty()),
-            ] {
-                if there {
-                    fields.error(format!("functionUrl and {name} exclude each other"));
-                }
-            }
-        }
-        Some(LambdaFunction {
-            url,
-            matchers,
-            logical_name: logical_name?,
-            name: name?,
-            qualifier,
-        })
-    })
-}
-
-/// `functionUrl` and `functionUrlAuthType`.
-fn read_url(fields: &mut Fields<'_>) -> Option<FunctionUrl> {
-    let endpoint = fields.field("functionUrl", |node| {
+impl Read for Endpoint {
+    fn read(node: &Node<'_>) -> Option<Self> {
         let text = node.text()?;
-        Endpoint::parse(text).or_else(|| {
+        Self::parse(text).or_else(|| {
             node.error(format!(
-                "{text:?} is not the URL of a function, as https://a1b2c3.lambda-url.eu-central-1.on.aws"
+                "{text:?} is not scheme, host and port, as https://lambda.example.com:8443"
             ))
         })
-    });
-    let auth_type = fields.field("functionUrlAuthType", |node| {
-        node.choice(&[
-            ("AWS_IAM", UrlAuthType::AwsIam),
-            ("NONE", UrlAuthType::None),
-        ])
-    });
-    if auth_type.is_some() && !fields.has("functionUrl") {
-        fields.error("functionUrlAuthType is that of a functionUrl, and there is none");
     }
-    Some(FunctionUrl {
-        endpoint: endpoint?,
-        auth_type: auth_type.unwrap_or_default(),
-    })
+
+    fn schema() -> Schema {
+        Schema::Text
+    }
+}
+
+impl ReadFields for FunctionUrl {
+    fn read_fields(fields: &mut Fields<'_>) -> Option<Self> {
+        let endpoint = fields.field("functionUrl", |node| {
+            let text = node.text()?;
+            Endpoint::parse(text).or_else(|| {
+                node.error(format!(
+                    "{text:?} is not the URL of a function, as https://a1b2c3.lambda-url.eu-central-1.on.aws"
+                ))
+            })
+        });
+        let auth_type = fields.field("functionUrlAuthType", |node| UrlAuthType::read(&node));
+        if auth_type.is_some() && !fields.has("functionUrl") {
+            fields.error("functionUrlAuthType is that of a functionUrl, and there is none");
+        }
+        Some(Self {
+            endpoint: endpoint?,
+            auth_type: auth_type.unwrap_or_default(),
+        })
+    }
+
+    fn describe(object: &mut Object) {
+        let doc = "Its own URL, by which it is called, as `https://a1b2c3.lambda-url.eu-central-1.on.aws`; excludes `qualifier` and `matchers`.";
+        object.field("functionUrl", doc, Schema::Text, false);
+        let doc = "Who may call it by its URL.";
+        object.field("functionUrlAuthType", doc, UrlAuthType::schema(), false);
+    }
+}
+
+fn region(node: &Node<'_>) -> Option<String> {
+    let region = node.non_empty()?;
+    let fits = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    match region.bytes().all(fits) {
+        true => Some(region),
+        false => node.error(format!("{region:?} is not a region, as eu-central-1")),
+    }
+}
+
+fn role(node: &Node<'_>) -> Option<String> {
+    let arn = node.string().filter(|arn| !arn.is_empty())?;
+    match arn.starts_with("arn:") && arn.contains(":role/") {
+        true => Some(arn),
+        false => node.error(format!("{arn:?} is not the ARN of a role")),
+    }
+}
+
+fn account(node: &Node<'_>) -> Option<String> {
+    let id = node.string().filter(|id| !id.is_empty())?;
+    match id.len() == 12 && id.bytes().all(|c| c.is_ascii_digit()) {
+        true => Some(id),
+        false => node.error(format!("{id:?} is not an account, which has 12 digits")),
+    }
+}
+
+fn upstream(mut read: AwsUpstream, fields: &Fields<'_>) -> Option<AwsUpstream> {
+    let functions = read.functions.iter();
+    let functions = functions.map(|it| (&it.logical_name, &it.matchers[..]));
+    function_matcher::tell_apart(fields, "lambdaFunctions", functions);
+    let own = AwsDestination {
+        call: read.call.clone(),
+        ..AwsDestination::default()
+    };
+    read.overrides = read.overrides.or(&own);
+    Some(read)
+}
+
+fn qualifier(node: &Node<'_>) -> Option<String> {
+    let qualifier = node.string().filter(|qualifier| !qualifier.is_empty())?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || "$-_".contains(c);
+    match qualifier.len() <= 128 && qualifier.chars().all(fits) {
+        true => Some(qualifier),
+        false => node.error(format!("{qualifier:?} is neither a version nor an alias")),
+    }
+}
+
+fn function(read: LambdaFunction, fields: &Fields<'_>) -> Option<LambdaFunction> {
+    if !fields.has("functionUrl") {
+        if !fields.has("lambdaFunctionName") {
+            fields.error_at("lambdaFunctionName", "is required");
+        }
+        return Some(read);
+    }
+    // The URL says which version it is; and each has a host, hence a cluster, of its own, which the route chooses.
+    for (name, there) in [
+        ("qualifier", read.qualifier.is_some()),
+        ("matchers", !read.matchers.is_empty()),
+    ] {
+        if there {
+            fields.error(format!("functionUrl and {name} exclude each other"));
+        }
+    }
+    Some(read)
 }
 
 fn function_name(node: &Node<'_>) -> Option<String> {
     let name = node.non_empty()?;
     // A name, or a full or partial ARN.
-    if name.len() > 170
-        || !name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-_:$.".contains(c))
-    {
-        return node.error(format!("{name:?} is not the name of a function"));
-    }
-    Some(name)
-}
-
-/// What Gloo has not, on the upstream and on destinations.
-fn read_tenon(fields: &mut Fields<'_>) -> AwsDestination {
-    AwsDestination {
-        payload: fields.field("payload", |node| {
-            node.choice(&[
-                ("RAW", Payload::Raw),
-                ("API_GATEWAY_V1", Payload::ApiGatewayV1),
-                ("API_GATEWAY_V2", Payload::ApiGatewayV2),
-                ("ALB", Payload::Alb),
-                ("ALB_MULTI_VALUE", Payload::AlbMultiValue),
-            ])
-        }),
-        invocation_style: fields.field("invocationStyle", |node| {
-            node.choice(&[
-                ("SYNC", InvocationStyle::Sync),
-                ("ASYNC", InvocationStyle::Async),
-                ("DRY_RUN", InvocationStyle::DryRun),
-                ("STREAMING", InvocationStyle::Streaming),
-            ])
-        }),
-        log_tail: fields.field("logTail", |node| node.boolean()),
-        function_error_status: fields.field("functionErrorStatus", |node| {
-            u16::try_from(node.number(200, 599)?).ok()
-        }),
-        expose_function_error: fields.field("exposeFunctionError", |node| node.boolean()),
-        text_content_types: fields.list("textContentTypes", |node| {
-            let text = node.non_empty()?;
-            let fits = |c: char| c.is_ascii_graphic() && !";,\"()".contains(c);
-            if !text.chars().all(fits) || text.matches('/').count() != 1 {
-                return node.error(format!("{text:?} is not a content type, as text/* or a/b"));
-            }
-            Some(text)
-        }),
-        ..AwsDestination::default()
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_:$.".contains(c);
+    match name.len() <= 170 && name.chars().all(fits) {
+        true => Some(name),
+        false => node.error(format!("{name:?} is not the name of a function")),
     }
 }
 
-pub(crate) fn read_destination(node: &Node<'_>) -> Option<AwsDestination> {
-    node.object(|fields| {
-        let tenon = read_tenon(fields);
-        // Deprecated in Gloo, where it means the same.
-        let response_transformation = fields.flag("responseTransformation");
-        let read = AwsDestination {
-            logical_name: fields.field("logicalName", |node| node.non_empty()),
-            request_transformation: fields.flag("requestTransformation"),
-            wrap_as_api_gateway: fields.flag("wrapAsApiGateway"),
-            unwrap_as_api_gateway: fields.flag("unwrapAsApiGateway") || response_transformation,
-            unwrap_as_alb: fields.flag("unwrapAsAlb"),
-            empty_body_override: fields.field("emptyBodyOverride", |node| {
-                let text = node.string()?;
-                match serde_json::from_str::<serde_json::Value>(&text) {
-                    _ if text.is_empty() => None,
-                    Ok(_) => Some(text),
-                    Err(error) => {
-                        node.error(format!("is not JSON, which Lambda takes alone: {error}"))
-                    }
-                }
-            }),
-            ..tenon
-        };
-        if read.payload.is_some() && read.has_gloo_shape() {
-            fields.error(
-                "payload excludes requestTransformation, wrapAsApiGateway, unwrapAsApiGateway and unwrapAsAlb",
-            );
-        }
-        Some(read)
-    })
+fn content_type(node: &Node<'_>) -> Option<String> {
+    let text = node.non_empty()?;
+    let fits = |c: char| c.is_ascii_graphic() && !";,\"()".contains(c);
+    if !text.chars().all(fits) || text.matches('/').count() != 1 {
+        return node.error(format!("{text:?} is not a content type, as text/* or a/b"));
+    }
+    Some(text)
+}
+
+fn json(node: &Node<'_>) -> Option<String> {
+    let text = node.string().filter(|text| !text.is_empty())?;
+    match serde_json::from_str::<serde_json::Value>(&text) {
+        Ok(_) => Some(text),
+        Err(error) => node.error(format!("is not JSON, which Lambda takes alone: {error}")),
+    }
+}
+
+fn destination(mut read: AwsDestination, fields: &Fields<'_>) -> Option<AwsDestination> {
+    // Deprecated in Gloo, where it means the same.
+    read.unwrap_as_api_gateway |= read.response_transformation;
+    if read.call.payload.is_some() && read.has_gloo_shape() {
+        fields.error(
+            "payload excludes requestTransformation, wrapAsApiGateway, unwrapAsApiGateway and unwrapAsAlb",
+        );
+    }
+    Some(read)
 }
 
 #[cfg(test)]
@@ -492,22 +489,26 @@ mod tests {
     #[test]
     fn a_destination_wins_over_the_overrides() {
         let own = AwsDestination {
-            invocation_style: Some(InvocationStyle::Streaming),
-            log_tail: Some(false),
-            function_error_status: Some(502),
+            call: AwsCall {
+                invocation_style: Some(InvocationStyle::Streaming),
+                log_tail: Some(false),
+                function_error_status: Some(502),
+                ..AwsCall::default()
+            },
             ..AwsDestination::default()
         };
         let overrides = AwsDestination {
-            invocation_style: Some(InvocationStyle::Async),
-            log_tail: Some(true),
+            call: AwsCall {
+                invocation_style: Some(InvocationStyle::Async),
+                log_tail: Some(true),
+                function_error_status: Some(500),
+                ..AwsCall::default()
+            },
             unwrap_as_alb: true,
-            function_error_status: Some(500),
             ..AwsDestination::default()
         };
         let merged = own.or(&overrides);
-        assert_eq!(merged.invocation_style, Some(InvocationStyle::Streaming));
-        assert_eq!(merged.log_tail, Some(false));
-        assert_eq!(merged.function_error_status, Some(502));
+        assert_eq!(merged.call, own.call);
         assert!(merged.unwrap_as_alb);
     }
 
@@ -519,7 +520,10 @@ mod tests {
             ..AwsDestination::default()
         };
         let payload = AwsDestination {
-            payload: Some(Payload::ApiGatewayV2),
+            call: AwsCall {
+                payload: Some(Payload::ApiGatewayV2),
+                ..AwsCall::default()
+            },
             ..AwsDestination::default()
         };
         let nothing = AwsDestination::default();

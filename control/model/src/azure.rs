@@ -1,106 +1,98 @@
 //! Azure Functions: the upstream, and what a route says of a call.
 
 use tenon_contract::{AuthLevel, KeyIn, PathTemplate, Segment};
+use tenon_model_derive::Read;
 
 use crate::ObjectRef;
 use crate::aws::Endpoint;
-use crate::function_matcher::{self, FunctionMatcher, Taken};
-use crate::read::Node;
-use crate::virtual_service::first_twice;
+use crate::function_matcher::{self, FunctionMatcher};
+use crate::read::{Fields, Node};
 
 /// A function app.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Read)]
+#[read(finish = upstream)]
 pub struct AzureUpstream {
     /// Its name: it is at `<name>.azurewebsites.net`.
+    #[read(name = "functionAppName", with = app_name)]
     pub app_name: String,
-    /// The Secret with its keys; `None`: all functions are anonymous.
+    /// The Secret with its keys; not needed where all functions are anonymous.
+    #[read(name = "secretRef")]
     pub secret: Option<ObjectRef>,
     /// The functions that routes may name.
     pub functions: Vec<AzureFunction>,
     /// Where keys go.
+    #[read(default)]
     pub key_in: KeyIn,
-    /// What stands before the functions' own routes, without slashes around it.
+    /// What stands before the functions' own routes (`routePrefix` of `host.json`): `api` where it is left out.
+    #[read(default = "api", with = route_prefix)]
     pub route_prefix: String,
     /// Where the app is, if not at Azure's public address.
+    #[read(name = "endpointUrl")]
     pub endpoint: Option<Endpoint>,
 }
 
 /// A function.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Read)]
+#[read(finish = function)]
 pub struct AzureFunction {
     /// Its name at Azure, by which routes call it.
+    #[read(name = "functionName", with = function_name)]
     pub name: String,
     /// Which keys let a caller in.
+    #[read(default)]
     pub auth_level: AuthLevel,
-    /// Its own route, if that is not its name; without a slash in front.
+    /// Its own route, if that is not its name. Parameters in it are those of its matchers, all of which need to have them.
+    #[read(with = route)]
     pub route: Option<String>,
     /// Which requests it is for, where the route names no function.
     pub matchers: Vec<FunctionMatcher>,
 }
 
 /// What a destination says of a call.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Read)]
 pub struct AzureDestination {
     /// Which function.
+    #[read(with = Node::non_empty)]
     pub function_name: Option<String>,
 }
 
-/// Gloo's names, in the order of its numbers.
-const AUTH_LEVELS: [(&str, AuthLevel); 3] = [
-    ("Anonymous", AuthLevel::Anonymous),
-    ("Function", AuthLevel::Function),
-    ("Admin", AuthLevel::Admin),
-];
-
-pub(crate) fn read(node: &Node<'_>, namespace: &str) -> Option<AzureUpstream> {
-    node.object(|fields| {
-        let app_name = fields.required("functionAppName", |node| {
-            let name = node.non_empty()?;
-            let fits = |c: u8| c.is_ascii_alphanumeric() || c == b'-';
-            // It becomes part of a host.
-            if name.len() > 60 || !name.bytes().all(fits) {
-                return node.error(format!("{name:?} is not the name of a function app"));
-            }
-            Some(name.to_ascii_lowercase())
-        });
-        let taken = Taken::default();
-        let functions = fields.field("functions", |node| {
-            let functions = node.list(|node| read_function(&node, &taken))?;
-            match first_twice(functions.iter().map(|function| &function.name)) {
-                Some(name) => node.error(format!("{name:?} is there more than once")),
-                None => Some(functions),
-            }
-        });
-        let secret = fields.field("secretRef", |node| node.reference(namespace));
-        let functions = functions.unwrap_or_default();
-        let keyed = functions
-            .iter()
-            .find(|it| it.auth_level != AuthLevel::Anonymous);
-        if let (None, Some(function)) = (&secret, keyed) {
-            fields.error(format!(
-                "secretRef is required: function {:?} needs a key",
-                function.name
-            ));
-        }
-        Some(AzureUpstream {
-            secret,
-            key_in: fields
-                .field("keyIn", |node| {
-                    node.choice(&[("HEADER", KeyIn::Header), ("QUERY", KeyIn::Query)])
-                })
-                .unwrap_or_default(),
-            route_prefix: fields
-                .field("routePrefix", |node| read_prefix(&node))
-                .unwrap_or_else(|| "api".to_owned()),
-            endpoint: fields.field("endpointUrl", |node| Endpoint::read(&node)),
-            app_name: app_name?,
-            functions,
-        })
-    })
+/// Which keys let a caller in.
+#[derive(Clone, Copy, Read)]
+#[read(into = AuthLevel)]
+enum AzureAuthLevel {
+    /// None is needed.
+    #[read(name = "Anonymous")]
+    Anonymous,
+    /// The function's own, or the app's `_master`.
+    #[read(name = "Function")]
+    Function,
+    /// The app's `_master`.
+    #[read(name = "Admin")]
+    Admin,
 }
 
-/// `routePrefix` of `host.json`, which may be empty.
-fn read_prefix(node: &Node<'_>) -> Option<String> {
+/// Where keys go.
+#[derive(Clone, Copy, Read)]
+#[read(into = KeyIn)]
+enum AzureKeyIn {
+    /// Into the header `x-functions-key`.
+    Header,
+    /// Into the query, as `code`.
+    Query,
+}
+
+fn app_name(node: &Node<'_>) -> Option<String> {
+    let name = node.non_empty()?;
+    let fits = |c: u8| c.is_ascii_alphanumeric() || c == b'-';
+    // It becomes part of a host.
+    if name.len() > 60 || !name.bytes().all(fits) {
+        return node.error(format!("{name:?} is not the name of a function app"));
+    }
+    Some(name.to_ascii_lowercase())
+}
+
+/// Without slashes around it; it may be empty.
+fn route_prefix(node: &Node<'_>) -> Option<String> {
     let text = node.text()?;
     let prefix = text.trim_matches('/');
     let template = PathTemplate::parse(&format!("/{prefix}"));
@@ -110,60 +102,54 @@ fn read_prefix(node: &Node<'_>) -> Option<String> {
     }
 }
 
-fn read_function(node: &Node<'_>, taken: &Taken) -> Option<AzureFunction> {
-    node.object(|fields| {
-        let name = fields.required("functionName", |node| {
-            let name = node.non_empty()?;
-            let fits = |c: u8| c.is_ascii_alphanumeric() || b"-_".contains(&c);
-            if name.len() > 128 || !name.bytes().all(fits) {
-                return node.error(format!("{name:?} is not the name of a function"));
-            }
-            Some(name)
-        });
-        let auth_level = fields.field("authLevel", |node| node.choice(&AUTH_LEVELS));
-        let matchers = function_matcher::read_all(fields, taken, name.as_deref());
-        let route = fields.field("route", |node| read_route(&node, &matchers));
-        Some(AzureFunction {
-            name: name?,
-            auth_level: auth_level.unwrap_or_default(),
-            route,
-            matchers,
-        })
-    })
+fn upstream(read: AzureUpstream, fields: &Fields<'_>) -> Option<AzureUpstream> {
+    let functions = read.functions.iter();
+    let by_name = functions.clone().map(|it| (&it.name, &it.matchers[..]));
+    function_matcher::tell_apart(fields, "functions", by_name);
+    let keyed = |it: &&AzureFunction| it.auth_level != AuthLevel::Anonymous;
+    if let (None, Some(function)) = (&read.secret, functions.clone().find(keyed)) {
+        let name = &function.name;
+        fields.error(format!(
+            "secretRef is required: function {name:?} needs a key"
+        ));
+    }
+    Some(read)
 }
 
-/// The function's own route: parameters in it are those of its matchers, all of which need to have them.
-fn read_route(node: &Node<'_>, matchers: &[FunctionMatcher]) -> Option<String> {
+fn function_name(node: &Node<'_>) -> Option<String> {
+    let name = node.non_empty()?;
+    let fits = |c: u8| c.is_ascii_alphanumeric() || b"-_".contains(&c);
+    match name.len() <= 128 && name.bytes().all(fits) {
+        true => Some(name),
+        false => node.error(format!("{name:?} is not the name of a function")),
+    }
+}
+
+/// Without a slash in front.
+fn route(node: &Node<'_>) -> Option<String> {
     let text = node.non_empty()?;
     let route = text.trim_start_matches('/');
-    let template = PathTemplate::parse(&format!("/{route}"))
-        .map_err(|error| node.error::<()>(error.to_string()))
-        .ok()?;
-    for name in template.segments().iter().filter_map(Segment::name) {
-        if matchers.is_empty() {
-            return node.error(format!(
-                "nothing gives parameter {name:?}: the function has no matchers"
-            ));
-        }
-        if let Some(matcher) = matchers
-            .iter()
-            .find(|it| !it.path.names().any(|it| it == name))
-        {
-            return node.error(format!(
-                "nothing gives parameter {name:?}: {} has none of that name",
-                matcher.path
-            ));
-        }
+    match PathTemplate::parse(&format!("/{route}")) {
+        Ok(_) => Some(route.to_owned()),
+        Err(error) => node.error(error.to_string()),
     }
-    Some(route.to_owned())
 }
 
-pub(crate) fn read_destination(node: &Node<'_>) -> Option<AzureDestination> {
-    node.object(|fields| {
-        Some(AzureDestination {
-            function_name: fields.field("functionName", |node| node.non_empty()),
-        })
-    })
+fn function(read: AzureFunction, fields: &Fields<'_>) -> Option<AzureFunction> {
+    let route = read.route.as_deref().unwrap_or_default();
+    let template = PathTemplate::parse(&format!("/{route}")).ok();
+    let segments = template.iter().flat_map(|template| template.segments());
+    for name in segments.filter_map(Segment::name) {
+        let lacks = |it: &&FunctionMatcher| !it.path.names().any(|it| it == name);
+        let why = match read.matchers.iter().find(lacks) {
+            _ if read.matchers.is_empty() => "the function has no matchers".to_owned(),
+            Some(matcher) => format!("{} has none of that name", matcher.path),
+            None => continue,
+        };
+        fields.error_at("route", format!("nothing gives parameter {name:?}: {why}"));
+        break;
+    }
+    Some(read)
 }
 
 #[cfg(test)]

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use tenon_model_derive::{Merge, Read};
 
-use crate::header::{self, EarlyHeaderManipulation};
+use crate::header::EarlyHeaderManipulation;
 use crate::hybrid::CidrRange;
 use crate::listener_tracing::ListenerTracing;
 use crate::local_reply::LocalReplyConfig;
 use crate::read::{Fields, Node};
-use crate::schema::Schema;
 
 /// How HTTP is spoken.
 #[derive(Debug, Clone, PartialEq, Default, Read, Merge)]
@@ -110,7 +109,6 @@ pub struct HttpConnectionManagerSettings {
     /// Which requests are traced, and who is told.
     pub tracing: Option<Box<ListenerTracing>>,
     /// Headers that are added to requests, and taken off, before anything looks at them.
-    #[read(with = header::read_early, schema = Schema::open_object)]
     pub early_header_manipulation: Option<EarlyHeaderManipulation>,
     /// What Envoy answers itself, such as errors, in another form (Envoy's own shape; Gloo has no such field).
     pub local_reply_config: Option<Box<LocalReplyConfig>>,

@@ -1,5 +1,8 @@
 //! Headers that a route adds and removes.
 
+use tenon_model_derive::Read;
+
+use crate::ObjectRef;
 use crate::format;
 use crate::read::{Fields, Node};
 
@@ -9,99 +12,102 @@ const MOST_BYTES: usize = 16_384;
 const MOST_HEADERS: usize = 990;
 
 /// Headers to add and remove.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Read)]
+#[read(finish = not_too_many)]
 pub struct HeaderManipulation {
     /// On the way to the upstream.
+    #[read(name = "requestHeadersToAdd")]
     pub request_add: Vec<HeaderToAdd>,
     /// On the way to the upstream.
+    #[read(name = "requestHeadersToRemove", with = changed_name)]
     pub request_remove: Vec<String>,
     /// On the way to the client.
+    #[read(name = "responseHeadersToAdd")]
     pub response_add: Vec<HeaderToAdd>,
     /// On the way to the client.
+    #[read(name = "responseHeadersToRemove", with = changed_name)]
     pub response_remove: Vec<String>,
 }
 
 /// A header to add.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Read)]
+#[read(finish = without_secret)]
 pub struct HeaderToAdd {
-    /// Its name.
-    pub name: String,
-    /// Its value, in which Envoy's `%…%` is filled in.
-    pub value: String,
+    /// What it is.
+    #[read(flatten)]
+    pub header: AddedHeader,
     /// Whether what is there already stays.
+    #[read(default = true)]
     pub append: bool,
 }
 
 /// Headers of requests that are added and taken off before anything looks at them.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Read)]
+#[read(finish = not_too_many_early)]
 pub struct EarlyHeaderManipulation {
     /// They are added.
+    #[read(name = "headersToAdd")]
     pub add: Vec<HeaderToAdd>,
     /// They are taken off.
+    #[read(name = "headersToRemove", with = changed_name)]
     pub remove: Vec<String>,
 }
 
-pub(crate) fn read_early(node: &Node<'_>) -> Option<EarlyHeaderManipulation> {
-    node.object(|fields| {
-        Some(EarlyHeaderManipulation {
-            add: read_list(fields, "headersToAdd"),
-            remove: fields.list("headersToRemove", |node| changed_name(&node)),
-        })
-    })
+/// What a header to add is.
+#[derive(Debug, Clone, PartialEq, Eq, Read)]
+pub enum AddedHeader {
+    /// A name and a value.
+    Header(HeaderTemplate),
+    /// All headers of a Secret.
+    HeaderSecretRef(ObjectRef),
 }
 
-pub(crate) fn read_manipulation(node: &Node<'_>) -> Option<HeaderManipulation> {
-    node.object(|fields| {
-        Some(HeaderManipulation {
-            request_add: read_list(fields, "requestHeadersToAdd"),
-            request_remove: fields.list("requestHeadersToRemove", |node| changed_name(&node)),
-            response_add: read_list(fields, "responseHeadersToAdd"),
-            response_remove: fields.list("responseHeadersToRemove", |node| changed_name(&node)),
-        })
-    })
+/// A name and a value.
+#[derive(Debug, Clone, PartialEq, Eq, Read)]
+pub struct HeaderTemplate {
+    /// Its name.
+    #[read(name = "key", with = changed_name)]
+    pub name: String,
+    /// Its value, in which Envoy's `%…%` is filled in.
+    #[read(default, with = filled_in)]
+    pub value: String,
 }
 
-fn read_list(fields: &mut Fields<'_>, name: &'static str) -> Vec<HeaderToAdd> {
-    let headers = fields.field(name, |node| {
-        let headers = node.list(|node| read_to_add(&node))?;
-        match headers.len() {
-            0..=MOST_HEADERS => Some(headers),
-            more => node.error(format!(
-                "has {more} headers; at most {MOST_HEADERS} are possible"
-            )),
-        }
-    });
-    headers.unwrap_or_default()
+fn not_too_many(read: HeaderManipulation, fields: &Fields<'_>) -> Option<HeaderManipulation> {
+    check_number(&read.request_add, fields, "requestHeadersToAdd");
+    check_number(&read.response_add, fields, "responseHeadersToAdd");
+    Some(read)
 }
 
-/// A header to add, with its value or where that is.
-pub(crate) fn read_to_add(node: &Node<'_>) -> Option<HeaderToAdd> {
-    node.object(|fields| {
-        fields.later(&["headerSecretRef"]);
-        let header = match fields.has("headerSecretRef") {
-            true => fields.field("header", |node| node.object(read_header)),
-            false => fields.required("header", |node| node.object(read_header)),
-        };
-        let append = fields.field("append", |node| node.boolean());
-        let (name, value) = header?;
-        Some(HeaderToAdd {
-            name,
-            value,
-            append: append.unwrap_or(true),
-        })
-    })
+fn not_too_many_early(
+    read: EarlyHeaderManipulation,
+    fields: &Fields<'_>,
+) -> Option<EarlyHeaderManipulation> {
+    check_number(&read.add, fields, "headersToAdd");
+    Some(read)
 }
 
-fn read_header(fields: &mut Fields<'_>) -> Option<(String, String)> {
-    let name = fields.required("key", |node| changed_name(&node));
-    let value = fields.field("value", |node| {
-        let value = value(&node)?;
-        match format::check(&value) {
-            Ok(()) => Some(value),
-            Err(reason) => node.error(reason),
-        }
-    });
-    Some((name?, value.unwrap_or_default()))
+fn check_number(headers: &[HeaderToAdd], fields: &Fields<'_>, name: &str) {
+    let number = headers.len();
+    if number > MOST_HEADERS {
+        let text = format!("has {number} headers; at most {MOST_HEADERS} are possible");
+        fields.error_at(name, text);
+    }
+}
+
+fn without_secret(read: HeaderToAdd, fields: &Fields<'_>) -> Option<HeaderToAdd> {
+    if let AddedHeader::HeaderSecretRef(_) = read.header {
+        fields.error_at("headerSecretRef", "is not supported yet");
+    }
+    Some(read)
+}
+
+fn filled_in(node: &Node<'_>) -> Option<String> {
+    let value = value(node)?;
+    match format::check(&value) {
+        Ok(()) => Some(value),
+        Err(reason) => node.error(reason),
+    }
 }
 
 /// The name of a header that may be changed.

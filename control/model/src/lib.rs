@@ -19,10 +19,12 @@ mod action;
 mod aws;
 mod azure;
 mod connection;
+mod consul;
 mod delegation;
 mod destination;
 mod document;
 mod duration;
+mod ec2;
 mod external_options;
 mod failover;
 mod format;
@@ -75,7 +77,8 @@ pub use action::{
     RedirectStatus, RouteAction,
 };
 pub use aws::{
-    AwsDestination, AwsUpstream, Endpoint, FunctionUrl, InvocationStyle, LambdaFunction, Payload,
+    AwsCall, AwsDestination, AwsUpstream, Endpoint, FunctionUrl, InvocationStyle, LambdaFunction,
+    Payload,
 };
 pub use azure::{AzureDestination, AzureFunction, AzureUpstream};
 pub use connection::{
@@ -83,12 +86,17 @@ pub use connection::{
     HeadersWithUnderscoresAction, Http1ProtocolOptions, PreconnectPolicy, ProtocolSelection,
     ProxyProtocolVersion, TcpKeepalive,
 };
+pub use consul::{
+    ConsistencyMode, ConsulDiscovery, ConsulSettings, ConsulUpstream, QueryOptions, dc_label,
+    tag_label,
+};
 pub use delegation::Delegation;
 pub use destination::{
     ConsulService, Destination, DestinationSpec, DestinationType, KubernetesService,
     MultiDestination, WeightedDestination, WeightedDestinationOptions,
 };
 pub use document::parse;
+pub use ec2::{Ec2Upstream, Tag, TagFilter, TagPair};
 pub use external_options::{
     HttpListenerOption, ListenerGroup, ListenerKind, ListenerOption, ListenerTarget, OptionsRefs,
     RouteKind, RouteOption, RouteTarget, StableGroup, VirtualHostOption,
@@ -103,7 +111,9 @@ pub use gateway::{
     VirtualServices,
 };
 pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
-pub use header::{EarlyHeaderManipulation, HeaderManipulation, HeaderToAdd};
+pub use header::{
+    AddedHeader, EarlyHeaderManipulation, HeaderManipulation, HeaderTemplate, HeaderToAdd,
+};
 pub use health_check::{
     CustomConfig, CustomHealthCheck, GrpcHealthCheck, HeaderSecret, HeaderSource, HeaderValue,
     HealthCheck, HealthCheckHeader, HealthChecker, HealthResult, HttpHealthCheck, Method,
@@ -134,10 +144,13 @@ pub use options::shadowing::Shadowing;
 pub use outlier_detection::OutlierDetection;
 pub use regex::{check as check_regex, regex_size};
 pub use rest::{RestDestination, RestSpec};
-pub use retries::{RateLimitedBackOff, ResetFormat, ResetHeader, RetryBackOff, RetryPolicy};
+pub use retries::{
+    PreviousPriorities, RateLimitedBackOff, ResetFormat, ResetHeader, RetryBackOff, RetryPolicy,
+};
 pub use route::{Route, RouteTable};
 pub use route_options::{
-    HostRewrite, MaxStreamDuration, PathRewrite, RegexRewrite, RouteJwtConfig, RouteOptions,
+    HostRewrite, MaxStreamDuration, PathRewrite, RegexPattern, RegexRewrite, RouteJwtConfig,
+    RouteOptions,
 };
 pub use secret::{GcpKey, Secret, TlsSecret};
 pub use selector::{LabelValues, Requirement, Selector};

@@ -31,7 +31,6 @@ pub struct ResponseMapper {
     /// Another form of the body.
     pub body_format_override: Option<BodyFormat>,
     /// Further headers.
-    #[read(with = header::read_to_add, schema = Schema::open_object)]
     pub headers_to_add: Vec<HeaderToAdd>,
 }
 

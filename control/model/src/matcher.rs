@@ -2,8 +2,8 @@
 
 use tenon_model_derive::Read;
 
-use crate::read::{Fields, Node, OneOf, Read};
-use crate::schema::Schema;
+use crate::read::{Fields, Node, OneOf, ReadFields};
+use crate::schema::{Object, Schema};
 use crate::{header, regex};
 
 /// Which requests a route is for: all of it must fit.
@@ -36,7 +36,7 @@ pub enum PathMatcher {
     #[read(with = path)]
     Exact(String),
     /// That match this as a whole.
-    #[read(with = regex_text)]
+    #[read(with = regex::pattern)]
     Regex(String),
     /// None, as requests with the method `CONNECT` have.
     #[read(name = "connectMatcher")]
@@ -55,22 +55,27 @@ pub enum ValueMatcher {
 }
 
 /// Which values a header has.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Read)]
 pub struct HeaderMatcher {
     /// Its name.
+    #[read(with = header::matched_name)]
     pub name: String,
     /// Its value.
+    #[read(flatten)]
     pub value: ValueMatcher,
     /// The other way round.
+    #[read(name = "invertMatch")]
     pub invert: bool,
 }
 
 /// Which values a query parameter has.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Read)]
 pub struct QueryMatcher {
     /// Its name.
+    #[read(with = query_name)]
     pub name: String,
     /// Its value.
+    #[read(flatten)]
     pub value: ValueMatcher,
 }
 
@@ -94,10 +99,6 @@ pub const NO_PATH: &str = "expected one of prefix, exact, regex and connectMatch
 fn with_path(read: Matcher, fields: &Fields<'_>) -> Option<Matcher> {
     let is_said = PathMatcher::NAMES.iter().any(|name| fields.has(name));
     (read.path.is_some() || !is_said).then_some(read)
-}
-
-fn regex_text(node: &Node<'_>) -> Option<String> {
-    regex::read(node).map(|regex| regex.pattern)
 }
 
 fn method(node: &Node<'_>) -> Option<String> {
@@ -142,87 +143,32 @@ pub(crate) fn check_path(path: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// As it is written.
-#[derive(Read)]
-#[expect(dead_code, reason = "only its schema is taken")]
-struct WrittenHeader {
-    /// Its name.
-    name: String,
-    /// Its value; empty: any.
-    value: Option<String>,
-    /// Whether the value is an expression, which must match the header's as a whole.
-    regex: bool,
-    /// The other way round.
-    invert_match: bool,
-}
-
-/// As it is written.
-#[derive(Read)]
-#[expect(dead_code, reason = "only its schema is taken")]
-struct WrittenParameter {
-    /// Its name.
-    name: String,
-    /// Its value; empty: any.
-    value: Option<String>,
-    /// Whether the value is an expression, which must match the parameter's as a whole.
-    regex: bool,
-}
-
-impl Read for HeaderMatcher {
-    fn read(node: &Node<'_>) -> Option<Self> {
-        node.object(read_header)
-    }
-
-    fn schema() -> Schema {
-        WrittenHeader::schema()
-    }
-}
-
-impl Read for QueryMatcher {
-    fn read(node: &Node<'_>) -> Option<Self> {
-        node.object(read_query)
-    }
-
-    fn schema() -> Schema {
-        WrittenParameter::schema()
-    }
-}
-
-fn read_header(fields: &mut Fields<'_>) -> Option<HeaderMatcher> {
-    let name = fields.required("name", |node| header::matched_name(&node));
-    let value = read_value(fields);
-    Some(HeaderMatcher {
-        invert: fields.flag("invertMatch"),
-        name: name?,
-        value: value?,
-    })
-}
-
-fn read_query(fields: &mut Fields<'_>) -> Option<QueryMatcher> {
-    let name = fields.required("name", |node| {
-        let name = node.non_empty()?;
-        if name.len() > 1024 {
-            return node.error("is longer than 1024 characters");
+impl ReadFields for ValueMatcher {
+    /// `value` and, as a flag, `regex`.
+    fn read_fields(fields: &mut Fields<'_>) -> Option<Self> {
+        let is_regex = fields.flag("regex");
+        let value = fields.field("value", |node| match node.text()? {
+            "" => Some(Self::Present),
+            _ if is_regex => regex::pattern(&node).map(Self::Regex),
+            _ => header::value(&node).map(Self::Exact),
+        });
+        match fields.has("value") {
+            true => value,
+            false => Some(Self::Present),
         }
-        Some(name)
-    });
-    let value = read_value(fields);
-    Some(QueryMatcher {
-        name: name?,
-        value: value?,
-    })
+    }
+
+    fn describe(object: &mut Object) {
+        object.field("value", "Its value; empty: any.", Schema::Text, false);
+        let doc = "Whether the value is an expression, which must match as a whole.";
+        object.field("regex", doc, Schema::Flag, false);
+    }
 }
 
-/// `value` and, as a flag, `regex`.
-fn read_value(fields: &mut Fields<'_>) -> Option<ValueMatcher> {
-    let is_regex = fields.flag("regex");
-    let value = fields.field("value", |node| match node.text()? {
-        "" => Some(ValueMatcher::Present),
-        _ if is_regex => regex::read(&node).map(|regex| ValueMatcher::Regex(regex.pattern)),
-        _ => header::value(&node).map(ValueMatcher::Exact),
-    });
-    match fields.has("value") {
-        true => value,
-        false => Some(ValueMatcher::Present),
+fn query_name(node: &Node<'_>) -> Option<String> {
+    let name = node.non_empty()?;
+    match name.len() {
+        0..=1024 => Some(name),
+        _ => node.error("is longer than 1024 characters"),
     }
 }

@@ -22,6 +22,10 @@ pub(crate) trait Read: Sized {
 pub(crate) trait ReadFields: Sized {
     /// The fields; nothing if they are wrong, which is then reported, or if none of a oneof is there.
     fn read_fields(fields: &mut Fields<'_>) -> Option<Self>;
+    /// The fields, where they have to be there.
+    fn read_needed(fields: &mut Fields<'_>) -> Option<Self> {
+        Self::read_fields(fields)
+    }
     /// What is expected.
     fn describe(object: &mut Object);
 }
@@ -362,6 +366,12 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn flag(&mut self, name: &'static str) -> bool {
         self.field(name, |node| node.boolean()).unwrap_or_default()
+    }
+
+    /// How many items a list has, the wrong ones included.
+    pub(crate) fn items(&self, name: &str) -> usize {
+        let list = self.value_of(name).and_then(Value::as_array);
+        list.map_or(0, Vec::len)
     }
 
     /// Whether a field is there.

@@ -11,23 +11,13 @@ const MOST_REPETITIONS: u32 = 1_000;
 /// RE2 gives up far above this.
 const LARGEST_PROGRAM: usize = 10_000;
 
-/// A regular expression that RE2 takes, and how many groups it has.
-pub(crate) struct Checked {
-    pub(crate) pattern: String,
-    pub(crate) groups: usize,
-}
-
-pub(crate) fn read(node: &Node<'_>) -> Option<Checked> {
+/// A regular expression that RE2 takes.
+pub(crate) fn pattern(node: &Node<'_>) -> Option<String> {
     let pattern = node.non_empty()?;
     match check(&pattern) {
-        Ok(groups) => Some(Checked { pattern, groups }),
+        Ok(_) => Some(pattern),
         Err(reason) => node.error(format!("invalid regular expression {pattern:?}: {reason}")),
     }
-}
-
-/// The expression alone.
-pub(crate) fn pattern(node: &Node<'_>) -> Option<String> {
-    read(node).map(|checked| checked.pattern)
 }
 
 /// The number of groups, or what RE2 does not take.

@@ -4,17 +4,24 @@ use std::collections::BTreeMap;
 
 use tenon_contract::transform::{Extraction, TransformationTemplate};
 use tenon_core::transform::Transformation;
+use tenon_model_derive::Read;
 
-use crate::function_matcher::{self, FunctionMatcher, Taken};
-use crate::read::{Fields, Node};
-use crate::transformation;
+use crate::function_matcher::{FunctionMatcher, Taken};
+use crate::read::{Fields, Node, Read, ReadFields};
+use crate::schema::Schema;
 
 /// The REST functions of a service (`serviceSpec.rest`).
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Read)]
+#[read(
+    // Where discovery found the functions; they are what counts here.
+    ignored("swaggerInfo"),
+    finish = tell_apart
+)]
 pub struct RestSpec {
     /// The templates that make the request of each, by name.
+    #[read(name = "transformations", with = read_template)]
     pub functions: BTreeMap<String, TransformationTemplate>,
-    /// Which requests they are for, where the route names none.
+    /// Which requests they are for, by name, where the route names none.
     pub matchers: BTreeMap<String, Vec<FunctionMatcher>>,
 }
 
@@ -29,43 +36,50 @@ pub struct RestDestination {
     pub response: Option<TransformationTemplate>,
 }
 
-/// Reads `serviceSpec.rest`.
-pub(crate) fn read_spec(node: &Node<'_>) -> Option<RestSpec> {
-    node.object(read)
+/// What a destination says of a call.
+#[derive(Read)]
+struct RestCall {
+    /// Which function; the one that the request is for where it is left out.
+    #[read(default)]
+    function_name: String,
+    /// What its templates read of the request's headers.
+    parameters: Option<RestParameters>,
+    /// What is done with the response.
+    #[read(with = read_template)]
+    response_transformation: Option<TransformationTemplate>,
 }
 
-fn read(fields: &mut Fields<'_>) -> Option<RestSpec> {
-    // Where discovery found the functions; they are what counts here.
-    fields.ignored(&["swaggerInfo"]);
-    let functions = fields.field("transformations", |node| {
-        node.map(|node| read_template(&node))
-    });
-    let functions: BTreeMap<_, _> = functions.unwrap_or_default().into_iter().collect();
-    let taken = Taken::default();
-    let matchers = fields.field("matchers", |node| {
-        let names = node.value().as_object();
-        let mut names = names.into_iter().flat_map(|names| names.keys());
-        node.map(|node| {
-            let name = names.next().map(String::as_str).unwrap_or_default();
-            if !functions.contains_key(name) {
-                let known: Vec<_> = functions.keys().map(String::as_str).collect();
-                return node.error(format!(
-                    "there is no function {name:?}; known: {}",
-                    known.join(", ")
-                ));
+/// Texts with names in braces, as `/users/{id}`, which have to match as a whole.
+#[derive(Read)]
+struct RestParameters {
+    /// What the path is matched with.
+    #[read(default)]
+    path: String,
+    /// What headers are matched with, by their names.
+    headers: BTreeMap<String, String>,
+}
+
+fn tell_apart(spec: RestSpec, fields: &Fields<'_>) -> Option<RestSpec> {
+    let known: Vec<_> = spec.functions.keys().map(String::as_str).collect();
+    let mut taken = Taken::default();
+    for (name, matchers) in &spec.matchers {
+        if !spec.functions.contains_key(name) {
+            let known = known.join(", ");
+            let text = format!("there is no function {name:?}; known: {known}");
+            fields.error_at(&format!("matchers.{name}"), text);
+        }
+        for (at, matcher) in matchers.iter().enumerate() {
+            if let Err(text) = taken.take(matcher, name) {
+                fields.error_at(&format!("matchers.{name}[{at}].path"), text);
             }
-            node.list(|node| function_matcher::read(&node, &taken, Some(name)))
-        })
-    });
-    Some(RestSpec {
-        matchers: matchers.unwrap_or_default().into_iter().collect(),
-        functions,
-    })
+        }
+    }
+    Some(spec)
 }
 
 /// Templates as Gloo's discovery writes them: what they say of the framing is what the body makes it anyway.
 fn read_template(node: &Node<'_>) -> Option<TransformationTemplate> {
-    let mut template = node.object(transformation::read_template)?;
+    let mut template = TransformationTemplate::read(node)?;
     template.headers.retain(|name, _| {
         let name = name.to_ascii_lowercase();
         !matches!(&*name, "content-length" | "transfer-encoding")
@@ -81,36 +95,43 @@ fn read_template(node: &Node<'_>) -> Option<TransformationTemplate> {
     }
 }
 
-pub(crate) fn read_destination(node: &Node<'_>) -> Option<RestDestination> {
-    node.object(|fields| {
-        let function_name = fields.field("functionName", |node| node.string());
-        let extractors = fields.field("parameters", |node| node.object(read_parameters));
-        let response = fields.field("responseTransformation", |node| read_template(&node));
-        Some(RestDestination {
-            function_name: function_name.filter(|name| !name.is_empty()),
-            extractors: extractors.unwrap_or_default(),
-            response,
+impl Read for RestDestination {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        node.object(|fields| {
+            let call = RestCall::read_fields(fields)?;
+            let parameters = call.parameters.iter();
+            let extractors = parameters.flat_map(|it| it.extractors(fields)).collect();
+            Some(Self {
+                function_name: Some(call.function_name).filter(|name| !name.is_empty()),
+                extractors,
+                response: call.response_transformation,
+            })
         })
-    })
+    }
+
+    fn schema() -> Schema {
+        RestCall::schema()
+    }
 }
 
-fn read_parameters(fields: &mut Fields<'_>) -> Option<BTreeMap<String, Extraction>> {
-    // What Gloo gives to all that say something, if it is nothing.
-    let mut all = BTreeMap::from([
-        ("path".to_owned(), all_of(":path")),
-        ("method".to_owned(), all_of(":method")),
-    ]);
-    let of_path = fields.field("path", |node| read_parameter(&node, ":path"));
-    let of_headers = fields.field("headers", |node| {
-        let names = node.value().as_object();
-        let mut names = names.into_iter().flat_map(|names| names.keys());
-        node.map(|node| read_parameter(&node, names.next().map_or("", String::as_str)))
-    });
-    all.extend(of_path.unwrap_or_default());
-    for (_, more) in of_headers.unwrap_or_default() {
-        all.extend(more);
+impl RestParameters {
+    fn extractors(&self, fields: &Fields<'_>) -> BTreeMap<String, Extraction> {
+        // What Gloo gives to all that say something, if it is nothing.
+        let mut all = BTreeMap::from([
+            ("path".to_owned(), all_of(":path")),
+            ("method".to_owned(), all_of(":method")),
+        ]);
+        let of_path = ("path".to_owned(), ":path", &self.path);
+        let of_headers = self.headers.iter();
+        let of_headers = of_headers.map(|(name, text)| (format!("headers.{name}"), &**name, text));
+        for (place, header, text) in [of_path].into_iter().chain(of_headers) {
+            match parameter(text, header) {
+                Ok(more) => all.extend(more),
+                Err(wrong) => fields.error_at(&format!("parameters.{place}"), wrong),
+            }
+        }
+        all
     }
-    Some(all)
 }
 
 fn all_of(header: &str) -> Extraction {
@@ -124,16 +145,15 @@ fn all_of(header: &str) -> Extraction {
 
 /// A text with names in braces, as `/users/{id}`, which the header has to match as a whole. Without any, all of the header
 /// is taken, by the header's name.
-fn read_parameter(node: &Node<'_>, header: &str) -> Option<Vec<(String, Extraction)>> {
-    let text = node.text()?;
+fn parameter(text: &str, header: &str) -> Result<Vec<(String, Extraction)>, String> {
     if text.is_empty() {
-        return Some(Vec::new());
+        return Ok(Vec::new());
     }
-    let Some((names, regex)) = parse(text) else {
-        return node.error(format!(
+    let (names, regex) = parse(text).ok_or_else(|| {
+        format!(
             "{text:?} has braces without a name of letters, digits, '.', '-' and '_' between them"
-        ));
-    };
+        )
+    })?;
     // Templates of a path do not speak of the query, unless they do.
     let query = header == ":path" && !text.contains('?');
     let regex = if query { regex + r"(?:\?.*)?" } else { regex };
@@ -156,13 +176,11 @@ fn read_parameter(node: &Node<'_>, header: &str) -> Option<Vec<(String, Extracti
         ..TransformationTemplate::default()
     };
     match Transformation::of_template(&template, &[]) {
-        Ok(_) => Some(all),
-        Err(invalid) => node.error(
-            invalid
-                .into_iter()
-                .next()
-                .map_or_else(String::new, |it| it.text),
-        ),
+        Ok(_) => Ok(all),
+        Err(invalid) => Err(invalid
+            .into_iter()
+            .next()
+            .map_or_else(String::new, |it| it.text)),
     }
 }
 

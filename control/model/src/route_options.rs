@@ -26,7 +26,7 @@ use crate::options::upgrades::Upgrade;
 use crate::options::values::only_true;
 use crate::read::{Fields, Node, Read};
 use crate::regex;
-use crate::retries::{self, RetryPolicy};
+use crate::retries::RetryPolicy;
 use crate::schema::Schema;
 use crate::transformation::Transformations;
 use crate::upstream::is_host_name;
@@ -55,7 +55,6 @@ pub struct RouteOptions {
     /// How long a stream may take.
     pub max_stream_duration: Option<MaxStreamDuration>,
     /// Which failures are tried again.
-    #[read(with = retries::read, schema = Schema::open_object)]
     pub retries: Option<RetryPolicy>,
     /// What takes the place of the path.
     #[read(flatten)]
@@ -66,7 +65,7 @@ pub struct RouteOptions {
     /// Whether `x-forwarded-host` tells the upstream the host that was there before.
     pub append_x_forwarded_host: Option<bool>,
     /// Headers to add and remove.
-    #[read(default, name = "headerManipulation", with = header::read_manipulation, schema = Schema::open_object)]
+    #[read(default, name = "headerManipulation")]
     pub headers: HeaderManipulation,
     /// Where a copy of the request goes.
     pub shadowing: Option<Shadowing>,
@@ -169,17 +168,28 @@ pub enum PathRewrite {
     #[read(name = "prefixRewrite", with = prefix_rewrite)]
     Prefix(String),
     /// Of what an expression matches in the path.
-    #[read(name = "regexRewrite", with = regex_rewrite, schema = Schema::open_object)]
+    #[read(name = "regexRewrite")]
     Regex(RegexRewrite),
 }
 
 /// What takes the place of what an expression matches.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Read)]
+#[read(finish = with_groups)]
 pub struct RegexRewrite {
-    /// The expression.
-    pub pattern: String,
+    /// What is replaced.
+    pub pattern: RegexPattern,
     /// What takes its place, with `\1` for its groups.
+    #[read(default, with = substitution)]
     pub substitution: String,
+}
+
+/// A regular expression, as RE2 has them.
+#[derive(Debug, Clone, PartialEq, Eq, Read)]
+#[read(ignored("googleRe2"))]
+pub struct RegexPattern {
+    /// It.
+    #[read(with = regex::pattern)]
+    pub regex: String,
 }
 
 /// What takes the place of the host.
@@ -192,7 +202,7 @@ pub enum HostRewrite {
     #[read(name = "autoHostRewrite", with = only_true, schema = flag)]
     Auto(()),
     /// What an expression makes of the path.
-    #[read(name = "hostRewritePathRegex", with = regex_rewrite, schema = Schema::open_object)]
+    #[read(name = "hostRewritePathRegex")]
     PathRegex(RegexRewrite),
     /// What stands in this header, if it is there.
     #[read(name = "hostRewriteHeader", with = header::matched_name)]
@@ -241,31 +251,21 @@ fn checked(options: RouteOptions, fields: &Fields<'_>) -> Option<RouteOptions> {
     Some(options)
 }
 
-pub(crate) fn regex_rewrite(node: &Node<'_>) -> Option<RegexRewrite> {
-    node.object(read_regex_rewrite)
+fn substitution(node: &Node<'_>) -> Option<String> {
+    let text = header::value(node)?;
+    // How many groups there are is looked at once the pattern is known.
+    match check_substitution(&text, usize::MAX) {
+        Ok(()) => Some(text),
+        Err(reason) => node.error(reason),
+    }
 }
 
-fn read_regex_rewrite(fields: &mut Fields<'_>) -> Option<RegexRewrite> {
-    let pattern = fields.required("pattern", |node| {
-        node.object(|fields| {
-            fields.ignored(&["googleRe2"]);
-            fields.required("regex", |node| regex::read(&node))
-        })
-    });
-    let groups = pattern
-        .as_ref()
-        .map_or(usize::MAX, |pattern| pattern.groups);
-    let substitution = fields.field("substitution", |node| {
-        let text = header::value(&node)?;
-        match check_substitution(&text, groups) {
-            Ok(()) => Some(text),
-            Err(reason) => node.error(reason),
-        }
-    });
-    Some(RegexRewrite {
-        pattern: pattern?.pattern,
-        substitution: substitution.unwrap_or_default(),
-    })
+fn with_groups(rewrite: RegexRewrite, fields: &Fields<'_>) -> Option<RegexRewrite> {
+    let groups = regex::check(&rewrite.pattern.regex).unwrap_or(usize::MAX);
+    if let Err(reason) = check_substitution(&rewrite.substitution, groups) {
+        fields.error_at("substitution", reason);
+    }
+    Some(rewrite)
 }
 
 fn check_substitution(text: &str, groups: usize) -> Result<(), String> {
@@ -309,7 +309,7 @@ mod tests {
             timeout: seconds(2),
             host_rewrite: Some(HostRewrite::Auto(())),
             path_rewrite: Some(PathRewrite::Regex(RegexRewrite {
-                pattern: "a".into(),
+                pattern: RegexPattern { regex: "a".into() },
                 substitution: "b".into(),
             })),
             ..RouteOptions::default()

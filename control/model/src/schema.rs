@@ -236,9 +236,9 @@ impl Schema {
         })
     }
 
-    /// Any value.
-    pub(crate) fn any() -> Self {
-        Self::Any
+    /// A text.
+    pub(crate) fn text() -> Self {
+        Self::Text
     }
 
     /// An object whose fields are not Tenon's to know.

@@ -8,7 +8,7 @@ use tenon_model_derive::Read;
 
 use crate::read::{Fields, Node};
 use crate::schema::Schema;
-use crate::{ObjectRef, RestSpec, rest};
+use crate::{ObjectRef, RestSpec};
 
 /// What a service has that routes may call.
 #[derive(Debug, Clone, PartialEq, Default, Read)]
@@ -22,7 +22,6 @@ pub struct ServiceSpec {
 #[derive(Debug, Clone, PartialEq, Read)]
 pub enum ServiceFunctions {
     /// Requests that templates make.
-    #[read(with = rest::read_spec, schema = Schema::any)]
     Rest(RestSpec),
     /// Methods of gRPC, each called by routes of its own. Gloo's older way.
     Grpc(GrpcSpec),

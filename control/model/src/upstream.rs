@@ -16,11 +16,10 @@ use crate::health_check::{HeaderValue, HealthCheck, Method};
 use crate::load_balancing::LoadBalancerConfig;
 use crate::outlier_detection::OutlierDetection;
 use crate::read::Node;
-use crate::schema::Schema;
 use crate::ssl::UpstreamSsl;
 use crate::{
-    AwsUpstream, AzureUpstream, GcpUpstream, KubeUpstream, RestSpec, ServiceFunctions, ServiceSpec,
-    aws, azure, gcp,
+    AwsUpstream, AzureUpstream, ConsulUpstream, Ec2Upstream, GcpUpstream, KubeUpstream, RestSpec,
+    ServiceFunctions, ServiceSpec, SubsetSpec,
 };
 
 mod checks;
@@ -32,7 +31,6 @@ pub(crate) use checks::not_reserved;
 #[read(
     // Nothing here turns Istio's mTLS on by itself.
     ignored("discoveryMetadata", "disableIstioAutoMtls"),
-    later("awsEc2", "consul"),
     refused(ai = "language models are out of scope; route to the provider as a static upstream"),
     finish = checks::upstream
 )]
@@ -106,14 +104,15 @@ pub enum UpstreamType {
     Pipe(PipeUpstream),
     /// A service of Kubernetes.
     Kube(Box<KubeUpstream>),
+    /// Instances of EC2.
+    AwsEc2(Box<Ec2Upstream>),
+    /// A service of Consul.
+    Consul(Box<ConsulUpstream>),
     /// AWS Lambda in one region.
-    #[read(with = read_aws, schema = Schema::any)]
     Aws(Box<AwsUpstream>),
     /// A function app of Azure's.
-    #[read(with = read_azure, schema = Schema::any)]
     Azure(Box<AzureUpstream>),
     /// Cloud Functions or Cloud Run.
-    #[read(with = read_gcp, schema = Schema::any)]
     Gcp(Box<GcpUpstream>),
 }
 
@@ -181,6 +180,8 @@ impl UpstreamType {
             Self::Static(_) => "static",
             Self::Pipe(_) => "pipe",
             Self::Kube(_) => "kube",
+            Self::AwsEc2(_) => "awsEc2",
+            Self::Consul(_) => "consul",
             Self::Aws(_) => "aws",
             Self::Azure(_) => "azure",
             Self::Gcp(_) => "gcp",
@@ -189,6 +190,18 @@ impl UpstreamType {
 }
 
 impl Upstream {
+    /// Whether its hosts are told beside it.
+    pub fn is_discovered(&self) -> bool {
+        match &self.kind {
+            UpstreamType::Kube(_) | UpstreamType::AwsEc2(_) | UpstreamType::Consul(_) => true,
+            UpstreamType::Static(_)
+            | UpstreamType::Pipe(_)
+            | UpstreamType::Aws(_)
+            | UpstreamType::Azure(_)
+            | UpstreamType::Gcp(_) => false,
+        }
+    }
+
     /// Whether Envoy resolves names of it.
     pub fn is_resolved(&self) -> bool {
         let endpoint = |endpoint: &Option<crate::Endpoint>| {
@@ -196,8 +209,11 @@ impl Upstream {
         };
         let own = match &self.kind {
             UpstreamType::Static(fixed) => fixed.hosts.iter().any(|host| host.ip().is_none()),
-            // The addresses of services are told.
-            UpstreamType::Pipe(_) | UpstreamType::Kube(_) => false,
+            // Addresses are told.
+            UpstreamType::Pipe(_)
+            | UpstreamType::Kube(_)
+            | UpstreamType::AwsEc2(_)
+            | UpstreamType::Consul(_) => false,
             UpstreamType::Aws(it) => endpoint(&it.endpoint),
             UpstreamType::Azure(it) => endpoint(&it.endpoint),
             UpstreamType::Gcp(it) => endpoint(&it.endpoint),
@@ -209,7 +225,11 @@ impl Upstream {
     /// Whether its functions are called with credentials, which are for one provider.
     pub fn calls_functions(&self) -> bool {
         match &self.kind {
-            UpstreamType::Static(_) | UpstreamType::Pipe(_) | UpstreamType::Kube(_) => false,
+            UpstreamType::Static(_)
+            | UpstreamType::Pipe(_)
+            | UpstreamType::Kube(_)
+            | UpstreamType::AwsEc2(_)
+            | UpstreamType::Consul(_) => false,
             UpstreamType::Aws(_) | UpstreamType::Azure(_) | UpstreamType::Gcp(_) => true,
         }
     }
@@ -238,7 +258,20 @@ impl Upstream {
             UpstreamType::Static(fixed) => fixed.service_spec.as_ref(),
             UpstreamType::Pipe(pipe) => pipe.service_spec.as_ref(),
             UpstreamType::Kube(service) => service.service_spec.as_ref(),
-            UpstreamType::Aws(_) | UpstreamType::Azure(_) | UpstreamType::Gcp(_) => None,
+            UpstreamType::Consul(service) => service.service_spec.as_ref(),
+            UpstreamType::AwsEc2(_)
+            | UpstreamType::Aws(_)
+            | UpstreamType::Azure(_)
+            | UpstreamType::Gcp(_) => None,
+        }
+    }
+
+    /// The parts of it that routes may name.
+    pub fn subsets(&self) -> Option<SubsetSpec> {
+        match &self.kind {
+            UpstreamType::Kube(service) => service.subset_spec.clone(),
+            UpstreamType::Consul(service) => service.subsets(),
+            _ => None,
         }
     }
 }
@@ -256,18 +289,6 @@ impl Host {
     pub fn ip(&self) -> Option<IpAddr> {
         self.addr.parse().ok()
     }
-}
-
-fn read_aws(node: &Node<'_>) -> Option<Box<AwsUpstream>> {
-    aws::read(node, node.namespace()).map(Box::new)
-}
-
-fn read_azure(node: &Node<'_>) -> Option<Box<AzureUpstream>> {
-    azure::read(node, node.namespace()).map(Box::new)
-}
-
-fn read_gcp(node: &Node<'_>) -> Option<Box<GcpUpstream>> {
-    gcp::read(node, node.namespace()).map(Box::new)
 }
 
 pub(crate) fn host(node: &Node<'_>) -> Option<String> {

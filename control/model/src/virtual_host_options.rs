@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use tenon_model_derive::{Merge, Read};
 
-use crate::header::{self, HeaderManipulation};
+use crate::header::HeaderManipulation;
 use crate::merge;
 use crate::options::buffer::BufferPerRoute;
 use crate::options::cors::{Cors, CorsMerge};
@@ -15,8 +15,7 @@ use crate::options::jwt::{Jwt, StagedJwt};
 use crate::options::rate_limit::{BasicRateLimit, HostRateLimit};
 use crate::options::rbac::Rbac;
 use crate::options::stats::Stats;
-use crate::retries::{self, RetryPolicy};
-use crate::schema::Schema;
+use crate::retries::RetryPolicy;
 use crate::transformation::Transformations;
 
 /// What holds for all routes of a virtual service.
@@ -31,12 +30,11 @@ use crate::transformation::Transformations;
 ))]
 pub struct VirtualHostOptions {
     /// Which failures are tried again.
-    #[read(with = retries::read, schema = Schema::open_object)]
     pub retries: Option<RetryPolicy>,
     /// Statistics of parts of it.
     pub stats: Option<Stats>,
     /// Headers to add and remove.
-    #[read(default, name = "headerManipulation", with = header::read_manipulation, schema = Schema::open_object)]
+    #[read(default, name = "headerManipulation")]
     pub headers: HeaderManipulation,
     /// Requests of other origins.
     pub cors: Option<Box<Cors>>,

@@ -43,7 +43,7 @@ pub(crate) fn resolve(
     let defaults = AwsCall::new(name.unwrap_or_default());
     let target = CallTarget::Aws(AwsCall {
         qualifier: function.and_then(|function| function.qualifier.clone()),
-        invocation: match asked.invocation_style {
+        invocation: match asked.call.invocation_style {
             None | Some(InvocationStyle::Sync) => Invocation::RequestResponse,
             Some(InvocationStyle::Async) => Invocation::Event,
             Some(InvocationStyle::DryRun) => Invocation::DryRun,
@@ -52,13 +52,15 @@ pub(crate) fn resolve(
         request,
         response,
         function_error_status: asked
+            .call
             .function_error_status
             .unwrap_or(defaults.function_error_status),
         expose_function_error: asked
+            .call
             .expose_function_error
             .unwrap_or(defaults.expose_function_error),
-        log_tail: asked.log_tail.unwrap_or(defaults.log_tail),
-        text_content_types: asked.text_content_types.clone(),
+        log_tail: asked.call.log_tail.unwrap_or(defaults.log_tail),
+        text_content_types: asked.call.text_content_types.clone(),
         empty_body_override: asked.empty_body_override.clone(),
         ..defaults
     });
@@ -78,7 +80,7 @@ pub(crate) fn streams(call: &CallConfig) -> bool {
 
 /// What the function is given, and what its answer is.
 fn shapes(asked: &AwsDestination) -> Result<(RequestShape, ResponseShape), (&'static str, String)> {
-    if let Some(payload) = asked.payload {
+    if let Some(payload) = asked.call.payload {
         return Ok(match payload {
             Payload::Raw => (RequestShape::Body, ResponseShape::Body),
             Payload::ApiGatewayV1 => (RequestShape::ApiGatewayV1, ResponseShape::ApiGatewayV1),

@@ -7,8 +7,8 @@ use prost::Message;
 use tenon_contract::Sorted;
 use tenon_contract::transform::{RouteTransformations, Stage, TRANSFORM_KEY};
 use tenon_model::{
-    HeaderManipulation, InvalidConfigPolicy, Matcher, ObjectKey, Route, TransformationSettings,
-    Transformations, VirtualHostOptions, WeightedDestination,
+    AddedHeader, HeaderManipulation, InvalidConfigPolicy, Matcher, ObjectKey, Route,
+    TransformationSettings, Transformations, VirtualHostOptions, WeightedDestination,
 };
 
 use crate::http_filters::{FORWARD_PROXY, JwtStage};
@@ -297,7 +297,7 @@ fn answers_with_formatters(of_host: &HeaderManipulation, route: &Route) -> bool 
         .into_iter()
         .chain(weighted.iter().map(|to| &to.options.headers))
         .flat_map(|headers| &headers.response_add)
-        .any(|header| header.value.contains('%'))
+        .any(|it| matches!(&it.header, AddedHeader::Header(header) if header.value.contains('%')))
 }
 
 /// What a route transforms, `None` where nothing is.

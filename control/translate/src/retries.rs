@@ -1,7 +1,7 @@
 //! Which failures are tried again.
 
 use envoy_types::pb::envoy::extensions::retry::priority::previous_priorities::v3::PreviousPrioritiesConfig;
-use tenon_model::{RateLimitedBackOff, ResetFormat, RetryPolicy};
+use tenon_model::{PreviousPriorities, RateLimitedBackOff, ResetFormat, RetryPolicy};
 
 use crate::proto::route::retry_policy::{
     self, RateLimitedRetryBackOff, ResetHeader, ResetHeaderFormat, RetryBackOff, RetryPriority,
@@ -40,7 +40,9 @@ fn rate_limited(back_off: &RateLimitedBackOff) -> RateLimitedRetryBackOff {
     }
 }
 
-fn previous_priorities(update_frequency: u32) -> RetryPriority {
+fn previous_priorities(
+    PreviousPriorities { update_frequency }: PreviousPriorities,
+) -> RetryPriority {
     let config = PreviousPrioritiesConfig {
         // The model has no more than fits.
         update_frequency: i32::try_from(update_frequency).unwrap_or(i32::MAX),

@@ -8,11 +8,11 @@ use tenon_contract::transform::TRANSFORM_BODY_LIMIT;
 use tenon_contract::{CALL_HEADER, CALL_KEY, CallConfig, CallTarget, ERROR_HEADER};
 use tenon_model::options::buffer::BufferPerRoute;
 use tenon_model::{
-    Action, Destination, DestinationSpec, DestinationType, FunctionMatcher, GcpDestination,
-    HeaderManipulation, HeaderToAdd, InvalidConfigPolicy, MultiDestination, ObjectKey, ObjectRef,
-    PathRedirect, PathRewrite, Problem, ProblemLevel, Redirect, RedirectStatus, RegexRewrite,
-    Route, RouteAction, RouteOptions, Servers, Settings, Shadowing, Subset, SubsetSpec, Upstream,
-    UpstreamType, VirtualHostOptions, WeightedDestination,
+    Action, AddedHeader, Destination, DestinationSpec, DestinationType, FunctionMatcher,
+    GcpDestination, HeaderManipulation, HeaderToAdd, InvalidConfigPolicy, MultiDestination,
+    ObjectKey, ObjectRef, PathRedirect, PathRewrite, Problem, ProblemLevel, Redirect,
+    RedirectStatus, RegexRewrite, Route, RouteAction, RouteOptions, Servers, Settings, Shadowing,
+    Subset, Upstream, UpstreamType, VirtualHostOptions, WeightedDestination,
 };
 
 use crate::by_path::{self, Answer};
@@ -493,7 +493,14 @@ impl<'a, U: Upstreams> Routes<'a, U> {
             }
             // Of those with methods of gRPC, see `transcoding`.
             (_, Some(DestinationSpec::Grpc(_)))
-            | (UpstreamType::Static(_) | UpstreamType::Pipe(_) | UpstreamType::Kube(_), None) => {
+            | (
+                UpstreamType::Static(_)
+                | UpstreamType::Pipe(_)
+                | UpstreamType::Kube(_)
+                | UpstreamType::AwsEc2(_)
+                | UpstreamType::Consul(_),
+                None,
+            ) => {
                 return Some((names::cluster_of(&reference), None));
             }
             (_, Some(DestinationSpec::Rest(asked))) => {
@@ -596,7 +603,11 @@ impl<'a, U: Upstreams> Routes<'a, U> {
         let field = format!("{path}.options.shadowing.upstream");
         let text = match self.upstreams.upstream(&shadowing.upstream) {
             Ok(upstream) => match upstream.kind {
-                UpstreamType::Static(_) | UpstreamType::Pipe(_) | UpstreamType::Kube(_) => {
+                UpstreamType::Static(_)
+                | UpstreamType::Pipe(_)
+                | UpstreamType::Kube(_)
+                | UpstreamType::AwsEc2(_)
+                | UpstreamType::Consul(_) => {
                     return Some(mirror(shadowing));
                 }
                 UpstreamType::Aws(_) | UpstreamType::Azure(_) | UpstreamType::Gcp(_) => format!(
@@ -723,12 +734,15 @@ fn has_subset(upstream: &Upstream, subset: &Subset) -> Result<(), String> {
     if subset.values.is_empty() {
         return Ok(());
     }
-    let spec: Option<&SubsetSpec> = match &upstream.kind {
-        UpstreamType::Kube(service) => service.subset_spec.as_ref(),
-        _ => None,
-    };
-    let Some(spec) = spec else {
-        return Err("has no subsets: it has no subsetSpec".to_owned());
+    let Some(spec) = upstream.subsets() else {
+        let text = match &upstream.kind {
+            UpstreamType::Kube(_) => "has no subsets: it has no subsetSpec",
+            UpstreamType::Consul(_) => {
+                "has no subsets: it has neither subsetTags nor dataCenters; a consul destination has tags and dataCenters"
+            }
+            _ => "has no subsets",
+        };
+        return Err(text.to_owned());
     };
     let asked: BTreeSet<&String> = subset.values.keys().collect();
     let mut known = spec.selectors.iter();
@@ -796,13 +810,16 @@ fn mirror(shadowing: &Shadowing) -> RequestMirrorPolicy {
 pub(crate) fn to_add(headers: &[HeaderToAdd]) -> Vec<core::HeaderValueOption> {
     let headers = headers.iter();
     headers
-        .map(|it| header(&it.name, &it.value, it.append))
+        .filter_map(|it| match &it.header {
+            AddedHeader::Header(to_add) => Some(header(&to_add.name, &to_add.value, it.append)),
+            AddedHeader::HeaderSecretRef(_) => None,
+        })
         .collect()
 }
 
 pub(crate) fn regex_rewrite(rewrite: &RegexRewrite) -> RegexMatchAndSubstitute {
     RegexMatchAndSubstitute {
-        pattern: Some(regex(&rewrite.pattern)),
+        pattern: Some(regex(&rewrite.pattern.regex)),
         substitution: rewrite.substitution.clone(),
     }
 }

@@ -13,6 +13,7 @@ pub(crate) struct Container {
     pub(crate) finish: Option<Path>,
     pub(crate) one_of: bool,
     pub(crate) open: bool,
+    pub(crate) into: Option<Path>,
     pub(crate) doc: String,
 }
 
@@ -70,6 +71,8 @@ pub(crate) fn container(attributes: &[Attribute]) -> Result<Container, Error> {
                 container.one_of = true;
             } else if meta.path.is_ident("open") {
                 container.open = true;
+            } else if meta.path.is_ident("into") {
+                container.into = Some(meta.value()?.parse()?);
             } else {
                 return Err(meta.error("not known to `Read`"));
             }

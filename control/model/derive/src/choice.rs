@@ -111,6 +111,9 @@ fn one_of(name: &Ident, container: &Container, data: &DataEnum) -> Result<TokenS
                 )*
                 read
             }
+            fn read_needed(fields: &mut crate::read::Fields<'_>) -> Option<Self> {
+                fields.one::<Self>()
+            }
             fn describe(object: &mut crate::schema::Object) {
                 #(#describes)*
                 object.one_of(<Self as crate::read::OneOf>::NAMES);

@@ -10,6 +10,7 @@
 //! - `#[read(later("a", "b"))]`: fields that would change something and are not supported yet;
 //! - `#[read(refused(a = "what to use instead"))]`: fields that are never supported, and why;
 //! - `#[read(open)]`: any other field may be there too, and means nothing here: Kubernetes' own objects;
+//! - `#[read(into = path)]`: a type of another crate with the same fields (or names), which is read so, too;
 //! - `#[read(finish = path)]`: `fn(Self, &Fields) -> Option<Self>`, which looks at the fields beside each other.
 //!
 //! Of a field:
@@ -31,6 +32,7 @@ use syn::{DeriveInput, Error};
 
 mod attributes;
 mod choice;
+mod into;
 mod merge;
 mod names;
 mod record;
@@ -64,7 +66,12 @@ fn read(input: &DeriveInput) -> Result<TokenStream, Error> {
         syn::Data::Enum(data) => choice::derive(name, &container, data)?,
         syn::Data::Union(_) => return Err(Error::new_spanned(name, "unions cannot be read")),
     };
+    let into = container
+        .into
+        .iter()
+        .map(|into| into::derive(name, into, &input.data));
+    let into = into.collect::<Result<Vec<_>, _>>()?;
     Ok(quote! {
-        const _: () = { #items };
+        const _: () = { #items #(#into)* };
     })
 }

@@ -106,7 +106,10 @@ fn read(json: &str, of: &Field, holds: &Holds<'_>) -> (TokenStream, bool) {
             quote!(<#inner as crate::read::ReadFields>::read_fields(fields)),
             true,
         ),
-        Holds::One(inner) if of.flatten => (quote!(fields.one::<#inner>()), false),
+        Holds::One(inner) if of.flatten => (
+            quote!(<#inner as crate::read::ReadFields>::read_needed(fields)),
+            false,
+        ),
         Holds::Maybe(inner) => {
             let reader = reader(of, inner);
             (quote!(fields.field(#json, |node| #reader(&node))), true)
@@ -219,7 +222,7 @@ fn holds(of: &Type) -> Holds<'_> {
     match (last.ident.to_string().as_str(), arguments.as_slice()) {
         ("Option", [inner]) => Holds::Maybe(inner),
         ("Vec", [inner]) => Holds::List(inner),
-        ("BTreeMap", [_, inner]) => Holds::Map(inner),
+        ("BTreeMap" | "Sorted", [_, inner]) => Holds::Map(inner),
         ("bool", []) => Holds::Flag,
         _ => Holds::One(of),
     }

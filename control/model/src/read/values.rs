@@ -134,6 +134,16 @@ impl<T: Read> Read for Box<T> {
     }
 }
 
+impl<T: Read> Read for Vec<T> {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        node.list(|node| T::read(&node))
+    }
+
+    fn schema() -> Schema {
+        Schema::list(T::schema(), false)
+    }
+}
+
 impl<T: Read> Read for Arc<T> {
     fn read(node: &Node<'_>) -> Option<Self> {
         T::read(node).map(Self::new)
