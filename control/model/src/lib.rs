@@ -18,6 +18,7 @@ mod access_log;
 mod action;
 mod aws;
 mod azure;
+mod certificate;
 mod connection;
 mod consul;
 mod delegation;

@@ -9,6 +9,7 @@ use tenon_model::{
 };
 
 use crate::cluster::{ClusterForm, Secrets, secret_of};
+use crate::keys::Keys;
 use crate::kube::{self, Services};
 use crate::output::{
     Change, CredentialSource, ProxyName, ProxyStatuses, Resource, ResourceId, Status,
@@ -501,8 +502,8 @@ fn settings_key() -> ObjectKey {
 fn reindex(
     index: &mut BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
     reader: &ObjectKey,
-    old: &BTreeSet<ObjectKey>,
-    new: &BTreeSet<ObjectKey>,
+    old: &Keys,
+    new: &Keys,
 ) {
     for key in old.difference(new) {
         if let Some(readers) = index.get_mut(key) {

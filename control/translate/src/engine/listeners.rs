@@ -263,7 +263,7 @@ impl Translator {
     pub(super) fn restate(&self, hosts: impl IntoIterator<Item = ObjectKey>, work: &mut Work) {
         for host in hosts {
             let unit = self.hosts.get(&host);
-            let read = unit.into_iter().flat_map(|unit| &unit.form.reads);
+            let read = unit.into_iter().flat_map(|unit| unit.form.reads.iter());
             let shared = read.filter(|it| tells_of_readers(it.kind));
             work.statuses.extend(shared.cloned());
             work.statuses.insert(host);
