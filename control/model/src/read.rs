@@ -259,7 +259,10 @@ impl<'a> Node<'a> {
                 self.report,
             ))
         });
-        Some(items.collect())
+        // What is read is kept for long, and lists are short: nothing is set aside for more.
+        let mut items: Vec<T> = items.collect();
+        items.shrink_to_fit();
+        Some(items)
     }
 
     pub(crate) fn object<T>(&self, read: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> Option<T> {
@@ -432,6 +435,12 @@ impl<'a> Fields<'a> {
     pub(crate) fn warn_at(&self, field: &str, text: impl Into<String>) {
         let path = Path::Field(self.path, field);
         self.report.push(Problem::warning(path.to_string(), text));
+    }
+
+    /// Something worth a warning of the object itself.
+    pub(crate) fn warn(&self, text: impl Into<String>) {
+        self.report
+            .push(Problem::warning(self.path.to_string(), text));
     }
 
     /// A fault of the object itself.

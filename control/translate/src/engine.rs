@@ -9,9 +9,11 @@ use tenon_model::{
 };
 
 use crate::cluster::{ClusterForm, Secrets, secret_of};
+use crate::keys::Keys;
 use crate::kube::{self, Services};
 use crate::output::{
-    Change, CredentialSource, ProxyName, Resource, ResourceId, Status, TranslatorOptions, Update,
+    Change, CredentialSource, ProxyName, ProxyStatuses, Resource, ResourceId, Status,
+    TranslatorOptions, Update,
 };
 use crate::route::Upstreams;
 use crate::transcoder::Transcoder;
@@ -46,6 +48,8 @@ pub struct Translator {
     clusters: BTreeMap<ObjectKey, ClusterForm>,
     hosts: BTreeMap<ObjectKey, HostUnit>,
     groups: BTreeMap<ObjectKey, GroupUnit>,
+    /// The gateways whose access logs go to a collector, whose cluster nobody wrote.
+    collectors: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
     /// Servers that some listener asks in the place of the Settings'.
     servers: Servers,
     /// The virtual hosts that forward requests to whatever host they are for.
@@ -76,6 +80,8 @@ pub struct Translator {
     credential_problems: BTreeMap<String, String>,
     lookups: lookups::Lookups,
     statuses: BTreeMap<ObjectKey, Status>,
+    /// What the status of most objects says of proxies, which is there once.
+    usual_proxies: Arc<ProxyStatuses>,
 }
 
 #[derive(Default)]
@@ -92,14 +98,14 @@ struct Entry {
 /// A virtual host, and what is kept in case that it breaks.
 #[derive(Default)]
 struct HostUnit {
-    /// What is served.
-    form: VirtualHostForm,
+    /// What is served: the last good form, most of the time.
+    form: Arc<VirtualHostForm>,
     /// What is wrong with the newest form.
     problems: Vec<Problem>,
     /// What is wrong with the options that it refers to, where they are used.
     problems_of_options: BTreeSet<(ObjectKey, Problem)>,
     /// The last good form: what the user wrote, and what it came to.
-    good: Option<(Arc<Object>, VirtualHostForm)>,
+    good: Option<(Arc<Object>, Arc<VirtualHostForm>)>,
 }
 
 /// What one `apply` has still to look at, and what it tells.
@@ -154,6 +160,7 @@ impl Translator {
             proxies: BTreeSet::new(),
             listeners: listeners::Listeners::default(),
             servers: Servers::default(),
+            collectors: BTreeMap::new(),
             resources: BTreeMap::new(),
             verdicts: BTreeMap::new(),
             quarantine: quarantine::Quarantine::default(),
@@ -161,6 +168,7 @@ impl Translator {
             credential_problems: BTreeMap::new(),
             lookups: lookups::Lookups::default(),
             statuses: BTreeMap::new(),
+            usual_proxies: Arc::default(),
         }
     }
 
@@ -192,6 +200,7 @@ impl Translator {
     fn settle(&mut self, work: &mut Work) {
         if work.listeners {
             self.take_in_servers(work);
+            self.take_in_collectors(work);
         }
         for key in std::mem::take(&mut work.clusters) {
             self.derive_cluster(key, work);
@@ -358,6 +367,8 @@ impl Translator {
             Kind::Secret => {
                 if let Some(readers) = self.readers_of_secrets.get(&key) {
                     work.clusters.extend(readers.iter().cloned());
+                    // What is wrong with a collector is said where its log is.
+                    work.listeners |= readers.iter().any(|it| self.collectors.contains_key(it));
                 }
                 work.secrets.insert(key.clone());
                 work.listeners |= self.listeners.reads(&key);
@@ -498,8 +509,8 @@ fn settings_key() -> ObjectKey {
 fn reindex(
     index: &mut BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
     reader: &ObjectKey,
-    old: &BTreeSet<ObjectKey>,
-    new: &BTreeSet<ObjectKey>,
+    old: &Keys,
+    new: &Keys,
 ) {
     for key in old.difference(new) {
         if let Some(readers) = index.get_mut(key) {

@@ -22,6 +22,7 @@ use crate::{listener, names, options, route_table};
 
 mod bound;
 mod chains;
+mod collectors;
 mod files;
 mod parts;
 mod servers;
@@ -35,21 +36,23 @@ impl Translator {
     /// Looks at all gateways. The tables of those that have the virtual services that they had before stay.
     pub(super) fn derive_listeners(&mut self, work: &mut Work) {
         let gateways = self.gateways();
-        let proxies: BTreeSet<ProxyName> = gateways
-            .iter()
-            .flat_map(|(_, gateway)| &gateway.proxy_names)
-            .map(|name| ProxyName::from(name.as_str()))
-            .collect();
+        self.good_gateways
+            .retain(|key, _| gateways.iter().any(|(it, _)| it.as_ref() == Some(key)));
+        let mut addresses = BTreeMap::new();
+        let bound = gateways.into_iter().map(|(key, gateway)| {
+            let bound = self.bind(&key, gateway, &mut addresses);
+            (key, bound)
+        });
+        let bound: Vec<_> = bound.collect();
+        // Of the forms that are used, which may be older than the newest.
+        let proxies = bound.iter().flat_map(|(_, it)| &it.gateway.proxy_names);
+        let proxies = proxies.map(|name| ProxyName::from(name.as_str())).collect();
         self.change_proxies(proxies, work);
         let mut old = mem::take(&mut self.listeners);
         let old_ids = old.ids();
         self.listeners.files = mem::take(&mut old.files);
-        let mut addresses = BTreeMap::new();
         let mut emitted = Vec::new();
-        self.good_gateways
-            .retain(|key, _| gateways.iter().any(|(it, _)| it.as_ref() == Some(key)));
-        for (key, gateway) in gateways {
-            let mut bound = self.bind(&key, gateway, &mut addresses);
+        for (key, mut bound) in bound {
             let mut before = old.gateways.remove(&key);
             let is_same = |before: &Bound| {
                 before.proxies == bound.proxies && before.problems == bound.problems
@@ -260,7 +263,7 @@ impl Translator {
     pub(super) fn restate(&self, hosts: impl IntoIterator<Item = ObjectKey>, work: &mut Work) {
         for host in hosts {
             let unit = self.hosts.get(&host);
-            let read = unit.into_iter().flat_map(|unit| &unit.form.reads);
+            let read = unit.into_iter().flat_map(|unit| unit.form.reads.iter());
             let shared = read.filter(|it| tells_of_readers(it.kind));
             work.statuses.extend(shared.cloned());
             work.statuses.insert(host);
@@ -305,29 +308,29 @@ impl Translator {
         let surroundings = Surroundings {
             gateway: key.as_ref().map_or(DEFAULT_PROXY, |key| &*key.name),
             servers: &servers,
+            alt_svc: None,
             is_there: &|upstream| options::server(upstream, self).is_ok(),
         };
+        let (gateway, module) = (&bound.gateway, &self.options.module);
         // Envoy takes no listener without a chain.
-        let listener = (!chains.is_empty()).then(|| {
-            let (gateway, module) = (&bound.gateway, &self.options.module);
-            Bytes::from(listener::translate(
-                &bound.name,
-                gateway,
-                module,
-                &chains,
-                &surroundings,
-            ))
-        });
+        let over_tcp = (!chains.is_empty())
+            .then(|| listener::translate(&bound.name, gateway, module, &chains, &surroundings));
+        let quic = names::over_quic(&bound.name);
+        let over_quic = listener::over_quic(&quic, gateway, module, &chains, &surroundings);
+        let listeners = [(bound.name.clone(), over_tcp), (quic, over_quic)]
+            .map(|(name, bytes)| (name, bytes.map(Bytes::from)));
         let stems = key.iter().chain(bound.tls_hosts());
         let provenance: Arc<[ObjectKey]> = stems.cloned().collect();
         for proxy in &bound.proxies {
-            let id = ResourceId {
-                proxy: proxy.clone(),
-                kind: ResourceType::Listener,
-                name: bound.name.clone(),
-            };
-            let content = listener.clone().map(|bytes| (bytes, provenance.clone()));
-            self.put(id, content, work);
+            for (name, bytes) in &listeners {
+                let id = ResourceId {
+                    proxy: proxy.clone(),
+                    kind: ResourceType::Listener,
+                    name: name.clone(),
+                };
+                let content = bytes.clone().map(|bytes| (bytes, provenance.clone()));
+                self.put(id, content, work);
+            }
         }
     }
 
@@ -364,7 +367,7 @@ impl Translator {
         let stems: Arc<[ObjectKey]> = key.iter().chain(stems).cloned().collect();
         let forms = hosts
             .into_iter()
-            .filter_map(|(host, domains)| Some((&self.hosts.get(host)?.form, domains)));
+            .filter_map(|(host, domains)| Some((&*self.hosts.get(host)?.form, domains)));
         let options = bound.gateway.route_options;
         let bytes = route_table::encode(&name, options, part != Part::Whole, forms);
         self.put_everywhere(bound, ResourceType::Route, &name, &bytes, &stems, work);
