@@ -46,6 +46,7 @@ mod load_balancing;
 pub mod local_reply;
 mod matcher;
 mod merge;
+pub mod open_telemetry;
 pub mod options;
 mod outlier_detection;
 mod read;
