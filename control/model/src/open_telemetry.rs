@@ -82,10 +82,8 @@ pub enum AnyValueType {
     #[read(with = text, schema = a_text)]
     StringValue(String),
     /// Several values.
-    #[read(schema = Schema::open_object)]
     ArrayValue(ArrayValue),
     /// Values by name.
-    #[read(schema = Schema::open_object)]
     KvlistValue(KeyValueList),
 }
 
@@ -93,6 +91,7 @@ pub enum AnyValueType {
 #[derive(Debug, Clone, PartialEq, Default, Read)]
 pub struct ArrayValue {
     /// They.
+    #[read(schema = any_value)]
     pub values: Vec<AnyValue>,
 }
 
@@ -110,6 +109,7 @@ pub struct KeyValue {
     #[read(with = Node::non_empty)]
     pub key: String,
     /// The value.
+    #[read(schema = any_value)]
     pub value: AnyValue,
 }
 
@@ -142,6 +142,10 @@ fn checked(
         }
     }
     Some(collector)
+}
+
+fn any_value() -> Schema {
+    Schema::Within(concat!(module_path!(), "::AnyValue"))
 }
 
 fn a_text() -> Schema {
