@@ -126,8 +126,8 @@ impl Destination {
             DestinationType::Upstream(upstream) => upstream.clone(),
             DestinationType::Kube(to) => to.upstream(),
             DestinationType::Consul(to) => ObjectRef {
-                namespace: "gloo-system".to_owned(),
-                name: format!("consul-svc:{}", to.service_name),
+                namespace: "gloo-system".into(),
+                name: format!("consul-svc:{}", to.service_name).into(),
             },
         }
     }
@@ -139,7 +139,7 @@ impl KubernetesService {
         let ObjectRef { namespace, name } = &self.service;
         ObjectRef {
             namespace: namespace.clone(),
-            name: format!("{STANDS_FOR}{namespace}-{name}-{}", self.port),
+            name: format!("{STANDS_FOR}{namespace}-{name}-{}", self.port).into(),
         }
     }
 
@@ -153,7 +153,7 @@ impl KubernetesService {
         Some(Self {
             service: ObjectRef {
                 namespace: reference.namespace.clone(),
-                name: name.to_owned(),
+                name: name.into(),
             },
             port: port.parse().ok()?,
         })

@@ -1,7 +1,8 @@
 //! The incremental engine: units, what they read, and what changed.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use tenon_model::{
     ConfigMap, Gateway, Kind, Object, ObjectKey, ObjectRef, Problem, Secret, Servers, Service,
@@ -31,6 +32,9 @@ mod quarantine;
 mod resources;
 mod statuses;
 mod tables;
+
+/// So many clusters or virtual hosts are worth a thread.
+const WORTH_A_THREAD: usize = 64;
 
 /// The proxy of a folder without a Gateway.
 const DEFAULT_PROXY: &str = "gateway-proxy";
@@ -73,7 +77,9 @@ pub struct Translator {
     quarantine: quarantine::Quarantine,
     credentials: BTreeMap<String, CredentialSource>,
     credential_problems: BTreeMap<String, String>,
-    statuses: BTreeMap<ObjectKey, Status>,
+    statuses: BTreeMap<ObjectKey, Arc<Status>>,
+    /// The last status that was told: most are alike, and then the same one.
+    last_status: Arc<Status>,
 }
 
 #[derive(Default)]
@@ -91,13 +97,13 @@ struct Entry {
 #[derive(Default)]
 struct HostUnit {
     /// What is served.
-    form: VirtualHostForm,
+    form: Arc<VirtualHostForm>,
     /// What is wrong with the newest form.
     problems: Vec<Problem>,
     /// What is wrong with the options that it refers to, where they are used.
     problems_of_options: BTreeSet<(ObjectKey, Problem)>,
     /// The last good form: what the user wrote, and what it came to.
-    good: Option<(Arc<Object>, VirtualHostForm)>,
+    good: Option<(Arc<Object>, Arc<VirtualHostForm>)>,
 }
 
 /// What one `apply` has still to look at, and what it tells.
@@ -156,6 +162,7 @@ impl Translator {
             credentials: BTreeMap::new(),
             credential_problems: BTreeMap::new(),
             statuses: BTreeMap::new(),
+            last_status: Arc::new(crate::status::status(Vec::new(), BTreeMap::new())),
         }
     }
 
@@ -188,19 +195,13 @@ impl Translator {
         if work.listeners {
             self.take_in_servers(work);
         }
-        for key in std::mem::take(&mut work.clusters) {
-            self.derive_cluster(key, work);
-        }
+        self.derive_clusters(work);
         for key in std::mem::take(&mut work.groups) {
             self.derive_group(key, work);
         }
-        for key in std::mem::take(&mut work.hosts) {
-            self.derive_host(key, work);
-        }
+        self.derive_hosts(work);
         // Those of services, which are there for the virtual hosts that name them.
-        for key in std::mem::take(&mut work.clusters) {
-            self.derive_cluster(key, work);
-        }
+        self.derive_clusters(work);
         self.forget_unused_credentials(work);
         for key in std::mem::take(&mut work.secrets) {
             self.derive_secret(&key, work);
@@ -307,7 +308,7 @@ impl Translator {
             Kind::Gateway | Kind::MatchableHttpGateway | Kind::MatchableTcpGateway => {
                 work.listeners = true;
             }
-            Kind::Settings if key == settings_key() => {
+            Kind::Settings if key == *settings_key() => {
                 let keys = |kind| self.objects.of_kind(kind).map(|(key, _)| key.clone());
                 work.clusters.extend(keys(Kind::Upstream));
                 work.clusters.extend(self.in_memory.keys().cloned());
@@ -342,7 +343,7 @@ impl Translator {
             }
             Kind::Upstream => {
                 work.clusters.insert(key.clone());
-                let servers = Secrets::settings(&self.objects).servers;
+                let servers = &Secrets::settings(&self.objects).servers;
                 let asked = |upstream: &ObjectRef| upstream.key(Kind::Upstream) == key;
                 work.listeners |= servers.upstreams().any(asked);
                 work.listeners |= self.listeners.reads(&key);
@@ -405,7 +406,7 @@ impl Upstreams for Translator {
         form.transcoder.as_ref()
     }
 
-    fn settings(&self) -> Settings {
+    fn settings(&self) -> Cow<'_, Settings> {
         self.settings_of_routes(Secrets::settings(&self.objects))
     }
 }
@@ -422,8 +423,8 @@ impl Objects {
     fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (&ObjectKey, &Entry)> {
         let first = ObjectKey {
             kind,
-            namespace: String::new(),
-            name: String::new(),
+            namespace: Arc::from(""),
+            name: Arc::from(""),
         };
         let from = self.0.range(first..);
         from.take_while(move |(key, _)| key.kind == kind)
@@ -451,21 +452,23 @@ impl Secrets for Objects {
         }
     }
 
-    fn settings(&self) -> Settings {
-        match self.spec(&settings_key()) {
-            Some(Spec::Settings(settings)) => settings.clone(),
-            _ => Settings::default(),
+    fn settings(&self) -> &Settings {
+        static NONE: LazyLock<Settings> = LazyLock::new(Settings::default);
+        match self.spec(settings_key()) {
+            Some(Spec::Settings(settings)) => settings,
+            _ => &NONE,
         }
     }
 }
 
 /// The only Settings that count, as with Gloo.
-fn settings_key() -> ObjectKey {
-    ObjectKey {
+fn settings_key() -> &'static ObjectKey {
+    static KEY: LazyLock<ObjectKey> = LazyLock::new(|| ObjectKey {
         kind: Kind::Settings,
-        namespace: "gloo-system".to_owned(),
-        name: "default".to_owned(),
-    }
+        namespace: "gloo-system".into(),
+        name: "default".into(),
+    });
+    &KEY
 }
 
 /// Moves a reader from what it read to what it reads.

@@ -30,6 +30,7 @@ mod moves;
 mod names;
 mod options;
 mod output;
+mod parallel;
 mod piece;
 mod proto;
 mod provider;
@@ -57,4 +58,5 @@ pub use output::{
     Change, CredentialSource, Module, ProxyName, Resource, ResourceId, ResourceType, State, Status,
     StatusMessage, TranslatorOptions, Update,
 };
+pub use parallel::in_parallel;
 pub use transforms::transform_filter;

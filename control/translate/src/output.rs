@@ -108,7 +108,7 @@ pub struct Update {
     /// Generic secrets that are to be served to every proxy, by name, or (with `None`) no more.
     pub credentials: BTreeMap<String, Option<CredentialSource>>,
     /// Statuses that are new, changed, or (with `None`) gone.
-    pub statuses: BTreeMap<ObjectKey, Option<Status>>,
+    pub statuses: BTreeMap<ObjectKey, Option<Arc<Status>>>,
 }
 
 /// The state of a resource.

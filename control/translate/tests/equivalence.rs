@@ -263,8 +263,8 @@ fn delete(of: &Forms, number: u8) -> Change {
     };
     Change::Delete(ObjectKey {
         kind,
-        namespace: of.namespace.to_owned(),
-        name: name(of.folder, number),
+        namespace: of.namespace.into(),
+        name: name(of.folder, number).into(),
     })
 }
 
@@ -287,7 +287,7 @@ fn edits() -> impl Strategy<Value = Vec<Vec<Edit>>> {
 struct Told {
     resources: BTreeMap<ResourceId, Arc<Resource>>,
     credentials: BTreeMap<String, CredentialSource>,
-    statuses: BTreeMap<ObjectKey, Status>,
+    statuses: BTreeMap<ObjectKey, Arc<Status>>,
 }
 
 impl Told {

@@ -301,7 +301,7 @@ impl Translator {
 
     fn put_listener(&mut self, key: &Option<ObjectKey>, bound: &Bound, work: &mut Work) {
         let chains = bound.chains();
-        let servers = Secrets::settings(&self.objects).servers;
+        let servers = Secrets::settings(&self.objects).servers.clone();
         let surroundings = Surroundings {
             gateway: key.as_ref().map_or(DEFAULT_PROXY, |key| &*key.name),
             servers: &servers,
@@ -364,7 +364,7 @@ impl Translator {
         let stems: Arc<[ObjectKey]> = key.iter().chain(stems).cloned().collect();
         let forms = hosts
             .into_iter()
-            .filter_map(|(host, domains)| Some((&self.hosts.get(host)?.form, domains)));
+            .filter_map(|(host, domains)| Some((&*self.hosts.get(host)?.form, domains)));
         let options = bound.gateway.route_options;
         let bytes = route_table::encode(&name, options, part != Part::Whole, forms);
         self.put_everywhere(bound, ResourceType::Route, &name, &bytes, &stems, work);
