@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tenon_model_derive::Read;
 
 use crate::connection::CircuitBreakers;
+use crate::consul::{ConsulDiscovery, ConsulSettings};
 use crate::read::{Fields, Node, Read, ReadFields};
 use crate::servers::Servers;
 use crate::ssl::SslParameters;
@@ -29,6 +30,10 @@ pub struct Settings {
     pub disable_kubernetes_destinations: bool,
     /// What holds for gateways and virtual services.
     pub gateway: GatewaySettings,
+    /// Where Consul is (Gloo's `consul`).
+    pub consul: Arc<ConsulSettings>,
+    /// What holds for services of Consul that routes name (Gloo's `consulDiscovery`).
+    pub consul_discovery: ConsulDiscovery,
     /// What answers in the place of routes that are not valid.
     pub invalid_config: InvalidConfigPolicy,
 }
@@ -84,13 +89,11 @@ pub struct TransformationSettings {
 }
 
 /// How Gloo runs: where it listens, what it watches, what else it talks to.
-const OPERATION: [&str; 29] = [
+const OPERATION: [&str; 27] = [
     "artifactSource",
     "cachingServer",
     "configSource",
     "consoleOptions",
-    "consul",
-    "consulDiscovery",
     "consulKvArtifactSource",
     "consulKvSource",
     "devMode",
@@ -142,6 +145,8 @@ pub(crate) fn read(node: &Node<'_>) -> Option<Settings> {
         let servers = Servers::read_fields(fields);
         let gloo = fields.field("gloo", |node| node.object(read_gloo));
         let gateway = fields.field("gateway", |node| node.object(read_gateway));
+        let consul = fields.field("consul", |node| ConsulSettings::read(&node));
+        let consul_discovery = fields.field("consulDiscovery", |node| ConsulDiscovery::read(&node));
         let ssl_parameters = fields.field("upstreamOptions", |node| {
             node.object(|fields| fields.field("sslParameters", |node| SslParameters::read(&node)))
         });
@@ -149,6 +154,8 @@ pub(crate) fn read(node: &Node<'_>) -> Option<Settings> {
             servers: Arc::new(servers?),
             ssl_parameters: ssl_parameters.unwrap_or_default(),
             gateway: gateway.unwrap_or_default(),
+            consul: Arc::new(consul.unwrap_or_default()),
+            consul_discovery: consul_discovery.unwrap_or_default(),
             ..gloo.unwrap_or_default()
         })
     })
@@ -195,18 +202,16 @@ fn read_gloo(fields: &mut Fields<'_>) -> Option<Settings> {
     Some(Settings {
         disable_kubernetes_destinations: fields.flag("disableKubernetesDestinations"),
         circuit_breakers: fields.field("circuitBreakers", |node| CircuitBreakers::read(&node)),
-        ssl_parameters: SslParameters::default(),
         aws: aws.unwrap_or_default(),
         transformations: TransformationSettings {
             escape_characters: fields.flag("transformationEscapeCharacters"),
             log: fields.flag("logTransformationRequestResponseInfo"),
         },
-        servers: Arc::default(),
-        gateway: GatewaySettings::default(),
         invalid_config: fields
             .field("invalidConfigPolicy", |node| {
                 InvalidConfigPolicy::read(&node)
             })
             .unwrap_or_default(),
+        ..Settings::default()
     })
 }
