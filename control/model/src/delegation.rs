@@ -64,8 +64,8 @@ impl Read for Delegation {
         if let Some(name) = given(name) {
             let namespace = given(namespace);
             return Some(Self::Table(ObjectRef {
-                namespace: namespace.unwrap_or_else(|| node.namespace().to_owned()),
-                name,
+                namespace: namespace.as_deref().unwrap_or(node.namespace()).into(),
+                name: name.into(),
             }));
         }
         Some(match to {

@@ -162,7 +162,7 @@ impl KubernetesService {
         let ObjectRef { namespace, name } = &self.service;
         ObjectRef {
             namespace: namespace.clone(),
-            name: format!("{STANDS_FOR}{namespace}-{name}-{}", self.port),
+            name: format!("{STANDS_FOR}{namespace}-{name}-{}", self.port).into(),
         }
     }
 
@@ -176,7 +176,7 @@ impl KubernetesService {
         Some(Self {
             service: ObjectRef {
                 namespace: reference.namespace.clone(),
-                name: name.to_owned(),
+                name: name.into(),
             },
             port: port.parse().ok()?,
         })
@@ -199,15 +199,15 @@ impl ConsulService {
             }
         }
         ObjectRef {
-            namespace: NAMESPACE.to_owned(),
-            name,
+            namespace: NAMESPACE.into(),
+            name: name.into(),
         }
     }
 
     /// What an upstream of that name stands for.
     pub fn of_upstream(reference: &ObjectRef) -> Option<Self> {
         let name = reference.name.strip_prefix(STANDS_FOR_CONSUL)?;
-        let name = (reference.namespace == NAMESPACE).then_some(name)?;
+        let name = (*reference.namespace == *NAMESPACE).then_some(name)?;
         let several = |text: &str| text.split(',').map(unescape).collect::<Option<Vec<_>>>();
         let (name, data_centers) = match name.split_once(DATA_CENTERS) {
             Some((name, text)) => (name, several(text)?),
@@ -305,9 +305,12 @@ mod tests {
         }
         let twice = named(&["b", "a", "b"], &["dc2", "dc1"]).upstream();
         assert_eq!(twice, named(&["a", "b"], &["dc1", "dc2"]).upstream());
-        assert_eq!(twice.name, "consul-svc:web%3Btags%3Dx;tags=a,b;dcs=dc1,dc2");
+        assert_eq!(
+            &*twice.name,
+            "consul-svc:web%3Btags%3Dx;tags=a,b;dcs=dc1,dc2"
+        );
         let elsewhere = ObjectRef {
-            namespace: "default".to_owned(),
+            namespace: "default".into(),
             ..twice
         };
         assert_eq!(ConsulService::of_upstream(&elsewhere), None);

@@ -329,7 +329,7 @@ fn check_metadata(root: &Node<'_>, key: &ObjectKey) {
     };
     for (field, expected) in [("name", &key.name), ("namespace", &key.namespace)] {
         let found = metadata.get(field).and_then(Value::as_str);
-        if let Some(found) = found.filter(|found| !found.is_empty() && found != expected) {
+        if let Some(found) = found.filter(|found| !found.is_empty() && **found != **expected) {
             let _: Option<()> = root.error(format!(
                 "metadata.{field} is {found:?}, but the file's path says {expected:?}"
             ));

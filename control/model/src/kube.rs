@@ -73,8 +73,8 @@ impl KubeUpstream {
     pub fn service(&self, own_namespace: &str) -> ObjectRef {
         let namespace = self.service_namespace.as_deref();
         ObjectRef {
-            namespace: namespace.unwrap_or(own_namespace).to_owned(),
-            name: self.service_name.clone(),
+            namespace: namespace.unwrap_or(own_namespace).into(),
+            name: self.service_name.as_str().into(),
         }
     }
 }

@@ -111,8 +111,8 @@ impl Service {
     /// What is wrong with the annotations, with the service's fields.
     pub fn upstream(&self, of: &ObjectRef, port: &ServicePort) -> Result<Upstream, Vec<Problem>> {
         let kube = json!({
-            "serviceName": of.name,
-            "serviceNamespace": of.namespace,
+            "serviceName": &*of.name,
+            "serviceNamespace": &*of.namespace,
             "servicePort": port.port,
         });
         let mut spec = Map::from_iter([("kube".to_owned(), kube)]);
@@ -152,7 +152,7 @@ impl Service {
             (!value.is_empty()).then(|| value.to_owned())
         };
         let mut ssl = match text("secret") {
-            Some(secret) => json!({"secretRef": {"name": secret, "namespace": of.namespace}}),
+            Some(secret) => json!({"secretRef": {"name": secret, "namespace": &*of.namespace}}),
             None => {
                 let files = ["tlsCert", "tlsKey", "rootCa"].map(|name| (name, text(name)));
                 let there = files.iter().any(|(_, file)| file.is_some());
@@ -366,8 +366,8 @@ impl TargetRef {
     fn pod(self) -> Option<ObjectRef> {
         let is_pod = self.kind.as_deref() == Some("Pod");
         let pod = ObjectRef {
-            namespace: self.namespace?,
-            name: self.name?,
+            namespace: self.namespace?.into(),
+            name: self.name?.into(),
         };
         is_pod.then_some(pod)
     }

@@ -7,11 +7,12 @@
 //!
 //! let text = "{region: eu-central-1, lambdaFunctions: [{logicalName: hello, lambdaFunctionName: hello}]}";
 //! let parsed = parse("upstreams/default/lambda.yaml", &format!("aws: {text}"));
-//! assert!(matches!(&parsed[..], [Parsed::Object(object)] if object.key.name == "lambda"));
+//! assert!(matches!(&parsed[..], [Parsed::Object(object)] if &*object.key.name == "lambda"));
 //! ```
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 pub mod access_filter;
 mod access_log;
@@ -225,9 +226,9 @@ pub struct ObjectKey {
     /// Its kind.
     pub kind: Kind,
     /// Its namespace.
-    pub namespace: String,
+    pub namespace: Arc<str>,
     /// Its name.
-    pub name: String,
+    pub name: Arc<str>,
 }
 
 /// A fault in a resource, or something worth a warning.
@@ -327,9 +328,9 @@ pub enum Parsed {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectRef {
     /// Its namespace.
-    pub namespace: String,
+    pub namespace: Arc<str>,
     /// Its name.
-    pub name: String,
+    pub name: Arc<str>,
 }
 
 impl ObjectRef {

@@ -403,9 +403,11 @@ impl<'a> Fields<'a> {
         let namespace = self.field("namespace", |node| node.string());
         Some(ObjectRef {
             namespace: namespace
+                .as_deref()
                 .filter(|namespace| !namespace.is_empty())
-                .unwrap_or_else(|| own_namespace.to_owned()),
-            name: name?,
+                .unwrap_or(own_namespace)
+                .into(),
+            name: name?.into(),
         })
     }
 

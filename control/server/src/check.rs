@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 use tenon_model::ObjectKey;
@@ -60,8 +61,8 @@ pub(crate) fn translate(
 }
 
 pub(crate) fn present(
-    statuses: BTreeMap<ObjectKey, Option<Status>>,
-) -> BTreeMap<ObjectKey, Status> {
+    statuses: BTreeMap<ObjectKey, Option<Arc<Status>>>,
+) -> BTreeMap<ObjectKey, Arc<Status>> {
     statuses
         .into_iter()
         .filter_map(|(key, status)| Some((key, status?)))

@@ -139,17 +139,17 @@ impl Signals {
 pub(crate) struct Shared {
     pub(crate) cache: Cache,
     pub(crate) metrics: Metrics,
-    statuses: Mutex<BTreeMap<ObjectKey, Status>>,
+    statuses: Mutex<BTreeMap<ObjectKey, Arc<Status>>>,
     /// Whether the resources were read and translated.
     pub(crate) live: watch::Receiver<bool>,
 }
 
 impl Shared {
-    pub(crate) fn statuses(&self) -> BTreeMap<ObjectKey, Status> {
+    pub(crate) fn statuses(&self) -> BTreeMap<ObjectKey, Arc<Status>> {
         self.lock().clone()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<ObjectKey, Status>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<ObjectKey, Arc<Status>>> {
         self.statuses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -599,13 +599,13 @@ impl Engine {
         }
     }
 
-    fn note(&self, changed: BTreeMap<ObjectKey, Option<Status>>) {
+    fn note(&self, changed: BTreeMap<ObjectKey, Option<Arc<Status>>>) {
         let mut statuses = self.shared.lock();
         for (key, status) in changed {
             let state = status.as_ref().map(|status| status.state);
             let kind = key.kind;
             if let Some(status) = &status {
-                log(&key, status, statuses.get(&key));
+                log(&key, status, statuses.get(&key).map(|it| &**it));
             }
             let before = match status {
                 Some(status) => statuses.insert(key, status),
@@ -632,8 +632,8 @@ fn log(key: &ObjectKey, status: &Status, before: Option<&Status>) {
     for message in status.messages.iter().filter(is_new) {
         tracing::warn!(
             kind = %key.kind,
-            namespace = key.namespace,
-            name = key.name,
+            namespace = &*key.namespace,
+            name = &*key.name,
             field = message.field,
             "{}",
             message.text

@@ -1,6 +1,7 @@
 //! Statuses as they are shown.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use tenon_model::{ObjectKey, ProblemLevel};
@@ -30,7 +31,7 @@ struct ShownMessage<'a> {
 }
 
 /// The JSON of `/status` and `tenon check -o json`.
-pub(crate) fn to_json(statuses: &BTreeMap<ObjectKey, Status>) -> serde_json::Result<String> {
+pub(crate) fn to_json(statuses: &BTreeMap<ObjectKey, Arc<Status>>) -> serde_json::Result<String> {
     let shown: Vec<_> = statuses
         .iter()
         .map(|(key, status)| Shown {
@@ -56,7 +57,7 @@ pub(crate) fn to_json(statuses: &BTreeMap<ObjectKey, Status>) -> serde_json::Res
 }
 
 /// The same for people: a line for each resource, and one for each message.
-pub(crate) fn to_text(statuses: &BTreeMap<ObjectKey, Status>) -> String {
+pub(crate) fn to_text(statuses: &BTreeMap<ObjectKey, Arc<Status>>) -> String {
     let mut text = String::new();
     for (key, status) in statuses {
         let state = state(status.state);
@@ -124,7 +125,7 @@ mod tests {
             messages: messages.clone(),
             proxies: BTreeMap::from([("edge".into(), (State::Rejected, messages))]).into(),
         };
-        let statuses = BTreeMap::from([(key, status)]);
+        let statuses = BTreeMap::from([(key, Arc::new(status))]);
         let shown: Value = serde_json::from_str(&to_json(&statuses).unwrap()).unwrap();
         let messages = json!([{"level": "error", "field": "spec.aws.region", "text": "missing"}]);
         assert_eq!(

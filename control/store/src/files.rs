@@ -13,7 +13,7 @@ use std::time::Instant;
 use notify::event::ModifyKind;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tenon_model::{Object, ObjectKey, Parsed, Problem, ProblemLevel};
-use tenon_translate::Change;
+use tenon_translate::{Change, in_parallel};
 use tokio::sync::mpsc;
 
 use crate::folder::{self, Content};
@@ -22,6 +22,8 @@ use crate::pending::{Look, Pending};
 use crate::tree::{self, Document, Told, Tree};
 use crate::{Batch, Error, Source};
 
+/// So many files are worth a thread.
+const FILES_AT_A_TIME: usize = 4;
 /// Batches that may wait for the translation.
 const QUEUE: usize = 16;
 
@@ -43,9 +45,24 @@ pub struct Files {
     /// Whether a form is good only once that is told.
     by_proof: bool,
     /// What is not told to be good yet, by file: its text, and the resources that it has.
-    unproven: BTreeMap<PathBuf, (String, BTreeSet<ObjectKey>)>,
+    unproven: BTreeMap<PathBuf, (Arc<str>, BTreeSet<ObjectKey>)>,
     /// Forms of an earlier run, to be told with the first batch.
     in_use_before: Vec<Change>,
+}
+
+/// What a file was found to be.
+enum Reading {
+    NotOurs,
+    Gone,
+    AsBefore,
+    New {
+        /// Its path in the folder.
+        relative: String,
+        /// Its text, or why there is none.
+        content: Result<Arc<str>, String>,
+        hash: u64,
+        documents: Vec<Document<Arc<Object>>>,
+    },
 }
 
 /// Something to look at.
@@ -148,33 +165,34 @@ impl Files {
             found.append(&mut listing.files);
         }
         found.extend(self.tree.files().map(Path::to_owned));
-        for file in found {
-            self.look_at(&file, complaints);
+        let found: Vec<_> = found.into_iter().collect();
+        let read = in_parallel(&found, FILES_AT_A_TIME, |file| {
+            read_file(&self.roots, &self.seen, file)
+        });
+        for (file, reading) in found.iter().zip(read) {
+            self.take_in(file, reading, complaints);
         }
     }
 
     fn look_at(&mut self, file: &Path, complaints: &mut Vec<String>) {
-        let Some(root) = self.roots.iter().find(|root| file.starts_with(root)) else {
-            return;
-        };
-        let relative = file.strip_prefix(root).unwrap_or(file);
-        if !folder::is_resource_file(relative) {
-            return;
-        }
-        let relative = relative.to_string_lossy().into_owned();
-        let content = match folder::content(root, file) {
-            Content::Gone => return self.forget(file),
-            Content::Text(text) => Ok(text),
-            Content::Broken(reason) => Err(reason),
-        };
-        let hash = hash(&content);
-        if self.seen.get(file) == Some(&hash) {
-            self.suspects.remove(file);
-            return;
-        }
-        let documents = match &content {
-            Ok(text) => documents(file, tenon_model::parse(&relative, text)),
-            Err(reason) => vec![unreadable(reason.clone())],
+        let reading = read_file(&self.roots, &self.seen, file);
+        self.take_in(file, reading, complaints);
+    }
+
+    fn take_in(&mut self, file: &Path, reading: Reading, complaints: &mut Vec<String>) {
+        let (relative, content, hash, documents) = match reading {
+            Reading::NotOurs => return,
+            Reading::Gone => return self.forget(file),
+            Reading::AsBefore => {
+                self.suspects.remove(file);
+                return;
+            }
+            Reading::New {
+                relative,
+                content,
+                hash,
+                documents,
+            } => (relative, content, hash, documents),
         };
         let good: BTreeSet<ObjectKey> = documents
             .iter()
@@ -262,7 +280,7 @@ impl Files {
         }
         let forms = last_good.load(file);
         let mut objects = Vec::new();
-        for form in forms.iter().filter(|form| form.text != newest) {
+        for form in forms.iter().filter(|form| *form.text != *newest) {
             for parsed in tenon_model::parse(relative, &form.text) {
                 if let Parsed::Object(object) = parsed
                     && form.has(&object.key)
@@ -276,11 +294,11 @@ impl Files {
     }
 
     /// Notes for which resources a text is now the last good one; older texts stay for the others.
-    fn remember(&mut self, file: &Path, text: &str, good: &BTreeSet<ObjectKey>) {
+    fn remember(&mut self, file: &Path, text: &Arc<str>, good: &BTreeSet<ObjectKey>) {
         if self.last_good.is_none() {
             return;
         }
-        let mut newest = Form::new(text);
+        let mut newest = Form::new(text.clone());
         good.iter().for_each(|key| newest.add(key));
         let tree = &self.tree;
         let needed: BTreeSet<String> = tree
@@ -478,6 +496,37 @@ impl Watch {
                 Err(RecvTimeoutError::Disconnected) => return Woken::Closed,
             }
         }
+    }
+}
+
+/// Reads a file of one of the folders, unless it has the hash that it had before.
+fn read_file(roots: &[PathBuf], seen: &BTreeMap<PathBuf, u64>, file: &Path) -> Reading {
+    let Some(root) = roots.iter().find(|root| file.starts_with(root)) else {
+        return Reading::NotOurs;
+    };
+    let relative = file.strip_prefix(root).unwrap_or(file);
+    if !folder::is_resource_file(relative) {
+        return Reading::NotOurs;
+    }
+    let relative = relative.to_string_lossy().into_owned();
+    let content = match folder::content(root, file) {
+        Content::Gone => return Reading::Gone,
+        Content::Text(text) => Ok(text),
+        Content::Broken(reason) => Err(reason),
+    };
+    let hash = hash(&content);
+    if seen.get(file) == Some(&hash) {
+        return Reading::AsBefore;
+    }
+    let documents = match &content {
+        Ok(text) => documents(file, tenon_model::parse(&relative, text)),
+        Err(reason) => vec![unreadable(reason.clone())],
+    };
+    Reading::New {
+        relative,
+        content: content.map(Arc::from),
+        hash,
+        documents,
     }
 }
 

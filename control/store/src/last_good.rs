@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -17,7 +18,8 @@ use crate::tree;
 /// A text, and the resources for which it is the last good one.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Form {
-    pub(crate) text: String,
+    #[serde(with = "shared")]
+    pub(crate) text: Arc<str>,
     keys: BTreeSet<String>,
 }
 
@@ -27,10 +29,25 @@ struct Record {
     forms: Vec<Form>,
 }
 
+/// A text that others have too.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(text: &Arc<str>, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(text)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<str>, D::Error> {
+        String::deserialize(from).map(Arc::from)
+    }
+}
+
 impl Form {
-    pub(crate) fn new(text: &str) -> Self {
+    pub(crate) fn new(text: Arc<str>) -> Self {
         Self {
-            text: text.to_owned(),
+            text,
             keys: BTreeSet::new(),
         }
     }

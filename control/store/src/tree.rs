@@ -3,7 +3,8 @@
 //! Generic over the resource (something cheap to clone), so that nothing here depends on what a resource says.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use tenon_model::{ObjectKey, Problem, ProblemLevel};
 
@@ -33,15 +34,15 @@ struct Claim<T> {
 /// A resource, and what was told about it.
 struct Entry<T> {
     /// The file that it is taken from.
-    owner: PathBuf,
-    /// All files that have it.
-    claimants: BTreeSet<PathBuf>,
+    owner: Arc<Path>,
+    /// All files that have it, sorted; seldom more than one.
+    claimants: Vec<Arc<Path>>,
     object: Option<T>,
     problems: Vec<Problem>,
 }
 
 pub(crate) struct Tree<T> {
-    files: BTreeMap<PathBuf, BTreeMap<ObjectKey, Claim<T>>>,
+    files: BTreeMap<Arc<Path>, BTreeMap<ObjectKey, Claim<T>>>,
     entries: BTreeMap<ObjectKey, Entry<T>>,
     /// Resources to look at again.
     touched: BTreeSet<ObjectKey>,
@@ -57,7 +58,7 @@ impl<T: PartialEq + Clone> Tree<T> {
     }
 
     pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
-        self.files.keys().map(PathBuf::as_path)
+        self.files.keys().map(|file| &**file)
     }
 
     /// The resources of a file.
@@ -81,7 +82,10 @@ impl<T: PartialEq + Clone> Tree<T> {
         documents: Vec<Document<T>>,
         last_good: Vec<(ObjectKey, T)>,
     ) -> Vec<Problem> {
-        let mut before = self.files.remove(file).unwrap_or_default();
+        let (path, mut before) = match self.files.remove_entry(file) {
+            Some(known) => known,
+            None => (Arc::from(file), BTreeMap::new()),
+        };
         for (key, object) in last_good {
             before.entry(key).or_insert(Claim {
                 object: Some(object),
@@ -137,7 +141,7 @@ impl<T: PartialEq + Clone> Tree<T> {
             }
         }
         self.touched.extend(claims.keys().cloned());
-        self.claim(file, claims);
+        self.claim(path, claims);
         in_file(file, &unreadable)
     }
 
@@ -148,21 +152,23 @@ impl<T: PartialEq + Clone> Tree<T> {
         }
     }
 
-    fn claim(&mut self, file: &Path, claims: BTreeMap<ObjectKey, Claim<T>>) {
+    fn claim(&mut self, file: Arc<Path>, claims: BTreeMap<ObjectKey, Claim<T>>) {
         for key in claims.keys() {
             if let Some(entry) = self.entries.get_mut(key) {
-                entry.claimants.insert(file.to_owned());
+                if let Err(place) = entry.claimants.binary_search(&file) {
+                    entry.claimants.insert(place, file.clone());
+                }
             } else {
                 let entry = Entry {
-                    owner: file.to_owned(),
-                    claimants: BTreeSet::from([file.to_owned()]),
+                    owner: file.clone(),
+                    claimants: vec![file.clone()],
                     object: None,
                     problems: Vec::new(),
                 };
                 self.entries.insert(key.clone(), entry);
             }
         }
-        self.files.insert(file.to_owned(), claims);
+        self.files.insert(file, claims);
     }
 
     /// What changed since the last call. A resource that moved from one file to another did not.
@@ -179,7 +185,7 @@ impl<T: PartialEq + Clone> Tree<T> {
             return;
         };
         let files = &self.files;
-        let claim_of = |file: &PathBuf| files.get(file)?.get(&key);
+        let claim_of = |file: &Arc<Path>| files.get(file)?.get(&key);
         entry.claimants.retain(|file| claim_of(file).is_some());
         if !entry.claimants.contains(&entry.owner)
             && let Some(first) = entry.claimants.first()

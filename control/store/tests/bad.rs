@@ -22,7 +22,7 @@ use tenon_translate::{
 const LEAST_CASES: usize = 350;
 
 type Resources = BTreeMap<ResourceId, Arc<Resource>>;
-type Statuses = BTreeMap<ObjectKey, Status>;
+type Statuses = BTreeMap<ObjectKey, Arc<Status>>;
 
 #[test]
 fn broken_inputs_say_what_is_wrong_and_leave_their_neighbours_alone() {
@@ -317,7 +317,7 @@ impl Case {
         let subject = running
             .statuses
             .keys()
-            .find(|key| key.name == "subject" || key.name == "default");
+            .find(|key| matches!(&*key.name, "subject" | "default"));
         let subject = subject.unwrap().clone();
         let good_form = running.seen();
         for (key, status) in &running.statuses {

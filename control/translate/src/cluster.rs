@@ -80,7 +80,7 @@ pub(crate) trait Secrets {
     /// The config map, in its last good form.
     fn config_map(&self, key: &ObjectKey) -> Option<&ConfigMap>;
     /// What holds where nothing else is said.
-    fn settings(&self) -> Settings;
+    fn settings(&self) -> &Settings;
 }
 
 /// TLS towards an upstream.
@@ -413,7 +413,7 @@ fn context(
     secrets: &impl Secrets,
     form: &mut ClusterForm,
 ) -> envoy_tls::UpstreamTlsContext {
-    let defaults = secrets.settings().ssl_parameters;
+    let defaults = &secrets.settings().ssl_parameters;
     let Some(SslCertificates::SecretRef(reference)) = &ssl.certificates else {
         return tls::configured(ssl, None, &defaults);
     };

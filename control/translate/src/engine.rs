@@ -1,7 +1,8 @@
 //! The incremental engine: units, what they read, and what changed.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use tenon_model::{
     ConfigMap, Gateway, Kind, Object, ObjectKey, ObjectRef, Problem, Secret, Servers, Service,
@@ -34,6 +35,9 @@ mod quarantine;
 mod resources;
 mod statuses;
 mod tables;
+
+/// So many clusters or virtual hosts are worth a thread.
+const WORTH_A_THREAD: usize = 64;
 
 /// The proxy of a folder without a Gateway.
 const DEFAULT_PROXY: &str = "gateway-proxy";
@@ -79,7 +83,9 @@ pub struct Translator {
     credentials: BTreeMap<String, CredentialSource>,
     credential_problems: BTreeMap<String, String>,
     lookups: lookups::Lookups,
-    statuses: BTreeMap<ObjectKey, Status>,
+    statuses: BTreeMap<ObjectKey, Arc<Status>>,
+    /// The last status that was told: most are alike, and then the same one.
+    last_status: Arc<Status>,
     /// What the status of most objects says of proxies, which is there once.
     usual_proxies: Arc<ProxyStatuses>,
 }
@@ -168,6 +174,7 @@ impl Translator {
             credential_problems: BTreeMap::new(),
             lookups: lookups::Lookups::default(),
             statuses: BTreeMap::new(),
+            last_status: Arc::new(crate::status::status(Vec::new(), BTreeMap::new())),
             usual_proxies: Arc::default(),
         }
     }
@@ -202,19 +209,13 @@ impl Translator {
             self.take_in_servers(work);
             self.take_in_collectors(work);
         }
-        for key in std::mem::take(&mut work.clusters) {
-            self.derive_cluster(key, work);
-        }
+        self.derive_clusters(work);
         for key in std::mem::take(&mut work.groups) {
             self.derive_group(key, work);
         }
-        for key in std::mem::take(&mut work.hosts) {
-            self.derive_host(key, work);
-        }
+        self.derive_hosts(work);
         // Those of services, which are there for the virtual hosts that name them.
-        for key in std::mem::take(&mut work.clusters) {
-            self.derive_cluster(key, work);
-        }
+        self.derive_clusters(work);
         self.forget_unused_credentials(work);
         self.forget_unused_lookups(work);
         for key in std::mem::take(&mut work.secrets) {
@@ -228,9 +229,7 @@ impl Translator {
             self.derive_listeners(work);
             self.mark_services(&before, &self.listeners.read_by_tcp(), work);
             // Those of services that gateways name.
-            for key in std::mem::take(&mut work.clusters) {
-                self.derive_cluster(key, work);
-            }
+            self.derive_clusters(work);
             self.forget_unused_lookups(work);
         }
         self.derive_host_tables(work);
@@ -334,7 +333,7 @@ impl Translator {
             Kind::Gateway | Kind::MatchableHttpGateway | Kind::MatchableTcpGateway => {
                 work.listeners = true;
             }
-            Kind::Settings if key == settings_key() => {
+            Kind::Settings if key == *settings_key() => {
                 let keys = |kind| self.objects.of_kind(kind).map(|(key, _)| key.clone());
                 work.clusters.extend(keys(Kind::Upstream));
                 work.clusters.extend(self.in_memory.keys().cloned());
@@ -376,7 +375,7 @@ impl Translator {
             }
             Kind::Upstream => {
                 work.clusters.insert(key.clone());
-                let servers = Secrets::settings(&self.objects).servers;
+                let servers = &Secrets::settings(&self.objects).servers;
                 let asked = |upstream: &ObjectRef| upstream.key(Kind::Upstream) == key;
                 work.listeners |= servers.upstreams().any(asked);
                 work.listeners |= self.listeners.reads(&key);
@@ -442,7 +441,7 @@ impl Upstreams for Translator {
         form.transcoder.as_ref()
     }
 
-    fn settings(&self) -> Settings {
+    fn settings(&self) -> Cow<'_, Settings> {
         self.settings_of_routes(Secrets::settings(&self.objects))
     }
 }
@@ -459,8 +458,8 @@ impl Objects {
     fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (&ObjectKey, &Entry)> {
         let first = ObjectKey {
             kind,
-            namespace: String::new(),
-            name: String::new(),
+            namespace: Arc::from(""),
+            name: Arc::from(""),
         };
         let from = self.0.range(first..);
         from.take_while(move |(key, _)| key.kind == kind)
@@ -488,21 +487,23 @@ impl Secrets for Objects {
         }
     }
 
-    fn settings(&self) -> Settings {
-        match self.spec(&settings_key()) {
-            Some(Spec::Settings(settings)) => settings.clone(),
-            _ => Settings::default(),
+    fn settings(&self) -> &Settings {
+        static NONE: LazyLock<Settings> = LazyLock::new(Settings::default);
+        match self.spec(settings_key()) {
+            Some(Spec::Settings(settings)) => settings,
+            _ => &NONE,
         }
     }
 }
 
 /// The only Settings that count, as with Gloo.
-fn settings_key() -> ObjectKey {
-    ObjectKey {
+fn settings_key() -> &'static ObjectKey {
+    static KEY: LazyLock<ObjectKey> = LazyLock::new(|| ObjectKey {
         kind: Kind::Settings,
-        namespace: "gloo-system".to_owned(),
-        name: "default".to_owned(),
-    }
+        namespace: "gloo-system".into(),
+        name: "default".into(),
+    });
+    &KEY
 }
 
 /// Moves a reader from what it read to what it reads.

@@ -160,7 +160,7 @@ pub(crate) fn resolve(
                 format!("is required, because upstream {reference} has no host; known: {known}"),
             ));
         }
-        None => (upstream, reference.name.clone(), None),
+        None => (upstream, reference.name.to_string(), None),
         Some(name) => {
             let found = gcp.functions.iter().find(|it| it.logical_name == *name);
             let function = found.ok_or_else(|| {

@@ -15,10 +15,13 @@ use crate::wire::any_bytes;
 
 const REDACTED: &str = "[redacted]";
 
-/// Cut out of what `envoy-types` ships by `examples/descriptors.rs`.
-pub(crate) static DESCRIPTORS: LazyLock<Option<DescriptorPool>> = LazyLock::new(|| {
+/// Kept once somebody wants to see JSON.
+static DESCRIPTORS: LazyLock<Option<DescriptorPool>> = LazyLock::new(descriptors);
+
+/// All descriptors, which take 10 MB. Cut out of what `envoy-types` ships by `examples/descriptors.rs`.
+pub(crate) fn descriptors() -> Option<DescriptorPool> {
     DescriptorPool::decode(include_bytes!("json/descriptors.bin").as_slice()).ok()
-});
+}
 
 const KINDS: [(ResourceType, &str); 6] = [
     (ResourceType::Cluster, "clusters"),

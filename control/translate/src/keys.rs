@@ -69,7 +69,7 @@ mod tests {
             keys.collect::<BTreeSet<_>>().into()
         };
         let names = |keys: &mut dyn Iterator<Item = &ObjectKey>| -> Vec<String> {
-            keys.map(|key| key.name.clone()).collect()
+            keys.map(|key| key.name.to_string()).collect()
         };
         let (one, other) = (keys(&["b", "a", "c"]), keys(&["c", "d"]));
         assert_eq!(names(&mut one.difference(&other)), ["a", "b"]);

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use prost::Message;
 use tenon_model::{
@@ -66,8 +67,8 @@ pub(crate) fn service_key(service: &ObjectRef) -> ObjectKey {
 pub(crate) fn pods_key(namespace: &str) -> ObjectKey {
     ObjectKey {
         kind: Kind::Pod,
-        namespace: namespace.to_owned(),
-        name: String::new(),
+        namespace: namespace.into(),
+        name: Arc::from(""),
     }
 }
 

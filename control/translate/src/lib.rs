@@ -33,6 +33,7 @@ mod moves;
 mod names;
 mod options;
 mod output;
+mod parallel;
 mod piece;
 mod proto;
 mod provider;
@@ -62,4 +63,5 @@ pub use output::{
     State, Status, StatusMessage, TranslatorOptions, Update,
 };
 pub use rules::shape::Part;
+pub use parallel::in_parallel;
 pub use transforms::transform_filter;

@@ -6,9 +6,9 @@ use tenon_model::{Gateway, ObjectKey, ObjectRef};
 pub(crate) const BLACKHOLE: &str = "blackhole_cluster";
 
 pub(crate) fn cluster(upstream: &ObjectKey) -> String {
-    match upstream.namespace.as_str() {
+    match &*upstream.namespace {
         // One that nobody wrote.
-        "" => upstream.name.clone(),
+        "" => upstream.name.to_string(),
         namespace => format!("{}_{namespace}", upstream.name),
     }
 }

@@ -122,7 +122,7 @@ pub struct Update {
     /// found so far stays until there is an answer.
     pub lookups: BTreeMap<String, Option<Lookup>>,
     /// Statuses that are new, changed, or (with `None`) gone.
-    pub statuses: BTreeMap<ObjectKey, Option<Status>>,
+    pub statuses: BTreeMap<ObjectKey, Option<Arc<Status>>>,
 }
 
 /// The state of a resource.

@@ -1,5 +1,6 @@
 //! A route: where requests go, which function they call, what is done besides.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ pub(crate) trait Upstreams {
     /// What methods of gRPC requests in JSON may call there.
     fn transcoder(&self, reference: &ObjectRef) -> Option<&Transcoder>;
     /// What holds where nothing else is said.
-    fn settings(&self) -> Settings;
+    fn settings(&self) -> Cow<'_, Settings>;
 }
 
 /// A route without its matcher and name.

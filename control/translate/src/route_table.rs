@@ -60,7 +60,7 @@ pub(crate) fn encode<'a>(
         host.encode(domains.into_iter(), &mut encoded);
         wire::append(&mut bytes, VIRTUAL_HOSTS, &encoded);
     }
-    bytes.into()
+    bytes.into_boxed_slice().into()
 }
 
 /// The scope that leads to a part; it has the part's name.

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
-use crate::json::DESCRIPTORS;
+use crate::json::descriptors;
 
 mod compile;
 pub(crate) mod shape;
@@ -42,9 +42,10 @@ pub(crate) fn check(message: &str, bytes: &[u8]) -> Result<(), Violation> {
     }
 }
 
-static RULES: LazyLock<Rules> = LazyLock::new(|| match DESCRIPTORS.as_ref() {
-    Some(pool) => compile::compile(pool),
-    None => Rules::default(),
+static RULES: LazyLock<Rules> = LazyLock::new(|| {
+    // The descriptors themselves are not kept.
+    let pool = descriptors();
+    pool.as_ref().map(compile::compile).unwrap_or_default()
 });
 
 /// The rules of all messages.

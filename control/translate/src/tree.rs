@@ -91,8 +91,8 @@ impl<'a, W: Upstreams + Tables + ExternalOptions> Tree<'a, W> {
             seen: Seen::new(world),
             options,
             settings: settings.transformations,
-            invalid: settings.invalid_config,
-            servers: settings.servers,
+            invalid: settings.invalid_config.clone(),
+            servers: settings.servers.clone(),
             refuses: false,
             kept_before: kept,
             kept: Kept::new(),
@@ -621,7 +621,7 @@ impl<U: Upstreams> Upstreams for Seen<'_, U> {
         self.upstreams.transcoder(reference)
     }
 
-    fn settings(&self) -> Settings {
+    fn settings(&self) -> Cow<'_, Settings> {
         self.upstreams.settings()
     }
 }

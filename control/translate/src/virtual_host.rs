@@ -162,7 +162,7 @@ pub(crate) fn translate(
     let mut form = tree.into_form(key);
     form.domains.clone_from(&virtual_service.domains);
     form.ssl.clone_from(&virtual_service.ssl);
-    form.body = body.into();
+    form.body = body.into_boxed_slice().into();
     form.needs = needs;
     form
 }

@@ -288,8 +288,8 @@ fn delete(of: &Forms, number: u8) -> Change {
     };
     Change::Delete(ObjectKey {
         kind,
-        namespace: of.namespace.to_owned(),
-        name: name(of.folder, number),
+        namespace: of.namespace.into(),
+        name: name(of.folder, number).into(),
     })
 }
 
@@ -315,7 +315,7 @@ struct Told {
     resources: BTreeMap<ResourceId, Arc<Resource>>,
     credentials: BTreeMap<String, CredentialSource>,
     lookups: BTreeMap<String, Lookup>,
-    statuses: BTreeMap<ObjectKey, Status>,
+    statuses: BTreeMap<ObjectKey, Arc<Status>>,
 }
 
 impl Told {

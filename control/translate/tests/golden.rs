@@ -19,7 +19,7 @@ use tenon_translate::{
 struct Known {
     resources: BTreeMap<ResourceId, Arc<Resource>>,
     credentials: BTreeMap<String, CredentialSource>,
-    statuses: BTreeMap<ObjectKey, Status>,
+    statuses: BTreeMap<ObjectKey, Arc<Status>>,
 }
 
 impl Known {
@@ -124,8 +124,8 @@ fn statuses(known: &Known) -> Value {
             .map(|(proxy, (state, _))| (proxy.clone(), Value::from(format!("{state:?}"))));
         json!({
             "kind": key.kind.to_string(),
-            "namespace": key.namespace,
-            "name": key.name,
+            "namespace": &*key.namespace,
+            "name": &*key.name,
             "state": format!("{:?}", status.state),
             "messages": messages(&status.messages),
             "proxies": Value::Object(proxies.collect()),

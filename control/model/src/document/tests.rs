@@ -170,7 +170,7 @@ fn a_duplicate_key_rejects_the_object_that_it_is_in() {
     let [Parsed::Rejected { key, problems }, Parsed::Object(_)] = &parsed[..] else {
         panic!("{parsed:?}")
     };
-    assert_eq!(key.name, "petstore");
+    assert_eq!(&*key.name, "petstore");
     assert!(problems[0].text.contains("is there twice"), "{problems:?}");
 }
 

@@ -9,19 +9,30 @@ use tenon_model::{Object, ObjectKey, Problem, Secret, Spec};
 
 use super::endpoints::stands_for;
 use super::lookups::consul_service;
-use super::{Translator, Work, reindex};
+use super::{Translator, WORTH_A_THREAD, Work, reindex};
 use crate::cluster::{self, ClusterForm, Secrets, reference};
+use crate::in_parallel;
 use crate::keys::Keys;
 use crate::output::ResourceType;
 use crate::{kube, names, secret};
 
 impl Translator {
-    pub(super) fn derive_cluster(&mut self, key: ObjectKey, work: &mut Work) {
+    pub(super) fn derive_clusters(&mut self, work: &mut Work) {
+        let keys: Vec<_> = std::mem::take(&mut work.clusters).into_iter().collect();
+        // What one comes to depends on objects alone.
+        let forms = in_parallel(&keys, WORTH_A_THREAD, |key| {
+            let old = self.clusters.get(key);
+            let good = old.and_then(|form| form.good.clone());
+            let newest = self.upstream_object(key)?;
+            self.cluster_form(key, newest, good)
+        });
+        for (key, form) in keys.into_iter().zip(forms) {
+            self.take_cluster(key, form, work);
+        }
+    }
+
+    fn take_cluster(&mut self, key: ObjectKey, form: Option<ClusterForm>, work: &mut Work) {
         let old = self.clusters.remove(&key);
-        let good = old.as_ref().and_then(|form| form.good.clone());
-        let form = self
-            .upstream_object(&key)
-            .and_then(|newest| self.cluster_form(&key, newest, good));
         let reads = |form: &Option<ClusterForm>| -> Keys {
             let reads = form.as_ref().map(|form| form.reads.clone());
             reads.unwrap_or_default().into()

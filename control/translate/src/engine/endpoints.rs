@@ -61,7 +61,7 @@ fn service_of(key: &ObjectKey, spec: &Spec) -> Option<ObjectKey> {
     };
     let service = ObjectRef {
         namespace: key.namespace.clone(),
-        name: endpoints.service.clone()?,
+        name: endpoints.service.as_deref()?.into(),
     };
     Some(kube::service_key(&service))
 }
@@ -248,7 +248,7 @@ impl Pods for Objects {
         let by_ip = || {
             let first = kube::pods_key(namespace);
             let pods = self.0.range(first..).map_while(|(key, entry)| {
-                (key.kind == Kind::Pod && key.namespace == namespace).then_some(entry)
+                (key.kind == Kind::Pod && *key.namespace == *namespace).then_some(entry)
             });
             let mut pods = pods.filter_map(|entry| entry.object.as_ref());
             pods.find(|pod| matches!(&pod.spec, Spec::Pod(pod) if pod.ips.contains(&ip)))

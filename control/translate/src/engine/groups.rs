@@ -118,7 +118,7 @@ impl Translator {
 
     fn check_group(&self, key: &ObjectKey, object: &Object) -> Checked {
         let seen = Seen::new(self);
-        let servers = Upstreams::settings(self).servers;
+        let servers = Upstreams::settings(self).servers.clone();
         let of_host = VirtualHostOptions::default();
         let mut routes = Routes {
             key,

@@ -2,28 +2,39 @@
 
 use std::collections::BTreeSet;
 use std::mem;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use tenon_model::{Kind, Object, ObjectKey, ProblemLevel, Spec};
 
-use super::{Entry, HostUnit, Translator, Work, reindex};
+use super::{Entry, HostUnit, Translator, WORTH_A_THREAD, Work, reindex};
 use crate::http_filters::FORWARD_PROXY;
+use crate::in_parallel;
 use crate::tls::listener;
 use crate::virtual_host::{self, Kept, VirtualHostForm};
 
 impl Translator {
-    pub(super) fn derive_host(&mut self, key: ObjectKey, work: &mut Work) {
+    pub(super) fn derive_hosts(&mut self, work: &mut Work) {
+        let keys: Vec<_> = std::mem::take(&mut work.hosts).into_iter().collect();
+        // What one comes to does not depend on others.
+        let units = in_parallel(&keys, WORTH_A_THREAD, |key| {
+            let entry = self.objects.0.get(key)?;
+            Some(self.host_unit(key, entry, self.hosts.get(key)))
+        });
+        for (key, unit) in keys.into_iter().zip(units) {
+            self.take_host(key, unit, work);
+        }
+    }
+
+    fn take_host(&mut self, key: ObjectKey, mut new: Option<HostUnit>, work: &mut Work) {
+        static EMPTY: LazyLock<Arc<VirtualHostForm>> = LazyLock::new(Arc::default);
         let old = self.hosts.remove(&key);
-        let entry = self.objects.0.get(&key);
-        let mut new = entry.map(|entry| self.host_unit(&key, entry, old.as_ref()));
         let was_held = self.is_held(&key);
         match &mut new {
             Some(new) => self.screen_host(&key, new, old.as_ref()),
             None => self.forget_host(&key),
         }
-        let empty = VirtualHostForm::default();
-        let before = old.as_ref().map_or(&empty, |unit| &*unit.form);
-        let after = new.as_ref().map_or(&empty, |unit| &*unit.form);
+        let before = old.as_ref().map_or(&*EMPTY, |unit| &unit.form);
+        let after = new.as_ref().map_or(&*EMPTY, |unit| &unit.form);
         reindex(&mut self.readers, &key, &before.reads, &after.reads);
         self.mark_services(&before.reads, &after.reads, work);
         self.selectors
@@ -76,8 +87,8 @@ impl Translator {
         let mut newest = translate(object);
         let problems = newest.problems.clone();
         let problems_of_options = mem::take(&mut newest.problems_of_options);
+        let newest = Arc::new(newest);
         if newest.is_good() {
-            let newest = Arc::new(newest);
             let good = match newest.incomplete {
                 false => Some((object.clone(), newest.clone())),
                 true => good,
@@ -91,7 +102,7 @@ impl Translator {
         }
         let Some((good_object, good_form)) = good else {
             return HostUnit {
-                form: Arc::new(newest),
+                form: newest,
                 problems,
                 problems_of_options,
                 good: None,
@@ -104,8 +115,8 @@ impl Translator {
             // What it refers to is gone too; what was made of it before may still do.
             false => VirtualHostForm::clone(&good_form),
         };
-        form.reads = mem::take(&mut form.reads).with(newest.reads);
-        form.selectors.extend(newest.selectors);
+        form.reads = mem::take(&mut form.reads).with(newest.reads.clone());
+        form.selectors.extend(newest.selectors.iter().cloned());
         let form = Arc::new(form);
         HostUnit {
             form: form.clone(),

@@ -304,7 +304,7 @@ impl Translator {
 
     fn put_listener(&mut self, key: &Option<ObjectKey>, bound: &Bound, work: &mut Work) {
         let chains = bound.chains();
-        let servers = Secrets::settings(&self.objects).servers;
+        let servers = Secrets::settings(&self.objects).servers.clone();
         let surroundings = Surroundings {
             gateway: key.as_ref().map_or(DEFAULT_PROXY, |key| &*key.name),
             servers: &servers,

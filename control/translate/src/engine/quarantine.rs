@@ -218,7 +218,7 @@ impl Translator {
     ) {
         match self.quarantine.held.get(key) {
             Some(held) if held.form == hash(&unit.form) => {
-                let invalid = Upstreams::settings(self).invalid_config;
+                let invalid = Upstreams::settings(self).invalid_config.clone();
                 let hosts = &mut self.quarantine.hosts_before;
                 let instead = match &held.instead {
                     Instead::Before(form) => VirtualHostForm::clone(form),

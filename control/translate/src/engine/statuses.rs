@@ -1,6 +1,7 @@
 //! Statuses of objects: of themselves, of their neighbours, of Envoy and of their credentials.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tenon_model::{Kind, ObjectKey, Problem};
 
@@ -21,9 +22,15 @@ impl Translator {
         if let Some(status) = &mut status {
             self.share_proxies(status);
         }
-        if self.statuses.get(&key) == status.as_ref() {
+        if self.statuses.get(&key).map(|it| &**it) == status.as_ref() {
             return;
         }
+        let status = status.map(|status| {
+            if *self.last_status != status {
+                self.last_status = Arc::new(status);
+            }
+            self.last_status.clone()
+        });
         match &status {
             Some(status) => self.statuses.insert(key.clone(), status.clone()),
             None => self.statuses.remove(&key),
@@ -82,7 +89,7 @@ impl Translator {
         if let Some(object) = &entry.object {
             self.add_uses_of_options(key, &object.spec, &mut problems, &mut proxies);
         }
-        if key.kind == Kind::Settings && *key != settings_key() {
+        if key.kind == Kind::Settings && key != settings_key() {
             let text = format!("only {} is taken", settings_key());
             problems.push(Problem::warning("", text));
         }

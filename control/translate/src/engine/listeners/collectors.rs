@@ -66,8 +66,8 @@ impl Translator {
 fn key_of(sink: &OpenTelemetrySink) -> ObjectKey {
     ObjectKey {
         kind: Kind::Upstream,
-        namespace: String::new(),
-        name: names::collector(&sink.log_name),
+        namespace: "".into(),
+        name: names::collector(&sink.log_name).into(),
     }
 }
 

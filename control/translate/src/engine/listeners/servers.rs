@@ -1,5 +1,7 @@
 //! Servers that listeners ask in the place of the Settings': routes have to know that there are such.
 
+use std::borrow::Cow;
+
 use tenon_model::http_listener::HttpListenerOptions;
 use tenon_model::{GatewayType, Kind, MatchedGatewayType, Servers, Settings, Spec};
 
@@ -50,10 +52,14 @@ impl Translator {
     }
 
     /// The Settings, with the servers that routes can count on: some listener asks them.
-    pub(in crate::engine) fn settings_of_routes(&self, mut settings: Settings) -> Settings {
+    pub(in crate::engine) fn settings_of_routes<'a>(
+        &self,
+        settings: &'a Settings,
+    ) -> Cow<'a, Settings> {
         if self.servers == Servers::default() {
-            return settings;
+            return Cow::Borrowed(settings);
         }
+        let mut settings = settings.clone();
         let mut servers = (*settings.servers).clone();
         let moves = self.servers.extauth.as_ref();
         let moves = moves.is_some_and(|it| it.clear_route_cache);
@@ -62,7 +68,7 @@ impl Translator {
             server.clear_route_cache |= moves;
         }
         settings.servers = servers.into();
-        settings
+        Cow::Owned(settings)
     }
 }
 

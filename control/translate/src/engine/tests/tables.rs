@@ -31,11 +31,11 @@ impl Fixture {
         let changed = after
             .into_iter()
             .filter(|(name, body)| before.get(name) != Some(body));
-        changed.map(|(name, _)| name).collect()
+        changed.map(|(name, _)| name.to_string()).collect()
     }
 
     /// Where the form of each host is, which is another place once it is derived anew.
-    fn bodies(&self) -> BTreeMap<String, *const u8> {
+    fn bodies(&self) -> BTreeMap<Arc<str>, *const u8> {
         let hosts = self.translator.hosts.iter();
         hosts
             .map(|(key, unit)| (key.name.clone(), unit.form.body.as_ptr()))
