@@ -1,5 +1,8 @@
 //! Where requests go.
 
+use std::collections::BTreeSet;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use tenon_model_derive::Read;
 
 use crate::aws::AwsDestination;
@@ -118,6 +121,13 @@ pub struct WeightedDestinationOptions {
 
 /// What the name of an upstream begins with that stands for a port of a service (Gloo's `FakeUpstreamNamePrefix`).
 const STANDS_FOR: &str = "kube-svc:";
+/// The same, for a service of Consul.
+const STANDS_FOR_CONSUL: &str = "consul-svc:";
+/// Where all of those are.
+const NAMESPACE: &str = "gloo-system";
+/// What begins its tags and its data centres, if only some are meant.
+const TAGS: &str = ";tags=";
+const DATA_CENTERS: &str = ";dcs=";
 
 impl Destination {
     /// The upstream; of what has none that is written, the one that there is in memory.
@@ -125,10 +135,7 @@ impl Destination {
         match &self.to {
             DestinationType::Upstream(upstream) => upstream.clone(),
             DestinationType::Kube(to) => to.upstream(),
-            DestinationType::Consul(to) => ObjectRef {
-                namespace: "gloo-system".to_owned(),
-                name: format!("consul-svc:{}", to.service_name),
-            },
+            DestinationType::Consul(to) => to.upstream(),
         }
     }
 }
@@ -159,6 +166,65 @@ impl KubernetesService {
         })
     }
 }
+
+impl ConsulService {
+    /// The upstream that there is in memory for the service, or for those of its instances that are meant: equal ones have
+    /// the same.
+    pub fn upstream(&self) -> ObjectRef {
+        let several = |several: &[String]| {
+            let sorted: BTreeSet<_> = several.iter().map(|it| escape(it)).collect();
+            sorted.into_iter().collect::<Vec<_>>().join(",")
+        };
+        let mut name = format!("{STANDS_FOR_CONSUL}{}", escape(&self.service_name));
+        for (begin, these) in [(TAGS, &self.tags), (DATA_CENTERS, &self.data_centers)] {
+            if !these.is_empty() {
+                name += begin;
+                name += &several(these);
+            }
+        }
+        ObjectRef {
+            namespace: NAMESPACE.to_owned(),
+            name,
+        }
+    }
+
+    /// What an upstream of that name stands for.
+    pub fn of_upstream(reference: &ObjectRef) -> Option<Self> {
+        let name = reference.name.strip_prefix(STANDS_FOR_CONSUL)?;
+        let name = (reference.namespace == NAMESPACE).then_some(name)?;
+        let several = |text: &str| text.split(',').map(unescape).collect::<Option<Vec<_>>>();
+        let (name, data_centers) = match name.split_once(DATA_CENTERS) {
+            Some((name, text)) => (name, several(text)?),
+            None => (name, Vec::new()),
+        };
+        let (name, tags) = match name.split_once(TAGS) {
+            Some((name, text)) => (name, several(text)?),
+            None => (name, Vec::new()),
+        };
+        Some(Self {
+            service_name: unescape(name)?,
+            tags,
+            data_centers,
+        })
+    }
+}
+
+/// A text of letters, digits and `-._~` for any text, as in a URL.
+fn escape(text: &str) -> String {
+    utf8_percent_encode(text, ESCAPED).to_string()
+}
+
+fn unescape(text: &str) -> Option<String> {
+    let text = percent_decode_str(text).decode_utf8().ok()?;
+    Some(text.into_owned())
+}
+
+/// All but RFC 3986's unreserved characters.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 impl DestinationSpec {
     /// The name of its field below `destinationSpec`.
@@ -200,4 +266,34 @@ fn read_options(node: &Node<'_>) -> Option<WeightedDestinationOptions> {
         node.warn_at(INHERIT, NO_PARENT);
     }
     Some(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_of_consul_is_known_by_the_name_of_its_upstream() {
+        let named = |tags: &[&str], data_centers: &[&str]| ConsulService {
+            service_name: "web;tags=x".to_owned(),
+            tags: tags.iter().map(|&it| it.to_owned()).collect(),
+            data_centers: data_centers.iter().map(|&it| it.to_owned()).collect(),
+        };
+        for to in [
+            named(&[], &[]),
+            named(&["a,b", "ü"], &[]),
+            named(&[], &["dc1"]),
+            named(&["a"], &["dc1", "dc2"]),
+        ] {
+            assert_eq!(ConsulService::of_upstream(&to.upstream()), Some(to));
+        }
+        let twice = named(&["b", "a", "b"], &["dc2", "dc1"]).upstream();
+        assert_eq!(twice, named(&["a", "b"], &["dc1", "dc2"]).upstream());
+        assert_eq!(twice.name, "consul-svc:web%3Btags%3Dx;tags=a,b;dcs=dc1,dc2");
+        let elsewhere = ObjectRef {
+            namespace: "default".to_owned(),
+            ..twice
+        };
+        assert_eq!(ConsulService::of_upstream(&elsewhere), None);
+    }
 }

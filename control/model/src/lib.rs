@@ -19,10 +19,12 @@ mod action;
 mod aws;
 mod azure;
 mod connection;
+mod consul;
 mod delegation;
 mod destination;
 mod document;
 mod duration;
+mod ec2;
 mod external_options;
 mod failover;
 mod format;
@@ -84,12 +86,17 @@ pub use connection::{
     HeadersWithUnderscoresAction, Http1ProtocolOptions, PreconnectPolicy, ProtocolSelection,
     ProxyProtocolVersion, TcpKeepalive,
 };
+pub use consul::{
+    ConsistencyMode, ConsulDiscovery, ConsulSettings, ConsulUpstream, QueryOptions, dc_label,
+    tag_label,
+};
 pub use delegation::Delegation;
 pub use destination::{
     ConsulService, Destination, DestinationSpec, DestinationType, KubernetesService,
     MultiDestination, WeightedDestination, WeightedDestinationOptions,
 };
 pub use document::parse;
+pub use ec2::{Ec2Upstream, Tag, TagFilter, TagPair};
 pub use external_options::{
     HttpListenerOption, ListenerGroup, ListenerKind, ListenerOption, ListenerTarget, OptionsRefs,
     RouteKind, RouteOption, RouteTarget, StableGroup, VirtualHostOption,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tenon_model_derive::Read;
 
 use crate::connection::CircuitBreakers;
+use crate::consul::{ConsulDiscovery, ConsulSettings};
 use crate::read::{Node, Read};
 use crate::schema::Schema;
 use crate::servers::Servers;
@@ -30,6 +31,10 @@ pub struct Settings {
     pub disable_kubernetes_destinations: bool,
     /// What holds for gateways and virtual services.
     pub gateway: GatewaySettings,
+    /// Where Consul is (Gloo's `consul`).
+    pub consul: Arc<ConsulSettings>,
+    /// What holds for services of Consul that routes name (Gloo's `consulDiscovery`).
+    pub consul_discovery: ConsulDiscovery,
     /// What answers in the place of routes that are not valid.
     pub invalid_config: InvalidConfigPolicy,
 }
@@ -100,8 +105,6 @@ pub struct TransformationSettings {
     "cachingServer",
     "configSource",
     "consoleOptions",
-    "consul",
-    "consulDiscovery",
     "consulKvArtifactSource",
     "consulKvSource",
     "devMode",
@@ -140,6 +143,12 @@ struct SettingsSpec {
     /// What holds for upstreams.
     #[read(default)]
     upstream_options: UpstreamOptions,
+    /// Where Consul is.
+    #[read(default)]
+    consul: ConsulSettings,
+    /// What holds for services of Consul that routes name.
+    #[read(default)]
+    consul_discovery: ConsulDiscovery,
 }
 
 /// What holds for upstreams and routes.
@@ -223,6 +232,8 @@ impl Read for Settings {
             gloo,
             gateway,
             upstream_options,
+            consul,
+            consul_discovery,
         } = SettingsSpec::read(node)?;
         Some(Self {
             circuit_breakers: gloo.circuit_breakers,
@@ -238,6 +249,8 @@ impl Read for Settings {
                 one_way_tls: gateway.virtual_service_options.one_way_tls,
                 isolate_virtual_hosts_by_ssl_config: gateway.isolate_virtual_hosts_by_ssl_config,
             },
+            consul: Arc::new(consul),
+            consul_discovery,
             invalid_config: gloo.invalid_config_policy,
         })
     }

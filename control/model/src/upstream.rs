@@ -18,7 +18,8 @@ use crate::outlier_detection::OutlierDetection;
 use crate::read::Node;
 use crate::ssl::UpstreamSsl;
 use crate::{
-    AwsUpstream, AzureUpstream, GcpUpstream, KubeUpstream, RestSpec, ServiceFunctions, ServiceSpec,
+    AwsUpstream, AzureUpstream, ConsulUpstream, Ec2Upstream, GcpUpstream, KubeUpstream, RestSpec,
+    ServiceFunctions, ServiceSpec, SubsetSpec,
 };
 
 mod checks;
@@ -30,7 +31,6 @@ pub(crate) use checks::not_reserved;
 #[read(
     // Nothing here turns Istio's mTLS on by itself.
     ignored("discoveryMetadata", "disableIstioAutoMtls"),
-    later("awsEc2", "consul"),
     refused(ai = "language models are out of scope; route to the provider as a static upstream"),
     finish = checks::upstream
 )]
@@ -104,6 +104,10 @@ pub enum UpstreamType {
     Pipe(PipeUpstream),
     /// A service of Kubernetes.
     Kube(Box<KubeUpstream>),
+    /// Instances of EC2.
+    AwsEc2(Box<Ec2Upstream>),
+    /// A service of Consul.
+    Consul(Box<ConsulUpstream>),
     /// AWS Lambda in one region.
     Aws(Box<AwsUpstream>),
     /// A function app of Azure's.
@@ -176,6 +180,8 @@ impl UpstreamType {
             Self::Static(_) => "static",
             Self::Pipe(_) => "pipe",
             Self::Kube(_) => "kube",
+            Self::AwsEc2(_) => "awsEc2",
+            Self::Consul(_) => "consul",
             Self::Aws(_) => "aws",
             Self::Azure(_) => "azure",
             Self::Gcp(_) => "gcp",
@@ -184,6 +190,18 @@ impl UpstreamType {
 }
 
 impl Upstream {
+    /// Whether its hosts are told beside it.
+    pub fn is_discovered(&self) -> bool {
+        match &self.kind {
+            UpstreamType::Kube(_) | UpstreamType::AwsEc2(_) | UpstreamType::Consul(_) => true,
+            UpstreamType::Static(_)
+            | UpstreamType::Pipe(_)
+            | UpstreamType::Aws(_)
+            | UpstreamType::Azure(_)
+            | UpstreamType::Gcp(_) => false,
+        }
+    }
+
     /// Whether Envoy resolves names of it.
     pub fn is_resolved(&self) -> bool {
         let endpoint = |endpoint: &Option<crate::Endpoint>| {
@@ -191,8 +209,11 @@ impl Upstream {
         };
         let own = match &self.kind {
             UpstreamType::Static(fixed) => fixed.hosts.iter().any(|host| host.ip().is_none()),
-            // The addresses of services are told.
-            UpstreamType::Pipe(_) | UpstreamType::Kube(_) => false,
+            // Addresses are told.
+            UpstreamType::Pipe(_)
+            | UpstreamType::Kube(_)
+            | UpstreamType::AwsEc2(_)
+            | UpstreamType::Consul(_) => false,
             UpstreamType::Aws(it) => endpoint(&it.endpoint),
             UpstreamType::Azure(it) => endpoint(&it.endpoint),
             UpstreamType::Gcp(it) => endpoint(&it.endpoint),
@@ -204,7 +225,11 @@ impl Upstream {
     /// Whether its functions are called with credentials, which are for one provider.
     pub fn calls_functions(&self) -> bool {
         match &self.kind {
-            UpstreamType::Static(_) | UpstreamType::Pipe(_) | UpstreamType::Kube(_) => false,
+            UpstreamType::Static(_)
+            | UpstreamType::Pipe(_)
+            | UpstreamType::Kube(_)
+            | UpstreamType::AwsEc2(_)
+            | UpstreamType::Consul(_) => false,
             UpstreamType::Aws(_) | UpstreamType::Azure(_) | UpstreamType::Gcp(_) => true,
         }
     }
@@ -233,7 +258,20 @@ impl Upstream {
             UpstreamType::Static(fixed) => fixed.service_spec.as_ref(),
             UpstreamType::Pipe(pipe) => pipe.service_spec.as_ref(),
             UpstreamType::Kube(service) => service.service_spec.as_ref(),
-            UpstreamType::Aws(_) | UpstreamType::Azure(_) | UpstreamType::Gcp(_) => None,
+            UpstreamType::Consul(service) => service.service_spec.as_ref(),
+            UpstreamType::AwsEc2(_)
+            | UpstreamType::Aws(_)
+            | UpstreamType::Azure(_)
+            | UpstreamType::Gcp(_) => None,
+        }
+    }
+
+    /// The parts of it that routes may name.
+    pub fn subsets(&self) -> Option<SubsetSpec> {
+        match &self.kind {
+            UpstreamType::Kube(service) => service.subset_spec.clone(),
+            UpstreamType::Consul(service) => service.subsets(),
+            _ => None,
         }
     }
 }

@@ -152,6 +152,15 @@ pub(crate) struct ControlArgs {
     /// [default: tenon in the user's state directory].
     #[arg(long, env = "TENON_STATE_DIR", value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+    /// How often EC2 is asked which instances of an account there are, in seconds.
+    #[arg(
+        long,
+        env = "TENON_EC2_INTERVAL",
+        default_value_t = 30,
+        value_parser = clap::value_parser!(u32).range(1..),
+        value_name = "SECONDS"
+    )]
+    pub(crate) ec2_interval: u32,
     /// Derives everything anew at each change: what `make bench` compares with.
     #[arg(long, hide = true)]
     pub(crate) anew: bool,

@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 mod aws;
 mod gcp;
 
-use aws::Aws;
+pub(crate) use aws::{Aws, Request as AwsRequest};
 use gcp::Gcp;
 
 /// Credentials are renewed at least this early, or when a tenth of their life is left, whichever is later.
@@ -47,8 +47,8 @@ enum Request {
 }
 
 /// Credentials, and when they end.
-struct Resolved {
-    blob: SecretBlob,
+pub(crate) struct Resolved {
+    pub(crate) blob: SecretBlob,
     expiry: Option<SystemTime>,
 }
 
@@ -321,7 +321,8 @@ fn spread(wait: Duration, chance: u64) -> Duration {
     (wait - most * share / 1_000).max(AT_MOST_EVERY)
 }
 
-fn retry_in(failures: u32) -> Duration {
+/// How long to wait after so many failures in a row.
+pub(crate) fn retry_in(failures: u32) -> Duration {
     let doubled = FIRST_RETRY.saturating_mul(1 << failures.saturating_sub(1).min(6));
     doubled.min(LAST_RETRY)
 }

@@ -8,6 +8,7 @@ mod admin;
 mod check;
 mod cli;
 mod credentials;
+mod discovery;
 mod envoy;
 mod metrics;
 mod module;

@@ -21,11 +21,15 @@ use tokio::task::JoinHandle;
 
 use crate::cli::ControlArgs;
 use crate::credentials::Credentials;
+use crate::discovery::Discovery;
 use crate::metrics::Metrics;
 use crate::{admin, module};
 
 /// Without any Envoy, what nobody objected to for so long counts as good.
 const UNCONTESTED: Duration = Duration::from_secs(60);
+
+/// How long the first answers to lookups of hosts are waited for.
+const WARMING: Duration = Duration::from_secs(5);
 
 /// Where the default Gateway binds.
 pub(crate) const DEFAULT_BIND: SocketAddr =
@@ -188,11 +192,15 @@ impl ControlPlane {
             live: is_live,
         });
         let (credentials, resolved) = Credentials::new(cache.clone(), shared.metrics.clone());
+        let interval = Duration::from_secs(args.ec2_interval.into());
+        let (discovery, found) = Discovery::new(interval);
         let engine = Engine {
             translator,
             anew: args.anew,
             shared: shared.clone(),
             credentials,
+            discovery,
+            warm_by: None,
             live,
             settles,
             edited: None,
@@ -212,7 +220,7 @@ impl ControlPlane {
         let servers = vec![
             tokio::spawn(async move { Ok(served.await?) }),
             tokio::spawn(async move { Ok(administered.await?) }),
-            tokio::spawn(engine.run(batches, events, resolved, stopping(stopped))),
+            tokio::spawn(engine.run(batches, events, [resolved, found], stopping(stopped))),
         ];
         Ok(Self {
             admin: addresses.0,
@@ -295,6 +303,9 @@ struct Engine {
     anew: bool,
     shared: Arc<Shared>,
     credentials: Credentials,
+    discovery: Discovery,
+    /// Until when the first answers to lookups are waited for, before anything is served.
+    warm_by: Option<tokio::time::Instant>,
     live: watch::Sender<bool>,
     settles: watch::Sender<BTreeMap<ProxyName, usize>>,
     /// When the first change was applied that no Envoy has answered to yet.
@@ -312,7 +323,7 @@ impl Engine {
         mut self,
         mut batches: mpsc::Receiver<Batch>,
         mut events: mpsc::Receiver<Event>,
-        mut resolved: mpsc::UnboundedReceiver<Change>,
+        [mut resolved, mut found]: [mpsc::UnboundedReceiver<Change>; 2],
         stopped: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
         tokio::pin!(stopped);
@@ -324,14 +335,47 @@ impl Engine {
                     self.edit(batch, &mut batches);
                 }
                 Some(event) = events.recv() => self.event(event, &mut events),
-                Some(change) = resolved.recv() => {
-                    let mut changes = vec![change];
-                    while let Ok(change) = resolved.try_recv() {
-                        changes.push(change);
-                    }
-                    self.apply(changes);
+                Some(change) = resolved.recv() => self.told(change, &mut resolved),
+                Some(change) = found.recv() => self.told(change, &mut found),
+                () = until(self.warm_by) => {
+                    tracing::warn!("hosts are still looked up; what is known is served");
+                    self.warm_by = None;
+                    self.go_live();
                 }
             }
+        }
+    }
+
+    /// Takes in what was told from outside of credentials or hosts.
+    fn told(&mut self, change: Change, more: &mut mpsc::UnboundedReceiver<Change>) {
+        let mut changes = vec![change];
+        while let Ok(change) = more.try_recv() {
+            changes.push(change);
+        }
+        for change in &changes {
+            self.discovery.answered(change);
+        }
+        self.apply(changes);
+        if self.warm_by.is_some() && self.discovery.has_all_answers() {
+            self.warm_by = None;
+            self.go_live();
+        }
+    }
+
+    /// Begins to serve. An Envoy that outlived its control plane would be told else that there are no hosts.
+    fn go_live_once_warm(&mut self) {
+        if *self.live.borrow() || self.warm_by.is_some() {
+            return;
+        }
+        match self.discovery.has_all_answers() {
+            true => self.go_live(),
+            false => self.warm_by = Some(tokio::time::Instant::now() + WARMING),
+        }
+    }
+
+    fn go_live(&mut self) {
+        if !self.live.send_replace(true) {
+            self.shared.cache.go_live();
         }
     }
 
@@ -360,9 +404,7 @@ impl Engine {
         if self.apply(changes) {
             self.edited.get_or_insert(started);
         }
-        if !self.live.send_replace(true) {
-            self.shared.cache.go_live();
-        }
+        self.go_live_once_warm();
     }
 
     /// Takes in what was in use in an earlier run, before what is newer: if the newer form cannot be used, the earlier one
@@ -476,16 +518,19 @@ impl Engine {
         let Update {
             resources,
             credentials,
+            lookups,
             statuses,
         } = &update;
         tracing::debug!(
             resources = resources.len(),
             credentials = credentials.len(),
+            lookups = lookups.len(),
             statuses = statuses.len(),
             "translated"
         );
         // Secrets first: what refers to them must find them.
         self.credentials.apply(credentials);
+        self.discovery.apply(lookups);
         let proxies = self.translator.proxies().iter().cloned();
         self.shared.cache.set_proxies(proxies);
         self.shared.cache.apply(&update);
@@ -508,6 +553,14 @@ impl Engine {
             let before = before.map(|status| status.state);
             self.shared.metrics.object(kind, before, state);
         }
+    }
+}
+
+/// Waits until a time, if there is one, else for ever.
+async fn until(time: Option<tokio::time::Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 

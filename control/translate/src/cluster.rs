@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use prost::Message;
 use tenon_model::{
-    ConfigMap, DnsLookupFamily, Kind, Object, ObjectKey, ObjectRef, Problem, ProblemLevel, Secret,
-    Settings, Spec, SslCertificates, Upstream, UpstreamSsl, UpstreamType,
+    ConfigMap, ConsulService, DnsLookupFamily, Kind, Object, ObjectKey, ObjectRef, Problem,
+    ProblemLevel, Secret, Settings, Spec, SslCertificates, Upstream, UpstreamSsl, UpstreamType,
 };
 
+use crate::instances::{self, InstancesPart};
 use crate::kube::{ServicePart, Services};
+use crate::lookup::Lookup;
 use crate::output::{CredentialSource, Module, ResourceType};
 use crate::proto::cluster::cluster::{
     ClusterDiscoveryType, DiscoveryType, DnsLookupFamily as EnvoyFamily,
@@ -45,7 +47,9 @@ pub(crate) struct ClusterForm {
     /// The TLS secrets that it uses.
     pub(crate) tls_secrets: BTreeSet<ObjectKey>,
     /// Whose endpoints it has, where they are told beside it.
-    pub(crate) endpoints: Option<ServicePart>,
+    pub(crate) endpoints: Option<Discovered>,
+    /// What has to be looked up for them, and its name.
+    pub(crate) lookup: Option<(String, Lookup)>,
     /// What is wrong, or worth a warning.
     pub(crate) problems: Vec<Problem>,
     /// The objects that were looked at.
@@ -54,6 +58,15 @@ pub(crate) struct ClusterForm {
     pub(crate) transcoder: Option<Transcoder>,
     /// What the user wrote, where that is not the newest form: the last that Envoy would take.
     pub(crate) good: Option<Arc<Object>>,
+}
+
+/// Whose endpoints a cluster has, where they are told beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Discovered {
+    /// Those of a service.
+    Service(ServicePart),
+    /// Those that are looked up.
+    Instances(InstancesPart),
 }
 
 /// Finds secrets, and what else upstreams read.
@@ -135,12 +148,24 @@ pub(crate) fn translate(
                 .unwrap_or_default();
             form.add(cluster, Some(assignment), upstream, filters, secrets);
         }
-        UpstreamType::Kube(service) => {
+        UpstreamType::Kube(_) | UpstreamType::AwsEc2(_) | UpstreamType::Consul(_) => {
             let mut cluster = named(own);
             kube::discovered(&mut cluster);
             // There are no names.
             cluster.dns_lookup_family = EnvoyFamily::Auto.into();
-            form.endpoints = kube::part(key, service, secrets, &mut form);
+            form.endpoints = match &upstream.kind {
+                UpstreamType::Kube(service) => {
+                    kube::part(key, service, secrets, &mut form).map(Discovered::Service)
+                }
+                UpstreamType::AwsEc2(ec2) => Some(Discovered::Instances(instances::ec2(
+                    ec2, secrets, &mut form,
+                ))),
+                UpstreamType::Consul(service) => {
+                    let part = instances::consul(service, &settings, &mut form);
+                    Some(Discovered::Instances(part))
+                }
+                _ => None,
+            };
             cluster.transport_socket = towards.configured.as_ref().map(tls::socket);
             let name = cluster.name.clone();
             let functions = upstream.rest();
@@ -148,7 +173,10 @@ pub(crate) fn translate(
                 .map(|rest| rest::cluster(key, rest, upstream, module, &mut cluster))
                 .unwrap_or_default();
             form.add(cluster, None, upstream, filters, secrets);
-            let subsets = service.subset_spec.as_ref().map(kube::subsets);
+            // What stands for some instances of a service has only those.
+            let whole = ConsulService::of_upstream(&reference(key)).is_none();
+            let subsets = upstream.subsets().filter(|_| whole);
+            let subsets = subsets.as_ref().map(kube::subsets);
             form.append(&name, subsets.unwrap_or_default());
         }
         UpstreamType::Aws(lambda) => {

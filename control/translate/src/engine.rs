@@ -27,6 +27,7 @@ mod groups;
 mod host_table;
 mod hosts;
 mod listeners;
+mod lookups;
 mod quarantine;
 mod resources;
 mod statuses;
@@ -73,6 +74,7 @@ pub struct Translator {
     quarantine: quarantine::Quarantine,
     credentials: BTreeMap<String, CredentialSource>,
     credential_problems: BTreeMap<String, String>,
+    lookups: lookups::Lookups,
     statuses: BTreeMap<ObjectKey, Status>,
 }
 
@@ -110,6 +112,8 @@ struct Work {
     endpoints: BTreeSet<ObjectKey>,
     /// Credentials that a cluster uses no more.
     credentials: BTreeSet<String>,
+    /// Lookups that a cluster needs no more.
+    lookups: BTreeSet<String>,
     /// TLS secrets whose resources may change.
     secrets: BTreeSet<ObjectKey>,
     /// Tables whose newest forms may be good now.
@@ -155,6 +159,7 @@ impl Translator {
             quarantine: quarantine::Quarantine::default(),
             credentials: BTreeMap::new(),
             credential_problems: BTreeMap::new(),
+            lookups: lookups::Lookups::default(),
             statuses: BTreeMap::new(),
         }
     }
@@ -202,6 +207,7 @@ impl Translator {
             self.derive_cluster(key, work);
         }
         self.forget_unused_credentials(work);
+        self.forget_unused_lookups(work);
         for key in std::mem::take(&mut work.secrets) {
             self.derive_secret(&key, work);
         }
@@ -280,6 +286,11 @@ impl Translator {
                 self.prove(&proxy);
                 work.settled = true;
             }
+            Change::Found {
+                name,
+                instances,
+                problem,
+            } => self.take_in_found(name, instances, problem, work),
             Change::Credentials { name, problem } => {
                 // As with resources.
                 let Some(users) = self.users_of_credentials.get(&name) else {
@@ -311,6 +322,11 @@ impl Translator {
                 let keys = |kind| self.objects.of_kind(kind).map(|(key, _)| key.clone());
                 work.clusters.extend(keys(Kind::Upstream));
                 work.clusters.extend(self.in_memory.keys().cloned());
+                let of_consul = self
+                    .clusters
+                    .keys()
+                    .filter(|key| endpoints::is_in_memory(key));
+                work.clusters.extend(of_consul.cloned());
                 work.groups.extend(keys(Kind::UpstreamGroup));
                 work.hosts.extend(keys(Kind::VirtualService));
                 work.listeners = true;
@@ -384,6 +400,9 @@ impl Translator {
 impl Upstreams for Translator {
     fn upstream(&self, reference: &ObjectRef) -> Result<&Upstream, String> {
         let key = reference.key(Kind::Upstream);
+        if let Some(any) = lookups::service_of_consul(&key) {
+            return Ok(any);
+        }
         let spec = match self.clusters.get(&key) {
             Some(form) if !form.is_good() => form.good.as_ref().map(|good| &good.spec),
             _ => match self.in_memory.get(&key) {

@@ -186,19 +186,12 @@ impl ServicePart {
                     .or_insert_with(|| (address.zone.as_deref(), self.metadata(labels)));
             }
         }
-        let mut zones: BTreeMap<Option<&str>, Vec<wire::LbEndpoint>> = BTreeMap::new();
-        for ((ip, port), (zone, metadata)) in endpoints {
-            zones
-                .entry(zone)
-                .or_default()
-                .push(lb_endpoint(ip, port, metadata));
-        }
+        let endpoints = endpoints
+            .into_iter()
+            .map(|((ip, port), (zone, metadata))| (zone, lb_endpoint(ip, port, metadata)));
         wire::ClusterLoadAssignment {
             cluster_name: cluster.to_owned(),
-            endpoints: zones
-                .into_iter()
-                .map(|(zone, hosts)| locality(zone, hosts))
-                .collect(),
+            endpoints: localities(endpoints),
             ..wire::ClusterLoadAssignment::default()
         }
     }
@@ -227,6 +220,18 @@ impl ServicePart {
         let told = told.map(|name| (name.clone(), value(name).unwrap_or_default()));
         Some(wire::Metadata::texts(LB, told.collect()))
     }
+}
+
+/// Endpoints, by their zones.
+pub(crate) fn localities<'a>(
+    endpoints: impl Iterator<Item = (Option<&'a str>, wire::LbEndpoint)>,
+) -> Vec<wire::LocalityLbEndpoints> {
+    let mut zones: BTreeMap<Option<&str>, Vec<wire::LbEndpoint>> = BTreeMap::new();
+    for (zone, endpoint) in endpoints {
+        zones.entry(zone).or_default().push(endpoint);
+    }
+    let zones = zones.into_iter();
+    zones.map(|(zone, hosts)| locality(zone, hosts)).collect()
 }
 
 /// The endpoints of a zone. They count as many as they are, where the balancing goes by localities.

@@ -21,10 +21,12 @@ mod hcm_settings;
 mod http_filters;
 mod http_listener;
 mod inherit;
+mod instances;
 mod json;
 mod kube;
 mod listener;
 mod local_reply;
+mod lookup;
 mod matcher;
 mod moves;
 mod names;
@@ -53,6 +55,7 @@ mod wire;
 pub use engine::Translator;
 pub use filters::{function_filters, listener_filter};
 pub use json::{to_json, to_proto_json};
+pub use lookup::{ConsulQuery, Instance, Lookup};
 pub use output::{
     Change, CredentialSource, Module, ProxyName, Resource, ResourceId, ResourceType, State, Status,
     StatusMessage, TranslatorOptions, Update,

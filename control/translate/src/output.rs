@@ -7,6 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tenon_model::{Object, ObjectKey, Problem};
 
+use crate::lookup::{Instance, Lookup};
+
 /// The name of a Gloo proxy, as `gateway-proxy`; an Envoy says which one it is by `node.metadata.role` `<ns>~<proxy>`.
 pub type ProxyName = Arc<str>;
 
@@ -98,6 +100,15 @@ pub enum Change {
         /// Why there are none.
         problem: Option<String>,
     },
+    /// What came of a lookup.
+    Found {
+        /// Its name, as in [`Update::lookups`].
+        name: String,
+        /// All that was found; `None`: nothing newer than what was told before.
+        instances: Option<Arc<[Instance]>>,
+        /// Why something could not be found; `None`: all could.
+        problem: Option<String>,
+    },
 }
 
 /// What a change changed.
@@ -107,6 +118,9 @@ pub struct Update {
     pub resources: BTreeMap<ResourceId, Option<Arc<Resource>>>,
     /// Generic secrets that are to be served to every proxy, by name, or (with `None`) no more.
     pub credentials: BTreeMap<String, Option<CredentialSource>>,
+    /// Hosts that are to be looked up, by name, or (with `None`) no more. The same name may come with another lookup: what was
+    /// found so far stays until there is an answer.
+    pub lookups: BTreeMap<String, Option<Lookup>>,
     /// Statuses that are new, changed, or (with `None`) gone.
     pub statuses: BTreeMap<ObjectKey, Option<Status>>,
 }

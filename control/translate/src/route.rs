@@ -12,7 +12,7 @@ use tenon_model::{
     GcpDestination, HeaderManipulation, HeaderToAdd, InvalidConfigPolicy, MultiDestination,
     ObjectKey, ObjectRef, PathRedirect, PathRewrite, Problem, ProblemLevel, Redirect,
     RedirectStatus, RegexRewrite, Route, RouteAction, RouteOptions, Servers, Settings, Shadowing,
-    Subset, SubsetSpec, Upstream, UpstreamType, VirtualHostOptions, WeightedDestination,
+    Subset, Upstream, UpstreamType, VirtualHostOptions, WeightedDestination,
 };
 
 use crate::by_path::{self, Answer};
@@ -493,7 +493,14 @@ impl<'a, U: Upstreams> Routes<'a, U> {
             }
             // Of those with methods of gRPC, see `transcoding`.
             (_, Some(DestinationSpec::Grpc(_)))
-            | (UpstreamType::Static(_) | UpstreamType::Pipe(_) | UpstreamType::Kube(_), None) => {
+            | (
+                UpstreamType::Static(_)
+                | UpstreamType::Pipe(_)
+                | UpstreamType::Kube(_)
+                | UpstreamType::AwsEc2(_)
+                | UpstreamType::Consul(_),
+                None,
+            ) => {
                 return Some((names::cluster_of(&reference), None));
             }
             (_, Some(DestinationSpec::Rest(asked))) => {
@@ -596,7 +603,11 @@ impl<'a, U: Upstreams> Routes<'a, U> {
         let field = format!("{path}.options.shadowing.upstream");
         let text = match self.upstreams.upstream(&shadowing.upstream) {
             Ok(upstream) => match upstream.kind {
-                UpstreamType::Static(_) | UpstreamType::Pipe(_) | UpstreamType::Kube(_) => {
+                UpstreamType::Static(_)
+                | UpstreamType::Pipe(_)
+                | UpstreamType::Kube(_)
+                | UpstreamType::AwsEc2(_)
+                | UpstreamType::Consul(_) => {
                     return Some(mirror(shadowing));
                 }
                 UpstreamType::Aws(_) | UpstreamType::Azure(_) | UpstreamType::Gcp(_) => format!(
@@ -723,12 +734,15 @@ fn has_subset(upstream: &Upstream, subset: &Subset) -> Result<(), String> {
     if subset.values.is_empty() {
         return Ok(());
     }
-    let spec: Option<&SubsetSpec> = match &upstream.kind {
-        UpstreamType::Kube(service) => service.subset_spec.as_ref(),
-        _ => None,
-    };
-    let Some(spec) = spec else {
-        return Err("has no subsets: it has no subsetSpec".to_owned());
+    let Some(spec) = upstream.subsets() else {
+        let text = match &upstream.kind {
+            UpstreamType::Kube(_) => "has no subsets: it has no subsetSpec",
+            UpstreamType::Consul(_) => {
+                "has no subsets: it has neither subsetTags nor dataCenters; a consul destination has tags and dataCenters"
+            }
+            _ => "has no subsets",
+        };
+        return Err(text.to_owned());
     };
     let asked: BTreeSet<&String> = subset.values.keys().collect();
     let mut known = spec.selectors.iter();

@@ -11,8 +11,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tenon_model::{Kind, Object, ObjectKey, Parsed, Problem, parse};
 use tenon_translate::{
-    Change, CredentialSource, Module, Resource, ResourceId, Status, Translator, TranslatorOptions,
-    Update,
+    Change, CredentialSource, Instance, Lookup, Module, Resource, ResourceId, Status, Translator,
+    TranslatorOptions, Update,
 };
 
 /// Names of objects of a kind.
@@ -30,6 +30,8 @@ enum Edit {
     Settled,
     /// What became of the credentials of this number.
     Credentials(usize, bool),
+    /// What came of the lookup of this number: nothing newer, or one of a few answers, and whether there is a problem.
+    Found(usize, Option<u8>, bool),
 }
 
 /// A kind of objects, and what may be written of one; `NAME` is replaced by its name.
@@ -55,6 +57,10 @@ const FORMS: &[Forms] = &[
             "azure: {functionAppName: app, secretRef: {name: n2}, functions: [{functionName: crop, authLevel: Function}]}",
             "kube: {serviceName: n0, servicePort: 80, selector: {app: a}}",
             "kube: {serviceName: n1, serviceNamespace: default, servicePort: 81, subsetSpec: {selectors: [{keys: [app]}]}}",
+            "awsEc2: {region: us-east-1, secretRef: {name: n0}, filters: [{key: team}]}",
+            "awsEc2: {region: eu-west-1, secretRef: {name: n1}}",
+            "consul: {serviceName: web, instanceTags: [a]}",
+            "consul: {serviceName: NAME, subsetTags: [a], dataCenters: [dc1]}",
             "static: {hosts: [{addr: 127.0.0.1, port: 0}]}",
             "nonsense: 1",
         ],
@@ -97,6 +103,8 @@ const FORMS: &[Forms] = &[
             "virtualHost: {domains: [NAME.example.com], routes: [{routeAction: {multi: {destinations: [{weight: 1, destination: {kube: {ref: {name: n0}, port: 80}}}, {weight: 1, destination: {kube: {ref: {name: n1}, port: 81}}}]}}}]}",
             "virtualHost: {domains: [NAME.example.com], routes: [{routeAction: {upstreamGroup: {name: n0}}}, {matchers: [{prefix: /x}], routeAction: {dynamicForwardProxy: {hostRewrite: example.com}}}]}",
             "virtualHost: {domains: [n2.example.com], routes: [{options: {hostRewrite: example.com}, routeAction: {upstreamGroup: {name: n1}}}, {matchers: [{prefix: /x}], routeAction: {single: {kube: {ref: {name: NAME}, port: 80}}}}]}",
+            "virtualHost: {domains: [NAME.example.com], routes: [{routeAction: {single: {consul: {serviceName: web}}}}]}",
+            "virtualHost: {domains: [NAME.example.com], routes: [{routeAction: {multi: {destinations: [{weight: 1, destination: {consul: {serviceName: web, tags: [a]}}}, {weight: 1, destination: {consul: {serviceName: NAME, dataCenters: [dc1]}}}]}}}]}",
             "virtualHost: {domains: [NAME.example.com], optionsConfigRefs: {delegateOptions: [{name: n0}, {name: n1}]}, routes: [{optionsConfigRefs: {delegateOptions: [{name: n1}, {name: n0}]}, routeAction: {single: {upstream: {name: n0}}}}, {matchers: [{prefix: /a}], delegateAction: {ref: {name: n1}}}]}",
             "virtualHost: {domains: [n2.example.com], routes: [{options: {timeout: 9s}, optionsConfigRefs: {delegateOptions: [{name: n2}]}, delegateAction: {selector: {labels: {team: a}}}}, {matchers: [{prefix: /x}], optionsConfigRefs: {delegateOptions: [{name: NAME}]}, routeAction: {single: {upstream: {name: n1}, destinationSpec: {aws: {logicalName: crop}}}}}]}",
             "virtualHost: {domains: [NAME.example.com], routes: [{nonsense: 1}]}",
@@ -125,6 +133,7 @@ const FORMS: &[Forms] = &[
             "destinations: [{weight: 1, destination: {upstream: {name: n0}}}, {weight: 2, destination: {upstream: {name: n1}}}]",
             "destinations: [{weight: 1, destination: {upstream: {name: n1}, destinationSpec: {aws: {logicalName: crop}}}}, {weight: 1, destination: {upstream: {name: NAME}}}]",
             "destinations: [{weight: 1, destination: {upstream: {name: n2}, destinationSpec: {azure: {functionName: crop}}}}]",
+            "destinations: [{weight: 1, destination: {consul: {serviceName: web, tags: [a]}}}]",
             "destinations: [{weight: 0, destination: {upstream: {name: n2}}}]",
         ],
         repaired: "destinations: [{weight: 1, destination: {upstream: {name: n0}}}]",
@@ -153,6 +162,7 @@ const FORMS: &[Forms] = &[
             "gloo: {transformationEscapeCharacters: true}",
             "gloo: {disableKubernetesDestinations: true}",
             "gateway: {isolateVirtualHostsBySslConfig: true, virtualServiceOptions: {oneWayTls: true}}",
+            "consul: {httpAddress: 'consul:8500', serviceDiscovery: {dataCenters: [dc1, dc2]}}\nconsulDiscovery: {queryOptions: {useCache: false}}",
             "gloo: 1",
         ],
         repaired: "gloo: {awsOptions: {propagateOriginalRouting: true}}",
@@ -278,6 +288,8 @@ fn edits() -> impl Strategy<Value = Vec<Vec<Edit>>> {
         1 => (any::<usize>(), any::<bool>()).prop_map(|(of, bad)| Edit::Verdict(of, bad)),
         1 => Just(Edit::Settled),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(of, bad)| Edit::Credentials(of, bad)),
+        2 => (any::<usize>(), prop::option::of(0..3_u8), any::<bool>())
+            .prop_map(|(of, found, bad)| Edit::Found(of, found, bad)),
     ];
     vec(vec(edit, 1..5), 1..14)
 }
@@ -287,6 +299,7 @@ fn edits() -> impl Strategy<Value = Vec<Vec<Edit>>> {
 struct Told {
     resources: BTreeMap<ResourceId, Arc<Resource>>,
     credentials: BTreeMap<String, CredentialSource>,
+    lookups: BTreeMap<String, Lookup>,
     statuses: BTreeMap<ObjectKey, Status>,
 }
 
@@ -294,6 +307,7 @@ impl Told {
     fn take_in(&mut self, update: Update) {
         merge(&mut self.resources, update.resources);
         merge(&mut self.credentials, update.credentials);
+        merge(&mut self.lookups, update.lookups);
         merge(&mut self.statuses, update.statuses);
     }
 
@@ -303,13 +317,17 @@ impl Told {
             (it.version.clone(), it.value.clone(), it.provenance.clone())
         });
         let credentials = differing(&self.credentials, &other.credentials, Clone::clone);
+        let lookups = differing(&self.lookups, &other.lookups, Clone::clone);
         let statuses = differing(&self.statuses, &other.statuses, Clone::clone);
         let shown: Vec<_> = statuses
             .iter()
             .map(|key| (key, self.statuses.get(key), other.statuses.get(key)))
             .collect();
-        let same = resources.is_empty() && credentials.is_empty() && statuses.is_empty();
-        (!same).then(|| format!("{resources:?} {credentials:?} {shown:#?}"))
+        let same = resources.is_empty()
+            && credentials.is_empty()
+            && lookups.is_empty()
+            && statuses.is_empty();
+        (!same).then(|| format!("{resources:?} {credentials:?} {lookups:?} {shown:#?}"))
     }
 }
 
@@ -379,7 +397,10 @@ fn store(objects: &mut Store, change: &Change) {
         Change::Delete(key) => {
             objects.remove(key);
         }
-        Change::Verdict(..) | Change::Settled(_) | Change::Credentials { .. } => {}
+        Change::Verdict(..)
+        | Change::Settled(_)
+        | Change::Credentials { .. }
+        | Change::Found { .. } => {}
     }
 }
 
@@ -399,6 +420,10 @@ fn change(edit: &Edit, told: &Told) -> Option<Change> {
             Some(Change::Verdict(id.clone(), words))
         }
         Edit::Settled => Some(Change::Settled("gateway-proxy".into())),
+        Edit::Found(of, answer, bad) => {
+            let name = told.lookups.keys().nth(of % told.lookups.len().max(1))?;
+            Some(found(name, *answer, *bad))
+        }
         Edit::Credentials(of, bad) => {
             let name = told
                 .credentials
@@ -412,6 +437,25 @@ fn change(edit: &Edit, told: &Told) -> Option<Change> {
     }
 }
 
+/// One of a few answers to a lookup.
+fn found(name: &str, answer: Option<u8>, bad: bool) -> Change {
+    let instances = answer.map(|answer| {
+        let instances = (0..answer).map(|number| Instance {
+            ip: format!("10.1.{answer}.{number}").parse().ok(),
+            port: Some(8080),
+            data_center: Some("dc1".to_owned()),
+            tags: BTreeMap::from([("a".to_owned(), String::new())]),
+            ..Instance::default()
+        });
+        instances.collect()
+    });
+    Change::Found {
+        name: name.to_owned(),
+        instances,
+        problem: bad.then(|| "no answer".to_owned()),
+    }
+}
+
 /// Changes of one object keep their order; what changes of several objects come in does not matter.
 fn reordered(changes: &[Change]) -> Vec<Change> {
     let mut changes = changes.to_vec();
@@ -421,6 +465,7 @@ fn reordered(changes: &[Change]) -> Vec<Change> {
         // What Envoy says has an order too.
         Change::Verdict(..) | Change::Settled(_) => "1".to_owned(),
         Change::Credentials { name, .. } => format!("2{name}"),
+        Change::Found { name, .. } => format!("3{name}"),
     };
     // Stable.
     changes.sort_by_key(|change| std::cmp::Reverse(of(change)));
@@ -453,15 +498,16 @@ fn check(script: &[Vec<Edit>]) -> Result<(), TestCaseError> {
     repair(&mut incremental, &mut objects, was_refused)
 }
 
-/// Makes each upstream and virtual service one that was good last, takes back what was told from outside, and compares with a translator
-/// that knows the objects only.
+/// Makes each upstream, upstream group and virtual service one that was good last, takes back what was told from outside,
+/// and compares with a translator that knows the objects only.
 fn repair(
     incremental: &mut Side,
     objects: &mut Store,
     was_refused: bool,
 ) -> Result<(), TestCaseError> {
     let good = |of: &'static Forms| (0..NAMES).map(|number| write(of, number, of.repaired));
-    let mut changes: Vec<Change> = good(&FORMS[0]).chain(good(&FORMS[2])).collect();
+    let repaired = [&FORMS[0], &FORMS[2], &FORMS[4]];
+    let mut changes: Vec<Change> = repaired.into_iter().flat_map(good).collect();
     changes.iter().for_each(|it| store(objects, it));
     let ids = incremental.told.resources.keys().cloned();
     changes.extend(ids.map(|id| Change::Verdict(id, None)));

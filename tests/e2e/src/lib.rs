@@ -39,7 +39,9 @@ pub use admin::Admin;
 pub use client::{
     BodySender, Client, RequestBody, Response, get, post, request, streaming_body, tls_client,
 };
-pub use double::{Answer, Gate, LambdaCall, LambdaDouble, PlainDouble, Received};
+pub use double::{
+    Answer, ConsulDouble, ConsulInstance, Gate, LambdaCall, LambdaDouble, PlainDouble, Received,
+};
 pub use envoy::{Envoy, EnvoyOptions};
 pub use gateway::{Gateway, GatewayBuilder};
 pub use google::{Google, GoogleFunction};

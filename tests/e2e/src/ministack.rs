@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Weak};
@@ -64,7 +64,7 @@ impl Ministack {
             .env("AUTH", "true")
             .env("BIND_HOST", "127.0.0.1")
             .env("GATEWAY_PORT", address.port().to_string())
-            .env("SERVICES", "iam,lambda,sts")
+            .env("SERVICES", "ec2,iam,lambda,sts")
             .env("IOT_MTLS_ENABLED", "0")
             .env("SFTP_ENABLED", "0")
             .env("TMPDIR", folder.path());
@@ -140,6 +140,39 @@ impl Ministack {
         Ok(())
     }
 
+    /// Starts an instance of EC2 that exists in its answers only; its id.
+    ///
+    /// # Errors
+    /// The service refuses it.
+    pub async fn run_instance(&self, ip: IpAddr, tags: &[(&str, &str)]) -> Result<String> {
+        let mut query = format!(
+            "Action=RunInstances&ImageId=ami-1&MinCount=1&MaxCount=1&PrivateIpAddress={ip}&TagSpecification.1.ResourceType=instance"
+        );
+        for (number, (key, value)) in (1..).zip(tags) {
+            let tag = format!("TagSpecification.1.Tag.{number}");
+            query += &format!("&{tag}.Key={key}&{tag}.Value={value}");
+        }
+        let answer = self.ec2(&query).await?;
+        Ok(element(&answer.text(), "instanceId")?.to_owned())
+    }
+
+    /// Stops an instance.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn stop_instance(&self, id: &str) -> Result<()> {
+        let query = format!("Action=StopInstances&InstanceId.1={id}");
+        self.ec2(&query).await.map(drop)
+    }
+
+    /// As the root account, whose signatures are not verified.
+    async fn ec2(&self, query: &str) -> Result<Response> {
+        let form = "application/x-www-form-urlencoded";
+        let body = format!("Version=2016-11-15&{query}");
+        let root = AccessKey::new("test", "test");
+        call(self.address, &root, "ec2", "/", form, body).await
+    }
+
     /// Packs a function with Python's own command for it.
     fn zip(&self, name: &str, source: &str) -> Result<Vec<u8>> {
         let folder = self.folder.path().join(format!("code-of-{name}"));
@@ -177,7 +210,7 @@ async fn create_user(address: SocketAddr) -> Result<AccessKey> {
     iam(concat!(
         "Action=PutUserPolicy&UserName=gateway&PolicyName=call&PolicyDocument=",
         "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C",
-        "%22Action%22%3A%22lambda%3A%2A%22%2C%22Resource%22%3A%22%2A%22%7D%5D%7D"
+        "%22Action%22%3A%5B%22lambda%3A%2A%22%2C%22ec2%3ADescribeInstances%22%5D%2C%22Resource%22%3A%22%2A%22%7D%5D%7D"
     ))
     .await?;
     let key = iam("Action=CreateAccessKey&UserName=gateway").await?.text();

@@ -163,10 +163,10 @@ fn failover(upstream: &Upstream, fields: &Fields<'_>) {
             "needs healthChecks or outlierDetection: nothing else tells that hosts are unhealthy",
         );
     }
-    if matches!(upstream.kind, UpstreamType::Kube(_)) {
+    if upstream.is_discovered() {
         fields.error_at(
             "failover",
-            "is not supported yet for services of Kubernetes",
+            "is not supported yet for upstreams whose hosts are looked up",
         );
     }
     let named = failover.endpoints().any(|it| it.ip().is_none());
@@ -185,13 +185,10 @@ fn proxy(upstream: &Upstream, fields: &Fields<'_>) {
             "is not possible: the host of functions is no proxy",
         );
     }
-    if let UpstreamType::Kube(service) = &upstream.kind
-        && upstream.http_proxy_hostname.is_some()
-        && service.subset_spec.is_some()
-    {
+    if upstream.http_proxy_hostname.is_some() && upstream.subsets().is_some() {
         fields.error_at(
             "httpProxyHostname",
-            "is not possible beside kube.subsetSpec: any proxy leads to the same host",
+            "is not possible beside subsets: any proxy leads to the same host",
         );
     }
     for (index, header) in upstream.http_connect_headers.iter().enumerate() {

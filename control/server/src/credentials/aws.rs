@@ -27,21 +27,21 @@ const TOKEN_FILE: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
 
 /// What has to be resolved.
 #[derive(Clone)]
-pub(super) struct Request {
-    pub(super) keys: Option<AwsCredentials>,
-    pub(super) role_arn: Option<String>,
-    pub(super) straight: bool,
-    pub(super) region: String,
+pub(crate) struct Request {
+    pub(crate) keys: Option<AwsCredentials>,
+    pub(crate) role_arn: Option<String>,
+    pub(crate) straight: bool,
+    pub(crate) region: String,
 }
 
-pub(super) struct Aws {
+pub(crate) struct Aws {
     http: SharedHttpClient,
     /// Where STS is, if the environment does not say so.
     sts: Option<String>,
 }
 
 impl Aws {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let tls = Provider::Rustls(CryptoMode::Ring);
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls)
@@ -58,7 +58,7 @@ impl Aws {
     }
 
     /// Resolves credentials; the reason of a failure holds none.
-    pub(super) async fn resolve(&self, request: &Request) -> Result<Resolved, String> {
+    pub(crate) async fn resolve(&self, request: &Request) -> Result<Resolved, String> {
         let resolved = tokio::time::timeout(PATIENCE, self.provide(request)).await;
         match resolved {
             Ok(Ok(credentials)) => Ok(credentials),

@@ -5,7 +5,7 @@ use std::mem;
 
 use tenon_model::{Kind, ObjectKey};
 
-use super::endpoints::stands_for;
+use super::endpoints::is_in_memory;
 use super::{HostUnit, Translator, Work};
 use crate::output::{Change, Update};
 use crate::virtual_host::VirtualHostForm;
@@ -16,7 +16,8 @@ impl Translator {
     /// What is served is a function of four things, and this keeps no more than them: the objects in the last form that
     /// could be parsed, with what is wrong with a newer one; the last good form of each upstream, upstream group, gateway,
     /// virtual service and route table, as it was written and (of the latter two) as it was translated; what Envoy refused or has
-    /// not answered to yet; and what was told from outside of resources and credentials that there still are.
+    /// not answered to yet; and what was told from outside of resources,
+    /// credentials and lookups that there still are, with the endpoints that stay while a lookup has no answer.
     pub fn apply_anew(&mut self, changes: Vec<Change>) -> Update {
         let old_resources = self.resources.clone();
         let mut told = Work::default();
@@ -30,6 +31,8 @@ impl Translator {
             .map(|(key, unit)| (key.clone(), unit.form.clone()))
             .collect();
         let clusters = mem::take(&mut self.clusters);
+        let old_lookups = self.lookups.wanted.clone();
+        let lookups = mem::take(&mut self.lookups).only_found();
         let fresh = Self {
             objects: mem::take(&mut self.objects),
             slices: mem::take(&mut self.slices),
@@ -52,6 +55,7 @@ impl Translator {
             verdicts: mem::take(&mut self.verdicts),
             quarantine: mem::take(&mut self.quarantine),
             credential_problems: mem::take(&mut self.credential_problems),
+            lookups,
             ..Self::new(self.options.clone())
         };
         let old = mem::replace(self, fresh);
@@ -60,14 +64,15 @@ impl Translator {
         let is_gone = |key: &&ObjectKey| !keys.contains(key);
         // What stands for services is looked at with the virtual hosts that name them.
         let gone_clusters = self.clusters.keys().filter(is_gone).cloned();
-        let gone_clusters = gone_clusters.filter(|key| stands_for(key).is_none());
+        let gone_clusters = gone_clusters.filter(|key| !is_in_memory(key));
         let gone = self.hosts.keys().filter(is_gone).cloned();
         let gone_groups = self.groups.keys().filter(is_gone).cloned();
         let mut work = Work {
             clusters: of(Kind::Upstream).chain(gone_clusters).collect(),
             groups: of(Kind::UpstreamGroup).chain(gone_groups).collect(),
             hosts: of(Kind::VirtualService).chain(gone).collect(),
-            endpoints: BTreeSet::new(),
+            endpoints: self.lookups.upstreams().cloned().collect(),
+            lookups: self.lookups.answered().cloned().collect(),
             credentials: self.credential_problems.keys().cloned().collect(),
             secrets: of(Kind::Secret).collect(),
             tables: self
@@ -87,7 +92,7 @@ impl Translator {
         self.settle(&mut work);
         let readers = &self.readers;
         self.clusters
-            .retain(|key, _| stands_for(key).is_none() || readers.contains_key(key));
+            .retain(|key, _| !is_in_memory(key) || readers.contains_key(key));
         if work.settled {
             self.try_suspects(&mut work);
             self.settle(&mut work);
@@ -118,6 +123,7 @@ impl Translator {
         Update {
             resources,
             credentials: difference(old.credentials, &self.credentials),
+            lookups: difference(old_lookups, &self.lookups.wanted),
             statuses: difference(old.statuses, &self.statuses),
         }
     }

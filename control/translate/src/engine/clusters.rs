@@ -8,6 +8,7 @@ use prost::Message;
 use tenon_model::{Object, ObjectKey, Problem, Secret, Spec};
 
 use super::endpoints::stands_for;
+use super::lookups::consul_service;
 use super::{Translator, Work, reindex};
 use crate::cluster::{self, ClusterForm, Secrets, reference};
 use crate::output::ResourceType;
@@ -45,9 +46,14 @@ impl Translator {
             work.hosts.extend(readers.iter().cloned());
         }
         self.tell_forms(&key, old.as_ref(), form.as_ref(), work);
+        self.tell_lookup(&key, old.as_ref(), form.as_ref(), work);
         self.tell_credentials(&key, old, form.as_ref(), work);
         if let Some(form) = form {
             self.clusters.insert(key.clone(), form);
+        }
+        if consul_service(&key).is_some() {
+            work.statuses
+                .extend(self.readers.get(&key).into_iter().flatten().cloned());
         }
         let service = stands_for(&key).map(|to| kube::service_key(&to.service));
         work.statuses.insert(service.unwrap_or(key));
@@ -111,6 +117,7 @@ impl Translator {
             form.listeners.clear();
             form.transcoder = None;
             form.endpoints = None;
+            form.lookup = None;
             form.credentials.clear();
             return Some(form);
         };

@@ -8,13 +8,16 @@ use bytes::Bytes;
 use prost::Message;
 use tenon_model::{
     Kind, KubernetesService, Object, ObjectKey, ObjectRef, Problem, ServiceEndpoints, Spec,
+    Upstream,
 };
 
+use super::lookups::consul_service;
 use super::{Objects, Translator, Work};
-use crate::cluster::reference;
-use crate::kube::{self, Pods, ServicePart};
+use crate::cluster::{Discovered, reference};
+use crate::kube::{self, Pods};
 use crate::names;
 use crate::output::ResourceType;
+use crate::route::Upstreams;
 
 /// Which objects say where a service is found.
 #[derive(Default)]
@@ -71,6 +74,11 @@ pub(super) fn stands_for(key: &ObjectKey) -> Option<KubernetesService> {
     of_kind.then(|| KubernetesService::of_upstream(&reference(key)))?
 }
 
+/// Whether nobody wrote an upstream: it is there because a route names what it stands for.
+pub(super) fn is_in_memory(key: &ObjectKey) -> bool {
+    stands_for(key).is_some() || consul_service(key).is_some()
+}
+
 /// The upstreams that stand for the ports of a service.
 fn standing_for(key: &ObjectKey, object: &Object) -> InMemory {
     let Spec::Service(service) = &object.spec else {
@@ -83,17 +91,20 @@ fn standing_for(key: &ObjectKey, object: &Object) -> InMemory {
             port: port.port,
         };
         let key = to.upstream().key(Kind::Upstream);
-        let upstream = service.upstream(&of, port).map(|upstream| {
-            Arc::new(Object {
-                key: key.clone(),
-                labels: BTreeMap::new(),
-                spec: Spec::Upstream(Box::new(upstream)),
-                warnings: Vec::new(),
-            })
-        });
+        let upstream = service.upstream(&of, port);
+        let upstream = upstream.map(|upstream| in_memory(&key, upstream));
         (key, upstream)
     });
     upstreams.collect()
+}
+
+fn in_memory(key: &ObjectKey, upstream: Upstream) -> Arc<Object> {
+    Arc::new(Object {
+        key: key.clone(),
+        labels: BTreeMap::new(),
+        spec: Spec::Upstream(Box::new(upstream)),
+        warnings: Vec::new(),
+    })
 }
 
 impl Translator {
@@ -110,7 +121,7 @@ impl Translator {
         };
         let missing = after.iter().filter(|key| !is_served(key));
         let changed = before.symmetric_difference(after).chain(missing);
-        let services = changed.filter(|key| stands_for(key).is_some());
+        let services = changed.filter(|key| is_in_memory(key));
         work.clusters.extend(services.cloned());
     }
 
@@ -119,6 +130,11 @@ impl Translator {
         &self,
         key: &ObjectKey,
     ) -> Option<Result<Arc<Object>, Vec<Problem>>> {
+        if let Some(service) = consul_service(key) {
+            self.readers.get(key)?;
+            let upstream = service.as_upstream(&Upstreams::settings(self).consul_discovery);
+            return Some(upstream.map(|upstream| in_memory(key, upstream)));
+        }
         if stands_for(key).is_none() {
             return self.objects.object(key).cloned().map(Ok);
         }
@@ -190,15 +206,25 @@ impl Translator {
         let name = names::cluster(key);
         let form = self.clusters.get(key);
         let part = form.and_then(|form| form.endpoints.as_ref());
-        let assignment = part.map(|part| self.assignment(&name, part));
-        let bytes = assignment.map(|it| Bytes::from(it.encode_to_vec()));
+        let bytes = part.and_then(|part| self.assignment(key, &name, part));
+        self.lookups.remember(key, bytes.clone());
         self.tell(ResourceType::Endpoint, &name, bytes, key, work);
     }
 
-    fn assignment(&self, name: &str, part: &ServicePart) -> crate::wire::ClusterLoadAssignment {
-        let service = kube::service_key(&part.service);
-        let slices = self.slices.of(&service, &self.objects);
-        part.assignment(name, slices, &self.objects)
+    fn assignment(&self, key: &ObjectKey, name: &str, part: &Discovered) -> Option<Bytes> {
+        let assignment = match part {
+            Discovered::Service(part) => {
+                let service = kube::service_key(&part.service);
+                let slices = self.slices.of(&service, &self.objects);
+                part.assignment(name, slices, &self.objects)
+            }
+            Discovered::Instances(part) => match self.lookups.instances(&part.lookup) {
+                Some(found) => part.assignment(name, found),
+                // None that it had go before it is known which there are.
+                None => return self.lookups.told(key).cloned(),
+            },
+        };
+        Some(Bytes::from(assignment.encode_to_vec()))
     }
 }
 

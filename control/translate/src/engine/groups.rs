@@ -41,6 +41,11 @@ impl GroupUnit {
         &self.problems
     }
 
+    /// The upstreams that it names.
+    pub(super) fn reads(&self) -> impl Iterator<Item = &ObjectKey> {
+        self.reads.iter()
+    }
+
     /// Whether it is not the newest form that is served.
     pub(super) fn is_old(&self) -> bool {
         self.is_old

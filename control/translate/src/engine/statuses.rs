@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tenon_model::{Kind, ObjectKey, Problem};
 
-use super::endpoints::stands_for;
+use super::endpoints::is_in_memory;
 use super::{Entry, Translator, Work, settings_key};
 use crate::output::{ProxyName, ResourceId, Status};
 use crate::{names, shortened, status};
@@ -37,6 +37,7 @@ impl Translator {
         let mut stays = !entry.rejected.is_empty() && entry.object.is_some();
         if let Some(unit) = self.hosts.get(key) {
             problems.extend(unit.problems.iter().cloned());
+            problems.extend(self.problems_of_services_of_consul(unit.form.reads.iter()));
             stays |= unit.good.is_some() && unit.form.problems != unit.problems;
             if entry.rejected.is_empty()
                 && beside.is_empty()
@@ -55,6 +56,7 @@ impl Translator {
         let mut proxies: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
         if let Some(unit) = self.groups.get(key) {
             problems.extend(unit.problems().iter().cloned());
+            problems.extend(self.problems_of_services_of_consul(unit.reads()));
             stays |= unit.is_old();
             for reader in self.readers.get(key).into_iter().flatten() {
                 for proxy in self.listeners.served(reader) {
@@ -76,9 +78,10 @@ impl Translator {
             problems.extend(self.problems_of_service(key));
         }
         // A cluster that stands for a service is not that of what was written under its name.
-        let own = self.clusters.get(key).filter(|_| stands_for(key).is_none());
+        let own = self.clusters.get(key).filter(|_| !is_in_memory(key));
         if let Some(form) = own {
             problems.extend(form.problems.iter().cloned());
+            problems.extend(self.problem_of_lookup(form));
             stays |= !form.is_good() && form.good.is_some();
             let reasons = form.credentials.keys();
             for reason in reasons.filter_map(|name| self.credential_problems.get(name)) {
@@ -158,7 +161,7 @@ impl Translator {
             Kind::Gateway => self.listeners.bound(key),
             Kind::MatchableHttpGateway | Kind::MatchableTcpGateway => self.listeners.delegated(key),
             Kind::VirtualService => self.listeners.served(key),
-            Kind::Upstream if self.clusters.contains_key(key) && stands_for(key).is_none() => {
+            Kind::Upstream if self.clusters.contains_key(key) && !is_in_memory(key) => {
                 self.proxies.clone()
             }
             _ => BTreeSet::new(),

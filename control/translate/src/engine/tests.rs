@@ -396,5 +396,6 @@ fn an_upstream_that_envoy_would_refuse_keeps_its_last_good_form() {
 
 mod endpoints;
 mod external_options;
+mod lookups;
 mod quarantine;
 mod tables;

@@ -27,12 +27,20 @@ impl PlainDouble {
     /// # Errors
     /// It cannot listen.
     pub async fn start() -> Result<Self> {
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0))).await
+    }
+
+    /// The same at an address of loopback, of which Linux has many.
+    ///
+    /// # Errors
+    /// It cannot listen.
+    pub async fn start_at(address: SocketAddr) -> Result<Self> {
         let state = Arc::new(State {
             answer: Mutex::new(Answer::echo()),
             requests: watch::Sender::default(),
         });
         let shared = state.clone();
-        let server = Server::start(move |request| {
+        let server = Server::start_at(address, move |request| {
             shared
                 .requests
                 .send_modify(|requests| requests.push(request));

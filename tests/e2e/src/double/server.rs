@@ -78,7 +78,14 @@ impl Server {
     pub(super) async fn start(
         respond: impl Fn(Received) -> Answer + Send + Sync + 'static,
     ) -> Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), respond).await
+    }
+
+    pub(super) async fn start_at(
+        address: SocketAddr,
+        respond: impl Fn(Received) -> Answer + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let accept = tokio::spawn(accept(listener, Arc::new(respond))).abort_handle();
         Ok(Self { address, accept })

@@ -52,14 +52,19 @@ fn to_service(prefix: &str) -> Value {
 }
 
 /// A service that says its name.
-async fn named(name: &'static str) -> Result<PlainDouble> {
-    let double = PlainDouble::start().await?;
+pub(super) async fn named(name: &'static str) -> Result<PlainDouble> {
+    named_at(name, SocketAddr::from(([127, 0, 0, 1], 0))).await
+}
+
+/// The same at an address.
+pub(super) async fn named_at(name: &'static str, address: SocketAddr) -> Result<PlainDouble> {
+    let double = PlainDouble::start_at(address).await?;
     double.answer(Answer::body(name));
     Ok(double)
 }
 
 /// What Envoy counts as changes of clusters, but for the updates of their hosts.
-async fn other_changes(setting: &setting::Setting) -> Result<BTreeMap<String, u64>> {
+pub(super) async fn other_changes(setting: &setting::Setting) -> Result<BTreeMap<String, u64>> {
     let mut changes = changes(&setting.envoy).await?;
     changes.remove("cluster_manager.cluster_updated_via_merge");
     Ok(changes)

@@ -1,8 +1,10 @@
 //! The control plane and the filters together, on a real Envoy: what an edit does to the requests that flow meanwhile, and
 //! what becomes of them when the control plane is gone.
 
+mod consul;
 mod defaults;
 mod delegation;
+mod ec2;
 mod forged;
 mod google;
 mod identity;
