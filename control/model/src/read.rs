@@ -259,7 +259,10 @@ impl<'a> Node<'a> {
                 self.report,
             ))
         });
-        Some(items.collect())
+        // What is read is kept for long, and lists are short: nothing is set aside for more.
+        let mut items: Vec<T> = items.collect();
+        items.shrink_to_fit();
+        Some(items)
     }
 
     pub(crate) fn object<T>(&self, read: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> Option<T> {

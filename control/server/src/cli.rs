@@ -152,6 +152,10 @@ pub(crate) struct ControlArgs {
     /// [default: tenon in the user's state directory].
     #[arg(long, env = "TENON_STATE_DIR", value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+    /// An Envoy on which configuration of a new shape is tried before it is served (`--mode validate`); without one, what
+    /// Envoy refuses is found out once it does. Files that the configuration names are looked for on this machine.
+    #[arg(long, env = "TENON_CANARY", value_name = "ENVOY")]
+    pub(crate) canary: Option<PathBuf>,
     /// How often EC2 is asked which instances of an account there are, in seconds.
     #[arg(
         long,

@@ -5,6 +5,7 @@
 use std::process::ExitCode;
 
 mod admin;
+mod canary;
 mod check;
 mod cli;
 mod credentials;

@@ -19,7 +19,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::cli::ControlArgs;
+use crate::canary::Canary;
+use crate::cli::{ControlArgs, Filter};
 use crate::credentials::Credentials;
 use crate::discovery::Discovery;
 use crate::metrics::Metrics;
@@ -27,6 +28,9 @@ use crate::{admin, module};
 
 /// Without any Envoy, what nobody objected to for so long counts as good.
 const UNCONTESTED: Duration = Duration::from_secs(60);
+
+/// How often a change is tried again without what is refused of it.
+const MOST_REFUSALS: usize = 16;
 
 /// How long the first answers to lookups of hosts are waited for.
 const WARMING: Duration = Duration::from_secs(5);
@@ -191,12 +195,14 @@ impl ControlPlane {
             statuses: Mutex::default(),
             live: is_live,
         });
+        let canary = tokio::task::block_in_place(|| canary(args))?;
         let (credentials, resolved) = Credentials::new(cache.clone(), shared.metrics.clone());
         let interval = Duration::from_secs(args.ec2_interval.into());
         let (discovery, found) = Discovery::new(interval);
         let engine = Engine {
             translator,
             anew: args.anew,
+            canary,
             shared: shared.clone(),
             credentials,
             discovery,
@@ -286,6 +292,27 @@ fn open(args: &ControlArgs) -> anyhow::Result<(Files, Proofs)> {
     Ok(files.with_proofs())
 }
 
+fn canary(args: &ControlArgs) -> anyhow::Result<Option<Canary>> {
+    let Some(envoy) = &args.canary else {
+        return Ok(None);
+    };
+    let found = module::find(&args.filter);
+    if !found.exists {
+        tracing::warn!(
+            module = %found.path.display(),
+            "not on this machine, so nothing is tried before it is served"
+        );
+        return Ok(None);
+    }
+    let modules = match args.filter.filter {
+        Filter::So => found.path.parent().map(PathBuf::from),
+        Filter::Wasm => None,
+    };
+    let state = args.state_dir.clone().or_else(default_state_dir);
+    let canary = Canary::new(envoy, modules, state.as_deref());
+    canary.context("no Envoy to try configuration on").map(Some)
+}
+
 fn default_state_dir() -> Option<PathBuf> {
     let folder = |name: &str| {
         std::env::var_os(name)
@@ -301,6 +328,7 @@ struct Engine {
     translator: Translator,
     /// Everything is derived at each change.
     anew: bool,
+    canary: Option<Canary>,
     shared: Arc<Shared>,
     credentials: Credentials,
     discovery: Discovery,
@@ -510,9 +538,10 @@ impl Engine {
     fn apply(&mut self, changes: Vec<Change>) -> bool {
         let started = Instant::now();
         // A large folder may take a while: other tasks move on.
-        let update = tokio::task::block_in_place(|| match self.anew {
-            true => self.translator.apply_anew(changes),
-            false => self.translator.apply(changes),
+        let update = tokio::task::block_in_place(|| {
+            let mut update = self.translate(changes);
+            self.take_back(&mut update);
+            update
         });
         self.shared.metrics.translated(started);
         let Update {
@@ -536,6 +565,38 @@ impl Engine {
         self.shared.cache.apply(&update);
         self.note(update.statuses);
         !update.resources.is_empty()
+    }
+
+    fn translate(&mut self, changes: Vec<Change>) -> Update {
+        match self.anew {
+            true => self.translator.apply_anew(changes),
+            false => self.translator.apply(changes),
+        }
+    }
+
+    /// What the canary refuses is refused as if an Envoy had said so, before one is told of it.
+    fn take_back(&mut self, update: &mut Update) {
+        for _ in 0..MOST_REFUSALS {
+            let Some(canary) = &mut self.canary else {
+                return;
+            };
+            let refused = canary.refused(&update.resources);
+            if refused.is_empty() {
+                return;
+            }
+            let verdicts = refused
+                .into_iter()
+                .map(|(id, words)| Change::Verdict(id, Some(words)));
+            let told = self.translate(verdicts.collect());
+            let nobody_is_to_blame = told.resources.is_empty();
+            update.resources.extend(told.resources);
+            update.credentials.extend(told.credentials);
+            update.lookups.extend(told.lookups);
+            update.statuses.extend(told.statuses);
+            if nobody_is_to_blame {
+                return;
+            }
+        }
     }
 
     fn note(&self, changed: BTreeMap<ObjectKey, Option<Status>>) {

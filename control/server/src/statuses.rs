@@ -122,7 +122,7 @@ mod tests {
         let status = Status {
             state: State::Rejected,
             messages: messages.clone(),
-            proxies: BTreeMap::from([("edge".into(), (State::Rejected, messages))]),
+            proxies: BTreeMap::from([("edge".into(), (State::Rejected, messages))]).into(),
         };
         let statuses = BTreeMap::from([(key, status)]);
         let shown: Value = serde_json::from_str(&to_json(&statuses).unwrap()).unwrap();

@@ -11,7 +11,8 @@ use tenon_model::{
 use crate::cluster::{ClusterForm, Secrets, secret_of};
 use crate::kube::{self, Services};
 use crate::output::{
-    Change, CredentialSource, ProxyName, Resource, ResourceId, Status, TranslatorOptions, Update,
+    Change, CredentialSource, ProxyName, ProxyStatuses, Resource, ResourceId, Status,
+    TranslatorOptions, Update,
 };
 use crate::route::Upstreams;
 use crate::transcoder::Transcoder;
@@ -76,6 +77,8 @@ pub struct Translator {
     credential_problems: BTreeMap<String, String>,
     lookups: lookups::Lookups,
     statuses: BTreeMap<ObjectKey, Status>,
+    /// What the status of most objects says of proxies, which is there once.
+    usual_proxies: Arc<ProxyStatuses>,
 }
 
 #[derive(Default)]
@@ -92,14 +95,14 @@ struct Entry {
 /// A virtual host, and what is kept in case that it breaks.
 #[derive(Default)]
 struct HostUnit {
-    /// What is served.
-    form: VirtualHostForm,
+    /// What is served: the last good form, most of the time.
+    form: Arc<VirtualHostForm>,
     /// What is wrong with the newest form.
     problems: Vec<Problem>,
     /// What is wrong with the options that it refers to, where they are used.
     problems_of_options: BTreeSet<(ObjectKey, Problem)>,
     /// The last good form: what the user wrote, and what it came to.
-    good: Option<(Arc<Object>, VirtualHostForm)>,
+    good: Option<(Arc<Object>, Arc<VirtualHostForm>)>,
 }
 
 /// What one `apply` has still to look at, and what it tells.
@@ -161,6 +164,7 @@ impl Translator {
             credential_problems: BTreeMap::new(),
             lookups: lookups::Lookups::default(),
             statuses: BTreeMap::new(),
+            usual_proxies: Arc::default(),
         }
     }
 

@@ -111,6 +111,12 @@ pub fn to_proto_json(id: &ResourceId, resource: &Resource) -> Option<Value> {
     Some(sorted(Value::Object(fields)))
 }
 
+/// A message as protobuf's JSON, nothing redacted.
+pub(crate) fn whole(message: &str, bytes: &[u8]) -> Option<Value> {
+    let fields = decode(message, bytes, &SerializeOptions::new())?;
+    Some(sorted(Value::Object(fields)))
+}
+
 /// A message in the form of Envoy's configuration files, nothing redacted.
 pub(crate) fn to_config<M: Message + Name>(message: &M) -> Option<Value> {
     let options = SerializeOptions::new().use_proto_field_name(true);

@@ -57,7 +57,8 @@ pub use filters::{function_filters, listener_filter};
 pub use json::{to_json, to_proto_json};
 pub use lookup::{ConsulQuery, Instance, Lookup};
 pub use output::{
-    Change, CredentialSource, Module, ProxyName, Resource, ResourceId, ResourceType, State, Status,
-    StatusMessage, TranslatorOptions, Update,
+    Change, CredentialSource, Module, ProxyName, ProxyStatuses, Resource, ResourceId, ResourceType,
+    State, Status, StatusMessage, TranslatorOptions, Update,
 };
+pub use rules::shape::Part;
 pub use transforms::transform_filter;

@@ -145,9 +145,12 @@ pub struct Status {
     pub state: State,
     /// Why, in a stable order, of a bounded number.
     pub messages: Vec<StatusMessage>,
-    /// The state and messages by proxy.
-    pub proxies: BTreeMap<String, (State, Vec<StatusMessage>)>,
+    /// The same by proxy.
+    pub proxies: Arc<ProxyStatuses>,
 }
+
+/// States and messages by proxy.
+pub type ProxyStatuses = BTreeMap<String, (State, Vec<StatusMessage>)>;
 
 /// A line of a status.
 pub type StatusMessage = Problem;

@@ -14,6 +14,7 @@ use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_f
 use crate::json::DESCRIPTORS;
 
 mod compile;
+pub(crate) mod shape;
 
 /// A rule that a message breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Statuses from problems.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tenon_model::{Problem, ProblemLevel};
 
@@ -25,7 +26,7 @@ pub(crate) fn status(problems: Vec<Problem>, proxies: BTreeMap<String, Vec<Probl
     Status {
         state,
         messages,
-        proxies: proxies.collect(),
+        proxies: Arc::new(proxies.collect()),
     }
 }
 

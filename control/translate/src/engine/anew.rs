@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
+use std::sync::Arc;
 
 use tenon_model::{Kind, ObjectKey};
 
@@ -108,8 +109,8 @@ impl Translator {
         let hosts = old_hosts.keys().chain(self.hosts.keys());
         let hosts: BTreeSet<_> = hosts
             .filter(|key| {
-                let old = old_hosts.get(*key).unwrap_or(&nothing);
-                let new = self.hosts.get(*key).map_or(&nothing, |unit| &unit.form);
+                let old = old_hosts.get(*key).map_or(&nothing, |form| &**form);
+                let new = self.hosts.get(*key).map_or(&nothing, |unit| &*unit.form);
                 !old.same_output(new)
             })
             .cloned()
@@ -139,10 +140,10 @@ impl Translator {
 impl HostUnit {
     fn only_last_good(self) -> Self {
         Self {
-            form: VirtualHostForm {
-                kept: self.form.kept,
+            form: Arc::new(VirtualHostForm {
+                kept: self.form.kept.clone(),
                 ..VirtualHostForm::default()
-            },
+            }),
             good: self.good,
             ..Self::default()
         }

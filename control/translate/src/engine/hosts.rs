@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::mem;
+use std::sync::Arc;
 
 use tenon_model::{Kind, Object, ObjectKey, ProblemLevel, Spec};
 
@@ -20,8 +21,8 @@ impl Translator {
             None => self.forget_host(&key),
         }
         let empty = VirtualHostForm::default();
-        let before = old.as_ref().map_or(&empty, |unit| &unit.form);
-        let after = new.as_ref().map_or(&empty, |unit| &unit.form);
+        let before = old.as_ref().map_or(&empty, |unit| &*unit.form);
+        let after = new.as_ref().map_or(&empty, |unit| &*unit.form);
         reindex(&mut self.readers, &key, &before.reads, &after.reads);
         self.mark_services(&before.reads, &after.reads, work);
         self.selectors
@@ -70,6 +71,7 @@ impl Translator {
         let problems = newest.problems.clone();
         let problems_of_options = mem::take(&mut newest.problems_of_options);
         if newest.is_good() {
+            let newest = Arc::new(newest);
             let good = match newest.incomplete {
                 false => Some((object.clone(), newest.clone())),
                 true => good,
@@ -83,7 +85,7 @@ impl Translator {
         }
         let Some((good_object, good_form)) = good else {
             return HostUnit {
-                form: newest,
+                form: Arc::new(newest),
                 problems,
                 problems_of_options,
                 good: None,
@@ -94,10 +96,11 @@ impl Translator {
         let mut form = match again.is_good() && !again.incomplete {
             true => again,
             // What it refers to is gone too; what was made of it before may still do.
-            false => good_form,
+            false => VirtualHostForm::clone(&good_form),
         };
         form.reads.extend(newest.reads);
         form.selectors.extend(newest.selectors);
+        let form = Arc::new(form);
         HostUnit {
             form: form.clone(),
             problems,

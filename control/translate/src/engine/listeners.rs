@@ -35,21 +35,23 @@ impl Translator {
     /// Looks at all gateways. The tables of those that have the virtual services that they had before stay.
     pub(super) fn derive_listeners(&mut self, work: &mut Work) {
         let gateways = self.gateways();
-        let proxies: BTreeSet<ProxyName> = gateways
-            .iter()
-            .flat_map(|(_, gateway)| &gateway.proxy_names)
-            .map(|name| ProxyName::from(name.as_str()))
-            .collect();
+        self.good_gateways
+            .retain(|key, _| gateways.iter().any(|(it, _)| it.as_ref() == Some(key)));
+        let mut addresses = BTreeMap::new();
+        let bound = gateways.into_iter().map(|(key, gateway)| {
+            let bound = self.bind(&key, gateway, &mut addresses);
+            (key, bound)
+        });
+        let bound: Vec<_> = bound.collect();
+        // Of the forms that are used, which may be older than the newest.
+        let proxies = bound.iter().flat_map(|(_, it)| &it.gateway.proxy_names);
+        let proxies = proxies.map(|name| ProxyName::from(name.as_str())).collect();
         self.change_proxies(proxies, work);
         let mut old = mem::take(&mut self.listeners);
         let old_ids = old.ids();
         self.listeners.files = mem::take(&mut old.files);
-        let mut addresses = BTreeMap::new();
         let mut emitted = Vec::new();
-        self.good_gateways
-            .retain(|key, _| gateways.iter().any(|(it, _)| it.as_ref() == Some(key)));
-        for (key, gateway) in gateways {
-            let mut bound = self.bind(&key, gateway, &mut addresses);
+        for (key, mut bound) in bound {
             let mut before = old.gateways.remove(&key);
             let is_same = |before: &Bound| {
                 before.proxies == bound.proxies && before.problems == bound.problems
@@ -364,7 +366,7 @@ impl Translator {
         let stems: Arc<[ObjectKey]> = key.iter().chain(stems).cloned().collect();
         let forms = hosts
             .into_iter()
-            .filter_map(|(host, domains)| Some((&self.hosts.get(host)?.form, domains)));
+            .filter_map(|(host, domains)| Some((&*self.hosts.get(host)?.form, domains)));
         let options = bound.gateway.route_options;
         let bytes = route_table::encode(&name, options, part != Part::Whole, forms);
         self.put_everywhere(bound, ResourceType::Route, &name, &bytes, &stems, work);

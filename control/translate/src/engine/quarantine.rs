@@ -25,7 +25,7 @@ pub(super) struct Quarantine {
     before: BTreeMap<ResourceId, Option<Arc<Resource>>>,
     refused: BTreeMap<ResourceId, Refused>,
     /// The same of virtual hosts.
-    hosts_before: BTreeMap<ObjectKey, Option<VirtualHostForm>>,
+    hosts_before: BTreeMap<ObjectKey, Option<Arc<VirtualHostForm>>>,
     held: BTreeMap<ObjectKey, Held>,
     /// Suspects that are still to be tried, a group at a time.
     waiting: Vec<Vec<ObjectKey>>,
@@ -58,7 +58,7 @@ struct Held {
 #[derive(Clone)]
 enum Instead {
     /// Its form of before.
-    Before(Box<VirtualHostForm>),
+    Before(Arc<VirtualHostForm>),
     /// Its domains, with an error for each request.
     Answers,
     /// Nothing.
@@ -199,7 +199,7 @@ impl Translator {
                 form: hash(&unit.form),
                 words: words.map(str::to_owned),
                 instead: match before {
-                    Some(form) => Instead::Before(Box::new(form)),
+                    Some(form) => Instead::Before(form),
                     None if words.is_some() => Instead::Answers,
                     None => Instead::Nothing,
                 },
@@ -225,7 +225,7 @@ impl Translator {
                     Instead::Answers => unit.form.answering(key, &invalid),
                     Instead::Nothing => VirtualHostForm::default(),
                 };
-                unit.form.serve(instead);
+                Arc::make_mut(&mut unit.form).serve(instead);
                 let changed = old.is_none_or(|old| !old.form.same_output(&unit.form));
                 match held.instead {
                     Instead::Answers if changed => {
@@ -324,7 +324,7 @@ impl Quarantine {
         &mut self,
         before: Before,
         resources: impl Iterator<Item = (ResourceId, Option<Arc<Resource>>)>,
-        hosts: impl Iterator<Item = (ObjectKey, Option<VirtualHostForm>)>,
+        hosts: impl Iterator<Item = (ObjectKey, Option<Arc<VirtualHostForm>>)>,
     ) {
         self.before = before.resources;
         self.hosts_before = before.hosts;
@@ -350,7 +350,7 @@ impl Quarantine {
 /// What was before the changes that are not settled.
 pub(super) struct Before {
     resources: BTreeMap<ResourceId, Option<Arc<Resource>>>,
-    hosts: BTreeMap<ObjectKey, Option<VirtualHostForm>>,
+    hosts: BTreeMap<ObjectKey, Option<Arc<VirtualHostForm>>>,
 }
 
 fn hash(form: &VirtualHostForm) -> u128 {

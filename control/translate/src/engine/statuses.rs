@@ -17,7 +17,10 @@ impl Translator {
             .get(&key)
             .map(|entry| self.status(&key, entry));
         // Kubernetes' own objects are nobody's configuration of ours: they have one only if something is wrong with them.
-        let status = status.filter(|it| !is_kubernetes(key.kind) || !it.messages.is_empty());
+        let mut status = status.filter(|it| !is_kubernetes(key.kind) || !it.messages.is_empty());
+        if let Some(status) = &mut status {
+            self.share_proxies(status);
+        }
         if self.statuses.get(&key) == status.as_ref() {
             return;
         }
@@ -26,6 +29,15 @@ impl Translator {
             None => self.statuses.remove(&key),
         };
         work.update.statuses.insert(key, status);
+    }
+
+    /// Most objects are at the same proxies, which have nothing to say of them.
+    fn share_proxies(&mut self, status: &mut Status) {
+        if status.proxies == self.usual_proxies {
+            status.proxies = self.usual_proxies.clone();
+        } else if status.messages.is_empty() {
+            self.usual_proxies = status.proxies.clone();
+        }
     }
 
     fn status(&self, key: &ObjectKey, entry: &Entry) -> Status {

@@ -1,6 +1,7 @@
 //! The control plane and the filters together, on a real Envoy: what an edit does to the requests that flow meanwhile, and
 //! what becomes of them when the control plane is gone.
 
+mod canary;
 mod consul;
 mod defaults;
 mod delegation;

@@ -1,0 +1,84 @@
+//! With a canary, what Envoy would refuse is never told it.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use tenon_bootstrap::{ENVOY_VERSION, find_envoy};
+use tenon_e2e::{Filter, PlainDouble, deadline};
+
+use super::setting::{Resources, Setting, object, to_answer, virtual_service};
+
+fn upstream(to: &PlainDouble, ssl: Option<Value>) -> Value {
+    let address = to.address();
+    let host = json!({"addr": address.ip().to_string(), "port": address.port()});
+    let mut spec = json!({"static": {"hosts": [host]}});
+    if let Some(ssl) = ssl {
+        spec["sslConfig"] = ssl;
+    }
+    object("Upstream", "web", spec)
+}
+
+async fn until_upstream(setting: &Setting, wanted: &str) -> Result<String> {
+    deadline::until(&format!("the upstream to be {wanted}"), || async {
+        let (state, messages) = setting.status("Upstream", "web").await?;
+        Ok((state == wanted).then_some(messages))
+    })
+    .await
+}
+
+/// A certificate that is none is one of the things that only Envoy's own code finds out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_canary_refuses_is_not_served_and_its_status_has_envoys_words() -> Result<()> {
+    let envoy = find_envoy().context("no Envoy: run `make setup`")?;
+    let (one, two) = (PlainDouble::start().await?, PlainDouble::start().await?);
+    let route = json!({
+        "matchers": [{"prefix": "/web"}],
+        "routeAction": {"single": {"upstream": {"name": "web", "namespace": "default"}}},
+    });
+    let routes = [route, to_answer("/", "beside")];
+    let setting = Resources::new()?
+        .with_environment("TENON_CANARY", envoy.to_string_lossy())
+        .put("web", &upstream(&one, None))?
+        .put("routes", &virtual_service("routes", "*", &routes))?
+        .start(Filter::So)
+        .await?;
+    assert_eq!(setting.ask("/web").await?.status, 200);
+
+    let state = setting.folder().join("state");
+    let memory = state.join(format!("canary-{ENVOY_VERSION}.json"));
+    let taken: Vec<u64> = serde_json::from_slice(&fs::read(&memory)?)?;
+    assert!(taken.len() >= 3, "{taken:?}");
+
+    let none = setting.folder().join("none.pem");
+    fs::write(&none, "no certificate\n")?;
+    let none = none.to_string_lossy();
+    let ssl = json!({"sslFiles": {"tlsCert": none, "tlsKey": none}});
+    setting.put("web", &upstream(&two, Some(ssl)))?;
+    let words = until_upstream(&setting, "Rejected").await?;
+    assert!(
+        words.contains("Envoy refuses it: ")
+            && words.contains("certificate")
+            && words.contains("its last good form stays in use"),
+        "{words}"
+    );
+    let admin = setting.envoy.admin();
+    assert_eq!(admin.stat("cluster_manager.cds.update_rejected").await?, 0);
+    let before = one.requests().len();
+    assert_eq!(setting.ask("/web").await?.status, 200);
+    assert_eq!(one.requests().len(), before + 1);
+    assert!(two.requests().is_empty());
+
+    // An edit of a shape that is known goes on as without it, and the next good form is taken.
+    let routes = virtual_service("beside", "beside.example.com", &[to_answer("/", "new")]);
+    setting.put("beside", &routes)?;
+    setting.put("web", &upstream(&two, None))?;
+    until_upstream(&setting, "Accepted").await?;
+    deadline::until("the next form", || async {
+        setting.ask("/web").await?;
+        Ok((!two.requests().is_empty()).then_some(()))
+    })
+    .await?;
+    assert_eq!(admin.stat("cluster_manager.cds.update_rejected").await?, 0);
+    Ok(())
+}
