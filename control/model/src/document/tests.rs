@@ -85,13 +85,13 @@ fn both_forms_come_to_the_same() {
 }
 
 #[test]
-fn unknown_and_not_yet_supported_fields_are_told_apart_and_all_are_told() {
+fn unknown_and_unsupported_fields_are_told_apart_and_all_are_told() {
     let text =
-        UPSTREAM.replace("port: 80}", "port: 80, prot: 1}") + "  awsEc2: {}\n  loadBalancer: {}\n";
+        UPSTREAM.replace("port: 80}", "port: 80, prot: 1}") + "  ai: {}\n  loadBalancer: {}\n";
     assert_eq!(
         problems(&text),
         [
-            "spec.awsEc2: is not supported yet",
+            "spec.ai: is not supported: language models are out of scope; route to the provider as a static upstream",
             "spec.loadBalancer: unknown field",
             "spec.static.hosts[0].prot: unknown field",
         ]
