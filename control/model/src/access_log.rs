@@ -6,6 +6,7 @@ use tenon_model_derive::Read;
 use crate::access_filter::AccessLogFilter;
 use crate::format;
 use crate::header::matched_name;
+use crate::open_telemetry::OpenTelemetrySink;
 use crate::read::{Node, Read as _};
 use crate::schema::Schema;
 
@@ -18,7 +19,6 @@ pub struct AccessLoggingService {
 
 /// A place where requests or connections are written down.
 #[derive(Debug, Clone, PartialEq, Read)]
-#[read(later("openTelemetryService"))]
 pub struct AccessLog {
     /// Where.
     #[read(flatten)]
@@ -34,6 +34,8 @@ pub enum AccessLogSink {
     FileSink(FileSink),
     /// A service that speaks Envoy's protocol for it.
     GrpcService(GrpcSink),
+    /// A collector of OpenTelemetry's.
+    OpenTelemetryService(Box<OpenTelemetrySink>),
 }
 
 /// A service that speaks Envoy's protocol for access logs.

@@ -1,5 +1,7 @@
 //! What holds for HTTP on a listener.
 
+use std::time::Duration;
+
 use tenon_model_derive::Read;
 
 use crate::hcm::HttpConnectionManagerSettings;
@@ -49,6 +51,8 @@ pub struct HttpListenerOptions {
     /// Envoy's router.
     #[read(default)]
     pub router: Router,
+    /// HTTP/3, beside the other versions: over UDP at the same address (Gloo has no such field). Needs TLS.
+    pub http3: Option<Http3>,
     /// Of which requests that change something the origin is looked at, where routes do not say it.
     pub csrf: Option<Csrf>,
     /// Methods of gRPC that requests in JSON call, whichever route they take.
@@ -78,6 +82,19 @@ pub struct HttpListenerOptions {
     /// Who sees and changes requests last, in the place of the Settings'.
     #[read(flatten)]
     pub ext_proc_late: Option<ListenerExtProcLate>,
+}
+
+/// HTTP/3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Read)]
+pub struct Http3 {
+    /// The port that clients are told of in `alt-svc`: the gateway's where it is left out.
+    #[read(range(1, 65_535))]
+    pub advertised_port: Option<u32>,
+    /// How long they may remember it: a day where it is left out.
+    pub max_age: Option<Duration>,
+    /// How many requests a connection may have at a time: 100 where it is left out.
+    #[read(range(1, 2_147_483_647))]
+    pub max_concurrent_streams: Option<u32>,
 }
 
 /// Who sees and changes requests first.

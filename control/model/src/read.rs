@@ -440,6 +440,12 @@ impl<'a> Fields<'a> {
         self.report.push(Problem::warning(path.to_string(), text));
     }
 
+    /// Something worth a warning of the object itself.
+    pub(crate) fn warn(&self, text: impl Into<String>) {
+        self.report
+            .push(Problem::warning(self.path.to_string(), text));
+    }
+
     /// A fault of the object itself.
     pub(crate) fn error(&self, text: impl Into<String>) {
         self.report

@@ -9,10 +9,10 @@ use serde_json::{Map, Value};
 use tenon_contract::{AwsCredentials, AzureKeys};
 use tenon_model_derive::Read;
 
-use crate::header;
 use crate::read::{Fields, Node, Read};
 use crate::schema::Schema;
 use crate::yaml;
+use crate::{certificate, header};
 
 mod written;
 
@@ -458,20 +458,15 @@ fn check_tls(tls: TlsSecret, fields: &Fields<'_>) -> Option<TlsSecret> {
         fields.error("neither a certificate with its key nor a root certificate");
         return None;
     }
-    let pem = |text: &Option<String>, kind: &str| {
-        text.as_ref().is_none_or(|text| {
-            text.lines()
-                .any(|line| line.trim_start().starts_with("-----BEGIN ") && line.contains(kind))
-        })
-    };
-    for (what, text, kind) in [
-        ("certificate", &tls.cert_chain, "CERTIFICATE-----"),
-        ("private key", &tls.private_key, "PRIVATE KEY-----"),
-        ("root certificate", &tls.root_ca, "CERTIFICATE-----"),
-    ] {
-        if !pem(text, kind) {
-            fields.error(format!("the {what} is no PEM text"));
+    if let (Some(chain), Some(key)) = (&tls.cert_chain, &tls.private_key) {
+        match certificate::check_pair(chain, key) {
+            Ok(None) => {}
+            Ok(Some(warning)) => fields.warn(warning),
+            Err(reason) => fields.error(reason),
         }
+    }
+    if let Some(Err(reason)) = tls.root_ca.as_deref().map(certificate::check_roots) {
+        fields.error(reason);
     }
     Some(tls)
 }

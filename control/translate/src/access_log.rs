@@ -17,6 +17,8 @@ use crate::output::Module;
 use crate::proto::{Any, core, inline_string, matches, route};
 use crate::wire::{self, Struct, any, any_bytes};
 
+mod telemetry;
+
 /// The logs of requests.
 ///
 /// After a call the request's headers are the client's again, but not where a `.wasm` trapped, or where the client hung up
@@ -29,6 +31,9 @@ pub(crate) fn translate(logs: &[AccessLog], module: &Module) -> Vec<EnvoyAccessL
                 let config = match sink {
                     AccessLogSink::FileSink(sink) => (FILE, file_log(sink)),
                     AccessLogSink::GrpcService(sink) => (HTTP_GRPC, http_grpc(sink)),
+                    AccessLogSink::OpenTelemetryService(sink) => {
+                        (TELEMETRY, telemetry::config(sink))
+                    }
                 };
                 access_log(config, access_filter::both(filter, more))
             };
@@ -57,6 +62,7 @@ pub(crate) fn of_connections(logs: &[AccessLog]) -> Vec<EnvoyAccessLog> {
         let config = match &log.sink {
             AccessLogSink::FileSink(sink) => (FILE, file_log(sink)),
             AccessLogSink::GrpcService(sink) => (TCP_GRPC, tcp_grpc(sink)),
+            AccessLogSink::OpenTelemetryService(sink) => (TELEMETRY, telemetry::config(sink)),
         };
         access_log(config, filter)
     });
@@ -68,6 +74,7 @@ pub(crate) const JSON_FORMAT: u32 = 2;
 
 const FILE: &str = "envoy.access_loggers.file";
 const HTTP_GRPC: &str = "envoy.access_loggers.http_grpc";
+const TELEMETRY: &str = "envoy.access_loggers.open_telemetry";
 const TCP_GRPC: &str = "envoy.access_loggers.tcp_grpc";
 
 fn access_log((name, config): (&str, Any), filter: Option<AccessLogFilter>) -> EnvoyAccessLog {
@@ -138,6 +145,10 @@ fn without(sink: &AccessLogSink, hidden: fn(&str) -> bool) -> AccessLogSink {
             let headers = &mut sink.additional_request_headers_to_log;
             headers.retain(|name| !hidden(&name.to_ascii_lowercase()));
             return AccessLogSink::GrpcService(sink);
+        }
+        AccessLogSink::OpenTelemetryService(sink) => {
+            let sink = telemetry::without(sink, hidden);
+            return AccessLogSink::OpenTelemetryService(Box::new(sink));
         }
     };
     let format = sink.format.as_ref().map(|format| match format {

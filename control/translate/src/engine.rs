@@ -9,6 +9,7 @@ use tenon_model::{
 };
 
 use crate::cluster::{ClusterForm, Secrets, secret_of};
+use crate::keys::Keys;
 use crate::kube::{self, Services};
 use crate::output::{
     Change, CredentialSource, ProxyName, ProxyStatuses, Resource, ResourceId, Status,
@@ -47,6 +48,8 @@ pub struct Translator {
     clusters: BTreeMap<ObjectKey, ClusterForm>,
     hosts: BTreeMap<ObjectKey, HostUnit>,
     groups: BTreeMap<ObjectKey, GroupUnit>,
+    /// The gateways whose access logs go to a collector, whose cluster nobody wrote.
+    collectors: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
     /// Servers that some listener asks in the place of the Settings'.
     servers: Servers,
     /// The virtual hosts that forward requests to whatever host they are for.
@@ -157,6 +160,7 @@ impl Translator {
             proxies: BTreeSet::new(),
             listeners: listeners::Listeners::default(),
             servers: Servers::default(),
+            collectors: BTreeMap::new(),
             resources: BTreeMap::new(),
             verdicts: BTreeMap::new(),
             quarantine: quarantine::Quarantine::default(),
@@ -196,6 +200,7 @@ impl Translator {
     fn settle(&mut self, work: &mut Work) {
         if work.listeners {
             self.take_in_servers(work);
+            self.take_in_collectors(work);
         }
         for key in std::mem::take(&mut work.clusters) {
             self.derive_cluster(key, work);
@@ -355,6 +360,8 @@ impl Translator {
             Kind::Secret => {
                 if let Some(readers) = self.readers_of_secrets.get(&key) {
                     work.clusters.extend(readers.iter().cloned());
+                    // What is wrong with a collector is said where its log is.
+                    work.listeners |= readers.iter().any(|it| self.collectors.contains_key(it));
                 }
                 work.secrets.insert(key.clone());
                 work.listeners |= self.listeners.reads(&key);
@@ -495,8 +502,8 @@ fn settings_key() -> ObjectKey {
 fn reindex(
     index: &mut BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
     reader: &ObjectKey,
-    old: &BTreeSet<ObjectKey>,
-    new: &BTreeSet<ObjectKey>,
+    old: &Keys,
+    new: &Keys,
 ) {
     for key in old.difference(new) {
         if let Some(readers) = index.get_mut(key) {

@@ -28,7 +28,7 @@ use crate::http_listener::{self, HttpForm};
 use crate::json::to_config;
 use crate::output::Module;
 use crate::proto::{
-    Any, ads, boolean, core, duration, hcm, inline_string, local_file, matches, route, tls,
+    Any, ads, boolean, core, duration, hcm, header, inline_string, local_file, matches, route, tls,
 };
 use crate::transforms;
 use crate::virtual_host::Needs;
@@ -138,7 +138,7 @@ pub(crate) fn of_listener(
     http_listener::put(&mut chain, http);
     transforms::put(&mut chain, module, needs);
     let last = [
-        forged_responses(),
+        responses(surroundings.alt_svc),
         own,
         http_listener::router(&http.options),
     ];
@@ -162,15 +162,18 @@ pub(crate) fn off(filter: hcm::HttpFilter) -> hcm::HttpFilter {
 }
 
 /// Takes Tenon's headers off what upstreams answer. All but the error's, which is the filter's own on routes to functions;
-/// other routes remove it themselves.
-fn forged_responses() -> hcm::HttpFilter {
+/// other routes remove it themselves. And tells clients of HTTP/3.
+fn responses(alt_svc: Option<&str>) -> hcm::HttpFilter {
     let remove = mutation::HeaderMutation {
         action: Some(Action::RemoveOnMatch(RemoveOnMatch {
             key_matcher: Some(matches(ALL_BUT_THE_ERROR)),
         })),
     };
+    let told = alt_svc.map(|value| mutation::HeaderMutation {
+        action: Some(Action::Append(header("alt-svc", value, false))),
+    });
     let mutations = Mutations {
-        response_mutations: vec![remove],
+        response_mutations: [Some(remove), told].into_iter().flatten().collect(),
         ..Mutations::default()
     };
     filter(

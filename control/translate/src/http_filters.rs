@@ -117,6 +117,8 @@ impl Chain {
 pub(crate) struct Surroundings<'a> {
     /// The gateway's name.
     pub(crate) gateway: &'a str,
+    /// What clients are told of HTTP/3.
+    pub(crate) alt_svc: Option<&'a str>,
     pub(crate) servers: &'a Servers,
     /// Whether an upstream has a cluster that can be asked.
     pub(crate) is_there: &'a dyn Fn(&ObjectRef) -> bool,
@@ -461,6 +463,7 @@ mod tests {
         };
         let surroundings = Surroundings {
             gateway: "gateway",
+            alt_svc: None,
             servers: &Servers::default(),
             is_there: &|_| false,
         };

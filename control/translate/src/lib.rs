@@ -23,6 +23,7 @@ mod http_listener;
 mod inherit;
 mod instances;
 mod json;
+mod keys;
 mod kube;
 mod listener;
 mod local_reply;

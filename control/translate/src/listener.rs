@@ -32,6 +32,10 @@ use crate::{
     access_log, filters, hcm_settings, http_listener, local_reply, names, route_table, tracing,
 };
 
+mod quic;
+
+pub(crate) use quic::over_quic;
+
 /// What is done with some connections of a listener.
 pub(crate) struct Chain<'a> {
     /// The names that clients ask for in TLS; none: any.
@@ -45,16 +49,19 @@ pub(crate) struct Chain<'a> {
 /// What is spoken on connections.
 pub(crate) enum Spoken<'a> {
     /// HTTP.
-    Http {
-        /// What the name of the route table begins with.
-        table: &'a str,
-        /// Whether it is cut into parts.
-        in_parts: bool,
-        needs: Needs,
-        http: &'a HttpForm,
-    },
+    Http(Http<'a>),
     /// Nothing that Envoy has to understand.
     Tcp(&'a [listener::Filter]),
+}
+
+/// HTTP on connections.
+pub(crate) struct Http<'a> {
+    /// What the name of the route table begins with.
+    pub(crate) table: &'a str,
+    /// Whether it is cut into parts.
+    pub(crate) in_parts: bool,
+    pub(crate) needs: Needs,
+    pub(crate) form: &'a HttpForm,
 }
 
 /// The listener of a gateway.
@@ -80,24 +87,14 @@ pub(crate) fn translate(
     }
     let chains = chains.iter().map(|chain| {
         let filters = match &chain.spoken {
-            Spoken::Http {
-                table,
-                in_parts,
-                needs,
-                http,
-            } => {
-                let mut filters = http_listener::of_connections(&http.options);
-                let manager = manager(
-                    gateway,
-                    module,
-                    (table, *in_parts),
-                    (needs, http, surroundings),
-                );
-                filters.push(listener::Filter {
-                    name: "envoy.filters.network.http_connection_manager".to_owned(),
-                    config_type: Some(listener::filter::ConfigType::TypedConfig(manager)),
-                });
-                filters
+            Spoken::Http(http) => {
+                let alt_svc = quic::alt_svc(gateway, chain);
+                let surroundings = Surroundings {
+                    alt_svc: alt_svc.as_deref(),
+                    ..*surroundings
+                };
+                let manager = manager(gateway, module, http, &surroundings);
+                http_filters_of(http, encoded(http, &manager))
             }
             Spoken::Tcp(filters) => filters.to_vec(),
         };
@@ -149,12 +146,34 @@ fn matched(chain: &Chain<'_>) -> Option<listener::FilterChainMatch> {
     })
 }
 
+/// What stands before HTTP, and HTTP.
+fn http_filters_of(http: &Http<'_>, manager: Any) -> Vec<listener::Filter> {
+    let mut filters = http_listener::of_connections(&http.form.options);
+    filters.push(listener::Filter {
+        name: "envoy.filters.network.http_connection_manager".to_owned(),
+        config_type: Some(listener::filter::ConfigType::TypedConfig(manager)),
+    });
+    filters
+}
+
+fn encoded(http: &Http<'_>, manager: &hcm::HttpConnectionManager) -> Any {
+    let settings = &http.form.options.http_connection_manager_settings;
+    let mut bytes = manager.encode_to_vec();
+    if let Some(replies) = &settings.local_reply_config {
+        let replies = local_reply::encode(replies);
+        wire::append(&mut bytes, local_reply::LOCAL_REPLY_CONFIG, &replies);
+    }
+    any_bytes(hcm::HttpConnectionManager::type_url(), bytes)
+}
+
 fn manager(
     gateway: &Gateway,
     module: &Module,
-    (table, in_parts): (&str, bool),
-    (needs, http, surroundings): (&Needs, &HttpForm, &Surroundings<'_>),
-) -> Any {
+    http: &Http<'_>,
+    surroundings: &Surroundings<'_>,
+) -> hcm::HttpConnectionManager {
+    let (table, in_parts) = (http.table, http.in_parts);
+    let (needs, http) = (&http.needs, http.form);
     let settings = &http.options.http_connection_manager_settings;
     let logs = &gateway.options.access_logging_service.access_log;
     let table = names::route_table(table);
@@ -186,12 +205,7 @@ fn manager(
     };
     hcm_settings::apply(settings, &mut manager);
     http_listener::apply(&http.options, &mut manager);
-    let mut bytes = manager.encode_to_vec();
-    if let Some(replies) = &settings.local_reply_config {
-        let replies = local_reply::encode(replies);
-        wire::append(&mut bytes, local_reply::LOCAL_REPLY_CONFIG, &replies);
-    }
-    any_bytes(hcm::HttpConnectionManager::type_url(), bytes)
+    manager
 }
 
 pub(crate) fn filter<M: Message + Name>(name: &str, config: &M) -> listener::Filter {

@@ -6,7 +6,16 @@ use tenon_model::{Gateway, ObjectKey, ObjectRef};
 pub(crate) const BLACKHOLE: &str = "blackhole_cluster";
 
 pub(crate) fn cluster(upstream: &ObjectKey) -> String {
-    format!("{}_{}", upstream.name, upstream.namespace)
+    match upstream.namespace.as_str() {
+        // One that nobody wrote.
+        "" => upstream.name.clone(),
+        namespace => format!("{}_{namespace}", upstream.name),
+    }
+}
+
+/// The cluster of the collector of an access log.
+pub(crate) fn collector(log: &str) -> String {
+    format!("solo_io_generated_otel_logs_{log}")
 }
 
 pub(crate) fn cluster_of(upstream: &ObjectRef) -> String {
@@ -37,6 +46,11 @@ pub(crate) fn virtual_host(virtual_service: &ObjectKey) -> String {
 
 pub(crate) fn listener(gateway: &Gateway) -> String {
     format!("listener-{}-{}", gateway.bind_address, gateway.bind_port)
+}
+
+/// The listener for HTTP/3 beside another one.
+pub(crate) fn over_quic(listener: &str) -> String {
+    format!("{listener}-http3")
 }
 
 pub(crate) fn route_table(listener: &str) -> String {

@@ -162,7 +162,7 @@ impl<'a, W: Upstreams + Tables + ExternalOptions> Tree<'a, W> {
     pub(crate) fn into_form(self, key: &ObjectKey) -> VirtualHostForm {
         let mut form = VirtualHostForm {
             tables: self.tables,
-            reads: self.seen.reads.into_inner(),
+            reads: self.seen.reads.into_inner().into(),
             selectors: self.selectors,
             incomplete: self.incomplete.contains(key),
             kept: self.kept,

@@ -12,6 +12,7 @@ use tenon_model::{
 };
 
 use crate::external_options::{ExternalOptions, Said};
+use crate::keys::Keys;
 use crate::piece::{self, Piece, Present};
 use crate::proto::route::header_matcher::HeaderMatchSpecifier;
 use crate::proto::{exactly, matches, route};
@@ -49,7 +50,7 @@ pub(crate) struct VirtualHostForm {
     /// The tables that it delegates to, and whether each is good in its newest form.
     pub(crate) tables: BTreeMap<ObjectKey, bool>,
     /// What was looked at.
-    pub(crate) reads: BTreeSet<ObjectKey>,
+    pub(crate) reads: Keys,
     /// Which tables were looked for.
     pub(crate) selectors: BTreeSet<Selector>,
     /// Something that it refers to is missing: a later change may complete it.

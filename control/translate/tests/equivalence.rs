@@ -72,11 +72,11 @@ const FORMS: &[Forms] = &[
         forms: &[
             "aws: {accessKey: AKID, secretKey: secret}",
             "aws: {accessKey: OTHER, secretKey: secret}",
-            "tls: {rootCa: \"-----BEGIN CERTIFICATE-----\\nb25l\\n-----END CERTIFICATE-----\"}",
-            "tls: {rootCa: \"-----BEGIN CERTIFICATE-----\\ndHdv\\n-----END CERTIFICATE-----\"}",
+            "tls: {rootCa: CERTIFICATE_1}",
+            "tls: {rootCa: CERTIFICATE_2}",
             "azure: {apiKeys: {crop: key}}",
-            "tls: {certChain: \"-----BEGIN CERTIFICATE-----\\nb25l\\n-----END CERTIFICATE-----\", privateKey: \"-----BEGIN PRIVATE KEY-----\\nb25l\\n-----END PRIVATE KEY-----\"}",
-            "tls: {certChain: \"-----BEGIN CERTIFICATE-----\\nb25l\\n-----END CERTIFICATE-----\", privateKey: \"-----BEGIN PRIVATE KEY-----\\nb25l\\n-----END PRIVATE KEY-----\", rootCa: \"-----BEGIN CERTIFICATE-----\\nb25l\\n-----END CERTIFICATE-----\"}",
+            "tls: {certChain: CERTIFICATE_1, privateKey: KEY_1}",
+            "tls: {certChain: CERTIFICATE_1, privateKey: KEY_1, rootCa: CERTIFICATE_1}",
             "aws: {accessKey: 1}",
         ],
         repaired: "aws: {accessKey: AKID, secretKey: secret}",
@@ -246,10 +246,25 @@ fn name(folder: &str, number: u8) -> String {
     }
 }
 
+/// A text as one line of YAML.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\n', "\\n"))
+}
+
 /// The change that a text makes, as a store tells it.
 fn write(of: &Forms, number: u8, text: &str) -> Change {
     let name = name(of.folder, number);
     let path = format!("{}/{}/{name}.yaml", of.folder, of.namespace);
+    let text = text
+        .replace(
+            "CERTIFICATE_1",
+            &quoted(include_str!("certificates/one.pem")),
+        )
+        .replace(
+            "CERTIFICATE_2",
+            &quoted(include_str!("certificates/two.pem")),
+        )
+        .replace("KEY_1", &quoted(include_str!("certificates/one.key")));
     match parse(&path, &text.replace("NAME", &name)).remove(0) {
         Parsed::Object(object) => Change::Upsert(Arc::from(object)),
         Parsed::Rejected { key, problems } => Change::Reject(key, problems),

@@ -11,6 +11,7 @@ use super::endpoints::stands_for;
 use super::lookups::consul_service;
 use super::{Translator, Work, reindex};
 use crate::cluster::{self, ClusterForm, Secrets, reference};
+use crate::keys::Keys;
 use crate::output::ResourceType;
 use crate::{kube, names, secret};
 
@@ -21,10 +22,9 @@ impl Translator {
         let form = self
             .upstream_object(&key)
             .and_then(|newest| self.cluster_form(&key, newest, good));
-        let reads = |form: &Option<ClusterForm>| {
-            form.as_ref()
-                .map(|form| form.reads.clone())
-                .unwrap_or_default()
+        let reads = |form: &Option<ClusterForm>| -> Keys {
+            let reads = form.as_ref().map(|form| form.reads.clone());
+            reads.unwrap_or_default().into()
         };
         reindex(
             &mut self.readers_of_secrets,

@@ -14,6 +14,7 @@ use tenon_model::{
 use super::lookups::consul_service;
 use super::{Objects, Translator, Work};
 use crate::cluster::{Discovered, reference};
+use crate::keys::Keys;
 use crate::kube::{self, Pods};
 use crate::names;
 use crate::output::ResourceType;
@@ -109,12 +110,7 @@ fn in_memory(key: &ObjectKey, upstream: Upstream) -> Arc<Object> {
 
 impl Translator {
     /// Has the clusters of services looked at that a virtual host names now, or no more.
-    pub(super) fn mark_services(
-        &self,
-        before: &BTreeSet<ObjectKey>,
-        after: &BTreeSet<ObjectKey>,
-        work: &mut Work,
-    ) {
+    pub(super) fn mark_services(&self, before: &Keys, after: &Keys, work: &mut Work) {
         let is_served = |key: &ObjectKey| {
             let form = self.clusters.get(key);
             form.is_some_and(|form| !form.clusters.is_empty())
@@ -130,6 +126,9 @@ impl Translator {
         &self,
         key: &ObjectKey,
     ) -> Option<Result<Arc<Object>, Vec<Problem>>> {
+        if self.collectors.contains_key(key) {
+            return self.in_memory.get(key).cloned();
+        }
         if let Some(service) = consul_service(key) {
             self.readers.get(key)?;
             let upstream = service.as_upstream(&Upstreams::settings(self).consul_discovery);

@@ -1,6 +1,5 @@
 //! Upstream groups, with their last good forms; and the cluster of requests that go wherever they say.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,6 +10,7 @@ use tenon_model::{
 
 use super::{Translator, Work, reindex};
 use crate::forward_proxy;
+use crate::keys::Keys;
 use crate::output::{ResourceId, ResourceType};
 use crate::route::{Routes, Upstreams};
 use crate::tree::Seen;
@@ -23,7 +23,7 @@ pub(super) struct GroupUnit {
     /// What is wrong with the newest form.
     problems: Vec<Problem>,
     /// The upstreams that were looked at.
-    reads: BTreeSet<ObjectKey>,
+    reads: Keys,
     good: Option<Arc<Object>>,
     is_old: bool,
 }
@@ -31,7 +31,7 @@ pub(super) struct GroupUnit {
 /// What was found of a form of a group.
 struct Checked {
     problems: Vec<Problem>,
-    reads: BTreeSet<ObjectKey>,
+    reads: Keys,
     is_complete: bool,
 }
 
@@ -132,7 +132,7 @@ impl Translator {
         Checked {
             problems: routes.problems,
             is_complete: !seen.missing.get(),
-            reads: seen.reads.into_inner(),
+            reads: seen.reads.into_inner().into(),
         }
     }
 

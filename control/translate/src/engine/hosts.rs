@@ -98,7 +98,7 @@ impl Translator {
             // What it refers to is gone too; what was made of it before may still do.
             false => VirtualHostForm::clone(&good_form),
         };
-        form.reads.extend(newest.reads);
+        form.reads = mem::take(&mut form.reads).with(newest.reads);
         form.selectors.extend(newest.selectors);
         let form = Arc::new(form);
         HostUnit {
@@ -123,7 +123,7 @@ impl Translator {
             Err(_) => form.incomplete = true,
             Ok(_) => {}
         }
-        form.reads.insert(secret);
+        form.reads = mem::take(&mut form.reads).with([secret]);
     }
 }
 

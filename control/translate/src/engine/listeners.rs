@@ -22,6 +22,7 @@ use crate::{listener, names, options, route_table};
 
 mod bound;
 mod chains;
+mod collectors;
 mod files;
 mod parts;
 mod servers;
@@ -262,7 +263,7 @@ impl Translator {
     pub(super) fn restate(&self, hosts: impl IntoIterator<Item = ObjectKey>, work: &mut Work) {
         for host in hosts {
             let unit = self.hosts.get(&host);
-            let read = unit.into_iter().flat_map(|unit| &unit.form.reads);
+            let read = unit.into_iter().flat_map(|unit| unit.form.reads.iter());
             let shared = read.filter(|it| tells_of_readers(it.kind));
             work.statuses.extend(shared.cloned());
             work.statuses.insert(host);
@@ -307,29 +308,29 @@ impl Translator {
         let surroundings = Surroundings {
             gateway: key.as_ref().map_or(DEFAULT_PROXY, |key| &*key.name),
             servers: &servers,
+            alt_svc: None,
             is_there: &|upstream| options::server(upstream, self).is_ok(),
         };
+        let (gateway, module) = (&bound.gateway, &self.options.module);
         // Envoy takes no listener without a chain.
-        let listener = (!chains.is_empty()).then(|| {
-            let (gateway, module) = (&bound.gateway, &self.options.module);
-            Bytes::from(listener::translate(
-                &bound.name,
-                gateway,
-                module,
-                &chains,
-                &surroundings,
-            ))
-        });
+        let over_tcp = (!chains.is_empty())
+            .then(|| listener::translate(&bound.name, gateway, module, &chains, &surroundings));
+        let quic = names::over_quic(&bound.name);
+        let over_quic = listener::over_quic(&quic, gateway, module, &chains, &surroundings);
+        let listeners = [(bound.name.clone(), over_tcp), (quic, over_quic)]
+            .map(|(name, bytes)| (name, bytes.map(Bytes::from)));
         let stems = key.iter().chain(bound.tls_hosts());
         let provenance: Arc<[ObjectKey]> = stems.cloned().collect();
         for proxy in &bound.proxies {
-            let id = ResourceId {
-                proxy: proxy.clone(),
-                kind: ResourceType::Listener,
-                name: bound.name.clone(),
-            };
-            let content = listener.clone().map(|bytes| (bytes, provenance.clone()));
-            self.put(id, content, work);
+            for (name, bytes) in &listeners {
+                let id = ResourceId {
+                    proxy: proxy.clone(),
+                    kind: ResourceType::Listener,
+                    name: name.clone(),
+                };
+                let content = bytes.clone().map(|bytes| (bytes, provenance.clone()));
+                self.put(id, content, work);
+            }
         }
     }
 

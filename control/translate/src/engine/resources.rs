@@ -22,7 +22,11 @@ impl Translator {
     ) {
         // What stands for a service is the service's.
         let service = stands_for(key).map(|to| kube::service_key(&to.service));
-        let provenance: Arc<[ObjectKey]> = Arc::from([service.unwrap_or_else(|| key.clone())]);
+        let provenance: Arc<[ObjectKey]> = match self.collectors.get(key) {
+            // That of an access log is its gateways'.
+            Some(gateways) => gateways.iter().cloned().collect(),
+            None => Arc::from([service.unwrap_or_else(|| key.clone())]),
+        };
         for proxy in self.proxies.clone() {
             let id = ResourceId {
                 proxy,

@@ -145,11 +145,15 @@ fn a_new_key_changes_no_resource_but_the_credentials() {
 
 #[test]
 fn a_new_certificate_changes_its_secret_only() {
-    let tls = "secrets/default/tls.yaml
-tls: {rootCa: \"-----BEGIN CERTIFICATE-----\\nb25l\\n-----END CERTIFICATE-----\"}";
+    let tls = |roots: &str| {
+        let roots = roots.replace('\n', "\\n");
+        format!("secrets/default/tls.yaml\ntls: {{rootCa: \"{roots}\"}}")
+    };
+    let one = tls(include_str!("../../tests/certificates/one.pem"));
+    let two = tls(include_str!("../../tests/certificates/two.pem"));
     let web = WEB.to_owned() + "\nsslConfig: {secretRef: {name: tls}}";
-    let mut fixture = Fixture::new(&[tls, &web]);
-    let names = fixture.apply(vec![file(&tls.replace("b25l", "dHdv"))]);
+    let mut fixture = Fixture::new(&[&one, &web]);
+    let names = fixture.apply(vec![file(&two)]);
     assert_eq!(names, ["ca_default_tls"]);
     let names = fixture.apply(vec![file(WEB)]);
     assert_eq!(names, ["web_default", "ca_default_tls"]);

@@ -8,6 +8,7 @@ mod delegation;
 mod ec2;
 mod forged;
 mod google;
+mod http3;
 mod identity;
 mod kills;
 mod kube;

@@ -86,6 +86,49 @@ on_both_hosts! {
     }
 }
 
+on_both_hosts! {
+    async fn access_logs_come_to_a_collector_of_opentelemetry_s(filter: Filter) -> Result<()> {
+        let (collector, lambda) = (PlainDouble::start().await?, LambdaDouble::start().await?);
+        lambda.answer("blue", [Answer::body("blue")]);
+        let text = |text: &str| json!({"stringValue": text});
+        let log = json!({"openTelemetryService": {
+            "logName": "requests",
+            "collector": {
+                "endpoint": collector.address().to_string(),
+                "insecure": true,
+                "headers": {"x-key": "of the collector"},
+            },
+            "body": text("%REQ(:PATH)% came to %DYNAMIC_METADATA(tenon:function)%"),
+            "attributes": {"values": [
+                {"key": "tenant", "value": text("%REQ(X-TENANT)%")},
+                {"key": "signature", "value": text("signed: %REQ(AUTHORIZATION)%")},
+            ]},
+        }});
+        let options = json!({"accessLoggingService": {"accessLog": [log]}});
+        let setting = Resources::new()?
+            .put("gateway", &gateway(options, json!({})))?
+            .put("secret", &secret("lambda", &LambdaDouble::key()))?
+            .put("lambda", &upstream("lambda", &lambda))?
+            .put("routes", &virtual_service("routes", "*", &[to_function("/", "lambda", "blue")]))?
+            .start(filter)
+            .await?;
+        let status = setting.status("Gateway", "gateway").await?;
+        assert_eq!(status, ("Accepted".into(), "[]".into()));
+        let mut client = Client::http1(setting.address).await?;
+        let request = headed(post("/one", "{}"), &[("x-tenant", "acme")])?;
+        assert_eq!(client.send(request).await?.text(), "blue");
+        let told = collector.wait_for_requests(1).await?;
+        assert!(told[0].path.ends_with("LogsService/Export"), "{}", told[0].path);
+        assert_eq!(told[0].header("x-key"), "of the collector");
+        // Protobuf has texts as they are.
+        let record = String::from_utf8_lossy(&told[0].body);
+        for text in ["/one came to blue", "acme", "signed: -"] {
+            assert!(record.contains(text), "{text:?} is not in {record:?}");
+        }
+        Ok(())
+    }
+}
+
 /// The function that was called, as filters leave it for access logs.
 fn function_of(entry: &HttpAccessLogEntry) -> Result<String> {
     use envoy_types::pb::google::protobuf::value::Kind;

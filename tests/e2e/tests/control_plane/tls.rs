@@ -11,16 +11,16 @@ use super::*;
 use tenon_e2e::tls_client;
 
 /// An authority, and what it signs.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate and its key, as PEM and as rustls has them.
-struct Identity {
+pub(super) struct Identity {
     certificate: rcgen::Certificate,
     key: KeyPair,
 }
 
 impl Authority {
-    fn new() -> Result<Self> {
+    pub(super) fn new() -> Result<Self> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Ok(Self(CertifiedIssuer::self_signed(
@@ -29,7 +29,7 @@ impl Authority {
         )?))
     }
 
-    fn sign(&self, name: &str) -> Result<Identity> {
+    pub(super) fn sign(&self, name: &str) -> Result<Identity> {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(vec![name.to_owned()])?;
         // Of the authority's own name it would be taken for signed by itself.
@@ -41,7 +41,7 @@ impl Authority {
     }
 
     /// A client that trusts it, with or without a certificate of its own.
-    fn client(&self, own: Option<&Identity>) -> Result<Arc<rustls::ClientConfig>> {
+    pub(super) fn client(&self, own: Option<&Identity>) -> Result<Arc<rustls::ClientConfig>> {
         let mut roots = RootCertStore::empty();
         roots.add(self.0.der().clone())?;
         let config = tls_client().with_root_certificates(roots);
@@ -56,7 +56,7 @@ impl Authority {
 }
 
 impl Identity {
-    fn secret(&self, name: &str, roots: Option<&Authority>) -> Value {
+    pub(super) fn secret(&self, name: &str, roots: Option<&Authority>) -> Value {
         let mut data = json!({
             "tls.crt": self.certificate.pem(),
             "tls.key": self.key.serialize_pem(),

@@ -9,7 +9,8 @@ use super::super::host_table::Part;
 use super::chains::{self, Link, To};
 use super::parts::{Origin, Parts, Problems, TcpSite};
 use super::site::Site;
-use crate::listener::{Chain, Spoken};
+use crate::listener::{Chain, Http, Spoken};
+use crate::names;
 use crate::output::{ProxyName, ResourceId, ResourceType};
 use crate::tls::listener::ListenerTls;
 use crate::virtual_host::Needs;
@@ -289,7 +290,10 @@ impl Bound {
 
     /// The Envoy resources of which it consists, with such tables.
     pub(super) fn ids(&self, shape: &Shape) -> Vec<ResourceId> {
-        let mut names = vec![(ResourceType::Listener, self.name.clone())];
+        let mut names = vec![
+            (ResourceType::Listener, self.name.clone()),
+            (ResourceType::Listener, names::over_quic(&self.name)),
+        ];
         for (base, in_parts) in shape {
             for part in Part::all(*in_parts) {
                 let name = part.name(base);
@@ -315,10 +319,10 @@ fn http<'a>(site: &'a Site, base: &'a str) -> Option<Spoken<'a>> {
     // A filter is there only for who uses it.
     let mut needs = Needs::default();
     table.needs.values().for_each(|it| needs.add(it));
-    Some(Spoken::Http {
+    Some(Spoken::Http(Http {
         table: base,
         in_parts: table.is_in_parts(),
         needs,
-        http: &site.form,
-    })
+        form: &site.form,
+    }))
 }

@@ -69,6 +69,7 @@ impl Translator {
                 self.hybrid(gateway, name, hybrid, &mut parts);
             }
         }
+        self.collectors_of(gateway, &mut parts);
         parts
     }
 
@@ -166,7 +167,12 @@ impl Translator {
         }
         let path = format!("{}.options", origin.path);
         let found = http_listener::look_up(&path, &http.options, (self, &self.objects));
-        let problems = found.problems.iter().cloned();
+        let no_tls = http.options.http3.is_some() && !is_tls;
+        let no_tls = no_tls.then(|| {
+            let text = "has no effect: HTTP/3 needs TLS";
+            Problem::warning(format!("{path}.http3"), text)
+        });
+        let problems = found.problems.iter().cloned().chain(no_tls);
         let all = parts.problems.entry(origin.owner.clone()).or_default();
         all.extend(problems);
         let site = Site::new((base, origin), http, found, is_tls);
