@@ -16,6 +16,7 @@ impl Translator {
         let old = self.hosts.remove(&key);
         let entry = self.objects.0.get(&key);
         let mut new = entry.map(|entry| self.host_unit(&key, entry, old.as_ref()));
+        let was_held = self.is_held(&key);
         match &mut new {
             Some(new) => self.screen_host(&key, new, old.as_ref()),
             None => self.forget_host(&key),
@@ -33,6 +34,11 @@ impl Translator {
         work.tables.extend(before.tables.keys().cloned());
         work.tables.extend(after.tables.keys().cloned());
         work.statuses.extend(tables_to_tell(before, after));
+        if was_held || self.is_held(&key) {
+            // What Envoy says of a virtual host may be about a route of any of its tables.
+            let tables = before.tables.keys().chain(after.tables.keys());
+            work.statuses.extend(tables.cloned());
+        }
         let shared = before.reads.symmetric_difference(&after.reads);
         let shared = shared.filter(|key| tells_of_readers(key.kind));
         work.statuses.extend(shared.cloned());

@@ -249,6 +249,11 @@ impl Translator {
         }
     }
 
+    /// Whether something else is served instead of a virtual host.
+    pub(super) fn is_held(&self, key: &ObjectKey) -> bool {
+        self.quarantine.held.contains_key(key)
+    }
+
     /// A virtual host is another one now, or gone.
     pub(super) fn forget_host(&mut self, key: &ObjectKey) {
         self.quarantine.held.remove(key);
@@ -292,6 +297,9 @@ impl Translator {
                 stays |= refused.instead.is_some();
             }
         }
+        if key.kind == Kind::RouteTable {
+            found.extend(self.refusals_of_parents(key));
+        }
         if let Some(held) = self.quarantine.held.get(key)
             && let Some(words) = &held.words
         {
@@ -299,6 +307,24 @@ impl Translator {
             stays |= matches!(held.instead, Instead::Before(_));
         }
         (found, stays)
+    }
+}
+
+impl Translator {
+    /// What Envoy says against virtual hosts that have the routes of a table, one of which it may be about.
+    fn refusals_of_parents(&self, table: &ObjectKey) -> Vec<(Option<ProxyName>, Problem)> {
+        let held = self.quarantine.held.iter();
+        let refused = held.filter_map(|(host, held)| {
+            let words = held.words.as_ref()?;
+            let unit = self.hosts.get(host)?;
+            unit.form.tables.get(table)?;
+            let text = format!(
+                "Envoy refuses {host}, which has its routes: {}",
+                shortened::middle(words)
+            );
+            Some((None, Problem::warning("", text)))
+        });
+        refused.collect()
     }
 }
 

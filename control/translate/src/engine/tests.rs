@@ -403,3 +403,24 @@ mod external_options;
 mod lookups;
 mod quarantine;
 mod tables;
+
+#[test]
+fn what_envoy_says_of_a_virtual_host_is_told_of_its_tables_too() {
+    let table = "routetables/default/t.yaml
+routes: [{matchers: [{prefix: /}], directResponseAction: {status: 200, body: BODY}}]";
+    let delegates = "virtualservices/default/a.yaml
+virtualHost: {domains: [a.example.com], routes: [{matchers: [{prefix: /}], delegateAction: {ref: {name: t}}}]}";
+    let mut fixture = Fixture::new(&[table, delegates]);
+    fixture.apply(vec![Change::Settled(DEFAULT_PROXY.into())]);
+    fixture.apply(vec![file(&table.replace("BODY", "other"))]);
+    let routes = fixture.id(ResourceType::Route, "listener-127.0.0.1-8080-routes");
+    let words = "route default_a-route-0-matcher-0: no such thing";
+    fixture.apply(vec![Change::Verdict(routes, Some(words.into()))]);
+    assert_eq!(fixture.state(Kind::VirtualService, "a"), State::Rejected);
+    let told = fixture.messages(Kind::RouteTable, "t");
+    let expected = format!("Envoy refuses VirtualService default/a, which has its routes: {words}");
+    assert_eq!(told, [expected]);
+    fixture.apply(vec![file(&table.replace("BODY", "good"))]);
+    assert_eq!(fixture.state(Kind::VirtualService, "a"), State::Accepted);
+    assert_eq!(fixture.state(Kind::RouteTable, "t"), State::Accepted);
+}
