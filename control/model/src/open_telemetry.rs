@@ -82,10 +82,9 @@ pub enum AnyValueType {
     #[read(with = text, schema = a_text)]
     StringValue(String),
     /// Several values.
-    #[read(schema = Schema::open_object)]
     ArrayValue(ArrayValue),
     /// Values by name.
-    #[read(schema = Schema::open_object)]
+    #[read(schema = by_name)]
     KvlistValue(KeyValueList),
 }
 
@@ -93,7 +92,16 @@ pub enum AnyValueType {
 #[derive(Debug, Clone, PartialEq, Default, Read)]
 pub struct ArrayValue {
     /// They.
+    #[read(schema = a_value)]
     pub values: Vec<AnyValue>,
+}
+
+fn a_value() -> Schema {
+    Schema::Within(concat!(module_path!(), "::AnyValue"))
+}
+
+fn by_name() -> Schema {
+    Schema::Within(concat!(module_path!(), "::KeyValueList"))
 }
 
 /// Values by name.
