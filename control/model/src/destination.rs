@@ -132,10 +132,26 @@ const DATA_CENTERS: &str = ";dcs=";
 impl Destination {
     /// The upstream; of what has none that is written, the one that there is in memory.
     pub fn upstream(&self) -> ObjectRef {
-        match &self.to {
-            DestinationType::Upstream(upstream) => upstream.clone(),
-            DestinationType::Kube(to) => to.upstream(),
-            DestinationType::Consul(to) => to.upstream(),
+        self.to.upstream()
+    }
+}
+
+impl DestinationType {
+    /// The upstream; of what has none that is written, the one that there is in memory.
+    pub fn upstream(&self) -> ObjectRef {
+        match self {
+            Self::Upstream(upstream) => upstream.clone(),
+            Self::Kube(to) => to.upstream(),
+            Self::Consul(to) => to.upstream(),
+        }
+    }
+
+    /// The name of its field.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::Upstream(_) => "upstream",
+            Self::Kube(_) => "kube",
+            Self::Consul(_) => "consul",
         }
     }
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tenon_model_derive::Read;
 
-use crate::ObjectRef;
 use crate::listener_ssl::SslConfig;
 use crate::read::Node;
+use crate::{DestinationType, ObjectRef};
 
 /// Connections of TCP, forwarded as they are.
 #[derive(Debug, Clone, PartialEq, Default, Read)]
@@ -38,16 +38,19 @@ pub enum TcpAction {
     Single(TcpDestination),
     /// To one of several.
     Multi(TcpMultiDestination),
+    /// To one of those of an upstream group.
+    UpstreamGroup(ObjectRef),
     /// To the cluster that has the name that the client asks for in TLS.
     ForwardSniClusterName,
 }
 
-/// An upstream.
+/// An upstream, or what there is one for without its being written.
 #[derive(Debug, Clone, PartialEq, Read)]
-#[read(ignored("destinationSpec", "subset"), later("kube", "consul"))]
+#[read(ignored("destinationSpec", "subset"))]
 pub struct TcpDestination {
-    /// The upstream.
-    pub upstream: ObjectRef,
+    /// It.
+    #[read(flatten)]
+    pub to: DestinationType,
 }
 
 /// Several upstreams.

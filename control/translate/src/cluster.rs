@@ -29,6 +29,8 @@ mod options;
 mod transport;
 mod tunnel;
 
+pub(crate) use endpoints::Beside;
+
 /// Gloo's default.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const HTTP_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
@@ -48,6 +50,8 @@ pub(crate) struct ClusterForm {
     pub(crate) tls_secrets: BTreeSet<ObjectKey>,
     /// Whose endpoints it has, where they are told beside it.
     pub(crate) endpoints: Option<Discovered>,
+    /// Those that take their place.
+    pub(crate) failover: Option<Beside>,
     /// What has to be looked up for them, and its name.
     pub(crate) lookup: Option<(String, Lookup)>,
     /// What is wrong, or worth a warning.
@@ -167,6 +171,11 @@ pub(crate) fn translate(
                 _ => None,
             };
             cluster.transport_socket = towards.configured.as_ref().map(tls::socket);
+            if let Some(failover) = &upstream.failover {
+                let hosts = endpoints::Hosts::new(upstream, &towards);
+                let hosts = hosts.failover(failover, secrets, &mut form);
+                form.failover = Some(hosts.beside(&mut cluster));
+            }
             let name = cluster.name.clone();
             let functions = upstream.rest();
             let filters = functions

@@ -224,7 +224,14 @@ impl Translator {
             self.remember_table(key);
         }
         if std::mem::take(&mut work.listeners) {
+            let before = self.listeners.read_by_tcp();
             self.derive_listeners(work);
+            self.mark_services(&before, &self.listeners.read_by_tcp(), work);
+            // Those of services that gateways name.
+            for key in std::mem::take(&mut work.clusters) {
+                self.derive_cluster(key, work);
+            }
+            self.forget_unused_lookups(work);
         }
         self.derive_host_tables(work);
         if std::mem::take(&mut work.files) {

@@ -111,7 +111,7 @@ pub(crate) struct Routes<'a, U> {
 }
 
 /// reference/002: without the services in memory, such a destination fails.
-const KUBERNETES_IS_OFF: &str =
+pub(crate) const KUBERNETES_IS_OFF: &str =
     "is not possible, because Settings have spec.gloo.disableKubernetesDestinations";
 
 /// What a function route must not have, and why.

@@ -13,15 +13,15 @@ use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3::tcp_pro
 };
 use std::time::Duration;
 use tenon_model::{
-    ConnectionLimit, Kind, ObjectKey, ObjectRef, Problem, SslConfig, TcpAction, TcpGateway, TcpHost,
-    TokenBucket, UpstreamType,
+    ConnectionLimit, DestinationType, Kind, MultiDestination, ObjectKey, ObjectRef, Problem,
+    SslConfig, TcpAction, TcpGateway, TcpHost, TokenBucket,
 };
 
 use crate::cluster::Secrets;
 use crate::listener::filter;
 use crate::names;
 use crate::proto::{duration, header, listener, token_bucket, uint};
-use crate::route::Upstreams;
+use crate::route::{KUBERNETES_IS_OFF, Upstreams};
 use crate::tls::listener::{self as listener_tls, ListenerTls};
 
 /// Where some connections go.
@@ -43,13 +43,19 @@ pub(crate) struct TcpForm {
     pub(crate) reads: BTreeSet<ObjectKey>,
 }
 
+/// Finds upstream groups.
+pub(crate) trait Groups {
+    /// The upstream group, in its last good form, or why there is none.
+    fn group(&self, reference: &ObjectRef) -> Result<&MultiDestination, String>;
+}
+
 /// What a TCP gateway comes to; `defaults` is the `sslConfig` of its matcher.
 pub(crate) fn translate(
     path: &str,
     gateway: &TcpGateway,
     defaults: Option<&SslConfig>,
     logs: &[EnvoyAccessLog],
-    (upstreams, secrets): (&impl Upstreams, &impl Secrets),
+    (upstreams, secrets): (&(impl Upstreams + Groups), &impl Secrets),
 ) -> TcpForm {
     let mut form = TcpForm::default();
     if gateway.tcp_hosts.is_empty() {
@@ -81,7 +87,7 @@ pub(crate) fn translate(
                 continue;
             }
         };
-        let Some(destination) = destination(&path, host, upstreams, &mut form) else {
+        let Some(destination) = destination(&path, host, (upstreams, upstreams), &mut form) else {
             continue;
         };
         let mut filters = limits(gateway);
@@ -126,46 +132,115 @@ fn terminated(
 fn destination(
     path: &str,
     host: &TcpHost,
-    upstreams: &impl Upstreams,
+    (upstreams, groups): (&impl Upstreams, &impl Groups),
     form: &mut TcpForm,
 ) -> Option<ClusterSpecifier> {
     let path = format!("{path}.destination");
-    let mut cluster = |path: String, upstream: &ObjectRef| -> Option<String> {
-        form.reads.insert(upstream.key(Kind::Upstream));
-        match upstreams.upstream(upstream).map(|upstream| &upstream.kind) {
-            Ok(UpstreamType::Aws(_) | UpstreamType::Azure(_) | UpstreamType::Gcp(_)) => {
-                let text = format!("upstream {upstream} has functions, which take HTTP only");
-                form.problems.push(Problem::error(path, text));
-                return None;
-            }
-            Ok(_) => {}
-            // It may come yet; until then Envoy closes the connections.
-            Err(reason) => form.problems.push(Problem::warning(path, reason)),
-        }
-        Some(names::cluster_of(upstream))
-    };
     match &host.destination {
         TcpAction::Single(to) => {
-            let cluster = cluster(format!("{path}.single.upstream"), &to.upstream)?;
+            let cluster = cluster(
+                format!("{path}.single.{}", to.to.field()),
+                &to.to,
+                upstreams,
+                form,
+            )?;
             Some(ClusterSpecifier::Cluster(cluster))
         }
         TcpAction::Multi(several) => {
             let mut clusters = Vec::new();
             for (index, to) in several.destinations.iter().enumerate() {
-                let path = format!("{path}.multi.destinations[{index}].destination.upstream");
-                clusters.push(ClusterWeight {
-                    name: cluster(path, &to.destination.upstream)?,
-                    weight: to.weight,
-                    ..ClusterWeight::default()
-                });
+                let to_one = &to.destination.to;
+                let field = to_one.field();
+                let path = format!("{path}.multi.destinations[{index}].destination.{field}");
+                let cluster = cluster(path, to_one, upstreams, form)?;
+                clusters.push(share(cluster, to.weight));
             }
-            Some(ClusterSpecifier::WeightedClusters(WeightedCluster {
-                clusters,
-            }))
+            Some(weighted(clusters))
+        }
+        TcpAction::UpstreamGroup(group) => {
+            let path = format!("{path}.upstreamGroup");
+            form.reads.insert(group.key(Kind::UpstreamGroup));
+            match groups.group(group) {
+                Ok(several) => of_group(&path, several, upstreams, form),
+                // It may come yet; until then Envoy closes the connections.
+                Err(reason) => {
+                    form.problems.push(Problem::warning(path, reason));
+                    Some(ClusterSpecifier::Cluster(names::BLACKHOLE.to_owned()))
+                }
+            }
         }
         // What the filter before finds takes its place.
         TcpAction::ForwardSniClusterName => Some(ClusterSpecifier::Cluster(String::new())),
     }
+}
+
+fn of_group(
+    path: &str,
+    several: &MultiDestination,
+    upstreams: &impl Upstreams,
+    form: &mut TcpForm,
+) -> Option<ClusterSpecifier> {
+    let mut clusters = Vec::new();
+    // Envoy takes no shares of nothing.
+    for to in several.destinations.iter().filter(|it| it.weight > 0) {
+        let told = form.problems.len();
+        let name = cluster(path.to_owned(), &to.destination.to, upstreams, form);
+        // What is missing is told by the group's own status.
+        form.problems
+            .truncate(name.as_ref().map_or(usize::MAX, |_| told));
+        clusters.push(share(name?, to.weight));
+    }
+    Some(weighted(clusters))
+}
+
+/// The cluster of a destination, or nothing if connections cannot go there.
+fn cluster(
+    path: String,
+    to: &DestinationType,
+    upstreams: &impl Upstreams,
+    form: &mut TcpForm,
+) -> Option<String> {
+    let upstream = to.upstream();
+    let is_kube = matches!(to, DestinationType::Kube(_));
+    if is_kube && upstreams.settings().disable_kubernetes_destinations {
+        form.problems.push(Problem::error(path, KUBERNETES_IS_OFF));
+        return None;
+    }
+    form.reads.insert(upstream.key(Kind::Upstream));
+    match upstreams.upstream(&upstream) {
+        Ok(found) if found.calls_functions() => {
+            let text = format!("upstream {upstream} has functions, which take HTTP only");
+            form.problems.push(Problem::error(path, text));
+            return None;
+        }
+        Ok(_) => {}
+        // It may come yet; until then Envoy closes the connections.
+        Err(reason) => {
+            let text = match to {
+                DestinationType::Kube(to) => {
+                    format!(
+                        "service {} with port {} does not exist",
+                        to.service, to.port
+                    )
+                }
+                DestinationType::Upstream(_) | DestinationType::Consul(_) => reason,
+            };
+            form.problems.push(Problem::warning(path, text));
+        }
+    }
+    Some(names::cluster_of(&upstream))
+}
+
+fn share(name: String, weight: u32) -> ClusterWeight {
+    ClusterWeight {
+        name,
+        weight,
+        ..ClusterWeight::default()
+    }
+}
+
+fn weighted(clusters: Vec<ClusterWeight>) -> ClusterSpecifier {
+    ClusterSpecifier::WeightedClusters(WeightedCluster { clusters })
 }
 
 fn proxy(gateway: &TcpGateway, destination: ClusterSpecifier, logs: &[EnvoyAccessLog]) -> TcpProxy {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 /// A resource of Gloo's in the namespace `default`, in Kubernetes form. JSON is YAML too.
 pub fn object(kind: &str, name: &str, spec: Value) -> Value {
     let group = match kind {
-        "Upstream" => "gloo.solo.io/v1",
+        "Upstream" | "UpstreamGroup" => "gloo.solo.io/v1",
         _ => "gateway.solo.io/v1",
     };
     json!({

@@ -163,13 +163,13 @@ fn failover(upstream: &Upstream, fields: &Fields<'_>) {
             "needs healthChecks or outlierDetection: nothing else tells that hosts are unhealthy",
         );
     }
-    if upstream.is_discovered() {
+    let named = failover.endpoints().any(|it| it.ip().is_none());
+    if upstream.is_discovered() && named {
         fields.error_at(
             "failover",
-            "is not supported yet for upstreams whose hosts are looked up",
+            "needs IP addresses: Envoy resolves no names beside hosts that it is told",
         );
     }
-    let named = failover.endpoints().any(|it| it.ip().is_none());
     if matches!(upstream.kind, UpstreamType::Pipe(_)) && named {
         fields.error_at(
             "failover",

@@ -215,6 +215,15 @@ impl<'a> Hosts<'a> {
         });
     }
 
+    /// Tells of those that take the place of hosts that are told beside the cluster.
+    pub(super) fn beside(self, cluster: &mut cluster::Cluster) -> Beside {
+        cluster.transport_socket_matches = self.matches;
+        Beside {
+            policy: policy(self.upstream),
+            localities: self.localities,
+        }
+    }
+
     /// Completes the cluster; what is given is to be put behind the rest of it.
     pub(super) fn finish(self, cluster: &mut cluster::Cluster) -> wire::WithLoadAssignment {
         super::discovery(
@@ -225,19 +234,38 @@ impl<'a> Hosts<'a> {
             },
         );
         cluster.transport_socket_matches = self.matches;
-        let factor = self.upstream.failover.as_ref();
-        let factor = factor.and_then(|it| it.policy.overprovisioning_factor);
         wire::WithLoadAssignment {
             load_assignment: Some(wire::ClusterLoadAssignment {
                 cluster_name: cluster.name.clone(),
                 endpoints: self.localities,
-                policy: factor.map(|factor| endpoint::cluster_load_assignment::Policy {
-                    overprovisioning_factor: Some(uint(factor)),
-                    ..endpoint::cluster_load_assignment::Policy::default()
-                }),
+                policy: policy(self.upstream),
             }),
         }
     }
+}
+
+/// Hosts that take the place of those that are told beside a cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Beside {
+    localities: Vec<wire::LocalityLbEndpoints>,
+    policy: Option<endpoint::cluster_load_assignment::Policy>,
+}
+
+impl Beside {
+    /// Adds them.
+    pub(crate) fn add_to(&self, assignment: &mut wire::ClusterLoadAssignment) {
+        assignment.endpoints.extend(self.localities.iter().cloned());
+        assignment.policy.clone_from(&self.policy);
+    }
+}
+
+/// When others take the place of hosts.
+fn policy(upstream: &Upstream) -> Option<endpoint::cluster_load_assignment::Policy> {
+    let factor = upstream.failover.as_ref()?.policy.overprovisioning_factor?;
+    Some(endpoint::cluster_load_assignment::Policy {
+        overprovisioning_factor: Some(uint(factor)),
+        ..endpoint::cluster_load_assignment::Policy::default()
+    })
 }
 
 /// Whether a health check asks for a host, and does not say which.

@@ -91,9 +91,9 @@ impl Translator {
             update: Update::default(),
         };
         self.settle(&mut work);
-        let readers = &self.readers;
-        self.clusters
-            .retain(|key, _| !is_in_memory(key) || readers.contains_key(key));
+        let mut clusters = mem::take(&mut self.clusters);
+        clusters.retain(|key, _| !is_in_memory(key) || self.is_named(key));
+        self.clusters = clusters;
         if work.settled {
             self.try_suspects(&mut work);
             self.settle(&mut work);

@@ -117,6 +117,7 @@ impl Translator {
             form.listeners.clear();
             form.transcoder = None;
             form.endpoints = None;
+            form.failover = None;
             form.lookup = None;
             form.credentials.clear();
             return Some(form);

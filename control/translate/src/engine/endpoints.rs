@@ -13,7 +13,7 @@ use tenon_model::{
 
 use super::lookups::consul_service;
 use super::{Objects, Translator, Work};
-use crate::cluster::{Discovered, reference};
+use crate::cluster::{ClusterForm, Discovered, reference};
 use crate::keys::Keys;
 use crate::kube::{self, Pods};
 use crate::names;
@@ -130,15 +130,22 @@ impl Translator {
             return self.in_memory.get(key).cloned();
         }
         if let Some(service) = consul_service(key) {
-            self.readers.get(key)?;
+            if !self.is_named(key) {
+                return None;
+            }
             let upstream = service.as_upstream(&Upstreams::settings(self).consul_discovery);
             return Some(upstream.map(|upstream| in_memory(key, upstream)));
         }
         if stands_for(key).is_none() {
             return self.objects.object(key).cloned().map(Ok);
         }
-        self.readers.get(key)?;
-        self.in_memory.get(key).cloned()
+        self.is_named(key)
+            .then(|| self.in_memory.get(key).cloned())?
+    }
+
+    /// Whether a route or a gateway names what an upstream stands for.
+    pub(super) fn is_named(&self, key: &ObjectKey) -> bool {
+        self.readers.contains_key(key) || self.listeners.reads(key)
     }
 
     /// Takes in a service, or that it is no more; any other object it leaves alone.
@@ -157,6 +164,7 @@ impl Translator {
         for key in old.keys().chain(new.keys()) {
             work.clusters.insert(key.clone());
             if old.get(key) != new.get(key) {
+                work.listeners |= self.listeners.reads(key);
                 self.mark_readers(key, work);
             }
         }
@@ -204,14 +212,13 @@ impl Translator {
     pub(super) fn derive_endpoints(&mut self, key: &ObjectKey, work: &mut Work) {
         let name = names::cluster(key);
         let form = self.clusters.get(key);
-        let part = form.and_then(|form| form.endpoints.as_ref());
-        let bytes = part.and_then(|part| self.assignment(key, &name, part));
+        let bytes = form.and_then(|form| self.assignment(key, &name, form));
         self.lookups.remember(key, bytes.clone());
         self.tell(ResourceType::Endpoint, &name, bytes, key, work);
     }
 
-    fn assignment(&self, key: &ObjectKey, name: &str, part: &Discovered) -> Option<Bytes> {
-        let assignment = match part {
+    fn assignment(&self, key: &ObjectKey, name: &str, form: &ClusterForm) -> Option<Bytes> {
+        let mut assignment = match form.endpoints.as_ref()? {
             Discovered::Service(part) => {
                 let service = kube::service_key(&part.service);
                 let slices = self.slices.of(&service, &self.objects);
@@ -223,6 +230,9 @@ impl Translator {
                 None => return self.lookups.told(key).cloned(),
             },
         };
+        if let Some(failover) = &form.failover {
+            failover.add_to(&mut assignment);
+        }
         Some(Bytes::from(assignment.encode_to_vec()))
     }
 }

@@ -13,6 +13,7 @@ use crate::forward_proxy;
 use crate::keys::Keys;
 use crate::output::{ResourceId, ResourceType};
 use crate::route::{Routes, Upstreams};
+use crate::tcp::Groups;
 use crate::tree::Seen;
 
 /// An upstream group, and what is kept in case that it breaks.
@@ -84,6 +85,7 @@ impl Translator {
         };
         if !same {
             self.mark_readers(&key, work);
+            work.listeners |= self.listeners.reads(&key);
         }
         if is_there {
             self.groups.insert(key.clone(), unit);
@@ -179,5 +181,11 @@ impl Translator {
             let content = bytes.clone().map(|bytes| (bytes, Arc::from([])));
             self.put(id, content, work);
         }
+    }
+}
+
+impl Groups for Translator {
+    fn group(&self, reference: &ObjectRef) -> Result<&MultiDestination, String> {
+        self.upstream_group(reference)
     }
 }

@@ -152,3 +152,39 @@ on_both_hosts! {
         Ok(())
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hosts_take_the_place_of_endpoints_that_are_unhealthy() -> Result<()> {
+    let (one, two) = (named("one").await?, named("two").await?);
+    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await?
+        .local_addr()?;
+    let other = json!({"address": "127.0.0.1", "port": two.address().port()});
+    let mut upstream = of_web(80, "5s");
+    upstream["spec"]["healthChecks"] = json!([{
+        "timeout": "1s", "interval": "1s", "unhealthyThreshold": 1, "healthyThreshold": 1, "tcpHealthCheck": {},
+    }]);
+    upstream["spec"]["failover"] =
+        json!({"prioritizedLocalities": [{"localityEndpoints": [{"lbEndpoints": [other]}]}]});
+    let setting = Resources::new()?
+        .put("service", &web())?
+        .put("a", &slice("a", nobody, true))?
+        .put("upstream", &upstream)?
+        .put(
+            "routes",
+            &virtual_service("routes", "*", &[to_upstream("/")]),
+        )?
+        .start(Filter::So)
+        .await?;
+    assert_eq!(setting.status("Upstream", "web").await?.0, "Accepted");
+    let answers = async |name: &str| {
+        deadline::until(name, || async {
+            Ok((setting.ask("/").await?.text() == name).then_some(()))
+        })
+        .await
+    };
+    answers("two").await?;
+    // Endpoints that come take their place back.
+    setting.put("a", &slice("a", one.address(), true))?;
+    answers("one").await
+}

@@ -24,6 +24,7 @@ mod scopes;
 mod servers;
 mod services;
 mod setting;
+mod tcp;
 mod tls;
 mod transformations;
 mod upstreams;

@@ -15,8 +15,8 @@ pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate and its key, as PEM and as rustls has them.
 pub(super) struct Identity {
-    certificate: rcgen::Certificate,
-    key: KeyPair,
+    pub(super) certificate: rcgen::Certificate,
+    pub(super) key: KeyPair,
 }
 
 impl Authority {
@@ -30,10 +30,17 @@ impl Authority {
     }
 
     pub(super) fn sign(&self, name: &str) -> Result<Identity> {
+        self.sign_for(&[name])
+    }
+
+    pub(super) fn sign_for(&self, names: &[&str]) -> Result<Identity> {
         let key = KeyPair::generate()?;
-        let mut params = CertificateParams::new(vec![name.to_owned()])?;
+        let all: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+        let mut params = CertificateParams::new(all)?;
         // Of the authority's own name it would be taken for signed by itself.
-        params.distinguished_name.push(DnType::CommonName, name);
+        params
+            .distinguished_name
+            .push(DnType::CommonName, names.concat());
         Ok(Identity {
             certificate: params.signed_by(&key, &self.0)?,
             key,

@@ -9,6 +9,7 @@ use super::super::host_table::Part;
 use super::chains::{self, Link, To};
 use super::parts::{Origin, Parts, Problems, TcpSite};
 use super::site::Site;
+use crate::keys::Keys;
 use crate::listener::{Chain, Http, Spoken};
 use crate::names;
 use crate::output::{ProxyName, ResourceId, ResourceType};
@@ -99,6 +100,13 @@ impl Listeners {
         self.sites()
             .any(|site| site.plan.reads(key) || site.reads.contains(key))
             || tcp.any(|site| site.form.reads.contains(key))
+    }
+
+    /// What connections of TCP depend on.
+    pub(in crate::engine) fn read_by_tcp(&self) -> Keys {
+        let tcp = self.gateways.values().flat_map(|bound| &bound.tcp);
+        let read = tcp.flat_map(|site| site.form.reads.iter().cloned());
+        read.collect::<BTreeSet<_>>().into()
     }
 
     /// Whether something is served with a secret.
