@@ -244,6 +244,7 @@ mod tests {
         match parse(path, text).remove(0) {
             Parsed::Object(object) => match object.spec {
                 Spec::Secret(Secret::Azure(keys)) => Some(keys.function_keys.into_iter().collect()),
+                Spec::Secret(_) => None,
                 other => panic!("{other:?}"),
             },
             Parsed::Ignored { .. } => None,

@@ -297,7 +297,8 @@ mod tests {
         };
         for to in [
             named(&[], &[]),
-            named(&["a,b", "ü"], &[]),
+            // In the order in which they are escaped.
+            named(&["ü", "a,b"], &[]),
             named(&[], &["dc1"]),
             named(&["a"], &["dc1", "dc2"]),
         ] {

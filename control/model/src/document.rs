@@ -8,8 +8,8 @@ use crate::read::{Node, Path, Read, Report};
 use crate::{
     ConfigMap, Gateway, HttpListenerOption, Kind, ListenerOption, MatchableHttpGateway,
     MatchableTcpGateway, MultiDestination, Object, ObjectKey, Parsed, Pod, Problem, ProblemLevel,
-    RouteOption, RouteTable, Service, ServiceEndpoints, Spec, Upstream, VirtualHostOption, secret,
-    settings, virtual_service, yaml,
+    RouteOption, RouteTable, Service, ServiceEndpoints, Settings, Spec, Upstream,
+    VirtualHostOption, VirtualService, secret, yaml,
 };
 
 /// What Kubernetes and Gloo keep beside a resource's own fields.
@@ -274,14 +274,14 @@ fn read_spec(key: &ObjectKey, node: &Node<'_>) -> Option<Spec> {
             VirtualHostOption::read(node).map(|it| Spec::VirtualHostOption(Box::new(it)))
         }
         Kind::RouteTable => RouteTable::read(node).map(|table| Spec::RouteTable(Box::new(table))),
-        Kind::Secret => secret::read_bare(node).map(Spec::Secret),
-        Kind::Settings => settings::read(node).map(Spec::Settings),
+        Kind::Secret => secret::GlooSecret::read(node).map(|it| Spec::Secret(it.into())),
+        Kind::Settings => Settings::read(node).map(Spec::Settings),
         Kind::UpstreamGroup => {
             MultiDestination::read(node).map(|group| Spec::UpstreamGroup(Box::new(group)))
         }
         Kind::Upstream => Upstream::read(node).map(|it| Spec::Upstream(Box::new(it))),
         Kind::VirtualService => {
-            virtual_service::read(node).map(|service| Spec::VirtualService(Box::new(service)))
+            VirtualService::read(node).map(|service| Spec::VirtualService(Box::new(service)))
         }
         // Not in these forms.
         Kind::ConfigMap | Kind::EndpointSlice | Kind::Endpoints | Kind::Pod | Kind::Service => None,

@@ -1,6 +1,5 @@
 //! How the health of an upstream's hosts is found out by asking them.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -282,13 +281,6 @@ pub enum HealthResult {
     Unhealthy,
 }
 
-/// The headers of a Secret of Gloo's kind `header`. `Debug` does not show them.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct HeaderSecret {
-    /// Their values, by name.
-    pub headers: BTreeMap<String, String>,
-}
-
 pub(crate) fn path(node: &Node<'_>) -> Option<String> {
     let path = value(node)?;
     match path.starts_with('/') {
@@ -394,12 +386,6 @@ fn literal(regex: &str) -> Option<String> {
         });
     }
     (!text.is_empty()).then_some(text)
-}
-
-impl std::fmt::Debug for HeaderSecret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("HeaderSecret([redacted])")
-    }
 }
 
 #[cfg(test)]

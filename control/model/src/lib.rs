@@ -118,8 +118,8 @@ pub use header::{
     AddedHeader, EarlyHeaderManipulation, HeaderManipulation, HeaderTemplate, HeaderToAdd,
 };
 pub use health_check::{
-    CustomConfig, CustomHealthCheck, GrpcHealthCheck, HeaderSecret, HeaderSource, HeaderValue,
-    HealthCheck, HealthCheckHeader, HealthChecker, HealthResult, HttpHealthCheck, Method,
+    CustomConfig, CustomHealthCheck, GrpcHealthCheck, HeaderSource, HeaderValue, HealthCheck,
+    HealthCheckHeader, HealthChecker, HealthResult, HttpHealthCheck, Method,
     Payload as HealthCheckPayload, ResponseAssertions, ResponseMatch, ResponseMatcher,
     ResponseSource, StatusRange, TcpHealthCheck,
 };
@@ -155,7 +155,7 @@ pub use route_options::{
     HostRewrite, MaxStreamDuration, PathRewrite, RegexPattern, RegexRewrite, RouteJwtConfig,
     RouteOptions,
 };
-pub use secret::{GcpKey, Secret, TlsSecret};
+pub use secret::{AccountCredentials, GcpKey, HeaderSecret, Hidden, Secret, TlsSecret};
 pub use selector::{LabelValues, Requirement, Selector};
 pub use servers::Servers;
 pub use service_spec::{

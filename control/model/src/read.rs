@@ -368,10 +368,13 @@ impl<'a> Fields<'a> {
         self.field(name, |node| node.boolean()).unwrap_or_default()
     }
 
-    /// How many items a list has, the wrong ones included.
+    /// How many items a list or a map has, the wrong ones included.
     pub(crate) fn items(&self, name: &str) -> usize {
-        let list = self.value_of(name).and_then(Value::as_array);
-        list.map_or(0, Vec::len)
+        match self.value_of(name) {
+            Some(Value::Array(items)) => items.len(),
+            Some(Value::Object(items)) => items.len(),
+            _ => 0,
+        }
     }
 
     /// Whether a field is there.
@@ -482,12 +485,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Fields that Gloo has and that would change something, of a resource that is worth having without them.
+    /// Fields that Gloo has and that change nothing here, as those say that ask for it.
     pub(crate) fn without_effect(&mut self, names: &[&'static str]) {
         for name in names {
             self.field(name, |node| {
                 if !is_default(node.value()) {
-                    node.warn("is not supported yet and has no effect");
+                    node.warn("has no effect here");
                 }
                 None::<()>
             });

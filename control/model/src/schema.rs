@@ -98,6 +98,8 @@ pub enum Standing {
     Read,
     /// It may be there, and means nothing here.
     Ignored,
+    /// It may be there, and is warned about: it changes nothing.
+    WithoutEffect,
     /// It may say protobuf's default only, for now.
     Later,
     /// It may say protobuf's default only.
@@ -118,7 +120,7 @@ pub struct Api {
 }
 
 /// The kinds of resources that users write. Version, plural and short names are Gloo's.
-pub const APIS: [Api; 12] = [
+pub const APIS: [Api; 13] = [
     api(Kind::Gateway, GATEWAY, "gateways", &["gw", "ggw"]),
     api(
         Kind::HttpListenerOption,
@@ -151,6 +153,7 @@ pub const APIS: [Api; 12] = [
         &["rto", "rtopts", "grto"],
     ),
     api(Kind::RouteTable, GATEWAY, "routetables", &["rt", "grt"]),
+    api(Kind::Secret, GLOO, "secrets", &["sec"]),
     api(Kind::Settings, GLOO, "settings", &["st", "gst"]),
     api(Kind::Upstream, GLOO, "upstreams", &["us", "gus"]),
     api(Kind::UpstreamGroup, GLOO, "upstreamgroups", &["ug", "gug"]),
@@ -185,12 +188,15 @@ const fn api(
     }
 }
 
-/// What a kind of resource says (in `spec`, where there is one).
+/// What a kind of resource says: in `spec`, but of a Secret beside `metadata`.
 pub fn schema(kind: Kind) -> Schema {
     match kind {
         Kind::Upstream => crate::Upstream::schema(),
         Kind::UpstreamGroup => crate::MultiDestination::schema(),
         Kind::Gateway => crate::Gateway::schema(),
+        Kind::Secret => crate::secret::GlooSecret::schema(),
+        Kind::Settings => crate::Settings::schema(),
+        Kind::VirtualService => crate::VirtualService::schema(),
         Kind::HttpListenerOption => crate::HttpListenerOption::schema(),
         Kind::ListenerOption => crate::ListenerOption::schema(),
         Kind::RouteOption => crate::RouteOption::schema(),
@@ -198,14 +204,9 @@ pub fn schema(kind: Kind) -> Schema {
         Kind::RouteTable => crate::RouteTable::schema(),
         Kind::MatchableHttpGateway => crate::MatchableHttpGateway::schema(),
         Kind::MatchableTcpGateway => crate::MatchableTcpGateway::schema(),
-        Kind::ConfigMap
-        | Kind::EndpointSlice
-        | Kind::Endpoints
-        | Kind::Pod
-        | Kind::Secret
-        | Kind::Service
-        | Kind::Settings
-        | Kind::VirtualService => Schema::OpenObject,
+        Kind::ConfigMap | Kind::EndpointSlice | Kind::Endpoints | Kind::Pod | Kind::Service => {
+            Schema::OpenObject
+        }
     }
 }
 

@@ -1,30 +1,74 @@
 //! Secrets, in Kubernetes' form and in Gloo's own.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use tenon_contract::{AwsCredentials, AzureKeys};
+use tenon_model_derive::Read;
 
-use crate::health_check::HeaderSecret;
-use crate::read::{Fields, Node};
+use crate::read::{Fields, Node, Read};
+use crate::schema::Schema;
 use crate::yaml;
 use crate::{certificate, header};
+
+mod written;
+
+pub(crate) use written::GlooSecret;
 
 /// What must not be shown. `Debug` does not.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Secret {
+    /// A key that a client has to show.
+    ApiKey(Hidden),
     /// Keys of AWS.
     Aws(AwsCredentials),
     /// Keys of a function app of Azure's.
     Azure(AzureKeys),
+    /// A name and a password.
+    Credentials(AccountCredentials),
+    /// A key of 32 bytes that sessions are encrypted with.
+    Encryption(Hidden),
     /// A service account's key of Google's.
     Gcp(GcpKey),
     /// Headers.
     Header(HeaderSecret),
+    /// What a client of OAuth shows.
+    Oauth(Hidden),
     /// Certificates and their key.
     Tls(TlsSecret),
+}
+
+/// A text that must not be shown. `Debug` does not.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hidden(String);
+
+impl Hidden {
+    /// The text.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A name and a password. `Debug` shows neither.
+#[derive(Clone, PartialEq, Eq, Read)]
+pub struct AccountCredentials {
+    /// The name.
+    #[read(with = Node::non_empty)]
+    pub username: String,
+    /// The password.
+    pub password: Hidden,
+}
+
+/// The headers of a Secret. `Debug` does not show them.
+#[derive(Clone, PartialEq, Eq, Default, Read)]
+#[read(finish = check_headers)]
+pub struct HeaderSecret {
+    /// Their values, by name.
+    #[read(required, with = header_value)]
+    pub headers: BTreeMap<String, String>,
 }
 
 /// A service account's key, as the JSON that Google makes of it. `Debug` does not show it.
@@ -43,42 +87,51 @@ impl GcpKey {
     }
 }
 
-impl fmt::Debug for GcpKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("GcpKey([redacted])")
-    }
-}
-
-/// Certificates and their key, as PEM.
-#[derive(Clone, PartialEq, Eq, Default)]
+/// Certificates and their key, as PEM. `Debug` does not show them.
+#[derive(Clone, PartialEq, Eq, Default, Read)]
+#[read(finish = check_tls)]
 pub struct TlsSecret {
     /// The certificate and those that lead from it to the root.
+    #[read(with = Node::non_empty)]
     pub cert_chain: Option<String>,
     /// Its key.
+    #[read(with = Node::non_empty)]
     pub private_key: Option<String>,
     /// The roots that the other side is verified with.
+    #[read(with = Node::non_empty)]
     pub root_ca: Option<String>,
-    /// The OCSP response, DER.
+    /// The OCSP response, DER (in base64).
+    #[read(with = base64, schema = Schema::text)]
     pub ocsp_staple: Option<Vec<u8>>,
 }
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::ApiKey(_) => "ApiKey([redacted])",
             Self::Aws(_) => "Aws([redacted])",
             Self::Azure(_) => "Azure([redacted])",
+            Self::Credentials(_) => "Credentials([redacted])",
+            Self::Encryption(_) => "Encryption([redacted])",
             Self::Gcp(_) => "Gcp([redacted])",
             Self::Header(_) => "Header([redacted])",
+            Self::Oauth(_) => "Oauth([redacted])",
             Self::Tls(_) => "Tls([redacted])",
         })
     }
 }
 
-impl fmt::Debug for TlsSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TlsSecret([redacted])")
-    }
+macro_rules! redacted {
+    ($($name:ident),*) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "([redacted])"))
+            }
+        }
+    )*};
 }
+
+redacted!(Hidden, AccountCredentials, HeaderSecret, GcpKey, TlsSecret);
 
 /// A Secret of Kubernetes.
 pub(crate) enum Kubernetes {
@@ -101,84 +154,151 @@ const AWS: [&str; 3] = [
     "aws_secret_access_key",
     "aws_session_token",
 ];
-
 /// As Google's own documents have it (`kubectl create secret generic … --from-file=key.json=…`).
 const GCP: &str = "key.json";
+/// The form that Gloo calls legacy: an annotation, and Gloo's own form of the secret as YAML under one name.
+const LEGACY: (&str, &str) = ("resource_kind", "*v1.Secret");
 
+/// As Gloo tells them apart: by type, by names of data, by annotation.
 pub(crate) fn read_kubernetes(root: &Node<'_>) -> Kubernetes {
+    let field = |name: &str| root.value().get(name);
     let has = |name: &str| {
         ["data", "stringData"].iter().any(|map| {
-            let value = root.value().get(map).and_then(|map| map.get(name));
+            let value = field(map).and_then(|map| map.get(name));
             value.is_some_and(|value| !value.is_null())
         })
     };
-    let kind = root
-        .value()
-        .get("type")
-        .and_then(Value::as_str)
-        .unwrap_or("Opaque");
-    let aws = AWS.iter().any(|name| has(name));
-    let gcp = kind == "Opaque" && has(GCP);
-    if kind != "kubernetes.io/tls" && !aws && !gcp {
-        return match has(AZURE) {
-            true => read_legacy(root),
-            false => Kubernetes::NotOurs(format!("v1 Secret of type {kind}")),
-        };
-    }
-    Kubernetes::Ours(root.object(|fields| {
-        fields.ignored(&BESIDE_DATA);
-        let data = Data::read(fields)?;
-        if kind == "kubernetes.io/tls" {
-            let tls = TlsSecret {
-                cert_chain: data.text(fields, "tls.crt"),
-                private_key: data.text(fields, "tls.key"),
-                root_ca: data.text(fields, "ca.crt"),
-                ocsp_staple: data.bytes("tls.ocsp-staple").map(<[u8]>::to_vec),
-            };
-            return check_tls(fields, tls).map(Secret::Tls);
-        }
-        if gcp {
-            let key = data.text(fields, GCP)?;
-            return check_gcp(key, |text| fields.error(format!("data.{GCP}{text}")));
-        }
-        let [id, key, token] = AWS;
-        let (id_text, key_text) = (data.text(fields, id), data.text(fields, key));
-        for (name, text) in [(id, &id_text), (key, &key_text)] {
-            if text.as_ref().is_none_or(String::is_empty) {
-                fields.error_at(&format!("data.{name}"), "is required");
-            }
-        }
-        check_aws(fields, id_text?, key_text?, data.text(fields, token))
-    }))
-}
-
-/// The form that Gloo calls legacy: an annotation, and Gloo's own form of the secret as YAML under one name.
-const AZURE: &str = "azure";
-const LEGACY: (&str, &str) = ("resource_kind", "*v1.Secret");
-
-fn read_legacy(root: &Node<'_>) -> Kubernetes {
-    let annotation = root.value().get("metadata").and_then(|metadata| {
+    let kind = field("type").and_then(Value::as_str).unwrap_or("Opaque");
+    let annotation = field("metadata").and_then(|metadata| {
         let annotations = metadata.get("annotations")?;
         annotations.get(LEGACY.0)?.as_str()
     });
-    let mut ours = annotation == Some(LEGACY.1);
+    let legacy = written::KINDS.into_iter().find(|name| has(name));
+    let read: fn(&Data, &Fields<'_>) -> Option<Secret> = match kind {
+        "kubernetes.io/tls" => tls,
+        _ if AWS.iter().any(|name| has(name)) => aws,
+        "extauth.solo.io/apikey" => |data, fields| {
+            let key = data.required(fields, "api-key")?;
+            Some(Secret::ApiKey(Hidden(key)))
+        },
+        "extauth.solo.io/oauth" => |data, fields| {
+            let secret = data.required(fields, "client-secret")?;
+            Some(Secret::Oauth(Hidden(secret)))
+        },
+        "extauth.solo.io/accountcredentials" => credentials,
+        "gloo.solo.io.EncryptionKeySecret" => encryption,
+        "gloo.solo.io/header" => headers,
+        "Opaque" if has(GCP) => gcp,
+        "Opaque" => match legacy {
+            Some(name) if annotation == Some(LEGACY.1) => {
+                return Kubernetes::Ours(root.object(|fields| read_legacy(fields, name)));
+            }
+            _ => return read_opaque(root),
+        },
+        _ => return Kubernetes::NotOurs(format!("v1 Secret of type {kind}")),
+    };
+    Kubernetes::Ours(root.object(|fields| {
+        fields.ignored(&BESIDE_DATA);
+        read(&Data::read(fields)?, fields)
+    }))
+}
+
+/// As with Gloo, headers, if they can be; else it is for something else. Keys of Azure's are known without the annotation.
+fn read_opaque(root: &Node<'_>) -> Kubernetes {
+    let mut azure = false;
     let secret = root.object(|fields| {
         fields.ignored(&BESIDE_DATA);
         let data = Data::read(fields)?;
-        let text = data.text(fields, AZURE)?;
-        let document = yaml::documents(&text).into_iter().next();
-        let Some(Ok(document)) = document else {
-            fields.error_at("data.azure", "is not valid YAML");
-            return None;
-        };
-        // Others may have a key of this name for something else.
-        ours |= document.get("apiKeys").is_some();
-        fields.within("data.azure", &document, |node| node.object(read_azure))
+        let text = data
+            .bytes(AZURE)
+            .and_then(|it| std::str::from_utf8(it).ok());
+        let document = text.and_then(|text| yaml::documents(text).into_iter().next());
+        azure = matches!(document, Some(Ok(document)) if document.get("apiKeys").is_some());
+        match azure {
+            true => read_legacy(fields, AZURE),
+            false => data.as_headers().map(Secret::Header),
+        }
     });
-    match ours {
-        true => Kubernetes::Ours(secret),
-        false => Kubernetes::NotOurs("v1 Secret of type Opaque".to_owned()),
+    match (azure, secret) {
+        (false, None) => Kubernetes::NotOurs("v1 Secret of type Opaque".to_owned()),
+        (_, secret) => Kubernetes::Ours(secret),
     }
+}
+
+const AZURE: &str = "azure";
+
+fn read_legacy(fields: &mut Fields<'_>, name: &'static str) -> Option<Secret> {
+    fields.ignored(&BESIDE_DATA);
+    let text = Data::read(fields)?.text(fields, name)?;
+    let Some(Ok(document)) = yaml::documents(&text).into_iter().next() else {
+        fields.error_at(&format!("data.{name}"), "is not valid YAML");
+        return None;
+    };
+    let whole = Value::Object(Map::from_iter([(name.to_owned(), document)]));
+    fields
+        .within("data", &whole, |node| GlooSecret::read(&node))
+        .map(Secret::from)
+}
+
+fn tls(data: &Data, fields: &Fields<'_>) -> Option<Secret> {
+    let tls = TlsSecret {
+        cert_chain: data.text(fields, "tls.crt"),
+        private_key: data.text(fields, "tls.key"),
+        root_ca: data.text(fields, "ca.crt"),
+        ocsp_staple: data.bytes("tls.ocsp-staple").map(<[u8]>::to_vec),
+    };
+    check_tls(tls, fields).map(Secret::Tls)
+}
+
+fn aws(data: &Data, fields: &Fields<'_>) -> Option<Secret> {
+    let [id, key, token] = AWS;
+    let (id, key) = (data.required(fields, id), data.required(fields, key));
+    match check_aws(&id?, &key?, data.text(fields, token).as_deref()) {
+        Ok(keys) => Some(Secret::Aws(keys)),
+        Err(text) => {
+            fields.error(text);
+            None
+        }
+    }
+}
+
+fn gcp(data: &Data, fields: &Fields<'_>) -> Option<Secret> {
+    let key = data.text(fields, GCP)?;
+    match check_gcp(&key) {
+        Ok(()) => Some(Secret::Gcp(GcpKey(key))),
+        Err(text) => {
+            fields.error_at(&format!("data.{GCP}"), text);
+            None
+        }
+    }
+}
+
+fn credentials(data: &Data, fields: &Fields<'_>) -> Option<Secret> {
+    let username = data.required(fields, "username");
+    let password = data.required(fields, "password");
+    Some(Secret::Credentials(AccountCredentials {
+        username: username?,
+        password: Hidden(password?),
+    }))
+}
+
+fn encryption(data: &Data, fields: &Fields<'_>) -> Option<Secret> {
+    let key = data.required(fields, "key")?;
+    if let Err(text) = check_encryption(&key) {
+        fields.error_at("data.key", text);
+    }
+    Some(Secret::Encryption(Hidden(key)))
+}
+
+fn headers(data: &Data, fields: &Fields<'_>) -> Option<Secret> {
+    let headers = data.as_headers();
+    if headers.is_none() {
+        fields.error_at(
+            "data",
+            "holds what is not the name or the value of a header, or nothing",
+        );
+    }
+    headers.map(Secret::Header)
 }
 
 /// `data` and `stringData`, decoded.
@@ -219,122 +339,97 @@ impl Data {
         }
         text.ok().map(str::to_owned)
     }
-}
 
-/// Gloo's own form: one of `aws`, `tls` ….
-pub(crate) fn read_bare(node: &Node<'_>) -> Option<Secret> {
-    node.object(|fields| {
-        fields.later(&["credentials", "encryption", "oauth", "apiKey", "extensions"]);
-        let kinds = ["aws", "azure", "gcp", "header", "tls"];
-        fields.ignored(&kinds);
-        match fields.one_of(&kinds) {
-            Some("aws") => fields.field("aws", |node| node.object(read_aws)),
-            Some("azure") => fields.field("azure", |node| node.object(read_azure)),
-            Some("header") => fields.field("header", |node| node.object(read_headers)),
-            Some("gcp") => fields.field("gcp", |node| {
-                node.object(|fields| {
-                    fields.required("serviceAccountKey", |node| {
-                        check_gcp(node.non_empty()?, |text| {
-                            node.error::<()>(text.trim_start());
-                        })
-                    })
-                })
-            }),
-            Some(_) => fields.field("tls", |node| {
-                node.object(|fields| {
-                    let mut text = |name| fields.field(name, |node| node.non_empty());
-                    let tls = TlsSecret {
-                        cert_chain: text("certChain"),
-                        private_key: text("privateKey"),
-                        root_ca: text("rootCa"),
-                        ocsp_staple: fields.field("ocspStaple", |node| {
-                            match STANDARD.decode(node.text()?) {
-                                Ok(bytes) => Some(bytes),
-                                Err(_) => node.error("is not valid base64"),
-                            }
-                        }),
-                    };
-                    check_tls(fields, tls).map(Secret::Tls)
-                })
-            }),
-            None => {
-                fields.error("expected one of aws, azure, gcp, header and tls");
-                None
-            }
+    /// A text that has to be there. A line break at its end is what `echo … | base64` leaves.
+    fn required(&self, fields: &Fields<'_>, name: &str) -> Option<String> {
+        let text = self.text(fields, name);
+        let text = text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned());
+        let text = text.filter(|text| !text.is_empty());
+        if text.is_none() {
+            fields.error_at(&format!("data.{name}"), "is required");
         }
-    })
+        text
+    }
+
+    /// All of it, if it can be headers.
+    fn as_headers(&self) -> Option<HeaderSecret> {
+        let header = |(name, value): &(String, Vec<u8>)| {
+            let value = std::str::from_utf8(value).ok()?;
+            let value = value.trim_end_matches(['\r', '\n']);
+            let fits = header::is_name(name) && !value.contains(['\0', '\r', '\n']);
+            fits.then(|| (name.clone(), value.to_owned()))
+        };
+        let headers: BTreeMap<_, _> = self.0.iter().map(header).collect::<Option<_>>()?;
+        (!headers.is_empty()).then_some(HeaderSecret { headers })
+    }
 }
 
-fn read_aws(fields: &mut Fields<'_>) -> Option<Secret> {
-    let id = fields.required("accessKey", |node| node.non_empty());
-    let key = fields.required("secretKey", |node| node.non_empty());
-    let token = fields.field("sessionToken", |node| node.string());
-    check_aws(fields, id?, key?, token)
+impl Read for Hidden {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        node.non_empty().map(Self)
+    }
+
+    fn schema() -> Schema {
+        Schema::Text
+    }
 }
 
-fn read_headers(fields: &mut Fields<'_>) -> Option<Secret> {
-    let headers = fields.required("headers", |node| {
-        let names = node.value().as_object();
-        let mut names = names.into_iter().flat_map(|names| names.keys());
-        node.map(|node| {
-            let name = names.next().map(String::as_str).unwrap_or_default();
-            if !header::is_name(name) {
-                return node.error("is not the name of a header");
-            }
-            let value = header::value(&node)?;
-            Some(value.trim_end_matches(['\r', '\n']).to_owned())
-        })
-    })?;
-    Some(Secret::Header(HeaderSecret {
-        headers: headers.into_iter().collect(),
-    }))
-}
-
-fn read_azure(fields: &mut Fields<'_>) -> Option<Secret> {
-    let keys = fields.required("apiKeys", |node| {
-        if node.value().as_object().is_some_and(Map::is_empty) {
-            return node.error("there are none");
+impl Read for GcpKey {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        let key = node.non_empty()?;
+        match check_gcp(&key) {
+            Ok(()) => Some(Self(key)),
+            Err(text) => node.error(text),
         }
-        node.map(|node| {
-            let key = node.non_empty()?;
-            let key = key.trim_end_matches(['\r', '\n']);
-            // It goes into a header, or percent-encoded into a query.
-            if key.is_empty() || !key.bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
-                return node.error("holds characters that no key has, as a space or a line break");
-            }
-            Some(key.to_owned())
-        })
-    })?;
-    Some(Secret::Azure(AzureKeys {
-        function_keys: keys.into_iter().collect(),
-    }))
+    }
+
+    fn schema() -> Schema {
+        Schema::Text
+    }
+}
+
+fn base64(node: &Node<'_>) -> Option<Vec<u8>> {
+    match STANDARD.decode(node.text()?) {
+        Ok(bytes) => Some(bytes),
+        Err(_) => node.error("is not valid base64"),
+    }
+}
+
+fn header_value(node: &Node<'_>) -> Option<String> {
+    let value = header::value(node)?;
+    Some(value.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn check_headers(secret: HeaderSecret, fields: &Fields<'_>) -> Option<HeaderSecret> {
+    for name in secret.headers.keys().filter(|name| !header::is_name(name)) {
+        fields.error_at(&format!("headers.{name}"), "is not the name of a header");
+    }
+    Some(secret)
+}
+
+/// As AES-256 wants it.
+fn check_encryption(key: &str) -> Result<(), &'static str> {
+    match key.len() {
+        32 => Ok(()),
+        _ => Err("is not 32 bytes long"),
+    }
 }
 
 /// Only a service account's key: credentials of other types name files and services for the control plane to ask.
-fn check_gcp(json: String, complain: impl FnOnce(&str)) -> Option<Secret> {
-    let key: Option<Value> = serde_json::from_str(&json).ok();
-    let text = |name: &str| key.as_ref().and_then(|key| key.get(name)?.as_str());
+fn check_gcp(json: &str) -> Result<(), &'static str> {
+    let key: Value = serde_json::from_str(json).map_err(|_| "is not valid JSON")?;
+    let text = |name: &str| key.get(name).and_then(Value::as_str);
     let has = |name| text(name).is_some_and(|text| !text.is_empty());
-    if key.is_none() {
-        complain(" is not valid JSON");
-    } else if text("type") != Some("service_account") {
-        complain(" is not the key of a service account");
-    } else if !has("client_email") || !has("private_key") {
-        complain(" has no client_email or no private_key");
-    } else {
-        return Some(Secret::Gcp(GcpKey(json)));
+    match text("type") == Some("service_account") {
+        false => Err("is not the key of a service account"),
+        true if has("client_email") && has("private_key") => Ok(()),
+        true => Err("has no client_email or no private_key"),
     }
-    None
 }
 
-fn check_aws(
-    fields: &Fields<'_>,
-    id: String,
-    key: String,
-    token: Option<String>,
-) -> Option<Secret> {
+fn check_aws(id: &str, key: &str, token: Option<&str>) -> Result<AwsCredentials, &'static str> {
     // A trailing line break is what `echo … | base64` leaves; no key has one.
-    let trim = |text: String| text.trim_end_matches(['\r', '\n']).to_owned();
+    let trim = |text: &str| text.trim_end_matches(['\r', '\n']).to_owned();
     let credentials = AwsCredentials {
         access_key_id: trim(id),
         secret_access_key: trim(key),
@@ -347,14 +442,14 @@ fn check_aws(
         credentials.session_token.as_ref(),
     ];
     let printable = |text: &String| text.bytes().all(|byte| (0x21..0x7f).contains(&byte));
-    if !all.into_iter().flatten().all(printable) {
-        fields.error("a key of AWS holds characters that none has, as a space or a line break");
-        return None;
+    let is_printable = all.into_iter().flatten().all(printable);
+    match is_printable {
+        true => Ok(credentials),
+        false => Err("a key of AWS holds characters that none has, as a space or a line break"),
     }
-    Some(Secret::Aws(credentials))
 }
 
-fn check_tls(fields: &Fields<'_>, tls: TlsSecret) -> Option<TlsSecret> {
+fn check_tls(tls: TlsSecret, fields: &Fields<'_>) -> Option<TlsSecret> {
     if tls.cert_chain.is_some() != tls.private_key.is_some() {
         fields.error("a certificate and its key go together");
         return None;

@@ -1,7 +1,7 @@
 //! Settings (Gloo's, the one that is called `default` in `gloo-system`): what holds where nothing else is said.
 //!
-//! Most of it says how Gloo itself runs, which is no business of ours: it is let pass. What would change an answer and
-//! is not taken over gets a warning.
+//! Most of it says how Gloo itself runs, which is no business of ours: it is let pass, with a warning that it has no
+//! effect, unless what it says holds anyway.
 
 use std::sync::Arc;
 
@@ -9,7 +9,8 @@ use tenon_model_derive::Read;
 
 use crate::connection::CircuitBreakers;
 use crate::consul::{ConsulDiscovery, ConsulSettings};
-use crate::read::{Fields, Node, Read, ReadFields};
+use crate::read::{Node, Read};
+use crate::schema::Schema;
 use crate::servers::Servers;
 use crate::ssl::SslParameters;
 
@@ -71,7 +72,15 @@ pub struct GatewaySettings {
 }
 
 /// What holds for calls of AWS (Gloo's `gloo.awsOptions`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Read)]
+#[read(
+    // Credentials are looked for in all of these places, and renewed before they end.
+    ignored(
+        "credentialRefreshDelay",
+        "enableCredentialsDiscovey",
+        "serviceAccountCredentials"
+    )
+)]
 pub struct AwsSettings {
     /// Tell functions the client's path and method in `x-envoy-original-path` and `x-envoy-original-method`.
     pub propagate_original_routing: bool,
@@ -88,8 +97,10 @@ pub struct TransformationSettings {
     pub log: bool,
 }
 
-/// How Gloo runs: where it listens, what it watches, what else it talks to.
-const OPERATION: [&str; 27] = [
+/// What holds where nothing else is said.
+#[derive(Read)]
+// How Gloo runs: where it listens, what it watches, what else it talks to.
+#[read(without_effect(
     "artifactSource",
     "cachingServer",
     "configSource",
@@ -104,6 +115,7 @@ const OPERATION: [&str; 27] = [
     "discoveryNamespace",
     "extensions",
     "graphqlOptions",
+    "ipV4Only",
     "knative",
     "kubernetes",
     "kubernetesArtifactSource",
@@ -111,107 +123,139 @@ const OPERATION: [&str; 27] = [
     "kubernetesSecretSource",
     "linkerd",
     "observabilityOptions",
+    // The rate limit service has its own configuration.
+    "ratelimit",
     "refreshRate",
     "secretOptions",
     "vaultSecretSource",
     "watchNamespaceSelectors",
-    "watchNamespaces",
-    "ipV4Only",
-];
-
-/// The same in `gloo`. A body is never held for a websocket, whatever is said of that.
-const GLOO_OPERATION: [&str; 12] = [
-    "disableGrpcWeb",
-    "disableProxyGarbageCollection",
-    "enableAutoWebsocketTransformationPassthrough",
-    "enableRestEds",
-    "endpointsWarmingTimeout",
-    "failoverUpstreamDnsPollingInterval",
-    "proxyDebugBindAddr",
-    "regexMaxProgramSize",
-    "removeUnusedFilters",
-    "restXdsBindAddr",
-    "validationBindAddr",
-    "xdsBindAddr",
-];
-
-pub(crate) fn read(node: &Node<'_>) -> Option<Settings> {
-    node.object(|fields| {
-        fields.ignored(&OPERATION);
-        fields.field("ratelimit", |node| {
-            node.warn("has no effect: the rate limit service has its own configuration, which this belongs into");
-            None::<()>
-        });
-        let servers = Servers::read_fields(fields);
-        let gloo = fields.field("gloo", |node| node.object(read_gloo));
-        let gateway = fields.field("gateway", |node| node.object(read_gateway));
-        let consul = fields.field("consul", |node| ConsulSettings::read(&node));
-        let consul_discovery = fields.field("consulDiscovery", |node| ConsulDiscovery::read(&node));
-        let ssl_parameters = fields.field("upstreamOptions", |node| {
-            node.object(|fields| fields.field("sslParameters", |node| SslParameters::read(&node)))
-        });
-        Some(Settings {
-            servers: Arc::new(servers?),
-            ssl_parameters: ssl_parameters.unwrap_or_default(),
-            gateway: gateway.unwrap_or_default(),
-            consul: Arc::new(consul.unwrap_or_default()),
-            consul_discovery: consul_discovery.unwrap_or_default(),
-            ..gloo.unwrap_or_default()
-        })
-    })
+    "watchNamespaces"
+))]
+struct SettingsSpec {
+    #[read(flatten)]
+    servers: Servers,
+    /// What holds for upstreams and routes.
+    #[read(default)]
+    gloo: GlooOptions,
+    /// What holds for gateways and virtual services.
+    #[read(default)]
+    gateway: GatewayOptions,
+    /// What holds for upstreams.
+    #[read(default)]
+    upstream_options: UpstreamOptions,
+    /// Where Consul is.
+    #[read(default)]
+    consul: ConsulSettings,
+    /// What holds for services of Consul that routes name.
+    #[read(default)]
+    consul_discovery: ConsulDiscovery,
 }
 
-fn read_gateway(fields: &mut Fields<'_>) -> Option<GatewaySettings> {
+/// What holds for upstreams and routes.
+#[derive(Default, Read)]
+#[read(
+    // A body is never held for a websocket, and no filter runs that nothing uses, whatever is said of that.
+    ignored("enableAutoWebsocketTransformationPassthrough", "removeUnusedFilters"),
+    without_effect(
+        "disableGrpcWeb",
+        "disableProxyGarbageCollection",
+        "enableRestEds",
+        "endpointsWarmingTimeout",
+        "failoverUpstreamDnsPollingInterval",
+        "istioOptions",
+        "proxyDebugBindAddr",
+        "regexMaxProgramSize",
+        "restXdsBindAddr",
+        "validationBindAddr",
+        "xdsBindAddr"
+    )
+)]
+struct GlooOptions {
+    /// What upstreams that do not say it may be given at a time.
+    circuit_breakers: Option<CircuitBreakers>,
+    /// What holds for calls of AWS.
+    #[read(default)]
+    aws_options: AwsSettings,
+    /// What answers in the place of routes that are not valid.
+    #[read(default)]
+    invalid_config_policy: InvalidConfigPolicy,
+    /// No route may be for a service of Kubernetes without an upstream that is written.
+    disable_kubernetes_destinations: bool,
+    /// Whether headers and bodies are logged before and after transformations.
+    log_transformation_request_response_info: bool,
+    /// Whether what templates print is escaped as in a JSON string, where nothing else says it.
+    transformation_escape_characters: bool,
+}
+
+/// What holds for gateways and virtual services.
+#[derive(Default, Read)]
+#[read(
     // A gateway without virtual services listens anyway, and all namespaces are read.
-    fields.ignored(&[
+    ignored("readGatewaysFromAllNamespaces", "translateEmptyGateways"),
+    without_effect(
         "alwaysSortRouteTableRoutes",
         "compressedProxySpec",
         "enableGatewayController",
         "persistProxySpec",
-        "readGatewaysFromAllNamespaces",
-        "translateEmptyGateways",
         "validation",
-        "validationServerAddr",
-    ]);
-    let one_way_tls = fields.field("virtualServiceOptions", |node| {
-        node.object(|fields| Some(fields.flag("oneWayTls")))
-    });
-    Some(GatewaySettings {
-        one_way_tls: one_way_tls.unwrap_or_default(),
-        isolate_virtual_hosts_by_ssl_config: fields.flag("isolateVirtualHostsBySslConfig"),
-    })
+        "validationServerAddr"
+    )
+)]
+struct GatewayOptions {
+    /// What holds for virtual services.
+    #[read(default)]
+    virtual_service_options: VirtualServiceOptions,
+    /// A virtual service is reached over TLS with its own `sslConfig` only, whatever host a request asks for.
+    isolate_virtual_hosts_by_ssl_config: bool,
 }
 
-fn read_gloo(fields: &mut Fields<'_>) -> Option<Settings> {
-    fields.ignored(&GLOO_OPERATION);
-    fields.without_effect(&["istioOptions"]);
-    let aws = fields.field("awsOptions", |node| {
-        node.object(|fields| {
-            // Credentials are looked for in all of these places, and renewed before they end.
-            fields.ignored(&[
-                "credentialRefreshDelay",
-                "enableCredentialsDiscovey",
-                "serviceAccountCredentials",
-            ]);
-            Some(AwsSettings {
-                propagate_original_routing: fields.flag("propagateOriginalRouting"),
-                fallback_to_first_function: fields.flag("fallbackToFirstFunction"),
-            })
+/// What holds for virtual services.
+#[derive(Default, Read)]
+struct VirtualServiceOptions {
+    /// Never ask for a client's certificate, where `sslConfig` does not say it.
+    one_way_tls: bool,
+}
+
+/// What holds for upstreams.
+#[derive(Default, Read)]
+#[read(without_effect("globalAnnotations"))]
+struct UpstreamOptions {
+    /// TLS towards upstreams that do not say it.
+    #[read(default)]
+    ssl_parameters: SslParameters,
+}
+
+impl Read for Settings {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        let SettingsSpec {
+            servers,
+            gloo,
+            gateway,
+            upstream_options,
+            consul,
+            consul_discovery,
+        } = SettingsSpec::read(node)?;
+        Some(Self {
+            circuit_breakers: gloo.circuit_breakers,
+            ssl_parameters: upstream_options.ssl_parameters,
+            aws: gloo.aws_options,
+            transformations: TransformationSettings {
+                escape_characters: gloo.transformation_escape_characters,
+                log: gloo.log_transformation_request_response_info,
+            },
+            servers: Arc::new(servers),
+            disable_kubernetes_destinations: gloo.disable_kubernetes_destinations,
+            gateway: GatewaySettings {
+                one_way_tls: gateway.virtual_service_options.one_way_tls,
+                isolate_virtual_hosts_by_ssl_config: gateway.isolate_virtual_hosts_by_ssl_config,
+            },
+            consul: Arc::new(consul),
+            consul_discovery,
+            invalid_config: gloo.invalid_config_policy,
         })
-    });
-    Some(Settings {
-        disable_kubernetes_destinations: fields.flag("disableKubernetesDestinations"),
-        circuit_breakers: fields.field("circuitBreakers", |node| CircuitBreakers::read(&node)),
-        aws: aws.unwrap_or_default(),
-        transformations: TransformationSettings {
-            escape_characters: fields.flag("transformationEscapeCharacters"),
-            log: fields.flag("logTransformationRequestResponseInfo"),
-        },
-        invalid_config: fields
-            .field("invalidConfigPolicy", |node| {
-                InvalidConfigPolicy::read(&node)
-            })
-            .unwrap_or_default(),
-        ..Settings::default()
-    })
+    }
+
+    fn schema() -> Schema {
+        SettingsSpec::schema()
+    }
 }

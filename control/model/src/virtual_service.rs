@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::json;
+use tenon_model_derive::Read;
 
 use crate::external_options::OptionsRefs;
 use crate::listener_ssl::SslConfig;
-use crate::read::{Fields, Node, Read};
+use crate::read::{Node, Read};
 use crate::route::{self, Route};
+use crate::schema::Schema;
 use crate::virtual_host_options::VirtualHostOptions;
 
 /// Domains and their routes.
@@ -26,17 +28,62 @@ pub struct VirtualService {
     pub ssl: Option<Arc<SslConfig>>,
 }
 
-pub(crate) fn read(node: &Node<'_>) -> Option<VirtualService> {
-    node.object(|fields| {
-        fields.ignored(&["displayName"]);
-        let ssl = fields.field("sslConfig", |node| SslConfig::read(&node).map(Arc::new));
-        let service = fields.required("virtualHost", |node| node.object(read_host))?;
-        Some(VirtualService { ssl, ..service })
-    })
+/// Domains and their routes, and TLS towards their clients.
+#[derive(Read)]
+#[read(ignored("displayName"))]
+struct VirtualServiceSpec {
+    /// TLS towards its clients; they speak plain HTTP where it is left out.
+    ssl_config: Option<Arc<SslConfig>>,
+    /// Domains and their routes.
+    virtual_host: VirtualHost,
 }
 
-fn read_host(fields: &mut Fields<'_>) -> Option<VirtualService> {
-    let domains = fields.field("domains", |node| {
+/// Domains and their routes.
+#[derive(Read)]
+struct VirtualHost {
+    /// The domains: hosts with at most one `*` at their start or end; all where there are none.
+    #[read(default)]
+    domains: Domains,
+    /// The routes: the first that fits is taken.
+    #[read(with = route::read_top)]
+    routes: Vec<Route>,
+    /// What holds for all routes.
+    #[read(default = VirtualHostOptions::none())]
+    options: Arc<VirtualHostOptions>,
+    /// VirtualHostOptions that say more of that.
+    #[read(default)]
+    options_config_refs: OptionsRefs,
+}
+
+impl Read for VirtualService {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        let VirtualServiceSpec {
+            ssl_config,
+            virtual_host: host,
+        } = VirtualServiceSpec::read(node)?;
+        let Domains(mut domains) = host.domains;
+        if domains.is_empty() {
+            domains.push("*".into());
+        }
+        Some(Self {
+            domains,
+            routes: host.routes,
+            options: host.options,
+            options_config_refs: host.options_config_refs,
+            ssl: ssl_config,
+        })
+    }
+
+    fn schema() -> Schema {
+        VirtualServiceSpec::schema()
+    }
+}
+
+#[derive(Default)]
+struct Domains(Vec<String>);
+
+impl Read for Domains {
+    fn read(node: &Node<'_>) -> Option<Self> {
         if *node.value() == json!([""]) {
             // As Gloo.
             return None;
@@ -44,22 +91,13 @@ fn read_host(fields: &mut Fields<'_>) -> Option<VirtualService> {
         let domains = node.list(|node| read_domain(&node))?;
         match first_twice(domains.iter()) {
             Some(domain) => node.error(format!("{domain:?} is there more than once")),
-            None => Some(domains),
+            None => Some(Self(domains)),
         }
-    });
-    let mut domains = domains.unwrap_or_default();
-    if domains.is_empty() {
-        domains.push("*".into());
     }
-    let options = fields.field("options", |node| <Arc<VirtualHostOptions>>::read(&node));
-    let refs = fields.field("optionsConfigRefs", |node| OptionsRefs::read(&node));
-    Some(VirtualService {
-        domains,
-        routes: fields.list("routes", |node| route::read_top(&node)),
-        options: options.unwrap_or_else(VirtualHostOptions::none),
-        options_config_refs: refs.unwrap_or_default(),
-        ssl: None,
-    })
+
+    fn schema() -> Schema {
+        Schema::list(Schema::Text, false)
+    }
 }
 
 /// The first of several that is there a second time.

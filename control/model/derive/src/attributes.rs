@@ -9,6 +9,7 @@ use syn::{Attribute, Error, Expr, Ident, Lit, LitStr, Meta, Path, Token};
 pub(crate) struct Container {
     pub(crate) ignored: Vec<LitStr>,
     pub(crate) later: Vec<LitStr>,
+    pub(crate) without_effect: Vec<LitStr>,
     pub(crate) refused: Vec<(String, LitStr)>,
     pub(crate) finish: Option<Path>,
     pub(crate) one_of: bool,
@@ -58,6 +59,8 @@ pub(crate) fn container(attributes: &[Attribute]) -> Result<Container, Error> {
                 container.ignored.extend(names(&meta)?);
             } else if meta.path.is_ident("later") {
                 container.later.extend(names(&meta)?);
+            } else if meta.path.is_ident("without_effect") {
+                container.without_effect.extend(names(&meta)?);
             } else if meta.path.is_ident("refused") {
                 let list;
                 syn::parenthesized!(list in meta.input);

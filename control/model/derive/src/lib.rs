@@ -8,6 +8,7 @@
 //! Of a struct:
 //! - `#[read(ignored("a", "b"))]`: fields that may be there and mean nothing here;
 //! - `#[read(later("a", "b"))]`: fields that would change something and are not supported yet;
+//! - `#[read(without_effect("a", "b"))]`: fields that may be there and are warned about, since they change nothing;
 //! - `#[read(refused(a = "what to use instead"))]`: fields that are never supported, and why;
 //! - `#[read(open)]`: any other field may be there too, and means nothing here: Kubernetes' own objects;
 //! - `#[read(into = path)]`: a type of another crate with the same fields (or names), which is read so, too;

@@ -43,6 +43,7 @@ pub(crate) fn derive(
     let Container {
         ignored,
         later,
+        without_effect,
         refused,
         doc,
         ..
@@ -59,6 +60,7 @@ pub(crate) fn derive(
         #open
         fields.ignored(&[#(#ignored),*]);
         fields.later(&[#(#later),*]);
+        fields.without_effect(&[#(#without_effect),*]);
         #(#reads_refused)*
         #(#reads)*
         let read = Self { #(#takes),* };
@@ -79,6 +81,7 @@ pub(crate) fn derive(
                 #(#describes)*
                 object.beside(&[#(#ignored),*], crate::schema::Standing::Ignored, "");
                 object.beside(&[#(#later),*], crate::schema::Standing::Later, "");
+                object.beside(&[#(#without_effect),*], crate::schema::Standing::WithoutEffect, "");
                 #(#describes_refused)*
             }
         }

@@ -2,6 +2,8 @@
 //!
 //! <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema>
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 use tenon_model::Kind;
 use tenon_model::schema::{Api, Object, Schema};
@@ -27,7 +29,7 @@ pub(crate) fn document(api: &Api, spec: &Schema) -> Option<String> {
     } else {
         singular
     };
-    let mut own = structural(spec);
+    let mut own = structural(spec, &mut BTreeSet::new());
     own.insert("description".into(), describe("", spec).into());
     let open = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
     let definition = json!({
@@ -82,7 +84,9 @@ fn columns(kind: Kind) -> Vec<Value> {
     own.into_iter().chain([age]).collect()
 }
 
-fn structural(schema: &Schema) -> Map<String, Value> {
+/// `told` has the types that were described before: their fields are not described again, since `kubectl apply` takes
+/// 256 KiB.
+fn structural(schema: &Schema, told: &mut BTreeSet<&'static str>) -> Map<String, Value> {
     let value = match schema {
         Schema::Any => json!({ "x-kubernetes-preserve-unknown-fields": true }),
         // Structural schemas cannot refer to themselves.
@@ -105,14 +109,16 @@ fn structural(schema: &Schema) -> Map<String, Value> {
             "enum": crate::json_schema::values(choice),
         }),
         Schema::List { of, some } => {
-            let mut list = json!({ "type": "array", "items": structural(of) });
+            let mut list = json!({ "type": "array", "items": structural(of, told) });
             if *some {
                 list["minItems"] = 1.into();
             }
             list
         }
-        Schema::Map(of) => json!({ "type": "object", "additionalProperties": structural(of) }),
-        Schema::Object(it) => object(it),
+        Schema::Map(of) => {
+            json!({ "type": "object", "additionalProperties": structural(of, told) })
+        }
+        Schema::Object(it) => object(it, told),
     };
     match value {
         Value::Object(fields) => fields,
@@ -120,7 +126,8 @@ fn structural(schema: &Schema) -> Map<String, Value> {
     }
 }
 
-fn object(it: &Object) -> Value {
+fn object(it: &Object, told: &mut BTreeSet<&'static str>) -> Value {
+    let is_new = it.path.is_empty() || told.insert(it.path);
     let mut value = json!({ "type": "object" });
     if it.open {
         value["x-kubernetes-preserve-unknown-fields"] = true.into();
@@ -129,9 +136,9 @@ fn object(it: &Object) -> Value {
         .fields
         .iter()
         .map(|field| {
-            let mut schema = structural(&field.schema);
+            let mut schema = structural(&field.schema, told);
             let text = crate::json_schema::description(field);
-            if !text.is_empty() {
+            if is_new && !text.is_empty() {
                 schema.insert("description".into(), text.into());
             }
             (field.name.to_owned(), schema.into())

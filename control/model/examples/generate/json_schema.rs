@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
+use tenon_model::Kind;
 use tenon_model::schema::{Api, Choice, Field, Number, Object, Schema, Standing};
 
 use crate::{describe, types};
@@ -23,32 +24,45 @@ pub(crate) fn document(api: &Api, spec: &Schema) -> String {
         })
         .collect();
     let texts = json!({ "type": "object", "additionalProperties": { "type": "string" } });
-    let document = json!({
+    let mut properties = json!({
+        "apiVersion": { "const": format!("{}/v1", api.group) },
+        "kind": { "const": api.kind.to_string() },
+        "metadata": {
+            "type": "object",
+            "required": ["name"],
+            "properties": {
+                "name": { "type": "string" },
+                "namespace": { "type": "string" },
+                "labels": texts,
+                "annotations": texts,
+            },
+        },
+        "status": { "type": "object" },
+        "namespacedStatuses": { "type": "object" },
+    });
+    let mut document = json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": api.kind.to_string(),
         "description": describe("", spec),
         "type": "object",
-        "required": ["apiVersion", "kind", "metadata", "spec"],
-        "additionalProperties": false,
-        "properties": {
-            "apiVersion": { "const": format!("{}/v1", api.group) },
-            "kind": { "const": api.kind.to_string() },
-            "metadata": {
-                "type": "object",
-                "required": ["name"],
-                "properties": {
-                    "name": { "type": "string" },
-                    "namespace": { "type": "string" },
-                    "labels": texts,
-                    "annotations": texts,
-                },
-            },
-            "spec": reference(spec, &names),
-            "status": { "type": "object" },
-            "namespacedStatuses": { "type": "object" },
-        },
+        "required": ["apiVersion", "kind", "metadata"],
         "definitions": definitions,
     });
+    match own(spec, &names) {
+        // The fields of a Secret stand beside those that all resources have.
+        Value::Object(own) if api.kind == Kind::Secret => {
+            for (name, field) in own["properties"].as_object().into_iter().flatten() {
+                properties[name] = field.clone();
+            }
+            document["allOf"] = own["allOf"].clone();
+        }
+        _ => {
+            properties["spec"] = reference(spec, &names);
+            document["required"] = json!(["apiVersion", "kind", "metadata", "spec"]);
+        }
+    }
+    document["properties"] = properties;
+    document["additionalProperties"] = false.into();
     format!("{document:#}\n")
 }
 
@@ -111,6 +125,7 @@ pub(crate) fn description(field: &Field) -> String {
     match field.standing {
         Standing::Read => describe(&field.doc, &field.schema),
         Standing::Ignored => "Let pass: it means nothing here.".to_owned(),
+        Standing::WithoutEffect => "Has no effect, of which there is a warning.".to_owned(),
         Standing::Later => "Not supported yet.".to_owned(),
         Standing::Refused => format!("Not supported: {}.", field.doc),
     }

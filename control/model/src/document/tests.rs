@@ -1,6 +1,6 @@
 use super::*;
 use crate::schema::Schema;
-use crate::{PathMatcher, UpstreamType};
+use crate::{PathMatcher, Secret, UpstreamType};
 
 fn one(path: &str, text: &str) -> Parsed {
     let mut parsed = parse(path, text);
@@ -85,13 +85,13 @@ fn both_forms_come_to_the_same() {
 }
 
 #[test]
-fn unknown_and_not_yet_supported_fields_are_told_apart_and_all_are_told() {
+fn unknown_and_unsupported_fields_are_told_apart_and_all_are_told() {
     let text =
-        UPSTREAM.replace("port: 80}", "port: 80, prot: 1}") + "  awsEc2: {}\n  loadBalancer: {}\n";
+        UPSTREAM.replace("port: 80}", "port: 80, prot: 1}") + "  ai: {}\n  loadBalancer: {}\n";
     assert_eq!(
         problems(&text),
         [
-            "spec.awsEc2: is not supported yet",
+            "spec.ai: is not supported: language models are out of scope; route to the provider as a static upstream",
             "spec.loadBalancer: unknown field",
             "spec.static.hosts[0].prot: unknown field",
         ]
@@ -136,7 +136,7 @@ fn other_kinds_are_ignored() {
         one("proxies/gloo-system/p.yaml", "listeners: []"),
         Parsed::Ignored { .. }
     ));
-    let opaque = "{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {password: eA==}}";
+    let opaque = "{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {'a b': eA==}}";
     assert_eq!(
         one("a.yaml", opaque),
         Parsed::Ignored {
@@ -216,6 +216,100 @@ stringData: {aws_secret_access_key: very-secret}
     );
 }
 
+/// What is read of a Secret of Kubernetes; `None`, if it is for something else.
+fn kubernetes_secret(kind: &str, data: &str) -> Option<Secret> {
+    let text = format!(
+        "{{apiVersion: v1, kind: Secret, type: {kind}, metadata: {{name: a}}, stringData: {data}}}"
+    );
+    match parse("a.yaml", &text).remove(0) {
+        Parsed::Object(object) => match object.spec {
+            Spec::Secret(secret) => Some(secret),
+            other => panic!("{other:?}"),
+        },
+        Parsed::Ignored { .. } => None,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_kind_of_secret_is_the_same_in_both_forms_and_never_shown() {
+    let key = "very-secret-0123456789-0123456789";
+    let key = &key[..32];
+    for (kind, data, bare) in [
+        (
+            "extauth.solo.io/apikey",
+            format!("{{api-key: {key}, user: a}}"),
+            format!("apiKey: {{apiKey: {key}, labels: [a], metadata: {{user: a}}}}"),
+        ),
+        (
+            "extauth.solo.io/oauth",
+            format!("{{client-secret: {key}}}"),
+            format!("oauth: {{clientSecret: {key}}}"),
+        ),
+        (
+            "extauth.solo.io/accountcredentials",
+            format!("{{username: a, password: {key}}}"),
+            format!("credentials: {{username: a, password: {key}}}"),
+        ),
+        (
+            "gloo.solo.io.EncryptionKeySecret",
+            format!("{{key: {key}}}"),
+            format!("encryption: {{key: {key}}}"),
+        ),
+        (
+            "gloo.solo.io/header",
+            format!("{{x-token: {key}}}"),
+            format!("header: {{headers: {{x-token: {key}}}}}"),
+        ),
+        (
+            "Opaque",
+            format!("{{x-token: {key}}}"),
+            format!("header: {{headers: {{x-token: {key}}}}}"),
+        ),
+    ] {
+        let secret = kubernetes_secret(kind, &data).unwrap();
+        let object = object("secrets/default/a.yaml", &bare);
+        assert_eq!(object.spec, Spec::Secret(secret.clone()), "{kind}");
+        let shown = format!("{secret:?} {object:?}");
+        assert!(!shown.contains("very-secret"), "{shown}");
+    }
+}
+
+#[test]
+fn secrets_of_the_legacy_form_are_gloo_s_own_under_their_names() {
+    let legacy = |data: &str| {
+        let text = format!(
+            "{{apiVersion: v1, kind: Secret, metadata: {{name: a, annotations: {{resource_kind: '*v1.Secret'}}}}, stringData: {data}}}"
+        );
+        parse("a.yaml", &text).remove(0)
+    };
+    let keys = "{accessKey: AKIDEXAMPLE, secretKey: very-secret}";
+    let Parsed::Object(object) = legacy(&format!("{{aws: '{keys}'}}")) else {
+        panic!("not read");
+    };
+    let bare = self::object("secrets/default/a.yaml", &format!("aws: {keys}"));
+    assert_eq!(object.spec, bare.spec);
+    let Parsed::Rejected { problems, .. } = legacy("{oauth: '{secret: very-secret}'}") else {
+        panic!("read");
+    };
+    let told: Vec<_> = problems.iter().map(|it| (&*it.field, &*it.text)).collect();
+    assert_eq!(
+        told,
+        [
+            ("data.oauth.clientSecret", "is required"),
+            ("data.oauth.secret", "unknown field"),
+        ]
+    );
+}
+
+#[test]
+fn opaque_secrets_that_can_be_no_headers_are_somebody_else_s() {
+    for data in ["{}", "{'a b': c}", r#"{a: "b\nc"}"#] {
+        assert_eq!(kubernetes_secret("Opaque", data), None, "{data}");
+    }
+    assert_eq!(kubernetes_secret("kubernetes.io/dockercfg", "{a: b}"), None);
+}
+
 #[test]
 fn faults_of_secrets_do_not_show_them() {
     for (path, text) in [
@@ -230,6 +324,12 @@ fn faults_of_secrets_do_not_show_them() {
         (
             "secrets/a/b.yaml",
             "tls: {certChain: very-secret, privateKey: very-secret}",
+        ),
+        ("secrets/a/b.yaml", "encryption: {key: very-secret}"),
+        ("secrets/a/b.yaml", "apiKey: {apiKey: [very-secret]}"),
+        (
+            "secrets/a/b.yaml",
+            "credentials: {username: '', password: very-secret}",
         ),
         (
             "a.yaml",
