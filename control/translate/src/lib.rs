@@ -62,6 +62,6 @@ pub use output::{
     Change, CredentialSource, Module, ProxyName, ProxyStatuses, Resource, ResourceId, ResourceType,
     State, Status, StatusMessage, TranslatorOptions, Update,
 };
-pub use rules::shape::Part;
 pub use parallel::in_parallel;
+pub use rules::shape::Part;
 pub use transforms::transform_filter;
