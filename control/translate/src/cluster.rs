@@ -128,7 +128,7 @@ pub(crate) fn translate(
         parameters: tls::parameters(&settings.ssl_parameters),
     };
     let own = names::cluster(key);
-    let base = base(&own, upstream, &settings, secrets, &mut form);
+    let base = base(&own, upstream, settings, secrets, &mut form);
     let named = |name: String| cluster::Cluster {
         name,
         ..base.clone()
@@ -165,7 +165,7 @@ pub(crate) fn translate(
                     ec2, secrets, &mut form,
                 ))),
                 UpstreamType::Consul(service) => {
-                    let part = instances::consul(service, &settings, &mut form);
+                    let part = instances::consul(service, settings, &mut form);
                     Some(Discovered::Instances(part))
                 }
                 _ => None,
@@ -415,20 +415,20 @@ fn context(
 ) -> envoy_tls::UpstreamTlsContext {
     let defaults = &secrets.settings().ssl_parameters;
     let Some(SslCertificates::SecretRef(reference)) = &ssl.certificates else {
-        return tls::configured(ssl, None, &defaults);
+        return tls::configured(ssl, None, defaults);
     };
     let key = reference.key(Kind::Secret);
     let found = secrets.secret(&key);
     form.reads.insert(key.clone());
     form.tls_secrets.insert(key);
     let problem = match found {
-        Some(Secret::Tls(secret)) => return tls::configured(ssl, Some(secret), &defaults),
+        Some(Secret::Tls(secret)) => return tls::configured(ssl, Some(secret), defaults),
         Some(_) => format!("secret {reference} holds no certificates"),
         None => format!("secret {reference} does not exist"),
     };
     form.problems
         .push(Problem::warning(format!("{at}.secretRef"), problem));
-    tls::configured(ssl, None, &defaults)
+    tls::configured(ssl, None, defaults)
 }
 
 /// Says where the hosts of a cluster come from.
