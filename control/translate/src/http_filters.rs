@@ -97,6 +97,10 @@ impl Chain {
                 self.put(place, off(filter(name, config)));
             }
         }
+        if let Some(answer) = of.invalid {
+            // Whether or not some share needs it now: that one breaks is not to change the listener.
+            self.put(Stage::Route.after(), off(filters::answering(answer)));
+        }
         for stage in ExtProcStage::ALL {
             let Some(server) = of.servers.ext_proc(stage) else {
                 continue;
@@ -120,6 +124,8 @@ pub(crate) struct Surroundings<'a> {
     /// What clients are told of HTTP/3.
     pub(crate) alt_svc: Option<&'a str>,
     pub(crate) servers: &'a Servers,
+    /// What answers for shares of requests that lead nowhere: its status and its body.
+    pub(crate) invalid: Option<(u16, &'a str)>,
     /// Whether an upstream has a cluster that can be asked.
     pub(crate) is_there: &'a dyn Fn(&ObjectRef) -> bool,
 }
@@ -203,6 +209,12 @@ impl RateLimitStage {
             Self::Configured | Self::Regular => Stage::RateLimit.during(),
         }
     }
+}
+
+/// Whether routes ask a rate limit service.
+pub(crate) fn asks_for_limits(needs: &Needs) -> bool {
+    let mut stages = RateLimitStage::ALL.iter();
+    stages.any(|stage| needs.filters.contains(stage.filter()))
 }
 
 /// When a server sees requests.
@@ -465,6 +477,7 @@ mod tests {
             gateway: "gateway",
             alt_svc: None,
             servers: &Servers::default(),
+            invalid: None,
             is_there: &|_| false,
         };
         chain.put_native(&needs, &surroundings);

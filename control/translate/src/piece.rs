@@ -1,13 +1,14 @@
 //! The routes of Envoy that one route comes to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use prost::Message;
 use tenon_contract::Sorted;
 use tenon_contract::transform::{RouteTransformations, Stage, TRANSFORM_KEY};
 use tenon_model::{
-    AddedHeader, HeaderManipulation, InvalidConfigPolicy, Matcher, ObjectKey, Route,
+    Action, AddedHeader, HeaderManipulation, InvalidConfigPolicy, Matcher, ObjectKey, Route,
     TransformationSettings, Transformations, VirtualHostOptions, WeightedDestination,
 };
 
@@ -17,6 +18,7 @@ use crate::moves::Moves;
 use crate::options::JwtNeeds;
 use crate::proto::route;
 use crate::route::{RouteForm, broken};
+use crate::route_table::MOST_BODY;
 use crate::wire::{self, Metadata, PerFilter};
 use crate::{filters, matcher, rules, transforms};
 
@@ -88,8 +90,31 @@ pub(crate) struct Piece {
     needs: Needs,
     moves: Moves,
     shapes: Vec<Shape>,
+    /// What it answers with by itself, if not every gateway takes that.
+    large: Option<LargeBody>,
     /// It answers for a table that cannot be served, behind whatever is for less.
     stands_in: bool,
+}
+
+/// A body that a route answers with by itself and that is longer than what each gateway takes.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LargeBody {
+    /// Its length in bytes.
+    pub(crate) bytes: usize,
+    /// Who has the route.
+    pub(crate) owner: ObjectKey,
+    /// Where it is said there.
+    pub(crate) field: String,
+}
+
+/// A route with such a body, in the virtual host.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LargeRoute {
+    pub(crate) body: LargeBody,
+    /// Where it is among the bytes of the virtual host.
+    pub(crate) at: Range<usize>,
+    /// What stands there for a gateway that does not take it.
+    pub(crate) instead: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq)]
@@ -99,6 +124,8 @@ struct Encoded {
     /// The filters that it configures.
     configures: Vec<String>,
     bytes: Vec<u8>,
+    /// What answers for it where its body is too long.
+    instead: Option<Box<[u8]>>,
 }
 
 /// The header with which a route chooses a cluster.
@@ -116,7 +143,7 @@ fn cluster_header(route: &route::Route) -> Option<String> {
 impl Piece {
     /// The routes, and what Envoy would refuse of them: those answer for themselves.
     pub(crate) fn new(
-        (key, name): (&ObjectKey, Option<String>),
+        (key, path, name): (&ObjectKey, &str, Option<String>),
         from: &Route,
         forms: Vec<RouteForm>,
         of_host: &VirtualHostOptions,
@@ -133,6 +160,7 @@ impl Piece {
         let on: Vec<_> = own.iter().flat_map(transforms::switched_on).collect();
         let rules = own.map(|own| own.to_json());
         let several = forms.len() > 1;
+        let large = large_body(key, path, from);
         for (function, mut form) in forms.into_iter().enumerate() {
             needs.filters.extend(std::mem::take(&mut form.filters));
             let forwards = form.per_filter.contains_key(FORWARD_PROXY);
@@ -180,13 +208,16 @@ impl Piece {
                 form.route.r#match = Some(matches);
                 let mut bytes = form.route.encode_to_vec();
                 bytes.extend_from_slice(&behind);
-                if let Err(violation) = rules::check(ROUTE, &bytes) {
-                    refused.push(violation.to_string());
+                let broken = || {
                     let broken = route::Route {
                         r#match: form.route.r#match.clone(),
                         ..broken(key, invalid).route
                     };
-                    bytes = broken.encode_to_vec();
+                    broken.encode_to_vec()
+                };
+                if let Err(violation) = rules::check(ROUTE, &bytes) {
+                    refused.push(violation.to_string());
+                    bytes = broken();
                     if rules::check(ROUTE, &bytes).is_err() {
                         // Not even its matcher can be.
                         continue;
@@ -196,6 +227,7 @@ impl Piece {
                     suffix: format!("-matcher-{number}{suffix}"),
                     configures: configures.clone(),
                     bytes,
+                    instead: large.is_some().then(|| broken().into()),
                 });
             }
         }
@@ -205,6 +237,7 @@ impl Piece {
             needs,
             moves,
             shapes: from.matchers.iter().filter_map(Shape::of).collect(),
+            large,
             stands_in: false,
         };
         (piece, refused)
@@ -220,22 +253,25 @@ impl Piece {
                 suffix: "-matcher-0".to_owned(),
                 configures: Vec::new(),
                 bytes: route.encode_to_vec(),
+                instead: None,
             }],
             needs: Needs::default(),
             moves: Moves::Nowhere,
             shapes: Shape::of(matcher).into_iter().collect(),
+            large: None,
             stands_in: true,
         }
     }
 
-    /// Appends the routes to a virtual host of that name, of which it is the piece with that number. `present`: filters that
-    /// its requests may come to.
+    /// Appends the routes to a virtual host of that name, of which it is the piece with that number, and tells which of them
+    /// not every gateway takes. `present`: filters that its requests may come to.
     pub(crate) fn encode(
         &self,
         (host, number): (&str, usize),
         present: &Present,
         to: &mut Vec<u8>,
-    ) {
+    ) -> Vec<LargeRoute> {
+        let mut all_large = Vec::new();
         let name = self.name.as_ref().map(|name| format!("-{name}"));
         let name = name.unwrap_or_default();
         for route in &self.routes {
@@ -250,8 +286,21 @@ impl Piece {
             configs.retain(|name, _| !present.on.contains(name));
             bytes.extend(PerFilter { configs }.encode_to_vec());
             wire::append(&mut bytes, NAME, name.as_bytes());
+            let start = to.len();
             wire::append(to, ROUTES, &bytes);
+            if let (Some(body), Some(instead)) = (&self.large, &route.instead) {
+                let mut bytes = instead.to_vec();
+                wire::append(&mut bytes, NAME, name.as_bytes());
+                let mut instead = Vec::new();
+                wire::append(&mut instead, ROUTES, &bytes);
+                all_large.push(LargeRoute {
+                    body: body.clone(),
+                    at: start..to.len(),
+                    instead,
+                });
+            }
         }
+        all_large
     }
 
     pub(crate) fn needs(&self) -> &Needs {
@@ -262,6 +311,18 @@ impl Piece {
         let within = |shape: &Shape| other.shapes.iter().any(|other| shape.is_within(other));
         !self.shapes.is_empty() && self.shapes.iter().all(within)
     }
+}
+
+fn large_body(key: &ObjectKey, path: &str, from: &Route) -> Option<LargeBody> {
+    let Action::DirectResponse(answer) = &from.action else {
+        return None;
+    };
+    let bytes = answer.body.len();
+    (bytes > MOST_BODY).then(|| LargeBody {
+        bytes,
+        owner: key.clone(),
+        field: format!("{path}.directResponseAction.body"),
+    })
 }
 
 /// Sorts pieces of tables of the same weight, so that none hides another: what is for less comes first.

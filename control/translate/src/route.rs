@@ -345,13 +345,14 @@ impl<'a, U: Upstreams> Routes<'a, U> {
         let mut of_destinations = Vec::new();
         let mut transcodes = false;
         let mut clusters = Vec::new();
+        let invalid = self.upstreams.settings().invalid_config.clone();
         for (index, to) in destinations.iter().enumerate() {
             let at = format!("{path}.routeAction.multi.destinations[{index}].destination");
             let told = self.problems.len();
-            let (name, call) = self
-                .destination(&at, &from.options, &to.destination)
-                // It keeps its weight, and answers 500 for it.
-                .unwrap_or_else(|| (names::BLACKHOLE.to_owned(), None));
+            let found = self.destination(&at, &from.options, &to.destination);
+            // It keeps its weight, and answers for it: as a route does that is not valid, or with 500.
+            let answers = found.is_none() && invalid.answer().is_some();
+            let (name, call) = found.unwrap_or_else(|| (names::BLACKHOLE.to_owned(), None));
             let options = options::of_destination(&to.options, &self.context());
             let own = format!("{path}.routeAction.multi.destinations[{index}].options");
             self.tell(&own, &options);
@@ -373,6 +374,10 @@ impl<'a, U: Upstreams> Routes<'a, U> {
                 .typed_per_filter_config
                 .extend(options.per_filter.clone());
             of_destinations.push(options);
+            if answers {
+                let on = filters::answering_on();
+                weight.typed_per_filter_config.extend([on]);
+            }
             match call {
                 Some(call) => {
                     let key = CallConfig::weighted_key(index);
@@ -389,6 +394,7 @@ impl<'a, U: Upstreams> Routes<'a, U> {
                     }
                     streaming = streaming.or(Some(call).filter(call::streams));
                 }
+                None if answers => {}
                 None => weight
                     .response_headers_to_remove
                     .push(ERROR_HEADER.to_owned()),
@@ -405,9 +411,7 @@ impl<'a, U: Upstreams> Routes<'a, U> {
             ..route::WeightedCluster::default()
         });
         let mut action = self.action(path, from, specifier);
-        action.set_cluster_not_found_response_code(not_found(
-            &self.upstreams.settings().invalid_config,
-        ));
+        action.set_cluster_not_found_response_code(not_found(&invalid));
         if let Some(call) = &called {
             self.check_function_route(path, from, call);
         }
@@ -672,17 +676,20 @@ impl<'a, U: Upstreams> Routes<'a, U> {
     }
 }
 
+/// The code of such an answer.
+pub(crate) const INVALID_ROUTE: &str = "invalid_route";
+
 /// Answers for a route that cannot be served.
 pub(crate) fn broken(key: &ObjectKey, policy: &InvalidConfigPolicy) -> RouteForm {
-    const CODE: &str = "invalid_route";
     if let Some((status, body)) = policy.answer() {
-        return answer(status.into(), CODE, "text/plain", body.to_owned());
+        return answer(status.into(), INVALID_ROUTE, "text/plain", body.to_owned());
     }
     let message = format!("this route is not valid; the status of {key} says why");
-    local_error(500, CODE, &message)
+    local_error(500, INVALID_ROUTE, &message)
 }
 
-/// How a share of the requests is answered that goes nowhere: of the statuses that Envoy has for it, without a body.
+/// How a share of the requests is answered whose cluster is not there: of the statuses that Envoy has for it, without a
+/// body.
 fn not_found(policy: &InvalidConfigPolicy) -> ClusterNotFoundResponseCode {
     match policy.answer() {
         Some((404, _)) => ClusterNotFoundResponseCode::NotFound,

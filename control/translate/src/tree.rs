@@ -115,7 +115,7 @@ impl<'a, W: Upstreams + Tables + ExternalOptions> Tree<'a, W> {
         key: &ObjectKey,
         said: &Said<'_, VirtualHostOptions>,
     ) -> Configured {
-        self.refuses |= !said.problems.is_empty();
+        self.refuses |= said.is_wrong();
         self.take(key, &said.reads, &said.problems);
         let context = Context {
             of_host: self.options,
@@ -142,6 +142,9 @@ impl<'a, W: Upstreams + Tables + ExternalOptions> Tree<'a, W> {
     /// Remembers what was looked at for options, and what of it is not there.
     fn take(&mut self, key: &ObjectKey, reads: &[ObjectKey], problems: &[Problem]) {
         self.seen.reads.borrow_mut().extend(reads.iter().cloned());
+        if !problems.is_empty() {
+            self.incomplete.insert(key.clone());
+        }
         let problems = problems.iter().cloned();
         self.problems
             .extend(problems.map(|problem| (key.clone(), problem)));
@@ -192,8 +195,8 @@ impl<'a, W: Upstreams + Tables + ExternalOptions> Tree<'a, W> {
             let path = format!("{}[{index}]", place.routes);
             let said = Said::of_route(&path, own, self.world);
             self.take(place.key, &said.reads, &said.problems);
-            // What is not there holds for the routes below, too.
-            let refuses = self.refuses || !said.problems.is_empty();
+            // What cannot be read holds for the routes below, too.
+            let refuses = self.refuses || said.is_wrong();
             let refused_before = mem::replace(&mut self.refuses, refuses);
             pieces.extend(self.route(place, index, own, &said));
             self.refuses = refused_before;
@@ -283,7 +286,7 @@ impl<'a, W: Upstreams + Tables + ExternalOptions> Tree<'a, W> {
         forms: Vec<route::RouteForm>,
     ) -> Arc<Piece> {
         let (piece, refused) = Piece::new(
-            (key, name),
+            (key, path, name),
             route,
             forms,
             self.options,

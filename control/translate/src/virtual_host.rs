@@ -13,7 +13,7 @@ use tenon_model::{
 
 use crate::external_options::{ExternalOptions, Said};
 use crate::keys::Keys;
-use crate::piece::{self, Piece, Present};
+use crate::piece::{self, LargeRoute, Piece, Present};
 use crate::proto::route::header_matcher::HeaderMatchSpecifier;
 use crate::proto::{exactly, matches, route};
 use crate::retries::retry_policy;
@@ -57,6 +57,8 @@ pub(crate) struct VirtualHostForm {
     pub(crate) incomplete: bool,
     /// What good tables came to.
     pub(crate) kept: Kept,
+    /// The routes in `body` that not every gateway takes.
+    pub(crate) large: Vec<LargeRoute>,
 }
 
 impl VirtualHostForm {
@@ -67,9 +69,20 @@ impl VirtualHostForm {
             .all(|it| it.level == ProblemLevel::Warning)
     }
 
-    /// Appends the encoded virtual host for those domains.
-    pub(crate) fn encode<'a>(&self, domains: impl Iterator<Item = &'a str>, to: &mut Vec<u8>) {
-        to.extend_from_slice(&self.body);
+    /// Appends the encoded virtual host for those domains, where routes answer with bodies of at most so many bytes.
+    pub(crate) fn encode<'a>(
+        &self,
+        domains: impl Iterator<Item = &'a str>,
+        most_body: usize,
+        to: &mut Vec<u8>,
+    ) {
+        let mut done = 0;
+        for route in self.large.iter().filter(|it| it.body.bytes > most_body) {
+            to.extend_from_slice(&self.body[done..route.at.start]);
+            to.extend_from_slice(&route.instead);
+            done = route.at.end;
+        }
+        to.extend_from_slice(&self.body[done..]);
         for domain in domains {
             wire::append(to, DOMAINS, domain.as_bytes());
         }
@@ -81,6 +94,7 @@ impl VirtualHostForm {
         self.body = other.body;
         self.needs = other.needs;
         self.ssl = other.ssl;
+        self.large = other.large;
     }
 
     /// The same domains, with an error for each request.
@@ -108,6 +122,7 @@ impl VirtualHostForm {
             && self.domains == other.domains
             && self.needs == other.needs
             && self.ssl == other.ssl
+            && self.large == other.large
     }
 }
 
@@ -156,14 +171,16 @@ pub(crate) fn translate(
         on,
         moves: of_host.reroutes,
     };
+    let mut large = Vec::new();
     for (number, piece) in pieces.iter().enumerate() {
-        piece.encode((&name, number), &present, &mut body);
+        large.extend(piece.encode((&name, number), &present, &mut body));
     }
     let mut form = tree.into_form(key);
     form.domains.clone_from(&virtual_service.domains);
     form.ssl.clone_from(&virtual_service.ssl);
     form.body = body.into_boxed_slice().into();
     form.needs = needs;
+    form.large = large;
     form
 }
 

@@ -398,6 +398,7 @@ fn an_upstream_that_envoy_would_refuse_keeps_its_last_good_form() {
     assert_eq!(fixture.state(Kind::Upstream, "lambda"), State::Accepted);
 }
 
+mod certificates;
 mod endpoints;
 mod external_options;
 mod lookups;
