@@ -21,6 +21,7 @@ use crate::filters::{self, filter, off, on};
 use crate::forward_proxy;
 use crate::options::{JwtNeeds, csrf, ext_auth, ext_proc, jwt, rate_limit, rbac};
 use crate::proto::{Any, BUFFER_LIMIT, hcm, uint};
+use crate::secret_headers;
 use crate::transcoder;
 use crate::virtual_host::Needs;
 use crate::wire::any;
@@ -306,6 +307,10 @@ fn native(name: &str, needs: &Needs, of: &Surroundings<'_>) -> Option<(Place, An
             };
             (place, rate_limit::no_local_limit())
         }
+        name if name.starts_with(secret_headers::FILTER) => {
+            let config = secret_headers::filter(name, needs.secrets.get(name)?);
+            (Stage::OutAuth.during(), config)
+        }
         name => match name.strip_prefix(NOT_THE_CLIENT_S) {
             Some(header) => (Stage::Fault.before(), filters::removing(header)),
             None => return of_server(name, needs, of),
@@ -355,6 +360,8 @@ fn idle_config(name: &str) -> Option<Any> {
             r#override: Some(buffer_per_route::Override::Disabled(true)),
         }),
         RBAC => rbac::disabled(),
+        // It only has something at hand.
+        name if name.starts_with(secret_headers::FILTER) => on(),
         // Whichever route the request comes to, the header is not the client's.
         name if name.starts_with(NOT_THE_CLIENT_S) => on(),
         name if name.starts_with(EXT_AUTHZ) => ext_auth::disabled(),

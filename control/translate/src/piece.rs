@@ -8,7 +8,7 @@ use prost::Message;
 use tenon_contract::Sorted;
 use tenon_contract::transform::{RouteTransformations, Stage, TRANSFORM_KEY};
 use tenon_model::{
-    Action, AddedHeader, HeaderManipulation, InvalidConfigPolicy, Matcher, ObjectKey, Route,
+    AddedHeader, HeaderManipulation, InvalidConfigPolicy, Matcher, ObjectKey, Route,
     TransformationSettings, Transformations, VirtualHostOptions, WeightedDestination,
 };
 
@@ -16,9 +16,10 @@ use crate::http_filters::{FORWARD_PROXY, JwtStage};
 use crate::inherit::Shape;
 use crate::moves::Moves;
 use crate::options::JwtNeeds;
-use crate::proto::route;
+use crate::proto::{core, route};
 use crate::route::{RouteForm, broken};
 use crate::route_table::MOST_BODY;
+use crate::secret_headers::SecretHeaders;
 use crate::wire::{self, Metadata, PerFilter};
 use crate::{filters, matcher, rules, transforms};
 
@@ -44,6 +45,8 @@ pub(crate) struct Needs {
     pub(crate) jwt: BTreeMap<JwtStage, JwtNeeds>,
     /// The headers with which routes choose a cluster.
     pub(crate) cluster_headers: BTreeSet<String>,
+    /// Headers whose values are secrets.
+    pub(crate) secrets: SecretHeaders,
 }
 
 /// Envoy's own filters that the requests of a virtual host may come to.
@@ -66,6 +69,14 @@ impl Needs {
         }
     }
 
+    /// Headers whose values are secrets.
+    pub(crate) fn add_secrets(&mut self, secrets: &SecretHeaders) {
+        for (filter, headers) in secrets {
+            let needed = self.secrets.entry(filter.clone()).or_default();
+            needed.extend(headers.iter().cloned());
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -76,6 +87,7 @@ impl Needs {
         self.destinations |= other.destinations;
         self.filters.extend(other.filters.iter().cloned());
         self.add_jwt(&other.jwt);
+        self.add_secrets(&other.secrets);
         let headers = other.cluster_headers.iter().cloned();
         self.cluster_headers.extend(headers);
     }
@@ -160,7 +172,7 @@ impl Piece {
         let on: Vec<_> = own.iter().flat_map(transforms::switched_on).collect();
         let rules = own.map(|own| own.to_json());
         let several = forms.len() > 1;
-        let large = large_body(key, path, from);
+        let large = large_body((key, path), &forms);
         for (function, mut form) in forms.into_iter().enumerate() {
             needs.filters.extend(std::mem::take(&mut form.filters));
             let forwards = form.per_filter.contains_key(FORWARD_PROXY);
@@ -168,6 +180,7 @@ impl Piece {
                 .filters
                 .extend(forwards.then(|| FORWARD_PROXY.to_owned()));
             needs.add_jwt(&form.jwt);
+            needs.add_secrets(&form.secrets);
             needs.cluster_headers.extend(cluster_header(&form.route));
             if form.reroutes {
                 moves = moves.max(Moves::Anywhere);
@@ -313,12 +326,17 @@ impl Piece {
     }
 }
 
-fn large_body(key: &ObjectKey, path: &str, from: &Route) -> Option<LargeBody> {
-    let Action::DirectResponse(answer) = &from.action else {
-        return None;
-    };
-    let bytes = answer.body.len();
-    (bytes > MOST_BODY).then(|| LargeBody {
+fn large_body((key, path): (&ObjectKey, &str), forms: &[RouteForm]) -> Option<LargeBody> {
+    let bodies = forms.iter().filter_map(|form| match &form.route.action {
+        Some(route::route::Action::DirectResponse(answer)) => answer.body.as_ref(),
+        _ => None,
+    });
+    let bytes = bodies.map(|body| match &body.specifier {
+        Some(core::data_source::Specifier::InlineString(text)) => text.len(),
+        _ => 0,
+    });
+    let bytes = bytes.max().filter(|bytes| *bytes > MOST_BODY)?;
+    Some(LargeBody {
         bytes,
         owner: key.clone(),
         field: format!("{path}.directResponseAction.body"),

@@ -20,7 +20,7 @@ use crate::retries::retry_policy;
 use crate::route::{Upstreams, broken, to_add};
 use crate::tree::{Tables, Tree};
 use crate::wire::{self, PerFilterOfHost};
-use crate::{http_filters, matcher, names};
+use crate::{http_filters, matcher, names, secret_headers};
 
 pub(crate) use crate::piece::Needs;
 
@@ -140,7 +140,7 @@ pub(crate) fn translate(
     let mut body = route::VirtualHost {
         name: name.clone(),
         retry_policy: options.retries.as_ref().map(retry_policy),
-        request_headers_to_add: to_add(&options.headers.request_add),
+        request_headers_to_add: secret_headers::to_add(&options.headers.request_add, world),
         request_headers_to_remove: options.headers.request_remove.clone(),
         response_headers_to_add: to_add(&options.headers.response_add),
         response_headers_to_remove: options.headers.response_remove.clone(),
@@ -153,7 +153,7 @@ pub(crate) fn translate(
     }
     .encode_to_vec();
     let mut tree = Tree::new(world, options, kept);
-    let of_host = tree.options(key, &said);
+    let of_host = tree.options(key, &said, &virtual_service.routes);
     let configs = of_host.per_filter;
     let on = configs.keys().cloned().collect();
     body.extend(PerFilterOfHost { configs }.encode_to_vec());
@@ -162,6 +162,7 @@ pub(crate) fn translate(
     let mut needs = Needs {
         filters: of_host.filters.into_iter().collect(),
         jwt: of_host.jwt,
+        secrets: of_host.secrets,
         ..Needs::default()
     };
     pieces.iter().for_each(|piece| needs.add(piece.needs()));

@@ -1,6 +1,6 @@
 //! Virtual services as virtual hosts, with their last good forms.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::{Arc, LazyLock};
 
@@ -9,6 +9,7 @@ use tenon_model::{Kind, Object, ObjectKey, Problem, ProblemLevel, Spec};
 use super::{Entry, HostUnit, Translator, WORTH_A_THREAD, Work, reindex};
 use crate::http_filters::FORWARD_PROXY;
 use crate::in_parallel;
+use crate::secret_headers;
 use crate::tls::listener;
 use crate::virtual_host::{self, Kept, VirtualHostForm};
 
@@ -60,6 +61,12 @@ impl Translator {
         });
         let of_options = was.symmetric_difference(is);
         work.statuses.extend(of_options.map(|(key, _)| key.clone()));
+        let secrets = [&before.needs.secrets, &after.needs.secrets];
+        if secrets[0] != secrets[1] {
+            let names = secrets.into_iter().flat_map(BTreeMap::keys);
+            work.secrets
+                .extend(names.filter_map(|name| secret_headers::secret(name)));
+        }
         let forwards = after.needs.filters.contains(FORWARD_PROXY);
         if let Some(new) = new {
             self.hosts.insert(key.clone(), new);

@@ -437,10 +437,12 @@ impl Translator {
                 }
             }
             self.tell_forward_proxy(work);
-            let secrets: Vec<_> = self
+            let secrets: BTreeSet<_> = self
                 .objects
                 .of_kind(Kind::Secret)
-                .map(|(key, _)| key.clone())
+                .map(|(key, _)| key)
+                .chain(self.told_headers.keys())
+                .cloned()
                 .collect();
             for key in secrets {
                 self.derive_secret(&key, work);
