@@ -18,6 +18,7 @@ mod listeners;
 mod options;
 mod payloads;
 mod providers;
+mod proxies;
 mod refusals;
 mod rest;
 mod scopes;
