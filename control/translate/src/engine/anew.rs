@@ -78,7 +78,9 @@ impl Translator {
             lookups: self.lookups.answered().cloned().collect(),
             credentials: self.credential_problems.keys().cloned().collect(),
             forward_proxy: true,
-            secrets: of(Kind::Secret).collect(),
+            secrets: of(Kind::Secret)
+                .chain(old.told_headers.into_keys())
+                .collect(),
             tables: self
                 .good_tables
                 .keys()

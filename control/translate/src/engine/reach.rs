@@ -14,6 +14,7 @@ use super::endpoints::stands_for;
 use super::{Translator, Work};
 use crate::cluster::ClusterForm;
 use crate::output::{GenericSecret, ProxyName, Resource, ResourceId, ResourceType};
+use crate::secret_headers::RESOURCE as SECRET_HEADER;
 use crate::{forward_proxy, kube, names, tcp};
 
 /// A name, as it is kept here.
@@ -160,7 +161,9 @@ impl Translator {
         work.forward_proxy = true;
         work.files = true;
         let secrets = self.objects.of_kind(Kind::Secret);
-        work.secrets.extend(secrets.map(|(key, _)| key.clone()));
+        let secrets = secrets.map(|(key, _)| key);
+        let secrets = secrets.chain(self.told_headers.keys());
+        work.secrets.extend(secrets.cloned());
     }
 
     /// Has everything told again that some proxy names now, or names no more.
@@ -217,7 +220,7 @@ impl Translator {
         !self.reach.several || self.reach.has(proxy, mention(name))
     }
 
-    /// Whether a proxy gets an SDS resource of a TLS secret.
+    /// Whether a proxy gets an SDS resource of a secret.
     pub(super) fn reaches_secret(&self, proxy: &ProxyName, secret: &ObjectKey, name: &str) -> bool {
         let uses = |reader: &ObjectKey| {
             let form = self.clusters.get(reader);
@@ -289,9 +292,11 @@ fn of_bytes(name: &[u8]) -> Mention {
     xxh3_64(name).max(ANY + 1)
 }
 
-/// Whether bytes may be a name of a cluster or a secret: all of these have an underscore.
+/// Whether bytes may be a name of a cluster or a secret: all of these have an underscore, or begin as those of headers do.
 fn may_be_name(bytes: &[u8]) -> bool {
-    bytes.len() <= LONGEST && bytes.contains(&b'_') && bytes.iter().all(|byte| *byte >= b' ')
+    bytes.len() <= LONGEST
+        && (bytes.contains(&b'_') || bytes.starts_with(SECRET_HEADER.as_bytes()))
+        && bytes.iter().all(|byte| *byte >= b' ')
 }
 
 /// Finds names in a message, and in the messages in it. Texts that look like messages are taken for such, too, which finds
@@ -318,7 +323,8 @@ fn look_through(
                 false => of_bytes(value),
             });
         }
-        if depth > 0 && (along.is_some() || value.contains(&b'_')) {
+        let has_any = || value.iter().any(|byte| matches!(byte, b'_' | b'/'));
+        if depth > 0 && (along.is_some() || has_any()) {
             look_through(value, along, depth - 1, found);
         }
     }

@@ -195,3 +195,17 @@ fn a_cluster_that_a_gateway_names_by_its_name_in_envoy_is_there() {
     assert!(clusters(&fixture, "outer").contains(&late));
     assert!(!clusters(&fixture, "inner").contains(&late));
 }
+
+#[test]
+fn a_header_that_is_secret_goes_to_the_proxies_that_send_it() {
+    let mut fixture = two();
+    fixture.apply(vec![
+        file("secrets/default/headers.yaml\nheader: {headers: {x-key: hidden}}"),
+        file(&host("b", "{routeAction: {single: {upstream: {name: web}}}, options: {headerManipulation: {requestHeadersToAdd: [{headerSecretRef: {name: headers}}]}}}")),
+    ]);
+    let secrets = |fixture: &Fixture, proxy| of(fixture, proxy, ResourceType::Secret);
+    assert_eq!(secrets(&fixture, "outer"), ["header/default/headers/x-key"]);
+    assert!(secrets(&fixture, "inner").is_empty());
+    fixture.apply(vec![file(&host("b", &to_azure()))]);
+    assert!(secrets(&fixture, "outer").is_empty());
+}
