@@ -206,7 +206,7 @@ impl Translator {
         let reach = &self.reach;
         !reach.several
             || reach.has(proxy, ANY)
-            || names_of(upstream, self.clusters.get(upstream))
+            || names_of(upstream, self.clusters.get(upstream).map(|form| &**form))
                 .any(|name| reach.has(proxy, name) || reach.asked.contains_key(&name))
     }
 
