@@ -186,7 +186,7 @@ impl Translator {
         }
         let is_changed = |name: &str| changed.contains(&mention(name));
         work.forward_proxy |= any || is_changed(&forward_proxy::cluster_name());
-        work.files |= self.listeners.files().any(|name| is_changed(name));
+        work.files |= self.listeners.files().any(is_changed);
         for key in mem::take(&mut work.reached) {
             if let Some(form) = self.clusters.get(&key) {
                 work.secrets.extend(form.tls_secrets.iter().cloned());
@@ -307,11 +307,11 @@ fn look_through(
     depth: u32,
     found: &mut BTreeSet<Mention>,
 ) {
-    while let Some((field, value, rest)) = field(message) {
-        message = rest;
-        let Some(value) = value else { continue };
+    while let Some(field) = Field::first_of(message) {
+        message = field.rest;
+        let Some(value) = field.content else { continue };
         let along = match along {
-            Some([first, rest @ ..]) if *first == field => Some(rest),
+            Some([first, rest @ ..]) if *first == field.number => Some(rest),
             _ => None,
         };
         if along == Some(&[]) {
@@ -330,21 +330,36 @@ fn look_through(
     }
 }
 
-/// The first field: its number, its content if that has a length, and what follows it.
-fn field(message: &[u8]) -> Option<(u64, Option<&[u8]>, &[u8])> {
-    let (tag, rest) = varint(message)?;
-    let (content, rest) = match tag & 7 {
-        0 => (None, varint(rest)?.1),
-        1 => (None, rest.get(8..)?),
-        2 => {
-            let (length, rest) = varint(rest)?;
-            let (content, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
-            (Some(content), rest)
-        }
-        5 => (None, rest.get(4..)?),
-        _ => return None,
-    };
-    (tag >> 3 > 0).then_some((tag >> 3, content, rest))
+/// A field of a message.
+struct Field<'a> {
+    number: u64,
+    /// What is in it, if that has a length.
+    content: Option<&'a [u8]>,
+    /// What follows it.
+    rest: &'a [u8],
+}
+
+impl<'a> Field<'a> {
+    fn first_of(message: &'a [u8]) -> Option<Self> {
+        let (tag, rest) = varint(message)?;
+        let (content, rest) = match tag & 7 {
+            0 => (None, varint(rest)?.1),
+            1 => (None, rest.get(8..)?),
+            2 => {
+                let (length, rest) = varint(rest)?;
+                let (content, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+                (Some(content), rest)
+            }
+            5 => (None, rest.get(4..)?),
+            _ => return None,
+        };
+        let number = tag >> 3;
+        (number > 0).then_some(Self {
+            number,
+            content,
+            rest,
+        })
+    }
 }
 
 fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
