@@ -145,7 +145,7 @@ pub use matcher::{HeaderMatcher, Matcher, NO_PATH, PathMatcher, QueryMatcher, Va
 pub use merge::Merge;
 pub use options::shadowing::Shadowing;
 pub use outlier_detection::OutlierDetection;
-pub use regex::{check as check_regex, regex_size};
+pub use regex::{check as check_regex, regex_size, regex_start};
 pub use rest::{RestDestination, RestSpec};
 pub use retries::{
     PreviousPriorities, RateLimitedBackOff, ResetFormat, ResetHeader, RetryBackOff, RetryPolicy,

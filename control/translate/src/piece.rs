@@ -20,8 +20,6 @@ use crate::route::{RouteForm, broken};
 use crate::wire::{self, Metadata, PerFilter};
 use crate::{filters, matcher, rules, transforms};
 
-/// `VirtualHost.routes`
-const ROUTES: u32 = 3;
 /// The message of a route.
 const ROUTE: &str = "envoy.config.route.v3.Route";
 /// `Route.metadata`
@@ -228,30 +226,26 @@ impl Piece {
         }
     }
 
-    /// Appends the routes to a virtual host of that name, of which it is the piece with that number. `present`: filters that
+    /// The encoded routes of a virtual host of that name, of which it is the piece with that number. `present`: filters that
     /// its requests may come to.
-    pub(crate) fn encode(
-        &self,
-        (host, number): (&str, usize),
-        present: &Present,
-        to: &mut Vec<u8>,
-    ) {
+    pub(crate) fn encode(&self, (host, number): (&str, usize), present: &Present) -> Vec<Vec<u8>> {
         let name = self.name.as_ref().map(|name| format!("-{name}"));
         let name = name.unwrap_or_default();
-        for route in &self.routes {
+        let moves = match present.moves {
+            true => Moves::Anywhere,
+            false => self.moves,
+        };
+        let routes = self.routes.iter().map(|route| {
             let name = format!("{host}-route-{number}{name}{}", route.suffix);
             let mut bytes = route.bytes.clone();
-            let moves = match present.moves {
-                true => Moves::Anywhere,
-                false => self.moves,
-            };
             let mut configs = moves.present(&present.of_host, &present.all);
             configs.retain(|name, _| !route.configures.contains(name));
             configs.retain(|name, _| !present.on.contains(name));
             bytes.extend(PerFilter { configs }.encode_to_vec());
             wire::append(&mut bytes, NAME, name.as_bytes());
-            wire::append(to, ROUTES, &bytes);
-        }
+            bytes
+        });
+        routes.collect()
     }
 
     pub(crate) fn needs(&self) -> &Needs {

@@ -20,7 +20,7 @@ use crate::retries::retry_policy;
 use crate::route::{Upstreams, broken, to_add};
 use crate::tree::{Tables, Tree};
 use crate::wire::{self, PerFilterOfHost};
-use crate::{http_filters, matcher, names};
+use crate::{http_filters, matcher, names, route_tree};
 
 pub(crate) use crate::piece::Needs;
 
@@ -111,12 +111,13 @@ impl VirtualHostForm {
     }
 }
 
-/// `kept` is what its tables came to before.
+/// `kept` is what its tables came to before; more routes than `trees_above` are found by a tree.
 pub(crate) fn translate(
     key: &ObjectKey,
     virtual_service: &VirtualService,
     world: &(impl Upstreams + Tables + ExternalOptions),
     kept: &Kept,
+    trees_above: usize,
 ) -> VirtualHostForm {
     let name = names::virtual_host(key);
     let references = &virtual_service.options_config_refs.delegate_options;
@@ -156,9 +157,11 @@ pub(crate) fn translate(
         on,
         moves: of_host.reroutes,
     };
-    for (number, piece) in pieces.iter().enumerate() {
-        piece.encode((&name, number), &present, &mut body);
-    }
+    let pieces = pieces.iter().enumerate();
+    let routes: Vec<_> = pieces
+        .flat_map(|(number, piece)| piece.encode((&name, number), &present))
+        .collect();
+    route_tree::append(&routes, trees_above, &mut body);
     let mut form = tree.into_form(key);
     form.domains.clone_from(&virtual_service.domains);
     form.ssl.clone_from(&virtual_service.ssl);
