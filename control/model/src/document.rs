@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 use crate::read::{Node, Path, Read, Report};
 use crate::{
     ConfigMap, Gateway, HttpListenerOption, Kind, ListenerOption, MatchableHttpGateway,
-    MatchableTcpGateway, MultiDestination, Object, ObjectKey, Parsed, Pod, Problem, ProblemLevel,
-    RouteOption, RouteTable, Service, ServiceEndpoints, Settings, Spec, Upstream,
-    VirtualHostOption, VirtualService, secret, yaml,
+    MatchableTcpGateway, Metadata, MultiDestination, Object, ObjectKey, Parsed, Pod, Problem,
+    ProblemLevel, RouteOption, RouteTable, Service, ServiceEndpoints, Settings, Spec, Upstream,
+    VirtualHostOption, VirtualService, gateway_api, secret, yaml,
 };
 
 /// What Kubernetes and Gloo keep beside a resource's own fields.
@@ -119,8 +119,12 @@ fn identify(path: &str, document: &Value) -> Result<Identity, String> {
             return Ok(Identity::Other(format!("{version} {kind}")));
         };
         let name = metadata("name").ok_or_else(|| format!("this {kind} has no metadata.name"))?;
+        let namespace = match kind.is_cluster_wide() {
+            true => "",
+            false => metadata("namespace").unwrap_or("default"),
+        };
         return Ok(Identity::Ours {
-            key: key(kind, metadata("namespace").unwrap_or("default"), name),
+            key: key(kind, namespace, name),
             form,
         });
     }
@@ -171,6 +175,39 @@ fn kubernetes_kind(version: &str, kind: &str) -> Option<(Kind, Form)> {
         ("gateway.solo.io/v1", "ListenerOption") => (Kind::ListenerOption, Form::Spec),
         ("gateway.solo.io/v1", "HttpListenerOption") => (Kind::HttpListenerOption, Form::Spec),
         ("gateway.solo.io/v1", "Gateway") => (Kind::Gateway, Form::Spec),
+        ("v1", "Namespace") => (Kind::Namespace, Form::Kubernetes),
+        ("gateway.networking.k8s.io/v1" | "gateway.networking.k8s.io/v1beta1", "GatewayClass") => {
+            (Kind::GatewayClass, Form::Spec)
+        }
+        ("gateway.networking.k8s.io/v1" | "gateway.networking.k8s.io/v1beta1", "Gateway") => {
+            (Kind::KubernetesGateway, Form::Spec)
+        }
+        ("gateway.networking.k8s.io/v1" | "gateway.networking.k8s.io/v1beta1", "HTTPRoute") => {
+            (Kind::HttpRoute, Form::Spec)
+        }
+        ("gateway.networking.k8s.io/v1", "GRPCRoute") => (Kind::GrpcRoute, Form::Spec),
+        (
+            "gateway.networking.k8s.io/v1"
+            | "gateway.networking.k8s.io/v1alpha3"
+            | "gateway.networking.k8s.io/v1alpha2",
+            "TLSRoute",
+        ) => (Kind::TlsRoute, Form::Spec),
+        ("gateway.networking.k8s.io/v1alpha2", "TCPRoute") => (Kind::TcpRoute, Form::Spec),
+        ("gateway.networking.k8s.io/v1", "ListenerSet") => (Kind::ListenerSet, Form::Spec),
+        (
+            "gateway.networking.k8s.io/v1" | "gateway.networking.k8s.io/v1beta1",
+            "ReferenceGrant",
+        ) => (Kind::ReferenceGrant, Form::Spec),
+        (
+            "gateway.networking.k8s.io/v1" | "gateway.networking.k8s.io/v1alpha3",
+            "BackendTLSPolicy",
+        ) => (Kind::BackendTlsPolicy, Form::Spec),
+        ("gateway.networking.x-k8s.io/v1alpha1", "XListenerSet") => (Kind::ListenerSet, Form::Spec),
+        ("gateway.gloo.solo.io/v1alpha1", "GatewayParameters") => {
+            (Kind::GatewayParameters, Form::Spec)
+        }
+        ("gateway.gloo.solo.io/v1alpha1", "DirectResponse") => (Kind::DirectResponse, Form::Spec),
+        ("tenon.dev/v1alpha1", "FunctionCall") => (Kind::FunctionCall, Form::Spec),
         _ => return None,
     })
 }
@@ -192,6 +229,7 @@ fn object(key: ObjectKey, form: Form, document: &Value) -> Parsed {
     let root = Node::new(document, Path::Root(""), &report);
     check_metadata(&root, &key);
     let labels = read_labels(document, &report);
+    let metadata = Metadata::read(key.kind, document, &report);
     let spec = match form {
         Form::KubernetesSecret => match secret::read_kubernetes(&root) {
             secret::Kubernetes::NotOurs(kind) => return Parsed::Ignored { kind },
@@ -212,6 +250,9 @@ fn object(key: ObjectKey, form: Form, document: &Value) -> Parsed {
             read_spec(&key, &Node::new(&bare, path, &report))
         }
     };
+    if let Some(Spec::TlsRoute(route)) = &spec {
+        route.check_version(&root);
+    }
     let mut problems = report.into_problems();
     problems.sort();
     problems.dedup();
@@ -220,6 +261,7 @@ fn object(key: ObjectKey, form: Form, document: &Value) -> Parsed {
             Parsed::Object(Box::new(Object {
                 key,
                 labels,
+                metadata,
                 spec,
                 warnings: problems,
             }))
@@ -247,6 +289,7 @@ fn read_kubernetes(key: &ObjectKey, root: &Node<'_>) -> Option<Spec> {
         Kind::Endpoints => ServiceEndpoints::read_endpoints(root, &key.name).map(endpoints),
         Kind::EndpointSlice => ServiceEndpoints::read_slice(root).map(endpoints),
         Kind::ConfigMap => ConfigMap::read(root).map(|it| Spec::ConfigMap(Box::new(it))),
+        Kind::Namespace => Some(Spec::Namespace),
         Kind::Pod => Pod::read(root).map(Spec::Pod),
         Kind::Service => Service::read(root).map(|it| Spec::Service(Box::new(it))),
         // Not in this form.
@@ -283,8 +326,44 @@ fn read_spec(key: &ObjectKey, node: &Node<'_>) -> Option<Spec> {
         Kind::VirtualService => {
             VirtualService::read(node).map(|service| Spec::VirtualService(Box::new(service)))
         }
+        Kind::BackendTlsPolicy => {
+            gateway_api::BackendTlsPolicy::read(node).map(|it| Spec::BackendTlsPolicy(Box::new(it)))
+        }
+        Kind::DirectResponse => {
+            gateway_api::DirectResponseSpec::read(node).map(|it| Spec::DirectResponse(Box::new(it)))
+        }
+        Kind::FunctionCall => {
+            gateway_api::FunctionCall::read(node).map(|it| Spec::FunctionCall(Box::new(it)))
+        }
+        Kind::GatewayClass => {
+            gateway_api::GatewayClass::read(node).map(|it| Spec::GatewayClass(Box::new(it)))
+        }
+        Kind::GatewayParameters => {
+            gateway_api::GatewayParameters::read(node).map(Spec::GatewayParameters)
+        }
+        Kind::GrpcRoute => {
+            gateway_api::GrpcRoute::read(node).map(|it| Spec::GrpcRoute(Box::new(it)))
+        }
+        Kind::HttpRoute => {
+            gateway_api::HttpRoute::read(node).map(|it| Spec::HttpRoute(Box::new(it)))
+        }
+        Kind::KubernetesGateway => gateway_api::KubernetesGateway::read(node)
+            .map(|it| Spec::KubernetesGateway(Box::new(it))),
+        Kind::ListenerSet => {
+            gateway_api::ListenerSet::read(node).map(|it| Spec::ListenerSet(Box::new(it)))
+        }
+        Kind::ReferenceGrant => {
+            gateway_api::ReferenceGrant::read(node).map(|it| Spec::ReferenceGrant(Box::new(it)))
+        }
+        Kind::TcpRoute => gateway_api::TcpRoute::read(node).map(|it| Spec::TcpRoute(Box::new(it))),
+        Kind::TlsRoute => gateway_api::TlsRoute::read(node).map(|it| Spec::TlsRoute(Box::new(it))),
         // Not in these forms.
-        Kind::ConfigMap | Kind::EndpointSlice | Kind::Endpoints | Kind::Pod | Kind::Service => None,
+        Kind::ConfigMap
+        | Kind::EndpointSlice
+        | Kind::Endpoints
+        | Kind::Namespace
+        | Kind::Pod
+        | Kind::Service => None,
     }
 }
 
@@ -318,7 +397,7 @@ fn check_metadata(root: &Node<'_>, key: &ObjectKey) {
             "names that begin with {prefix}: stand for services that routes name"
         ));
     }
-    if !fits(&key.namespace, "-.") {
+    if !key.kind.is_cluster_wide() && !fits(&key.namespace, "-.") {
         let _: Option<()> = root.error(format!(
             "{:?} is not a valid namespace, which has at most 253 letters, digits, '-' and '.'",
             key.namespace
@@ -328,6 +407,9 @@ fn check_metadata(root: &Node<'_>, key: &ObjectKey) {
         return;
     };
     for (field, expected) in [("name", &key.name), ("namespace", &key.namespace)] {
+        if field == "namespace" && key.kind.is_cluster_wide() {
+            continue;
+        }
         let found = metadata.get(field).and_then(Value::as_str);
         if let Some(found) = found.filter(|found| !found.is_empty() && **found != **expected) {
             let _: Option<()> = root.error(format!(

@@ -32,6 +32,7 @@ mod failover;
 mod format;
 mod function_matcher;
 mod gateway;
+pub mod gateway_api;
 mod gcp;
 pub mod hcm;
 mod header;
@@ -47,6 +48,7 @@ mod load_balancing;
 pub mod local_reply;
 mod matcher;
 mod merge;
+mod metadata;
 pub mod open_telemetry;
 pub mod options;
 mod outlier_detection;
@@ -143,6 +145,7 @@ pub use load_balancing::{
 };
 pub use matcher::{HeaderMatcher, Matcher, NO_PATH, PathMatcher, QueryMatcher, ValueMatcher};
 pub use merge::Merge;
+pub use metadata::Metadata;
 pub use options::shadowing::Shadowing;
 pub use outlier_detection::OutlierDetection;
 pub use regex::{check as check_regex, regex_size, regex_start};
@@ -182,24 +185,46 @@ pub use virtual_service::VirtualService;
 /// The kinds of resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
+    /// `gateway.networking.k8s.io/v1`
+    BackendTlsPolicy,
     /// Kubernetes' `v1`, or Gloo's artifact.
     ConfigMap,
+    /// `gateway.gloo.solo.io/v1alpha1`
+    DirectResponse,
     /// Kubernetes' `discovery.k8s.io/v1`
     EndpointSlice,
     /// Kubernetes' `v1`
     Endpoints,
+    /// `tenon.dev/v1alpha1`
+    FunctionCall,
     /// `gateway.solo.io/v1`
     Gateway,
+    /// `gateway.networking.k8s.io/v1`
+    GatewayClass,
+    /// `gateway.gloo.solo.io/v1alpha1`
+    GatewayParameters,
+    /// `gateway.networking.k8s.io/v1`
+    GrpcRoute,
     /// `gateway.solo.io/v1`
     HttpListenerOption,
+    /// `gateway.networking.k8s.io/v1`
+    HttpRoute,
+    /// The `Gateway` of `gateway.networking.k8s.io/v1`.
+    KubernetesGateway,
     /// `gateway.solo.io/v1`
     ListenerOption,
+    /// `gateway.networking.k8s.io/v1`, and the `XListenerSet` of before.
+    ListenerSet,
     /// `gateway.solo.io/v1`
     MatchableHttpGateway,
     /// `gateway.solo.io/v1`
     MatchableTcpGateway,
     /// Kubernetes' `v1`
+    Namespace,
+    /// Kubernetes' `v1`
     Pod,
+    /// `gateway.networking.k8s.io/v1`
+    ReferenceGrant,
     /// `gateway.solo.io/v1`
     RouteOption,
     /// `gateway.solo.io/v1`
@@ -210,6 +235,10 @@ pub enum Kind {
     Service,
     /// `gloo.solo.io/v1`
     Settings,
+    /// `gateway.networking.k8s.io/v1alpha2`
+    TcpRoute,
+    /// `gateway.networking.k8s.io/v1`
+    TlsRoute,
     /// `gloo.solo.io/v1`
     Upstream,
     /// `gloo.solo.io/v1`
@@ -258,6 +287,8 @@ pub struct Object {
     pub key: ObjectKey,
     /// What it is labelled with, for selectors.
     pub labels: BTreeMap<String, String>,
+    /// What else is kept of its metadata, of kinds where it matters.
+    pub metadata: Option<Box<Metadata>>,
     /// What it says.
     pub spec: Spec,
     /// What is worth a warning in it.
@@ -267,22 +298,44 @@ pub struct Object {
 /// What a resource says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Spec {
+    /// TLS towards backends.
+    BackendTlsPolicy(Box<gateway_api::BackendTlsPolicy>),
     /// Texts and bytes by name.
     ConfigMap(Box<ConfigMap>),
+    /// An answer.
+    DirectResponse(Box<gateway_api::DirectResponseSpec>),
     /// Where a service of Kubernetes is found, said by `Endpoints` or an `EndpointSlice`.
     Endpoints(Box<ServiceEndpoints>),
+    /// Which function is called, and how.
+    FunctionCall(Box<gateway_api::FunctionCall>),
     /// Where an Envoy listens, and for whom.
     Gateway(Box<Gateway>),
+    /// Who serves gateways.
+    GatewayClass(Box<gateway_api::GatewayClass>),
+    /// How gateways are deployed.
+    GatewayParameters(gateway_api::GatewayParameters),
+    /// Where calls of gRPC go.
+    GrpcRoute(Box<gateway_api::GrpcRoute>),
     /// Options of HTTP on listeners.
     HttpListenerOption(Box<HttpListenerOption>),
+    /// Where requests go.
+    HttpRoute(Box<gateway_api::HttpRoute>),
+    /// Where an Envoy listens, and for which routes.
+    KubernetesGateway(Box<gateway_api::KubernetesGateway>),
     /// Options of listeners.
     ListenerOption(Box<ListenerOption>),
+    /// More listeners for a gateway.
+    ListenerSet(Box<gateway_api::ListenerSet>),
     /// What is done over HTTP with some connections of gateways that delegate to it.
     MatchableHttpGateway(Box<MatchableHttpGateway>),
     /// Where some connections of gateways that delegate to it are forwarded.
     MatchableTcpGateway(Box<MatchableTcpGateway>),
+    /// A namespace, of which the labels matter.
+    Namespace,
     /// What runs in Kubernetes.
     Pod(Pod),
+    /// Who may refer to what is in a namespace.
+    ReferenceGrant(Box<gateway_api::ReferenceGrant>),
     /// Options of routes.
     RouteOption(Box<RouteOption>),
     /// Routes that others delegate to.
@@ -293,6 +346,10 @@ pub enum Spec {
     Service(Box<Service>),
     /// What holds where nothing else is said.
     Settings(Settings),
+    /// Where connections go.
+    TcpRoute(Box<gateway_api::TcpRoute>),
+    /// Where connections with TLS go.
+    TlsRoute(Box<gateway_api::TlsRoute>),
     /// A service, or a provider of functions.
     Upstream(Box<Upstream>),
     /// Several destinations, for any number of routes.
@@ -350,15 +407,54 @@ impl fmt::Display for ObjectRef {
     }
 }
 
+impl Kind {
+    /// Whether it is a kind of the Gateway API, or one that only its routes refer to.
+    pub fn is_of_gateway_api(self) -> bool {
+        matches!(
+            self,
+            Self::BackendTlsPolicy
+                | Self::DirectResponse
+                | Self::FunctionCall
+                | Self::GatewayClass
+                | Self::GatewayParameters
+                | Self::GrpcRoute
+                | Self::HttpRoute
+                | Self::KubernetesGateway
+                | Self::ListenerSet
+                | Self::ReferenceGrant
+                | Self::TcpRoute
+                | Self::TlsRoute
+        )
+    }
+
+    /// Whether its objects are in no namespace.
+    pub fn is_cluster_wide(self) -> bool {
+        matches!(self, Self::GatewayClass | Self::Namespace)
+    }
+}
+
+/// As users write it. Two kinds of different groups have the same name.
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        let name = match self {
+            Self::BackendTlsPolicy => "BackendTLSPolicy",
+            Self::GrpcRoute => "GRPCRoute",
+            Self::HttpRoute => "HTTPRoute",
+            Self::KubernetesGateway => "Gateway",
+            Self::TcpRoute => "TCPRoute",
+            Self::TlsRoute => "TLSRoute",
+            other => return fmt::Debug::fmt(other, f),
+        };
+        f.write_str(name)
     }
 }
 
 impl fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+        match self.kind.is_cluster_wide() {
+            true => write!(f, "{} {}", self.kind, self.name),
+            false => write!(f, "{} {}/{}", self.kind, self.namespace, self.name),
+        }
     }
 }
 

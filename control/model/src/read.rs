@@ -124,6 +124,11 @@ impl<'a> Node<'a> {
             .push(Problem::error(format!("{}.{field}", self.path), text));
     }
 
+    /// A fault at this path of the document whose root the value is.
+    pub(crate) fn error_in(&self, field: &str, text: &str) {
+        self.report.push(Problem::error(field, text));
+    }
+
     /// Something worth a warning within the value, at this path from it.
     pub(crate) fn warn_at(&self, field: &str, text: &str) {
         self.report
@@ -238,6 +243,11 @@ impl<'a> Node<'a> {
         {
             return Some(*choice);
         }
+        self.named(choices)
+    }
+
+    /// One of the names of an enumeration.
+    pub(crate) fn named<T: Copy>(&self, choices: &[(&str, T)]) -> Option<T> {
         let text = self.text()?;
         match choices.iter().find(|(name, _)| *name == text) {
             Some((_, choice)) => Some(*choice),

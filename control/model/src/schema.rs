@@ -20,7 +20,7 @@ pub enum Schema {
     Duration,
     /// A number.
     Number(Number),
-    /// One of several names. Protobuf's JSON takes their places, from 0, as well.
+    /// One of several names.
     Choice(Choice),
     /// A list.
     List {
@@ -57,6 +57,8 @@ pub struct Choice {
     pub doc: &'static str,
     /// The names, and what each means.
     pub names: Vec<(&'static str, &'static str)>,
+    /// Whether their places, from 0, do as well.
+    pub places: bool,
 }
 
 /// An object.
@@ -113,14 +115,16 @@ pub struct Api {
     pub kind: Kind,
     /// Its group.
     pub group: &'static str,
+    /// Its versions, which are read alike; the first is the one to write.
+    pub versions: &'static [&'static str],
     /// Its plural, which is its folder, too.
     pub plural: &'static str,
     /// Its other names.
     pub short: &'static [&'static str],
 }
 
-/// The kinds of resources that users write. Version, plural and short names are Gloo's.
-pub const APIS: [Api; 13] = [
+/// The kinds of resources that users write. Version, plural and short names are Gloo's and the Gateway API's.
+pub const APIS: [Api; 25] = [
     api(Kind::Gateway, GATEWAY, "gateways", &["gw", "ggw"]),
     api(
         Kind::HttpListenerOption,
@@ -169,8 +173,83 @@ pub const APIS: [Api; 13] = [
         "virtualservices",
         &["vs", "gvs"],
     ),
+    of_gateway_api(
+        Kind::BackendTlsPolicy,
+        NETWORKING,
+        &["v1", "v1alpha3"],
+        "backendtlspolicies",
+        &["btlspolicy"],
+    ),
+    of_gateway_api(
+        Kind::DirectResponse,
+        GLOO_GATEWAY,
+        V1_ALPHA,
+        "directresponses",
+        &["dr"],
+    ),
+    of_gateway_api(
+        Kind::FunctionCall,
+        TENON,
+        V1_ALPHA,
+        "functioncalls",
+        &["fc"],
+    ),
+    of_gateway_api(
+        Kind::GatewayClass,
+        NETWORKING,
+        V1_BETA,
+        "gatewayclasses",
+        &["gc"],
+    ),
+    of_gateway_api(
+        Kind::GatewayParameters,
+        GLOO_GATEWAY,
+        V1_ALPHA,
+        "gatewayparameters",
+        &["gwp"],
+    ),
+    of_gateway_api(Kind::GrpcRoute, NETWORKING, &["v1"], "grpcroutes", &[]),
+    of_gateway_api(Kind::HttpRoute, NETWORKING, V1_BETA, "httproutes", &[]),
+    of_gateway_api(
+        Kind::KubernetesGateway,
+        NETWORKING,
+        V1_BETA,
+        "gateways",
+        &["gtw"],
+    ),
+    of_gateway_api(
+        Kind::ListenerSet,
+        NETWORKING,
+        &["v1"],
+        "listenersets",
+        &["lset"],
+    ),
+    of_gateway_api(
+        Kind::ReferenceGrant,
+        NETWORKING,
+        V1_BETA,
+        "referencegrants",
+        &["refgrant"],
+    ),
+    of_gateway_api(Kind::TcpRoute, NETWORKING, &["v1alpha2"], "tcproutes", &[]),
+    of_gateway_api(
+        Kind::TlsRoute,
+        NETWORKING,
+        &["v1", "v1alpha3", "v1alpha2"],
+        "tlsroutes",
+        &[],
+    ),
 ];
 
+const V1_BETA: &[&str] = &["v1", "v1beta1"];
+const V1_ALPHA: &[&str] = &["v1alpha1"];
+
+/// The Gateway API's own group.
+const NETWORKING: &str = "gateway.networking.k8s.io";
+/// Gloo's kinds beside it.
+const GLOO_GATEWAY: &str = "gateway.gloo.solo.io";
+/// Tenon's own.
+const TENON: &str = "tenon.dev";
 const GATEWAY: &str = "gateway.solo.io";
 const GLOO: &str = "gloo.solo.io";
 
@@ -183,8 +262,43 @@ const fn api(
     Api {
         kind,
         group,
+        versions: &["v1"],
         plural,
         short,
+    }
+}
+
+const fn of_gateway_api(
+    kind: Kind,
+    group: &'static str,
+    versions: &'static [&'static str],
+    plural: &'static str,
+    short: &'static [&'static str],
+) -> Api {
+    Api {
+        kind,
+        group,
+        versions,
+        plural,
+        short,
+    }
+}
+
+impl Api {
+    /// What its files are called. Two kinds of different groups have the same name.
+    pub fn file(&self) -> String {
+        format!("{:?}", self.kind).to_ascii_lowercase()
+    }
+
+    /// Whether Gloo's directory form has a folder for it.
+    pub fn has_folder(&self) -> bool {
+        [GATEWAY, GLOO].contains(&self.group)
+    }
+
+    /// Whether its definition for Kubernetes is made here: not that of Kubernetes' own kinds, and not the Gateway API's,
+    /// which comes with it.
+    pub fn has_definition(&self) -> bool {
+        self.kind != Kind::Secret && self.group != NETWORKING
     }
 }
 
@@ -204,9 +318,24 @@ pub fn schema(kind: Kind) -> Schema {
         Kind::RouteTable => crate::RouteTable::schema(),
         Kind::MatchableHttpGateway => crate::MatchableHttpGateway::schema(),
         Kind::MatchableTcpGateway => crate::MatchableTcpGateway::schema(),
-        Kind::ConfigMap | Kind::EndpointSlice | Kind::Endpoints | Kind::Pod | Kind::Service => {
-            Schema::OpenObject
-        }
+        Kind::BackendTlsPolicy => crate::gateway_api::BackendTlsPolicy::schema(),
+        Kind::DirectResponse => crate::gateway_api::DirectResponseSpec::schema(),
+        Kind::FunctionCall => crate::gateway_api::FunctionCall::schema(),
+        Kind::GatewayClass => crate::gateway_api::GatewayClass::schema(),
+        Kind::GatewayParameters => crate::gateway_api::GatewayParameters::schema(),
+        Kind::GrpcRoute => crate::gateway_api::GrpcRoute::schema(),
+        Kind::HttpRoute => crate::gateway_api::HttpRoute::schema(),
+        Kind::KubernetesGateway => crate::gateway_api::KubernetesGateway::schema(),
+        Kind::ListenerSet => crate::gateway_api::ListenerSet::schema(),
+        Kind::ReferenceGrant => crate::gateway_api::ReferenceGrant::schema(),
+        Kind::TcpRoute => crate::gateway_api::TcpRoute::schema(),
+        Kind::TlsRoute => crate::gateway_api::TlsRoute::schema(),
+        Kind::ConfigMap
+        | Kind::EndpointSlice
+        | Kind::Endpoints
+        | Kind::Namespace
+        | Kind::Pod
+        | Kind::Service => Schema::OpenObject,
     }
 }
 
@@ -498,6 +627,7 @@ mod tests {
             path: "tenon_model::schema::tests::Colour",
             doc: "A colour.",
             names: vec![("GREEN", "Like grass."), ("sky-blue", "Like the sky.")],
+            places: true,
         });
         let read = |name, doc: &str, schema| field(name, doc, schema, Standing::Read);
         let expected = Object {
@@ -523,17 +653,25 @@ mod tests {
 
     #[test]
     fn every_kind_is_read_under_its_names() {
-        for Api {
-            kind,
-            group,
-            plural,
-            ..
-        } in APIS
-        {
-            let written =
-                format!("{{apiVersion: {group}/v1, kind: {kind}, metadata: {{name: a}}}}");
+        for api in APIS {
+            let Api {
+                kind,
+                group,
+                plural,
+                ..
+            } = api;
             let bare = format!("{plural}/default/a.yaml");
-            for (path, text) in [("a.yaml", written.as_str()), (bare.as_str(), "{other: 1}")] {
+            let mut forms = Vec::new();
+            for version in api.versions {
+                let text = format!(
+                    "{{apiVersion: {group}/{version}, kind: {kind}, metadata: {{name: a}}}}"
+                );
+                forms.push(("a.yaml", text));
+            }
+            if api.has_folder() {
+                forms.push((bare.as_str(), "{other: 1}".to_owned()));
+            }
+            for (path, text) in &forms {
                 let read = crate::parse(path, text).remove(0);
                 let crate::Parsed::Rejected { key, .. } = read else {
                     panic!("{path} {text}: {read:?}");

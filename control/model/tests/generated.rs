@@ -79,12 +79,14 @@ impl Checker {
         let mut by_kind = BTreeMap::new();
         for api in APIS {
             let kind = api.kind.to_string();
-            let path = root().join(format!("schemas/{}.json", kind.to_ascii_lowercase()));
+            let path = root().join(format!("schemas/{}.json", api.file()));
             let schema: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-            let name = format!("file:///{kind}");
+            let name = format!("file:///{}", api.file());
             compiler.add_resource(&name, schema).unwrap();
-            let kind = format!("{}/v1 {kind}", api.group);
-            by_kind.insert(kind, compiler.compile(&name, &mut schemas).unwrap());
+            let index = compiler.compile(&name, &mut schemas).unwrap();
+            for version in api.versions {
+                by_kind.insert(format!("{}/{version} {kind}", api.group), index);
+            }
         }
         Self { schemas, by_kind }
     }
@@ -129,7 +131,7 @@ fn what_is_read_is_valid_by_its_schema() {
         }
     }
     for api in APIS {
-        let kind = format!("{}/v1 {}", api.group, api.kind);
+        let kind = format!("{}/{} {}", api.group, api.versions[0], api.kind);
         let count = checked.get(&kind).copied();
         assert!(count.is_some_and(|count| count > 0), "{kind}: {checked:?}");
     }

@@ -227,7 +227,8 @@ impl<T: PartialEq + Clone> Tree<T> {
 
 /// A resource's name in a text.
 pub(crate) fn name(key: &ObjectKey) -> String {
-    format!("{} {}/{}", key.kind, key.namespace, key.name)
+    // Not as users write the kind: two have the same name.
+    format!("{:?} {}/{}", key.kind, key.namespace, key.name)
 }
 
 fn cut_off(file: &Path) -> Problem {

@@ -388,6 +388,19 @@ impl Translator {
             Kind::RouteOption | Kind::VirtualHostOption => self.mark_readers(&key, work),
             // They attach to what is not there yet.
             Kind::HttpListenerOption | Kind::ListenerOption => {}
+            Kind::BackendTlsPolicy
+            | Kind::DirectResponse
+            | Kind::FunctionCall
+            | Kind::GatewayClass
+            | Kind::GatewayParameters
+            | Kind::GrpcRoute
+            | Kind::HttpRoute
+            | Kind::KubernetesGateway
+            | Kind::ListenerSet
+            | Kind::Namespace
+            | Kind::ReferenceGrant
+            | Kind::TcpRoute
+            | Kind::TlsRoute => {}
             Kind::RouteTable => {
                 self.mark_readers(&key, work);
                 if let Some(object) = self.objects.object(&key) {

@@ -583,3 +583,28 @@ fn the_forms_of_the_scripts_are_what_they_seem() {
         assert!(matches!(write(of, 1, of.repaired), Change::Upsert(_)));
     }
 }
+
+/// Scripts that the two once came to different ends of.
+#[test]
+fn what_was_refused_is_no_form_to_go_back_to() {
+    use Edit::{Settled, Verdict, Write};
+    let bad = |number| Verdict(number, true);
+    for script in [
+        // What is served instead of a listener is refused, too.
+        vec![
+            vec![Write(0, 0, 8)],
+            vec![Settled],
+            vec![Write(2, 0, 16)],
+            vec![bad(6_597_269_341_713_099_901)],
+            vec![bad(12_132_575_762_559_256_744)],
+        ],
+        // A cluster is refused while it becomes another one, which is refused as well.
+        vec![
+            vec![Write(0, 0, 2)],
+            vec![Write(1, 0, 5), bad(8_785_689_777_219_282_351)],
+            vec![bad(14_796_727_024_428_196_836)],
+        ],
+    ] {
+        check(&script).unwrap();
+    }
+}

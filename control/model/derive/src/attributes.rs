@@ -13,6 +13,7 @@ pub(crate) struct Container {
     pub(crate) refused: Vec<(String, LitStr)>,
     pub(crate) finish: Option<Path>,
     pub(crate) one_of: bool,
+    pub(crate) by_name: bool,
     pub(crate) open: bool,
     pub(crate) into: Option<Path>,
     pub(crate) doc: String,
@@ -28,6 +29,7 @@ pub(crate) struct Field {
     pub(crate) default: Option<Option<Expr>>,
     pub(crate) required: bool,
     pub(crate) flatten: bool,
+    pub(crate) skip: bool,
     pub(crate) merge: Option<Path>,
     pub(crate) doc: String,
 }
@@ -72,6 +74,8 @@ pub(crate) fn container(attributes: &[Attribute]) -> Result<Container, Error> {
                 container.finish = Some(meta.value()?.parse()?);
             } else if meta.path.is_ident("one_of") {
                 container.one_of = true;
+            } else if meta.path.is_ident("by_name") {
+                container.by_name = true;
             } else if meta.path.is_ident("open") {
                 container.open = true;
             } else if meta.path.is_ident("into") {
@@ -113,6 +117,8 @@ pub(crate) fn field(attributes: &[Attribute]) -> Result<Field, Error> {
                 field.required = true;
             } else if meta.path.is_ident("flatten") {
                 field.flatten = true;
+            } else if meta.path.is_ident("skip") {
+                field.skip = true;
             } else if meta.path.is_ident("merge") {
                 field.merge = Some(meta.value()?.parse()?);
             } else {

@@ -38,16 +38,22 @@ fn names_of(name: &Ident, container: &Container, data: &DataEnum) -> Result<Toke
     }
     let doc = &container.doc;
     let path = record::path(name);
+    let places = !container.by_name;
+    let reader = match places {
+        true => quote!(choice),
+        false => quote!(named),
+    };
     Ok(quote! {
         impl crate::read::Read for #name {
             fn read(node: &crate::read::Node<'_>) -> Option<Self> {
-                node.choice(&[#(#choices),*])
+                node.#reader(&[#(#choices),*])
             }
             fn schema() -> crate::schema::Schema {
                 crate::schema::Schema::Choice(crate::schema::Choice {
                     path: #path,
                     doc: #doc,
                     names: vec![#(#docs),*],
+                    places: #places,
                 })
             }
         }

@@ -22,10 +22,12 @@
 //! - `#[read(required)]`: of a list or a map, at least one has to be there;
 //! - `#[read(schema = path)]`: `fn() -> Schema`, where the type says too little;
 //! - `#[read(flatten)]`: its fields stand beside those of the struct;
+//! - `#[read(skip)]`: nobody writes it; it is its type's default until something within makes it another one;
 //! - `#[read(merge = path)]`: `fn(&T, &T) -> T`, of those of a struct with `#[derive(Merge)]`: what counts where two places
 //!   say it, where that is not simply what the first of them says.
 //!
-//! Of a variant: `name`, `with`, `range` and `schema`. Of an enum: `#[read(one_of)]`, if all its fields are empty messages.
+//! Of a variant: `name`, `with`, `range` and `schema`. Of an enum: `#[read(one_of)]`, if all its fields are empty messages;
+//! `#[read(by_name)]`, if its names cannot be given as their places.
 
 use proc_macro2::TokenStream;
 use quote::quote;

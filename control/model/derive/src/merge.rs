@@ -19,6 +19,10 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream, Error> {
     for field in &fields.named {
         let of = attributes::field(&field.attrs)?;
         let Some(ident) = &field.ident else { continue };
+        if of.skip {
+            merged.push(quote!(#ident: crate::merge::first(&self.#ident, &other.#ident)));
+            continue;
+        }
         let is_meant = match of.flatten {
             true => {
                 let inner = &field.ty;

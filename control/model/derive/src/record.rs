@@ -30,6 +30,10 @@ pub(crate) fn derive(
     for field in &fields.named {
         let of = attributes::field(&field.attrs)?;
         let Some(ident) = &field.ident else { continue };
+        if of.skip {
+            takes.push(quote!(#ident: Default::default()));
+            continue;
+        }
         let holds = holds(&field.ty);
         let json = of.name.clone().unwrap_or_else(|| names::camel_case(ident));
         let (read, optional) = read(&json, &of, &holds);

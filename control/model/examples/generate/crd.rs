@@ -12,19 +12,20 @@ use crate::describe;
 
 const HEADER: &str = "# Made by `make generate` of the types in control/model. Edit those.\n";
 
-/// The definition of a kind, as YAML; nothing of Kubernetes' own.
+/// The definition of a kind, as YAML; nothing of those whose definitions are others'.
 pub(crate) fn document(api: &Api, spec: &Schema) -> Option<String> {
     let Api {
         kind,
         group,
+        versions,
         plural,
         short,
     } = api;
-    if *kind == Kind::Secret {
+    if !api.has_definition() {
         return None;
     }
     let singular = plural.strip_suffix('s').unwrap_or(plural);
-    let singular = if *plural == "settings" {
+    let singular = if ["settings", "gatewayparameters"].contains(plural) {
         plural
     } else {
         singular
@@ -48,7 +49,7 @@ pub(crate) fn document(api: &Api, spec: &Schema) -> Option<String> {
             },
             "scope": "Namespaced",
             "versions": [{
-                "name": "v1",
+                "name": versions.first(),
                 "served": true,
                 "storage": true,
                 "subresources": { "status": {} },
@@ -104,6 +105,10 @@ fn structural(schema: &Schema, told: &mut BTreeSet<&'static str>) -> Map<String,
             }
             value
         }
+        Schema::Choice(choice) if !choice.places => json!({
+            "type": "string",
+            "enum": crate::json_schema::values(choice),
+        }),
         Schema::Choice(choice) => json!({
             "x-kubernetes-int-or-string": true,
             "enum": crate::json_schema::values(choice),

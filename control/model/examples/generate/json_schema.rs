@@ -25,7 +25,7 @@ pub(crate) fn document(api: &Api, spec: &Schema) -> String {
         .collect();
     let texts = json!({ "type": "object", "additionalProperties": { "type": "string" } });
     let mut properties = json!({
-        "apiVersion": { "const": format!("{}/v1", api.group) },
+        "apiVersion": versions(api),
         "kind": { "const": api.kind.to_string() },
         "metadata": {
             "type": "object",
@@ -64,6 +64,17 @@ pub(crate) fn document(api: &Api, spec: &Schema) -> String {
     document["properties"] = properties;
     document["additionalProperties"] = false.into();
     format!("{document:#}\n")
+}
+
+fn versions(api: &Api) -> Value {
+    let versions = api.versions.iter();
+    let versions: Vec<_> = versions
+        .map(|version| format!("{}/{version}", api.group))
+        .collect();
+    match &versions[..] {
+        [one] => json!({ "const": one }),
+        several => json!({ "enum": several }),
+    }
 }
 
 /// What stands where a type is used.
@@ -153,12 +164,14 @@ pub(crate) fn number(number: &Number) -> Value {
     value
 }
 
-/// The names, and their places: protobuf's JSON takes both.
+/// The names, and their places where protobuf's JSON takes both.
 pub(crate) fn values(choice: &Choice) -> Vec<Value> {
     let names = choice.names.iter().map(|(name, _)| Value::from(*name));
-    names
-        .chain((0..choice.names.len()).map(Value::from))
-        .collect()
+    let places = match choice.places {
+        true => choice.names.len(),
+        false => 0,
+    };
+    names.chain((0..places).map(Value::from)).collect()
 }
 
 /// Which fields have to be there, and which exclude each other.

@@ -23,7 +23,7 @@ fn main() -> Result<(), Error> {
     };
     let kinds: Vec<_> = APIS.iter().map(|api| (api, schema(api.kind))).collect();
     for (api, schema) in &kinds {
-        let name = api.kind.to_string().to_ascii_lowercase();
+        let name = api.file();
         write(
             format!("schemas/{name}.json"),
             json_schema::document(api, schema),

@@ -46,7 +46,7 @@ pub(crate) fn all(kinds: &[(&Api, Schema)]) -> Vec<(String, String)> {
 }
 
 fn file(api: &Api) -> String {
-    api.kind.to_string().to_ascii_lowercase()
+    api.file()
 }
 
 fn index(kinds: &[(&Api, Schema)]) -> String {
@@ -58,11 +58,14 @@ fn index(kinds: &[(&Api, Schema)]) -> String {
     for (api, _) in kinds {
         let short: Vec<_> = api.short.iter().map(|it| format!("`{it}`")).collect();
         text.push_str(&format!(
-            "| [{}]({}.md) | `{}` | `{}` | {} |\n",
+            "| [{}]({}.md) | `{}` | {} | {} |\n",
             api.kind,
             file(api),
             api.group,
-            api.plural,
+            match api.has_folder() {
+                true => format!("`{}`", api.plural),
+                false => String::new(),
+            },
             short.join(", ")
         ));
     }
@@ -81,15 +84,25 @@ struct Page<'a> {
 
 impl Page<'_> {
     fn of_kind(&self, api: &Api, schema: &Schema, own: &[Type<'_>]) -> String {
+        let versions = api.versions.iter();
+        let versions: Vec<_> = versions
+            .map(|version| format!("`apiVersion: {}/{version}`", api.group))
+            .collect();
+        let versions = versions.join(" or ");
+        let folder = match api.has_folder() {
+            true => format!(
+                "; in Gloo's directory form `{}/<namespace>/<name>.yaml`",
+                api.plural
+            ),
+            false => String::new(),
+        };
         let mut text = format!(
-            "{NOTE}# {kind}\n\n`apiVersion: {group}/v1`, `kind: {kind}`; in Gloo's directory form `{plural}/<namespace>/<name>.yaml`.\n\
+            "{NOTE}# {kind}\n\n{versions}, `kind: {kind}`{folder}.\n\
              As a [JSON Schema](../../schemas/{file}.json)",
             kind = api.kind,
-            group = api.group,
-            plural = api.plural,
             file = file(api),
         );
-        if api.kind != tenon_model::Kind::Secret {
+        if api.has_definition() {
             text.push_str(&format!(
                 ", as a [definition for Kubernetes](../../crds/{}.{}.yaml)",
                 api.plural, api.group

@@ -25,6 +25,8 @@ impl Translator {
         for change in changes {
             self.take_in(change, &mut told);
         }
+        // What an Envoy refused is no form to go back to.
+        let kept_resources = self.resources.clone();
         let before = self.quarantine.take_before();
         let last_good = mem::take(&mut self.hosts);
         let old_hosts: BTreeMap<_, _> = last_good
@@ -101,10 +103,11 @@ impl Translator {
         self.release_gone(true, &mut work);
         self.forget_verdicts(&mut work);
         self.settle(&mut work);
-        let resources = difference(old_resources.clone(), &self.resources);
-        let changed = resources
-            .keys()
-            .map(|id| (id.clone(), old_resources.get(id).cloned()));
+        let changed = difference(kept_resources.clone(), &self.resources);
+        let changed = changed.into_keys().map(|id| {
+            let old = kept_resources.get(&id).cloned();
+            (id, old)
+        });
         let nothing = VirtualHostForm::default();
         let hosts = old_hosts.keys().chain(self.hosts.keys());
         let hosts: BTreeSet<_> = hosts
@@ -122,7 +125,7 @@ impl Translator {
         });
         self.quarantine.set_before(before, changed, hosts);
         Update {
-            resources,
+            resources: difference(old_resources, &self.resources),
             credentials: difference(old.credentials, &self.credentials),
             lookups: difference(old_lookups, &self.lookups.wanted),
             statuses: difference(old.statuses, &self.statuses),

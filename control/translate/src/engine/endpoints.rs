@@ -103,6 +103,7 @@ fn in_memory(key: &ObjectKey, upstream: Upstream) -> Arc<Object> {
     Arc::new(Object {
         key: key.clone(),
         labels: BTreeMap::new(),
+        metadata: None,
         spec: Spec::Upstream(Box::new(upstream)),
         warnings: Vec::new(),
     })

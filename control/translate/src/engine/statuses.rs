@@ -93,6 +93,9 @@ impl Translator {
             let text = format!("only {} is taken", settings_key());
             problems.push(Problem::warning("", text));
         }
+        if key.kind.is_of_gateway_api() && entry.object.is_some() {
+            problems.push(Problem::warning("", "has no effect yet"));
+        }
         if key.kind == Kind::Service {
             problems.extend(self.problems_of_service(key));
         }
@@ -205,7 +208,12 @@ impl Translator {
 fn is_kubernetes(kind: Kind) -> bool {
     matches!(
         kind,
-        Kind::ConfigMap | Kind::EndpointSlice | Kind::Endpoints | Kind::Pod | Kind::Service
+        Kind::ConfigMap
+            | Kind::EndpointSlice
+            | Kind::Endpoints
+            | Kind::Namespace
+            | Kind::Pod
+            | Kind::Service
     )
 }
 

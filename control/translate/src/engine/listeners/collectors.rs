@@ -76,6 +76,7 @@ fn object(key: &ObjectKey, sink: &OpenTelemetrySink) -> Option<Arc<Object>> {
     Some(Arc::new(Object {
         key: key.clone(),
         labels: BTreeMap::new(),
+        metadata: None,
         spec: Spec::Upstream(Box::new(upstream)),
         warnings: Vec::new(),
     }))
