@@ -146,6 +146,15 @@ impl DestinationType {
         }
     }
 
+    /// The upstream's namespace.
+    pub fn namespace(&self) -> &str {
+        match self {
+            Self::Upstream(upstream) => &upstream.namespace,
+            Self::Kube(to) => &to.service.namespace,
+            Self::Consul(_) => NAMESPACE,
+        }
+    }
+
     /// The name of its field.
     pub fn field(&self) -> &'static str {
         match self {

@@ -119,6 +119,12 @@ pub(crate) struct FilterArgs {
         value_name = "ROUTES"
     )]
     pub(crate) trees_above: usize,
+    /// Requests get headers of a Secret (`headerSecretRef`) only if it is in the namespace of all upstreams that they go to.
+    #[arg(
+        long = "header-secret-ref-ns-matches-us",
+        env = "HEADER_SECRET_REF_NS_MATCHES_US"
+    )]
+    pub(crate) header_secrets_of_upstreams_namespace: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]

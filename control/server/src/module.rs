@@ -16,6 +16,7 @@ pub(crate) struct Found {
     filter: Filter,
     parts_above: usize,
     trees_above: usize,
+    header_secrets_of_upstreams_namespace: bool,
 }
 
 /// The file that the flags name, else the one beside this binary, else the one in `dist/`.
@@ -39,6 +40,7 @@ pub(crate) fn find(args: &FilterArgs) -> Found {
         filter: args.filter,
         parts_above: args.parts_above,
         trees_above: args.trees_above,
+        header_secrets_of_upstreams_namespace: args.header_secrets_of_upstreams_namespace,
         path,
     }
 }
@@ -55,6 +57,7 @@ impl Found {
             default_bind,
             parts_above: self.parts_above,
             trees_above: self.trees_above,
+            header_secrets_of_upstreams_namespace: self.header_secrets_of_upstreams_namespace,
         }
     }
 }

@@ -168,6 +168,9 @@ pub struct TranslatorOptions {
     /// With more routes than this, those of a virtual host are found by a tree of their paths
     /// ([`TranslatorOptions::TREES_ABOVE`]).
     pub trees_above: usize,
+    /// Whether a secret of headers has to be in the namespace of all upstreams that they go to (Gloo's
+    /// `HEADER_SECRET_REF_NS_MATCHES_US`).
+    pub header_secrets_of_upstreams_namespace: bool,
 }
 
 impl TranslatorOptions {

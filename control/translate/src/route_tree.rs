@@ -20,8 +20,6 @@ use crate::proto::route::header_matcher::HeaderMatchSpecifier;
 use crate::proto::route::route_match::PathSpecifier;
 use crate::wire::{any, any_bytes, append as put};
 
-/// `VirtualHost.routes`
-const ROUTES: u32 = 3;
 /// `VirtualHost.matcher`
 const MATCHER: u32 = 21;
 /// `Matcher.matcher_tree`
@@ -48,13 +46,23 @@ const PATH: &str = ":path";
 /// Few enough routes for a place. Where too many would be there several times, four times as many are tried.
 const FEW: usize = 16;
 
-/// Appends encoded routes to an encoded virtual host: above a number of them as a tree, if one can be made.
-pub(crate) fn append(routes: &[Vec<u8>], above: usize, to: &mut Vec<u8>) {
-    let tree = (routes.len() > above).then(|| tree(routes)).flatten();
-    match tree {
-        Some(tree) => put(to, MATCHER, &encode(&tree, routes)),
-        None => routes.iter().for_each(|route| put(to, ROUTES, route)),
+/// Makes a tree of the list of routes that an encoded virtual host has from some place on, if one can be made.
+pub(crate) fn plant(host: &mut Vec<u8>, list: usize) {
+    let listed = host.get(list..).and_then(|list| List::decode(list).ok());
+    let Some(List { routes }) = listed else {
+        return;
+    };
+    if let Some(tree) = tree(&routes) {
+        host.truncate(list);
+        put(host, MATCHER, &encode(&tree, &routes));
     }
+}
+
+/// The encoded routes of a virtual host.
+#[derive(Clone, PartialEq, Message)]
+struct List {
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    routes: Vec<Vec<u8>>,
 }
 
 /// The numbers of the routes by what the paths begin with; those for all other paths are at the empty key.

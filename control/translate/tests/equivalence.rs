@@ -382,6 +382,7 @@ impl Side {
             parts_above: 1,
             // So are the routes of some virtual hosts.
             trees_above: 1,
+            header_secrets_of_upstreams_namespace: false,
         });
         Self {
             translator,

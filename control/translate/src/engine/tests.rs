@@ -64,6 +64,7 @@ impl Fixture {
             default_bind: "127.0.0.1:8080".parse().unwrap(),
             parts_above,
             trees_above: TranslatorOptions::TREES_ABOVE,
+            header_secrets_of_upstreams_namespace: false,
         });
         let mut fixture = Self {
             translator,
@@ -399,10 +400,12 @@ fn an_upstream_that_envoy_would_refuse_keeps_its_last_good_form() {
     assert_eq!(fixture.state(Kind::Upstream, "lambda"), State::Accepted);
 }
 
+mod certificates;
 mod endpoints;
 mod external_options;
 mod lookups;
 mod quarantine;
+mod secret_headers;
 mod tables;
 
 #[test]

@@ -246,12 +246,12 @@ mod tests {
         matchers.insert(0, PathMatcher::Regex("/7/a+".to_owned()));
         let table = table(&matchers);
         let parts = Part::of(ResourceType::Route, &table);
-        let routes = at(parts[0].bytes, &[ROUTES]);
-        let routes: Vec<_> = routes.into_iter().map(<[u8]>::to_vec).collect();
-        let of_list: BTreeSet<_> = routes.iter().map(|route| shape(ROUTE, route)).collect();
+        let routes = at(parts[0].bytes, &[ROUTES]).into_iter();
+        let of_list: BTreeSet<_> = routes.map(|route| shape(ROUTE, route)).collect();
         assert_eq!(of_list.len(), 2);
-        let mut bytes = Vec::new();
-        route_tree::append(&routes, 1, &mut bytes);
+        let mut bytes = parts[0].bytes.to_vec();
+        // Behind its name.
+        route_tree::plant(&mut bytes, 3);
         let tree = Part {
             message: VIRTUAL_HOST,
             bytes: &bytes,
