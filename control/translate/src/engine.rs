@@ -51,7 +51,7 @@ const DEFAULT_PROXY: &str = "gateway-proxy";
 pub struct Translator {
     options: TranslatorOptions,
     objects: Objects,
-    clusters: BTreeMap<ObjectKey, ClusterForm>,
+    clusters: BTreeMap<ObjectKey, Box<ClusterForm>>,
     hosts: BTreeMap<ObjectKey, HostUnit>,
     groups: BTreeMap<ObjectKey, GroupUnit>,
     /// The gateways whose access logs go to a collector, whose cluster nobody wrote.
@@ -253,9 +253,7 @@ impl Translator {
             self.derive_endpoints(&key, work);
         }
         self.restate(std::mem::take(&mut work.restated), work);
-        for key in std::mem::take(&mut work.statuses) {
-            self.derive_status(key, work);
-        }
+        self.derive_statuses(work);
     }
 
     fn take_in(&mut self, change: Change, work: &mut Work) {

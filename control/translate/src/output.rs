@@ -1,11 +1,12 @@
 //! What goes in and what comes out.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tenon_model::{Object, ObjectKey, Problem};
+use tenon_model::{Object, ObjectKey, Problem, cmp_names};
 
 use crate::lookup::{Instance, Lookup};
 
@@ -30,7 +31,7 @@ pub enum ResourceType {
 }
 
 /// What identifies an Envoy resource.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ResourceId {
     /// The proxy that it is for.
     pub proxy: ProxyName,
@@ -38,6 +39,20 @@ pub struct ResourceId {
     pub kind: ResourceType,
     /// Its name in Envoy.
     pub name: String,
+}
+
+impl Ord for ResourceId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        cmp_names(&self.proxy, &other.proxy)
+            .then_with(|| self.kind.cmp(&other.kind))
+            .then_with(|| self.name.cmp(&other.name))
+    }
+}
+
+impl PartialOrd for ResourceId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// An encoded Envoy resource.
