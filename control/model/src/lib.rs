@@ -150,7 +150,7 @@ pub use metadata::Metadata;
 pub use name::cmp as cmp_names;
 pub use options::shadowing::Shadowing;
 pub use outlier_detection::OutlierDetection;
-pub use regex::{check as check_regex, regex_size};
+pub use regex::{check as check_regex, regex_size, regex_start};
 pub use rest::{RestDestination, RestSpec};
 pub use retries::{
     PreviousPriorities, RateLimitedBackOff, ResetFormat, ResetHeader, RetryBackOff, RetryPolicy,
