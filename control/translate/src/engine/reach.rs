@@ -24,10 +24,12 @@ type Mention = u64;
 const ANY: Mention = 0;
 /// `RouteConfiguration.virtual_hosts.routes.route.cluster_header`
 const CLUSTER_HEADER: &[u64] = &[2, 3, 2, 2];
+/// The same in a tree: `Any.value`, with a `RouteList.routes.route.cluster_header`
+const IN_TREE: &[u64] = &[2, 1, 2, 2];
 /// The longest name that is looked for.
 const LONGEST: usize = 1024;
 /// Messages are not nested deeper.
-const DEEPEST: u32 = 40;
+const DEEPEST: u32 = 100;
 
 /// What the proxies' listeners and routes name, while there are several proxies.
 #[derive(Default)]
@@ -307,9 +309,14 @@ fn look_through(
     depth: u32,
     found: &mut BTreeSet<Mention>,
 ) {
+    let mut along = along;
     while let Some(field) = Field::first_of(message) {
         message = field.rest;
         let Some(value) = field.content else { continue };
+        // What follows a type is an `Any`'s message.
+        if field.number == 1 && value.ends_with(b"/envoy.config.route.v3.RouteList") {
+            along = Some(IN_TREE);
+        }
         let along = match along {
             Some([first, rest @ ..]) if *first == field.number => Some(rest),
             _ => None,

@@ -209,3 +209,24 @@ fn a_header_that_is_secret_goes_to_the_proxies_that_send_it() {
     fixture.apply(vec![file(&host("b", &to_azure()))]);
     assert!(secrets(&fixture, "outer").is_empty());
 }
+
+#[test]
+fn it_gets_all_even_if_such_a_route_is_one_of_many() {
+    let mut fixture = two();
+    let many = |last: &str| {
+        let routes = (0..TranslatorOptions::TREES_ABOVE + 1).map(|number| {
+            format!("{{matchers: [{{prefix: /{number}}}], directResponseAction: {{status: 200}}}}")
+        });
+        let routes: Vec<_> = routes.chain([last.to_owned()]).collect();
+        file(&host("b", &routes.join(", ")))
+    };
+    let chosen = "{matchers: [{prefix: /x}], routeAction: {clusterHeader: to}}";
+    fixture.apply(vec![many(chosen)]);
+    assert!(fixture.translator.resources.values().any(|it| {
+        let name = b"envoy.config.route.v3.RouteList";
+        it.value.windows(name.len()).any(|window| window == name)
+    }));
+    assert_eq!(clusters(&fixture, "outer").len(), 3);
+    fixture.apply(vec![many(&to_azure())]);
+    assert_eq!(clusters(&fixture, "outer"), ["azure_default"]);
+}
