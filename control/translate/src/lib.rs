@@ -41,6 +41,7 @@ mod rest;
 mod retries;
 mod route;
 mod route_table;
+mod route_tree;
 mod rules;
 mod secret;
 mod secret_headers;
@@ -60,8 +61,8 @@ pub use filters::{function_filters, listener_filter};
 pub use json::{to_json, to_proto_json};
 pub use lookup::{ConsulQuery, Instance, Lookup};
 pub use output::{
-    Change, CredentialSource, Module, ProxyName, ProxyStatuses, Resource, ResourceId, ResourceType,
-    State, Status, StatusMessage, TranslatorOptions, Update,
+    Change, CredentialSource, GenericSecret, Module, ProxyName, ProxyStatuses, Resource,
+    ResourceId, ResourceType, State, Status, StatusMessage, TranslatorOptions, Update,
 };
 pub use parallel::in_parallel;
 pub use rules::shape::Part;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tenon_model::{ObjectKey, Parsed, ProblemLevel};
 use tenon_translate::{
-    Change, CredentialSource, Module, Resource, ResourceId, Status, StatusMessage, Translator,
+    Change, GenericSecret, Module, Resource, ResourceId, Status, StatusMessage, Translator,
     TranslatorOptions, Update, to_json, to_proto_json,
 };
 
@@ -18,7 +18,7 @@ use tenon_translate::{
 #[derive(Default, Clone)]
 struct Known {
     resources: BTreeMap<ResourceId, Arc<Resource>>,
-    credentials: BTreeMap<String, CredentialSource>,
+    credentials: BTreeMap<String, GenericSecret>,
     statuses: BTreeMap<ObjectKey, Arc<Status>>,
 }
 
@@ -98,6 +98,7 @@ fn translator(case: &Path) -> Translator {
         },
         default_bind: "127.0.0.1:8080".parse().unwrap(),
         parts_above: TranslatorOptions::PARTS_ABOVE,
+        trees_above: TranslatorOptions::TREES_ABOVE,
         header_secrets_of_upstreams_namespace: false,
     })
 }

@@ -46,7 +46,7 @@ impl Translator {
                 .collect(),
             clusters: clusters
                 .into_iter()
-                .map(|(key, form)| (key, form.only_last_good()))
+                .map(|(key, form)| (key, Box::new(form.only_last_good())))
                 .collect(),
             tables: mem::take(&mut self.tables),
             good_tables: mem::take(&mut self.good_tables),
@@ -77,6 +77,7 @@ impl Translator {
             endpoints: self.lookups.upstreams().cloned().collect(),
             lookups: self.lookups.answered().cloned().collect(),
             credentials: self.credential_problems.keys().cloned().collect(),
+            forward_proxy: true,
             secrets: of(Kind::Secret)
                 .chain(old.told_headers.into_keys())
                 .collect(),
@@ -88,11 +89,9 @@ impl Translator {
                 .collect(),
             listeners: true,
             files: true,
-            in_tables: BTreeSet::new(),
-            restated: BTreeSet::new(),
             statuses: keys.clone(),
             settled: told.settled,
-            update: Update::default(),
+            ..Work::default()
         };
         self.settle(&mut work);
         let mut clusters = mem::take(&mut self.clusters);

@@ -67,6 +67,7 @@ impl Fixture {
             module: Module::So("/libtenon.so".into()),
             default_bind: "127.0.0.1:8080".parse().unwrap(),
             parts_above,
+            trees_above: TranslatorOptions::TREES_ABOVE,
             header_secrets_of_upstreams_namespace: false,
         });
         let mut fixture = Self {
@@ -173,7 +174,10 @@ fn a_secret_that_comes_late_ends_the_tombstone_and_the_warning() {
     let told = fixture.told.credentials.values().next().unwrap();
     assert!(matches!(
         told,
-        Some(CredentialSource::Aws { keys: Some(_), .. })
+        Some(GenericSecret {
+            source: CredentialSource::Aws { keys: Some(_), .. },
+            ..
+        })
     ));
 }
 
@@ -457,6 +461,7 @@ mod endpoints;
 mod external_options;
 mod lookups;
 mod quarantine;
+mod reach;
 mod secret_headers;
 mod tables;
 

@@ -19,6 +19,7 @@ mod listeners;
 mod options;
 mod payloads;
 mod providers;
+mod proxies;
 mod refusals;
 mod rest;
 mod scopes;
@@ -28,6 +29,7 @@ mod setting;
 mod tcp;
 mod tls;
 mod transformations;
+mod trees;
 mod upstreams;
 
 use std::collections::BTreeMap;
