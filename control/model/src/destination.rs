@@ -39,6 +39,9 @@ pub enum DestinationType {
     Kube(KubernetesService),
     /// A service of Consul.
     Consul(ConsulService),
+    /// Nothing: this share is answered with 500.
+    #[read(skip)]
+    Nowhere,
 }
 
 /// A port of a service of Kubernetes.
@@ -143,13 +146,18 @@ impl DestinationType {
             Self::Upstream(upstream) => upstream.clone(),
             Self::Kube(to) => to.upstream(),
             Self::Consul(to) => to.upstream(),
+            // No upstream has an empty name.
+            Self::Nowhere => ObjectRef {
+                namespace: "".into(),
+                name: "".into(),
+            },
         }
     }
 
     /// The name of its field.
     pub fn field(&self) -> &'static str {
         match self {
-            Self::Upstream(_) => "upstream",
+            Self::Upstream(_) | Self::Nowhere => "upstream",
             Self::Kube(_) => "kube",
             Self::Consul(_) => "consul",
         }

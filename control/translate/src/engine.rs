@@ -26,6 +26,7 @@ mod anew;
 mod clusters;
 mod endpoints;
 mod external_options;
+mod front;
 mod groups;
 mod host_table;
 mod hosts;
@@ -77,6 +78,7 @@ pub struct Translator {
     users_of_credentials: BTreeMap<String, BTreeSet<ObjectKey>>,
     proxies: BTreeSet<ProxyName>,
     listeners: listeners::Listeners,
+    front: front::Front,
     resources: BTreeMap<ResourceId, Arc<Resource>>,
     verdicts: BTreeMap<ResourceId, String>,
     quarantine: quarantine::Quarantine,
@@ -117,6 +119,8 @@ struct HostUnit {
 /// What one `apply` has still to look at, and what it tells.
 #[derive(Default)]
 struct Work {
+    /// Of the Gateway API.
+    front: front::FrontWork,
     clusters: BTreeSet<ObjectKey>,
     groups: BTreeSet<ObjectKey>,
     hosts: BTreeSet<ObjectKey>,
@@ -165,6 +169,7 @@ impl Translator {
             users_of_credentials: BTreeMap::new(),
             proxies: BTreeSet::new(),
             listeners: listeners::Listeners::default(),
+            front: front::Front::default(),
             servers: Servers::default(),
             collectors: BTreeMap::new(),
             resources: BTreeMap::new(),
@@ -205,6 +210,7 @@ impl Translator {
 
     /// Derives what is to be looked at: what is referred to before what refers to it.
     fn settle(&mut self, work: &mut Work) {
+        self.derive_front(work);
         if work.listeners {
             self.take_in_servers(work);
             self.take_in_collectors(work);
@@ -244,7 +250,8 @@ impl Translator {
             self.derive_endpoints(&key, work);
         }
         self.restate(std::mem::take(&mut work.restated), work);
-        for key in std::mem::take(&mut work.statuses) {
+        let statuses = std::mem::take(&mut work.statuses);
+        for key in self.front.written(statuses) {
             self.derive_status(key, work);
         }
     }
@@ -329,6 +336,7 @@ impl Translator {
 
     /// What has to be looked at again when an object changed.
     fn mark(&self, key: ObjectKey, work: &mut Work) {
+        self.mark_front(&key, work);
         match key.kind {
             Kind::Gateway | Kind::MatchableHttpGateway | Kind::MatchableTcpGateway => {
                 work.listeners = true;
@@ -388,6 +396,7 @@ impl Translator {
             Kind::RouteOption | Kind::VirtualHostOption => self.mark_readers(&key, work),
             // They attach to what is not there yet.
             Kind::HttpListenerOption | Kind::ListenerOption => {}
+            // The front door's.
             Kind::BackendTlsPolicy
             | Kind::DirectResponse
             | Kind::FunctionCall

@@ -9,6 +9,7 @@ use tenon_model::{Kind, Object, ObjectKey, ProblemLevel, Spec};
 use super::{Entry, HostUnit, Translator, WORTH_A_THREAD, Work, reindex};
 use crate::http_filters::FORWARD_PROXY;
 use crate::in_parallel;
+use crate::names;
 use crate::tls::listener;
 use crate::virtual_host::{self, Kept, VirtualHostForm};
 
@@ -88,6 +89,15 @@ impl Translator {
         let problems = newest.problems.clone();
         let problems_of_options = mem::take(&mut newest.problems_of_options);
         let newest = Arc::new(newest);
+        if names::is_internal(key) {
+            // Its routes are of several owners: one that is broken answers for itself alone, and keeps none of the others.
+            return HostUnit {
+                form: newest,
+                problems,
+                problems_of_options,
+                good: None,
+            };
+        }
         if newest.is_good() {
             let good = match newest.incomplete {
                 false => Some((object.clone(), newest.clone())),

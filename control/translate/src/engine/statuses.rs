@@ -48,6 +48,9 @@ impl Translator {
     }
 
     fn status(&self, key: &ObjectKey, entry: &Entry) -> Status {
+        if key.kind.is_of_gateway_api() {
+            return self.status_of_gateway_api(key, entry);
+        }
         let mut problems = entry.rejected.clone();
         if let Some(object) = &entry.object {
             problems.extend(object.warnings.iter().cloned());
@@ -92,9 +95,6 @@ impl Translator {
         if key.kind == Kind::Settings && key != settings_key() {
             let text = format!("only {} is taken", settings_key());
             problems.push(Problem::warning("", text));
-        }
-        if key.kind.is_of_gateway_api() && entry.object.is_some() {
-            problems.push(Problem::warning("", "has no effect yet"));
         }
         if key.kind == Kind::Service {
             problems.extend(self.problems_of_service(key));
@@ -191,7 +191,7 @@ impl Translator {
     }
 
     /// Whether Envoy's words on a resource are about an object. If they name virtual hosts, only those are meant.
-    fn blames(&self, id: &ResourceId, words: &str, key: &ObjectKey) -> bool {
+    pub(super) fn blames(&self, id: &ResourceId, words: &str, key: &ObjectKey) -> bool {
         let Some(resource) = self.resources.get(id) else {
             return false;
         };
