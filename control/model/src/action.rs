@@ -122,8 +122,8 @@ pub struct DirectResponse {
     /// Its status.
     #[read(range(200, 599))]
     pub status: u16,
-    /// Its body, of at most 4096 bytes.
-    #[read(default, with = body)]
+    /// Its body, of at most 4096 bytes where the gateway's `routeOptions.maxDirectResponseBodySizeBytes` does not say more.
+    #[read(default)]
     pub body: String,
 }
 

@@ -154,6 +154,16 @@ impl DestinationType {
         }
     }
 
+    /// The upstream's namespace.
+    pub fn namespace(&self) -> &str {
+        match self {
+            Self::Upstream(upstream) => &upstream.namespace,
+            Self::Kube(to) => &to.service.namespace,
+            Self::Consul(_) => NAMESPACE,
+            Self::Nowhere => "",
+        }
+    }
+
     /// The name of its field.
     pub fn field(&self) -> &'static str {
         match self {

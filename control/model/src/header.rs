@@ -31,7 +31,6 @@ pub struct HeaderManipulation {
 
 /// A header to add.
 #[derive(Debug, Clone, PartialEq, Eq, Read)]
-#[read(finish = without_secret)]
 pub struct HeaderToAdd {
     /// What it is.
     #[read(flatten)]
@@ -58,7 +57,7 @@ pub struct EarlyHeaderManipulation {
 pub enum AddedHeader {
     /// A name and a value.
     Header(HeaderTemplate),
-    /// All headers of a Secret.
+    /// All headers of a Secret; only for requests. Their values go to Envoy over SDS.
     HeaderSecretRef(ObjectRef),
 }
 
@@ -76,6 +75,12 @@ pub struct HeaderTemplate {
 fn not_too_many(read: HeaderManipulation, fields: &Fields<'_>) -> Option<HeaderManipulation> {
     check_number(&read.request_add, fields, "requestHeadersToAdd");
     check_number(&read.response_add, fields, "responseHeadersToAdd");
+    without_secrets(
+        &read.response_add,
+        fields,
+        "responseHeadersToAdd",
+        "is for requests only, as with Gloo",
+    );
     Some(read)
 }
 
@@ -84,6 +89,7 @@ fn not_too_many_early(
     fields: &Fields<'_>,
 ) -> Option<EarlyHeaderManipulation> {
     check_number(&read.add, fields, "headersToAdd");
+    without_secrets(&read.add, fields, "headersToAdd", TOO_EARLY);
     Some(read)
 }
 
@@ -95,11 +101,15 @@ fn check_number(headers: &[HeaderToAdd], fields: &Fields<'_>, name: &str) {
     }
 }
 
-fn without_secret(read: HeaderToAdd, fields: &Fields<'_>) -> Option<HeaderToAdd> {
-    if let AddedHeader::HeaderSecretRef(_) = read.header {
-        fields.error_at("headerSecretRef", "is not supported yet");
+const TOO_EARLY: &str = "is not supported: Envoy has no secrets yet when it adds these, so the values would stand in the listener; use headerManipulation of the virtual host";
+
+/// Refuses secrets where only texts can be.
+pub(crate) fn without_secrets(headers: &[HeaderToAdd], fields: &Fields<'_>, name: &str, why: &str) {
+    for (index, it) in headers.iter().enumerate() {
+        if let AddedHeader::HeaderSecretRef(_) = it.header {
+            fields.error_at(&format!("{name}[{index}].headerSecretRef"), why);
+        }
     }
-    Some(read)
 }
 
 fn filled_in(node: &Node<'_>) -> Option<String> {

@@ -6,7 +6,7 @@ use tenon_model_derive::Read;
 use crate::access_filter::AccessLogFilter;
 use crate::access_log;
 use crate::header::{self, HeaderToAdd};
-use crate::read::Node;
+use crate::read::{Fields, Node};
 use crate::schema::Schema;
 
 /// What Envoy answers itself, in another form.
@@ -20,6 +20,7 @@ pub struct LocalReplyConfig {
 
 /// What becomes of some answers.
 #[derive(Debug, Clone, PartialEq, Read)]
+#[read(finish = of_responses)]
 pub struct ResponseMapper {
     /// Of which.
     pub filter: AccessLogFilter,
@@ -32,6 +33,12 @@ pub struct ResponseMapper {
     pub body_format_override: Option<BodyFormat>,
     /// Further headers.
     pub headers_to_add: Vec<HeaderToAdd>,
+}
+
+fn of_responses(read: ResponseMapper, fields: &Fields<'_>) -> Option<ResponseMapper> {
+    let why = "is for requests only";
+    header::without_secrets(&read.headers_to_add, fields, "headersToAdd", why);
+    Some(read)
 }
 
 /// A body.

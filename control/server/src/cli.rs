@@ -111,6 +111,12 @@ pub(crate) struct FilterArgs {
         value_name = "HOSTS"
     )]
     pub(crate) parts_above: usize,
+    /// Requests get headers of a Secret (`headerSecretRef`) only if it is in the namespace of all upstreams that they go to.
+    #[arg(
+        long = "header-secret-ref-ns-matches-us",
+        env = "HEADER_SECRET_REF_NS_MATCHES_US"
+    )]
+    pub(crate) header_secrets_of_upstreams_namespace: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -232,7 +238,7 @@ mod tests {
         assert_eq!(args.control.xds_addr.to_string(), "127.0.0.1:9977");
         assert_eq!(args.envoy_admin_addr.to_string(), "127.0.0.1:19901");
         assert_eq!(args.control.filter.filter, Filter::So);
-        assert_eq!(args.proxy, "gateway-proxy");
+        assert_eq!(args.proxy, None);
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub(crate) struct Found {
     pub(crate) exists: bool,
     filter: Filter,
     parts_above: usize,
+    header_secrets_of_upstreams_namespace: bool,
 }
 
 /// The file that the flags name, else the one beside this binary, else the one in `dist/`.
@@ -37,6 +38,7 @@ pub(crate) fn find(args: &FilterArgs) -> Found {
         exists: path.is_file(),
         filter: args.filter,
         parts_above: args.parts_above,
+        header_secrets_of_upstreams_namespace: args.header_secrets_of_upstreams_namespace,
         path,
     }
 }
@@ -52,6 +54,7 @@ impl Found {
             },
             default_bind,
             parts_above: self.parts_above,
+            header_secrets_of_upstreams_namespace: self.header_secrets_of_upstreams_namespace,
         }
     }
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use tenon_model::{
-    ConfigMap, Gateway, Kind, Object, ObjectKey, ObjectRef, Problem, Secret, Servers, Service,
-    Settings, Spec, Upstream,
+    ConfigMap, Gateway, HeaderSecret, Kind, Object, ObjectKey, ObjectRef, Problem, Secret, Servers,
+    Service, Settings, Spec, Upstream,
 };
 
 use crate::cluster::{ClusterForm, Secrets, secret_of};
@@ -17,6 +17,8 @@ use crate::output::{
     TranslatorOptions, Update,
 };
 use crate::route::Upstreams;
+use crate::route_table::MOST_BODY;
+use crate::secret_headers;
 use crate::transcoder::Transcoder;
 use crate::virtual_host::VirtualHostForm;
 use groups::GroupUnit;
@@ -57,6 +59,8 @@ pub struct Translator {
     collectors: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
     /// Servers that some listener asks in the place of the Settings'.
     servers: Servers,
+    /// How long bodies may be that routes answer with, by the gateway that takes the longest.
+    most_body: usize,
     /// The virtual hosts that forward requests to whatever host they are for.
     forwarding: BTreeSet<ObjectKey>,
     /// Where services are found.
@@ -74,6 +78,8 @@ pub struct Translator {
     good_tables: BTreeMap<ObjectKey, Arc<Object>>,
     /// The last forms of gateways that were good.
     good_gateways: BTreeMap<ObjectKey, Box<Gateway>>,
+    /// The headers of secrets that are told.
+    told_headers: BTreeMap<ObjectKey, BTreeSet<String>>,
     /// Which upstreams use a generic secret.
     users_of_credentials: BTreeMap<String, BTreeSet<ObjectKey>>,
     proxies: BTreeSet<ProxyName>,
@@ -166,11 +172,13 @@ impl Translator {
             tables: TableIndex::default(),
             good_tables: BTreeMap::new(),
             good_gateways: BTreeMap::new(),
+            told_headers: BTreeMap::new(),
             users_of_credentials: BTreeMap::new(),
             proxies: BTreeSet::new(),
             listeners: listeners::Listeners::default(),
             front: front::Front::default(),
             servers: Servers::default(),
+            most_body: MOST_BODY,
             collectors: BTreeMap::new(),
             resources: BTreeMap::new(),
             verdicts: BTreeMap::new(),
@@ -214,6 +222,7 @@ impl Translator {
         if work.listeners {
             self.take_in_servers(work);
             self.take_in_collectors(work);
+            self.take_in_limits(work);
         }
         self.derive_clusters(work);
         for key in std::mem::take(&mut work.groups) {
@@ -465,6 +474,22 @@ impl Upstreams for Translator {
 
     fn settings(&self) -> Cow<'_, Settings> {
         self.settings_of_routes(Secrets::settings(&self.objects))
+    }
+
+    fn header_secret(&self, reference: &ObjectRef) -> Result<&HeaderSecret, String> {
+        match self.objects.secret(&reference.key(Kind::Secret)) {
+            Some(Secret::Header(secret)) => Ok(secret),
+            Some(_) => Err("holds no headers".to_owned()),
+            None => Err(secret_headers::MISSING.to_owned()),
+        }
+    }
+
+    fn most_body(&self) -> usize {
+        self.most_body
+    }
+
+    fn keeps_secrets_home(&self) -> bool {
+        self.options.header_secrets_of_upstreams_namespace
     }
 }
 

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use tenon_model::{
-    Kind, Merge, ObjectKey, ObjectRef, Problem, Route, RouteOptions, VirtualHostOptions,
+    Kind, Merge, ObjectKey, ObjectRef, Problem, ProblemLevel, Route, RouteOptions,
+    VirtualHostOptions,
 };
 
 /// Where a virtual host's options are.
@@ -12,10 +13,18 @@ pub(crate) const HOST: &str = "spec.virtualHost";
 
 /// Finds options.
 pub(crate) trait ExternalOptions {
-    /// Those of a RouteOption, in the last form that could be read, or why there are none.
-    fn route_options(&self, key: &ObjectKey) -> Result<&Arc<RouteOptions>, String>;
+    /// Those of a RouteOption, in the last form that could be read.
+    fn route_options(&self, key: &ObjectKey) -> Result<&Arc<RouteOptions>, Absent>;
     /// Those of a VirtualHostOption.
-    fn virtual_host_options(&self, key: &ObjectKey) -> Result<&Arc<VirtualHostOptions>, String>;
+    fn virtual_host_options(&self, key: &ObjectKey) -> Result<&Arc<VirtualHostOptions>, Absent>;
+}
+
+/// Why there are no options.
+pub(crate) enum Absent {
+    /// There is no such object.
+    Missing,
+    /// None of its forms could be read.
+    Rejected,
 }
 
 /// What is said at one place: there itself, and by what it refers to.
@@ -65,7 +74,7 @@ impl<'a, T: Merge> Said<'a, T> {
         path: &'a str,
         own: &'a Arc<T>,
         (kind, references): (Kind, &[ObjectRef]),
-        find: impl Fn(&ObjectKey) -> Result<&'a Arc<T>, String>,
+        find: impl Fn(&ObjectKey) -> Result<&'a Arc<T>, Absent>,
     ) -> Self {
         let mut said = Self {
             path,
@@ -83,10 +92,16 @@ impl<'a, T: Merge> Said<'a, T> {
                     key,
                     options,
                 }),
-                // Not told as less, as Gloo does: what is not there may have said who may pass.
-                Err(reason) => {
-                    let field = said.field(index);
-                    said.problems.push(Problem::error(field, reason));
+                // As with Gloo: what refers to it is served without it.
+                Err(Absent::Missing) => {
+                    let text = format!("{key} does not exist: what it would say is left out");
+                    let problem = Problem::warning(said.field(index), text);
+                    said.problems.push(problem);
+                }
+                // It may say who may pass.
+                Err(Absent::Rejected) => {
+                    let text = format!("{key} is rejected; its status says why");
+                    said.problems.push(Problem::error(said.field(index), text));
                 }
             }
         }
@@ -95,6 +110,12 @@ impl<'a, T: Merge> Said<'a, T> {
 
     fn field(&self, index: usize) -> String {
         format!("{}.optionsConfigRefs.delegateOptions[{index}]", self.path)
+    }
+
+    /// Whether something is said that nobody can read.
+    pub(crate) fn is_wrong(&self) -> bool {
+        let mut problems = self.problems.iter();
+        problems.any(|it| it.level == ProblemLevel::Error)
     }
 
     /// Whether anything is said elsewhere.

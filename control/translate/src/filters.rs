@@ -21,7 +21,9 @@ use envoy_types::pb::envoy::extensions::wasm::v3::{
 };
 use envoy_types::pb::google::protobuf::StringValue;
 use serde_json::{Value, json};
-use tenon_contract::{FUNCTION_FILTER, FunctionConfig, SECRET_HEADER, UpstreamConfig};
+use tenon_contract::{
+    ERROR_HEADER, FUNCTION_FILTER, FunctionConfig, SECRET_HEADER, UpstreamConfig,
+};
 
 use crate::http_filters::{Chain, Surroundings};
 use crate::http_listener::{self, HttpForm};
@@ -30,6 +32,7 @@ use crate::output::Module;
 use crate::proto::{
     Any, ads, boolean, core, duration, hcm, header, inline_string, local_file, matches, route, tls,
 };
+use crate::route::INVALID_ROUTE;
 use crate::transforms;
 use crate::virtual_host::Needs;
 use crate::wire::any;
@@ -231,6 +234,29 @@ function envoy_on_response(handle)
   end
 end
 "#;
+
+/// The name of what answers for shares of requests that lead nowhere.
+const INVALID_SHARE: &str = "tenon.invalid_share";
+
+/// What switches that on, of a weighted cluster.
+pub(crate) fn answering_on() -> (String, Any) {
+    (INVALID_SHARE.to_owned(), on())
+}
+
+/// Answers, with a status and a body, as a route does that is not valid. (A cluster that is not there has Envoy answer
+/// without a body, and a share can have no answer of its own.)
+pub(crate) fn answering((status, body): (u16, &str)) -> hcm::HttpFilter {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b" .,:;!?()/-_".contains(&byte);
+    let escaped = body.bytes().map(|byte| match plain(byte) {
+        true => char::from(byte).to_string(),
+        false => format!("\\{byte:03}"),
+    });
+    let body: String = escaped.collect();
+    let code = format!(
+        "function envoy_on_request(handle)\n  handle:respond({{[\":status\"] = \"{status}\", [\"content-type\"] = \"text/plain\", [\"{ERROR_HEADER}\"] = \"{INVALID_ROUTE}\"}}, \"{body}\")\nend\n"
+    );
+    lua(INVALID_SHARE, &code)
+}
 
 fn lua(name: &str, code: &str) -> hcm::HttpFilter {
     let lua = Lua {

@@ -21,6 +21,7 @@ use crate::filters::{self, filter, off, on};
 use crate::forward_proxy;
 use crate::options::{JwtNeeds, csrf, ext_auth, ext_proc, jwt, rate_limit, rbac};
 use crate::proto::{Any, BUFFER_LIMIT, hcm, uint};
+use crate::secret_headers;
 use crate::transcoder;
 use crate::virtual_host::Needs;
 use crate::wire::any;
@@ -97,6 +98,10 @@ impl Chain {
                 self.put(place, off(filter(name, config)));
             }
         }
+        if let Some(answer) = of.invalid {
+            // Whether or not some share needs it now: that one breaks is not to change the listener.
+            self.put(Stage::Route.after(), off(filters::answering(answer)));
+        }
         for stage in ExtProcStage::ALL {
             let Some(server) = of.servers.ext_proc(stage) else {
                 continue;
@@ -120,6 +125,8 @@ pub(crate) struct Surroundings<'a> {
     /// What clients are told of HTTP/3.
     pub(crate) alt_svc: Option<&'a str>,
     pub(crate) servers: &'a Servers,
+    /// What answers for shares of requests that lead nowhere: its status and its body.
+    pub(crate) invalid: Option<(u16, &'a str)>,
     /// Whether an upstream has a cluster that can be asked.
     pub(crate) is_there: &'a dyn Fn(&ObjectRef) -> bool,
 }
@@ -203,6 +210,12 @@ impl RateLimitStage {
             Self::Configured | Self::Regular => Stage::RateLimit.during(),
         }
     }
+}
+
+/// Whether routes ask a rate limit service.
+pub(crate) fn asks_for_limits(needs: &Needs) -> bool {
+    let mut stages = RateLimitStage::ALL.iter();
+    stages.any(|stage| needs.filters.contains(stage.filter()))
 }
 
 /// When a server sees requests.
@@ -294,6 +307,10 @@ fn native(name: &str, needs: &Needs, of: &Surroundings<'_>) -> Option<(Place, An
             };
             (place, rate_limit::no_local_limit())
         }
+        name if name.starts_with(secret_headers::FILTER) => {
+            let config = secret_headers::filter(name, needs.secrets.get(name)?);
+            (Stage::OutAuth.during(), config)
+        }
         name => match name.strip_prefix(NOT_THE_CLIENT_S) {
             Some(header) => (Stage::Fault.before(), filters::removing(header)),
             None => return of_server(name, needs, of),
@@ -343,6 +360,8 @@ fn idle_config(name: &str) -> Option<Any> {
             r#override: Some(buffer_per_route::Override::Disabled(true)),
         }),
         RBAC => rbac::disabled(),
+        // It only has something at hand.
+        name if name.starts_with(secret_headers::FILTER) => on(),
         // Whichever route the request comes to, the header is not the client's.
         name if name.starts_with(NOT_THE_CLIENT_S) => on(),
         name if name.starts_with(EXT_AUTHZ) => ext_auth::disabled(),
@@ -465,6 +484,7 @@ mod tests {
             gateway: "gateway",
             alt_svc: None,
             servers: &Servers::default(),
+            invalid: None,
             is_there: &|_| false,
         };
         chain.put_native(&needs, &surroundings);

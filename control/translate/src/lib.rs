@@ -44,6 +44,7 @@ mod route;
 mod route_table;
 mod rules;
 mod secret;
+mod secret_headers;
 mod shortened;
 mod status;
 mod tcp;

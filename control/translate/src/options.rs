@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use tenon_model::options::ext_proc::ExtProc;
 use tenon_model::{
-    ObjectRef, Problem, RouteOptions, Servers, UpstreamType, VirtualHostOptions,
+    HeaderToAdd, ObjectRef, Problem, RouteOptions, Servers, UpstreamType, VirtualHostOptions,
     WeightedDestinationOptions,
 };
 
+use crate::filters::on;
 use crate::http_filters::{self, ExtProcStage, JwtStage, RateLimitStage, is_native};
 use crate::proto::{Any, core, duration};
 use crate::route::Upstreams;
+use crate::secret_headers::{self, SecretHeaders};
 
 mod buffer;
 mod cors;
@@ -50,6 +52,8 @@ pub(crate) struct Configured {
     pub(crate) filters: Vec<String>,
     /// Tokens that the listener has to know of.
     pub(crate) jwt: BTreeMap<JwtStage, JwtNeeds>,
+    /// Headers whose values are secrets.
+    pub(crate) secrets: SecretHeaders,
     /// What is asked may have another route chosen.
     pub(crate) reroutes: bool,
     /// What is wrong: paths from the options on.
@@ -68,6 +72,16 @@ impl Configured {
     /// The same, of what is of no use where the filter is not there for something else.
     fn put_quietly(&mut self, filter: impl Into<String>, config: Any) {
         self.per_filter.insert(filter.into(), config);
+    }
+
+    /// Has the values of headers at hand that are secrets.
+    fn put_secrets(&mut self, headers: &[HeaderToAdd], context: &Context<'_>) {
+        let (needed, problems) = secret_headers::look_up(headers, context.upstreams);
+        for filter in needed.keys() {
+            self.put(filter, on());
+        }
+        self.secrets = needed;
+        self.problems.extend(problems);
     }
 
     fn error(&mut self, field: &str, text: impl Into<String>) {
@@ -101,6 +115,7 @@ pub(crate) fn server(upstream: &ObjectRef, upstreams: &dyn Upstreams) -> Result<
 pub(crate) fn of_route(options: &RouteOptions, context: &Context<'_>) -> Configured {
     let mut to = Configured::default();
     let of_host = context.of_host;
+    to.put_secrets(&options.headers.request_add, context);
     if let Some(faults) = &options.faults {
         faults::configure(faults, &mut to);
     }
@@ -151,6 +166,7 @@ pub(crate) fn of_route(options: &RouteOptions, context: &Context<'_>) -> Configu
 pub(crate) fn of_host(context: &Context<'_>) -> Configured {
     let mut to = Configured::default();
     let options = context.of_host;
+    to.put_secrets(&options.headers.request_add, context);
     if let Some(cors) = &options.cors {
         if cors.disable_for_route {
             let text = "is for routes; leave out the policy of the virtual host";
@@ -204,6 +220,7 @@ pub(crate) fn of_destination(
     context: &Context<'_>,
 ) -> Configured {
     let mut to = Configured::default();
+    to.put_secrets(&options.headers.request_add, context);
     if let Some(csrf) = &options.csrf {
         csrf::configure(csrf, &mut to);
     }

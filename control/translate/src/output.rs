@@ -168,6 +168,9 @@ pub struct TranslatorOptions {
     /// With more virtual hosts than this, a route table is cut into parts ([`TranslatorOptions::PARTS_ABOVE`]); with the
     /// `.wasm` it never is.
     pub parts_above: usize,
+    /// Whether a secret of headers has to be in the namespace of all upstreams that they go to (Gloo's
+    /// `HEADER_SECRET_REF_NS_MATCHES_US`).
+    pub header_secrets_of_upstreams_namespace: bool,
 }
 
 impl TranslatorOptions {

@@ -1,6 +1,7 @@
 //! The routes of Envoy that one route comes to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use prost::Message;
@@ -15,8 +16,10 @@ use crate::http_filters::{FORWARD_PROXY, JwtStage};
 use crate::inherit::Shape;
 use crate::moves::Moves;
 use crate::options::JwtNeeds;
-use crate::proto::route;
+use crate::proto::{core, route};
 use crate::route::{RouteForm, broken};
+use crate::route_table::MOST_BODY;
+use crate::secret_headers::SecretHeaders;
 use crate::wire::{self, Metadata, PerFilter};
 use crate::{filters, matcher, rules, transforms};
 
@@ -42,6 +45,8 @@ pub(crate) struct Needs {
     pub(crate) jwt: BTreeMap<JwtStage, JwtNeeds>,
     /// The headers with which routes choose a cluster.
     pub(crate) cluster_headers: BTreeSet<String>,
+    /// Headers whose values are secrets.
+    pub(crate) secrets: SecretHeaders,
 }
 
 /// Envoy's own filters that the requests of a virtual host may come to.
@@ -64,6 +69,14 @@ impl Needs {
         }
     }
 
+    /// Headers whose values are secrets.
+    pub(crate) fn add_secrets(&mut self, secrets: &SecretHeaders) {
+        for (filter, headers) in secrets {
+            let needed = self.secrets.entry(filter.clone()).or_default();
+            needed.extend(headers.iter().cloned());
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -74,6 +87,7 @@ impl Needs {
         self.destinations |= other.destinations;
         self.filters.extend(other.filters.iter().cloned());
         self.add_jwt(&other.jwt);
+        self.add_secrets(&other.secrets);
         let headers = other.cluster_headers.iter().cloned();
         self.cluster_headers.extend(headers);
     }
@@ -88,8 +102,31 @@ pub(crate) struct Piece {
     needs: Needs,
     moves: Moves,
     shapes: Vec<Shape>,
+    /// What it answers with by itself, if not every gateway takes that.
+    large: Option<LargeBody>,
     /// It answers for a table that cannot be served, behind whatever is for less.
     stands_in: bool,
+}
+
+/// A body that a route answers with by itself and that is longer than what each gateway takes.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LargeBody {
+    /// Its length in bytes.
+    pub(crate) bytes: usize,
+    /// Who has the route.
+    pub(crate) owner: ObjectKey,
+    /// Where it is said there.
+    pub(crate) field: String,
+}
+
+/// A route with such a body, in the virtual host.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LargeRoute {
+    pub(crate) body: LargeBody,
+    /// Where it is among the bytes of the virtual host.
+    pub(crate) at: Range<usize>,
+    /// What stands there for a gateway that does not take it.
+    pub(crate) instead: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq)]
@@ -99,6 +136,8 @@ struct Encoded {
     /// The filters that it configures.
     configures: Vec<String>,
     bytes: Vec<u8>,
+    /// What answers for it where its body is too long.
+    instead: Option<Box<[u8]>>,
 }
 
 /// The header with which a route chooses a cluster.
@@ -116,7 +155,7 @@ fn cluster_header(route: &route::Route) -> Option<String> {
 impl Piece {
     /// The routes, and what Envoy would refuse of them: those answer for themselves.
     pub(crate) fn new(
-        (key, name): (&ObjectKey, Option<String>),
+        (key, path, name): (&ObjectKey, &str, Option<String>),
         from: &Route,
         forms: Vec<RouteForm>,
         of_host: &VirtualHostOptions,
@@ -133,6 +172,7 @@ impl Piece {
         let on: Vec<_> = own.iter().flat_map(transforms::switched_on).collect();
         let rules = own.map(|own| own.to_json());
         let several = forms.len() > 1;
+        let large = large_body((key, path), &forms);
         for (function, mut form) in forms.into_iter().enumerate() {
             needs.filters.extend(std::mem::take(&mut form.filters));
             let forwards = form.per_filter.contains_key(FORWARD_PROXY);
@@ -140,6 +180,7 @@ impl Piece {
                 .filters
                 .extend(forwards.then(|| FORWARD_PROXY.to_owned()));
             needs.add_jwt(&form.jwt);
+            needs.add_secrets(&form.secrets);
             needs.cluster_headers.extend(cluster_header(&form.route));
             if form.reroutes {
                 moves = moves.max(Moves::Anywhere);
@@ -180,13 +221,16 @@ impl Piece {
                 form.route.r#match = Some(matches);
                 let mut bytes = form.route.encode_to_vec();
                 bytes.extend_from_slice(&behind);
-                if let Err(violation) = rules::check(ROUTE, &bytes) {
-                    refused.push(violation.to_string());
+                let broken = || {
                     let broken = route::Route {
                         r#match: form.route.r#match.clone(),
                         ..broken(key, invalid).route
                     };
-                    bytes = broken.encode_to_vec();
+                    broken.encode_to_vec()
+                };
+                if let Err(violation) = rules::check(ROUTE, &bytes) {
+                    refused.push(violation.to_string());
+                    bytes = broken();
                     if rules::check(ROUTE, &bytes).is_err() {
                         // Not even its matcher can be.
                         continue;
@@ -196,6 +240,7 @@ impl Piece {
                     suffix: format!("-matcher-{number}{suffix}"),
                     configures: configures.clone(),
                     bytes,
+                    instead: large.is_some().then(|| broken().into()),
                 });
             }
         }
@@ -205,6 +250,7 @@ impl Piece {
             needs,
             moves,
             shapes: from.matchers.iter().filter_map(Shape::of).collect(),
+            large,
             stands_in: false,
         };
         (piece, refused)
@@ -220,22 +266,25 @@ impl Piece {
                 suffix: "-matcher-0".to_owned(),
                 configures: Vec::new(),
                 bytes: route.encode_to_vec(),
+                instead: None,
             }],
             needs: Needs::default(),
             moves: Moves::Nowhere,
             shapes: Shape::of(matcher).into_iter().collect(),
+            large: None,
             stands_in: true,
         }
     }
 
-    /// Appends the routes to a virtual host of that name, of which it is the piece with that number. `present`: filters that
-    /// its requests may come to.
+    /// Appends the routes to a virtual host of that name, of which it is the piece with that number, and tells which of them
+    /// not every gateway takes. `present`: filters that its requests may come to.
     pub(crate) fn encode(
         &self,
         (host, number): (&str, usize),
         present: &Present,
         to: &mut Vec<u8>,
-    ) {
+    ) -> Vec<LargeRoute> {
+        let mut all_large = Vec::new();
         let name = self.name.as_ref().map(|name| format!("-{name}"));
         let name = name.unwrap_or_default();
         for route in &self.routes {
@@ -250,8 +299,21 @@ impl Piece {
             configs.retain(|name, _| !present.on.contains(name));
             bytes.extend(PerFilter { configs }.encode_to_vec());
             wire::append(&mut bytes, NAME, name.as_bytes());
+            let start = to.len();
             wire::append(to, ROUTES, &bytes);
+            if let (Some(body), Some(instead)) = (&self.large, &route.instead) {
+                let mut bytes = instead.to_vec();
+                wire::append(&mut bytes, NAME, name.as_bytes());
+                let mut instead = Vec::new();
+                wire::append(&mut instead, ROUTES, &bytes);
+                all_large.push(LargeRoute {
+                    body: body.clone(),
+                    at: start..to.len(),
+                    instead,
+                });
+            }
         }
+        all_large
     }
 
     pub(crate) fn needs(&self) -> &Needs {
@@ -262,6 +324,23 @@ impl Piece {
         let within = |shape: &Shape| other.shapes.iter().any(|other| shape.is_within(other));
         !self.shapes.is_empty() && self.shapes.iter().all(within)
     }
+}
+
+fn large_body((key, path): (&ObjectKey, &str), forms: &[RouteForm]) -> Option<LargeBody> {
+    let bodies = forms.iter().filter_map(|form| match &form.route.action {
+        Some(route::route::Action::DirectResponse(answer)) => answer.body.as_ref(),
+        _ => None,
+    });
+    let bytes = bodies.map(|body| match &body.specifier {
+        Some(core::data_source::Specifier::InlineString(text)) => text.len(),
+        _ => 0,
+    });
+    let bytes = bytes.max().filter(|bytes| *bytes > MOST_BODY)?;
+    Some(LargeBody {
+        bytes,
+        owner: key.clone(),
+        field: format!("{path}.directResponseAction.body"),
+    })
 }
 
 /// Sorts pieces of tables of the same weight, so that none hides another: what is for less comes first.

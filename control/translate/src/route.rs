@@ -10,10 +10,10 @@ use tenon_contract::{CALL_HEADER, CALL_KEY, CallConfig, CallTarget, ERROR_HEADER
 use tenon_model::options::buffer::BufferPerRoute;
 use tenon_model::{
     Action, AddedHeader, Destination, DestinationSpec, DestinationType, FunctionMatcher,
-    GcpDestination, HeaderManipulation, HeaderToAdd, InvalidConfigPolicy, MultiDestination,
-    ObjectKey, ObjectRef, PathRedirect, PathRewrite, Problem, ProblemLevel, Redirect,
-    RedirectStatus, RegexRewrite, Route, RouteAction, RouteOptions, Servers, Settings, Shadowing,
-    Subset, Upstream, UpstreamType, VirtualHostOptions, WeightedDestination,
+    GcpDestination, HeaderManipulation, HeaderSecret, HeaderToAdd, InvalidConfigPolicy,
+    MultiDestination, ObjectKey, ObjectRef, PathRedirect, PathRewrite, Problem, ProblemLevel,
+    Redirect, RedirectStatus, RegexRewrite, Route, RouteAction, RouteOptions, Servers, Settings,
+    Shadowing, Subset, Upstream, UpstreamType, VirtualHostOptions, WeightedDestination,
 };
 
 use crate::by_path::{self, Answer};
@@ -31,6 +31,7 @@ use crate::proto::{
     Any, BUFFER_LIMIT, boolean, core, duration, header, inline_string, percent, regex, route, uint,
 };
 use crate::retries::retry_policy;
+use crate::secret_headers::{self, SecretHeaders};
 use crate::transcoder::Transcoder;
 use crate::{action, azure, call, filters, forward_proxy, gcp, names, options, rest, transcoder};
 
@@ -42,6 +43,12 @@ pub(crate) trait Upstreams {
     fn transcoder(&self, reference: &ObjectRef) -> Option<&Transcoder>;
     /// What holds where nothing else is said.
     fn settings(&self) -> Cow<'_, Settings>;
+    /// The headers of a secret, or what is to be said of it instead.
+    fn header_secret(&self, reference: &ObjectRef) -> Result<&HeaderSecret, String>;
+    /// How long bodies may be that routes answer with, by the gateway that takes the longest.
+    fn most_body(&self) -> usize;
+    /// Whether secrets of headers have to be in the namespace of the upstreams that they go to.
+    fn keeps_secrets_home(&self) -> bool;
 }
 
 /// A route without its matcher and name.
@@ -60,6 +67,8 @@ pub(crate) struct RouteForm {
     pub(crate) filters: Vec<String>,
     /// Tokens that the listener has to know of.
     pub(crate) jwt: BTreeMap<JwtStage, JwtNeeds>,
+    /// Headers whose values are secrets.
+    pub(crate) secrets: SecretHeaders,
     /// What is asked on the way may have another route chosen.
     pub(crate) reroutes: bool,
 }
@@ -74,6 +83,7 @@ impl RouteForm {
             subsets: Subsets::default(),
             filters: Vec::new(),
             jwt: BTreeMap::new(),
+            secrets: SecretHeaders::new(),
             reroutes: false,
         }
     }
@@ -83,6 +93,10 @@ impl RouteForm {
         self.filters.extend(options.filters.iter().cloned());
         for (stage, needs) in &options.jwt {
             self.jwt.entry(*stage).or_default().add(needs);
+        }
+        for (filter, headers) in &options.secrets {
+            let needed = self.secrets.entry(filter.clone()).or_default();
+            needed.extend(headers.iter().cloned());
         }
         self.reroutes |= options.reroutes;
     }
@@ -125,6 +139,8 @@ impl<'a, U: Upstreams> Routes<'a, U> {
         let errors = self.errors();
         let options = options::of_route(&from.options, &self.context());
         self.tell(&format!("{path}.options"), &options);
+        let headers = &from.options.headers.request_add;
+        self.keep_home(&format!("{path}.options"), headers, home(&from.action));
         if self.errors() > errors {
             return vec![self.broken()];
         }
@@ -144,6 +160,17 @@ impl<'a, U: Upstreams> Routes<'a, U> {
             of_host: self.of_host,
             servers: self.servers,
             upstreams: self.upstreams,
+        }
+    }
+
+    /// Tells of secrets that are not where the upstreams are, if they have to be.
+    fn keep_home(&mut self, path: &str, headers: &[HeaderToAdd], home: Option<&str>) {
+        if self.upstreams.keeps_secrets_home() {
+            let problems = secret_headers::elsewhere(headers, home).into_iter();
+            self.problems.extend(problems.map(|problem| Problem {
+                field: format!("{path}.{}", problem.field),
+                ..problem
+            }));
         }
     }
 
@@ -246,6 +273,14 @@ impl<'a, U: Upstreams> Routes<'a, U> {
             Action::Redirect(to) => Some(self.plain(from, EnvoyAction::Redirect(redirect(to)))),
             Action::DirectResponse(answer) => {
                 let body = &answer.body;
+                let most = self.upstreams.most_body();
+                if body.len() > most {
+                    let text = format!(
+                        "has {} bytes; no Gateway takes more than {most} (routeOptions.maxDirectResponseBodySizeBytes)",
+                        body.len()
+                    );
+                    self.error(format!("{path}.directResponseAction.body"), text);
+                }
                 let action = EnvoyAction::DirectResponse(route::DirectResponseAction {
                     status: answer.status.into(),
                     body: (!body.is_empty()).then(|| inline_string(body)).flatten(),
@@ -289,6 +324,11 @@ impl<'a, U: Upstreams> Routes<'a, U> {
         for (index, to) in group.destinations.iter().enumerate() {
             let at = format!("spec.destinations[{index}].destination");
             self.destination(&at, &none, &to.destination);
+            let own = format!("spec.destinations[{index}].options");
+            let options = options::of_destination(&to.options, &self.context());
+            self.tell(&own, &options);
+            let home = to.destination.upstream().namespace;
+            self.keep_home(&own, &to.options.headers.request_add, Some(&home));
         }
     }
 
@@ -345,16 +385,19 @@ impl<'a, U: Upstreams> Routes<'a, U> {
         let mut of_destinations = Vec::new();
         let mut transcodes = false;
         let mut clusters = Vec::new();
+        let invalid = self.upstreams.settings().invalid_config.clone();
         for (index, to) in destinations.iter().enumerate() {
             let at = format!("{path}.routeAction.multi.destinations[{index}].destination");
             let told = self.problems.len();
-            let (name, call) = self
-                .destination(&at, &from.options, &to.destination)
-                // It keeps its weight, and answers 500 for it.
-                .unwrap_or_else(|| (names::BLACKHOLE.to_owned(), None));
+            let found = self.destination(&at, &from.options, &to.destination);
+            // It keeps its weight, and answers for it: as a route does that is not valid, or with 500.
+            let answers = found.is_none() && invalid.answer().is_some();
+            let (name, call) = found.unwrap_or_else(|| (names::BLACKHOLE.to_owned(), None));
             let options = options::of_destination(&to.options, &self.context());
             let own = format!("{path}.routeAction.multi.destinations[{index}].options");
             self.tell(&own, &options);
+            let home = to.destination.upstream().namespace;
+            self.keep_home(&own, &to.options.headers.request_add, Some(&home));
             if self.of_group {
                 // Told by the group's own status.
                 self.problems.truncate(told);
@@ -363,7 +406,10 @@ impl<'a, U: Upstreams> Routes<'a, U> {
             let mut weight = ClusterWeight {
                 name,
                 weight: Some(uint(to.weight)),
-                request_headers_to_add: to_add(&headers.request_add),
+                request_headers_to_add: secret_headers::to_add(
+                    &headers.request_add,
+                    self.upstreams,
+                ),
                 request_headers_to_remove: headers.request_remove.clone(),
                 response_headers_to_add: to_add(&headers.response_add),
                 response_headers_to_remove: headers.response_remove.clone(),
@@ -373,6 +419,10 @@ impl<'a, U: Upstreams> Routes<'a, U> {
                 .typed_per_filter_config
                 .extend(options.per_filter.clone());
             of_destinations.push(options);
+            if answers {
+                let on = filters::answering_on();
+                weight.typed_per_filter_config.extend([on]);
+            }
             match call {
                 Some(call) => {
                     let key = CallConfig::weighted_key(index);
@@ -389,6 +439,7 @@ impl<'a, U: Upstreams> Routes<'a, U> {
                     }
                     streaming = streaming.or(Some(call).filter(call::streams));
                 }
+                None if answers => {}
                 None => weight
                     .response_headers_to_remove
                     .push(ERROR_HEADER.to_owned()),
@@ -405,9 +456,7 @@ impl<'a, U: Upstreams> Routes<'a, U> {
             ..route::WeightedCluster::default()
         });
         let mut action = self.action(path, from, specifier);
-        action.set_cluster_not_found_response_code(not_found(
-            &self.upstreams.settings().invalid_config,
-        ));
+        action.set_cluster_not_found_response_code(not_found(&invalid));
         if let Some(call) = &called {
             self.check_function_route(path, from, call);
         }
@@ -663,7 +712,7 @@ impl<'a, U: Upstreams> Routes<'a, U> {
             response_add,
             response_remove,
         } = headers;
-        route.request_headers_to_add = to_add(request_add);
+        route.request_headers_to_add = secret_headers::to_add(request_add, self.upstreams);
         route.request_headers_to_remove = request_remove.clone();
         route.response_headers_to_add = to_add(response_add);
         route.response_headers_to_remove = response_remove.clone();
@@ -675,17 +724,20 @@ impl<'a, U: Upstreams> Routes<'a, U> {
     }
 }
 
+/// The code of such an answer.
+pub(crate) const INVALID_ROUTE: &str = "invalid_route";
+
 /// Answers for a route that cannot be served.
 pub(crate) fn broken(key: &ObjectKey, policy: &InvalidConfigPolicy) -> RouteForm {
-    const CODE: &str = "invalid_route";
     if let Some((status, body)) = policy.answer() {
-        return answer(status.into(), CODE, "text/plain", body.to_owned());
+        return answer(status.into(), INVALID_ROUTE, "text/plain", body.to_owned());
     }
     let message = format!("this route is not valid; the status of {key} says why");
-    local_error(500, CODE, &message)
+    local_error(500, INVALID_ROUTE, &message)
 }
 
-/// How a share of the requests is answered that goes nowhere: of the statuses that Envoy has for it, without a body.
+/// How a share of the requests is answered whose cluster is not there: of the statuses that Envoy has for it, without a
+/// body.
 fn not_found(policy: &InvalidConfigPolicy) -> ClusterNotFoundResponseCode {
     match policy.answer() {
         Some((404, _)) => ClusterNotFoundResponseCode::NotFound,
@@ -777,6 +829,20 @@ fn cluster_name(reference: &ObjectRef, upstream: &Upstream, call: &CallConfig) -
         }
         _ => name,
     }
+}
+
+/// The namespace in which all upstreams are that an action leads to.
+pub(crate) fn home(action: &Action) -> Option<&str> {
+    let mut all = match action {
+        Action::Route(RouteAction::Single(to)) => vec![to.to.namespace()],
+        Action::Route(RouteAction::Multi(multi)) => {
+            let all = multi.destinations.iter();
+            all.map(|to| to.destination.to.namespace()).collect()
+        }
+        _ => Vec::new(),
+    };
+    let first = all.pop()?;
+    all.iter().all(|it| *it == first).then_some(first)
 }
 
 /// A function cannot be spoken to in another protocol.

@@ -31,7 +31,7 @@ use crate::wire::{self, any};
 const VIRTUAL_HOSTS: u32 = 2;
 
 /// The largest body that a route may answer with by itself, if a gateway does not say more: Envoy's own limit.
-const MOST_BODY: u32 = 4_096;
+pub(crate) const MOST_BODY: usize = 4_096;
 
 /// A route configuration of virtual hosts, each with the domains that it gets.
 pub(crate) fn encode<'a>(
@@ -48,20 +48,27 @@ pub(crate) fn encode<'a>(
             .collect(),
         most_specific_header_mutations_wins: options.most_specific_header_mutations_wins,
         ignore_port_in_host_matching: options.ignore_port,
-        // The model knows no larger body; a smaller limit would have Envoy refuse the whole table.
         max_direct_response_body_size_bytes: options
             .max_direct_response_body_size_bytes
-            .map(|most| uint(most.max(MOST_BODY))),
+            .map(|_| uint(most_body(options))),
         ..route::RouteConfiguration::default()
     }
     .encode_to_vec();
     let mut encoded = Vec::new();
     for (host, domains) in hosts {
         encoded.clear();
-        host.encode(domains.into_iter(), &mut encoded);
+        let most = usize::try_from(most_body(options)).unwrap_or(usize::MAX);
+        host.encode(domains.into_iter(), most, &mut encoded);
         wire::append(&mut bytes, VIRTUAL_HOSTS, &encoded);
     }
     bytes.into_boxed_slice().into()
+}
+
+/// The largest body that a route of a gateway may answer with by itself. A smaller limit than Envoy's own would be one for
+/// Tenon's answers, too.
+pub(crate) fn most_body(options: RouteConfigurationOptions) -> u32 {
+    let most = options.max_direct_response_body_size_bytes;
+    most.unwrap_or_default().max(MOST_BODY as u32)
 }
 
 /// The scope that leads to a part; it has the part's name.

@@ -10,9 +10,9 @@ use std::mem;
 use std::sync::Arc;
 
 use tenon_model::{
-    Action, Delegation, InvalidConfigPolicy, Kind, Matcher, MultiDestination, ObjectKey, ObjectRef,
-    Problem, ProblemLevel, Route, RouteAction, RouteOptions, RouteTable, Selector, Servers,
-    Settings, TransformationSettings, Upstream, VirtualHostOptions,
+    Action, Delegation, HeaderSecret, InvalidConfigPolicy, Kind, Matcher, MultiDestination,
+    ObjectKey, ObjectRef, Problem, ProblemLevel, Route, RouteAction, RouteOptions, RouteTable,
+    Selector, Servers, Settings, TransformationSettings, Upstream, VirtualHostOptions,
 };
 
 use crate::external_options::{ExternalOptions, HOST, Said, name_of, option_of};
@@ -20,6 +20,7 @@ use crate::inherit::{self, Name, Parent};
 use crate::options::{self, Configured, Context};
 use crate::piece::{self, Piece};
 use crate::route::{self, Routes, Upstreams};
+use crate::secret_headers;
 use crate::transcoder::Transcoder;
 use crate::virtual_host::{Kept, VirtualHostForm};
 
@@ -114,15 +115,28 @@ impl<'a, W: Upstreams + Tables + ExternalOptions> Tree<'a, W> {
         &mut self,
         key: &ObjectKey,
         said: &Said<'_, VirtualHostOptions>,
+        routes: &[Route],
     ) -> Configured {
-        self.refuses |= !said.problems.is_empty();
+        self.refuses |= said.is_wrong();
         self.take(key, &said.reads, &said.problems);
         let context = Context {
             of_host: self.options,
             servers: &self.servers,
             upstreams: &self.seen,
         };
-        let configured = options::of_host(&context);
+        let mut configured = options::of_host(&context);
+        if self.seen.keeps_secrets_home() {
+            // Where a table's routes lead is not looked at: those can name the secret themselves.
+            let homes: BTreeSet<_> = routes.iter().map(|it| route::home(&it.action)).collect();
+            let home = homes
+                .first()
+                .copied()
+                .flatten()
+                .filter(|_| homes.len() == 1);
+            let headers = &self.options.headers.request_add;
+            let elsewhere = secret_headers::elsewhere(headers, home);
+            configured.problems.extend(elsewhere);
+        }
         for problem in &configured.problems {
             self.refuses |= problem.level == ProblemLevel::Error;
             let mut problem = Problem {
@@ -142,6 +156,9 @@ impl<'a, W: Upstreams + Tables + ExternalOptions> Tree<'a, W> {
     /// Remembers what was looked at for options, and what of it is not there.
     fn take(&mut self, key: &ObjectKey, reads: &[ObjectKey], problems: &[Problem]) {
         self.seen.reads.borrow_mut().extend(reads.iter().cloned());
+        if !problems.is_empty() {
+            self.incomplete.insert(key.clone());
+        }
         let problems = problems.iter().cloned();
         self.problems
             .extend(problems.map(|problem| (key.clone(), problem)));
@@ -192,8 +209,8 @@ impl<'a, W: Upstreams + Tables + ExternalOptions> Tree<'a, W> {
             let path = format!("{}[{index}]", place.routes);
             let said = Said::of_route(&path, own, self.world);
             self.take(place.key, &said.reads, &said.problems);
-            // What is not there holds for the routes below, too.
-            let refuses = self.refuses || !said.problems.is_empty();
+            // What cannot be read holds for the routes below, too.
+            let refuses = self.refuses || said.is_wrong();
             let refused_before = mem::replace(&mut self.refuses, refuses);
             pieces.extend(self.route(place, index, own, &said));
             self.refuses = refused_before;
@@ -283,7 +300,7 @@ impl<'a, W: Upstreams + Tables + ExternalOptions> Tree<'a, W> {
         forms: Vec<route::RouteForm>,
     ) -> Arc<Piece> {
         let (piece, refused) = Piece::new(
-            (key, name),
+            (key, path, name),
             route,
             forms,
             self.options,
@@ -623,5 +640,22 @@ impl<U: Upstreams> Upstreams for Seen<'_, U> {
 
     fn settings(&self) -> Cow<'_, Settings> {
         self.upstreams.settings()
+    }
+
+    fn header_secret(&self, reference: &ObjectRef) -> Result<&HeaderSecret, String> {
+        self.reads.borrow_mut().insert(reference.key(Kind::Secret));
+        let found = self.upstreams.header_secret(reference);
+        if found.is_err() {
+            self.missing.set(true);
+        }
+        found
+    }
+
+    fn most_body(&self) -> usize {
+        self.upstreams.most_body()
+    }
+
+    fn keeps_secrets_home(&self) -> bool {
+        self.upstreams.keeps_secrets_home()
     }
 }

@@ -13,14 +13,14 @@ use tenon_model::{
 
 use crate::external_options::{ExternalOptions, Said};
 use crate::keys::Keys;
-use crate::piece::{self, Piece, Present};
+use crate::piece::{self, LargeRoute, Piece, Present};
 use crate::proto::route::header_matcher::HeaderMatchSpecifier;
 use crate::proto::{exactly, matches, route};
 use crate::retries::retry_policy;
 use crate::route::{Upstreams, broken, to_add};
 use crate::tree::{Tables, Tree};
 use crate::wire::{self, PerFilterOfHost};
-use crate::{http_filters, matcher, names};
+use crate::{http_filters, matcher, names, secret_headers};
 
 pub(crate) use crate::piece::Needs;
 
@@ -57,6 +57,8 @@ pub(crate) struct VirtualHostForm {
     pub(crate) incomplete: bool,
     /// What good tables came to.
     pub(crate) kept: Kept,
+    /// The routes in `body` that not every gateway takes.
+    pub(crate) large: Vec<LargeRoute>,
 }
 
 impl VirtualHostForm {
@@ -67,9 +69,20 @@ impl VirtualHostForm {
             .all(|it| it.level == ProblemLevel::Warning)
     }
 
-    /// Appends the encoded virtual host for those domains.
-    pub(crate) fn encode<'a>(&self, domains: impl Iterator<Item = &'a str>, to: &mut Vec<u8>) {
-        to.extend_from_slice(&self.body);
+    /// Appends the encoded virtual host for those domains, where routes answer with bodies of at most so many bytes.
+    pub(crate) fn encode<'a>(
+        &self,
+        domains: impl Iterator<Item = &'a str>,
+        most_body: usize,
+        to: &mut Vec<u8>,
+    ) {
+        let mut done = 0;
+        for route in self.large.iter().filter(|it| it.body.bytes > most_body) {
+            to.extend_from_slice(&self.body[done..route.at.start]);
+            to.extend_from_slice(&route.instead);
+            done = route.at.end;
+        }
+        to.extend_from_slice(&self.body[done..]);
         for domain in domains {
             wire::append(to, DOMAINS, domain.as_bytes());
         }
@@ -81,6 +94,7 @@ impl VirtualHostForm {
         self.body = other.body;
         self.needs = other.needs;
         self.ssl = other.ssl;
+        self.large = other.large;
     }
 
     /// The same domains, with an error for each request.
@@ -108,6 +122,7 @@ impl VirtualHostForm {
             && self.domains == other.domains
             && self.needs == other.needs
             && self.ssl == other.ssl
+            && self.large == other.large
     }
 }
 
@@ -125,7 +140,7 @@ pub(crate) fn translate(
     let mut body = route::VirtualHost {
         name: name.clone(),
         retry_policy: options.retries.as_ref().map(retry_policy),
-        request_headers_to_add: to_add(&options.headers.request_add),
+        request_headers_to_add: secret_headers::to_add(&options.headers.request_add, world),
         request_headers_to_remove: options.headers.request_remove.clone(),
         response_headers_to_add: to_add(&options.headers.response_add),
         response_headers_to_remove: options.headers.response_remove.clone(),
@@ -138,7 +153,7 @@ pub(crate) fn translate(
     }
     .encode_to_vec();
     let mut tree = Tree::new(world, options, kept);
-    let of_host = tree.options(key, &said);
+    let of_host = tree.options(key, &said, &virtual_service.routes);
     let configs = of_host.per_filter;
     let on = configs.keys().cloned().collect();
     body.extend(PerFilterOfHost { configs }.encode_to_vec());
@@ -147,6 +162,7 @@ pub(crate) fn translate(
     let mut needs = Needs {
         filters: of_host.filters.into_iter().collect(),
         jwt: of_host.jwt,
+        secrets: of_host.secrets,
         ..Needs::default()
     };
     pieces.iter().for_each(|piece| needs.add(piece.needs()));
@@ -156,14 +172,16 @@ pub(crate) fn translate(
         on,
         moves: of_host.reroutes,
     };
+    let mut large = Vec::new();
     for (number, piece) in pieces.iter().enumerate() {
-        piece.encode((&name, number), &present, &mut body);
+        large.extend(piece.encode((&name, number), &present, &mut body));
     }
     let mut form = tree.into_form(key);
     form.domains.clone_from(&virtual_service.domains);
     form.ssl.clone_from(&virtual_service.ssl);
     form.body = body.into_boxed_slice().into();
     form.needs = needs;
+    form.large = large;
     form
 }
 

@@ -79,7 +79,9 @@ impl Translator {
             endpoints: self.lookups.upstreams().cloned().collect(),
             lookups: self.lookups.answered().cloned().collect(),
             credentials: self.credential_problems.keys().cloned().collect(),
-            secrets: of(Kind::Secret).collect(),
+            secrets: of(Kind::Secret)
+                .chain(old.told_headers.into_keys())
+                .collect(),
             tables: self
                 .good_tables
                 .keys()

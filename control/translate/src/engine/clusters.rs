@@ -14,7 +14,7 @@ use crate::cluster::{self, ClusterForm, Secrets, reference};
 use crate::in_parallel;
 use crate::keys::Keys;
 use crate::output::ResourceType;
-use crate::{kube, names, secret};
+use crate::{kube, names, secret, secret_headers};
 
 impl Translator {
     pub(super) fn derive_clusters(&mut self, work: &mut Work) {
@@ -206,6 +206,33 @@ impl Translator {
             let resource = resources.iter().find(|resource| resource.name == name);
             let bytes = resource.map(|resource| Bytes::from(resource.encode_to_vec()));
             self.tell(ResourceType::Secret, &name, bytes, key, work);
+        }
+        self.tell_headers(key, work);
+    }
+
+    /// The SDS resources of a secret's headers, while routes send them: of one that is gone, without a value.
+    fn tell_headers(&mut self, key: &ObjectKey, work: &mut Work) {
+        let reference = reference(key);
+        let filter = secret_headers::filter_name(&reference);
+        let readers = self.readers.get(key).into_iter().flatten();
+        let hosts = readers.filter_map(|reader| self.hosts.get(reader));
+        let needed = hosts.filter_map(|host| host.form.needs.secrets.get(&filter));
+        let needed: BTreeSet<String> = needed.flatten().cloned().collect();
+        let told = self.told_headers.remove(key).unwrap_or_default();
+        for header in needed.union(&told) {
+            let name = secret_headers::resource_name(&reference, header);
+            let bytes = needed.contains(header).then(|| {
+                let value = match self.objects.secret(key) {
+                    Some(Secret::Header(secret)) => secret.headers.get(header),
+                    _ => None,
+                };
+                let resource = secret_headers::resource(&name, value.map(String::as_str));
+                Bytes::from(resource.encode_to_vec())
+            });
+            self.tell(ResourceType::Secret, &name, bytes, key, work);
+        }
+        if !needed.is_empty() {
+            self.told_headers.insert(key.clone(), needed);
         }
     }
 }

@@ -8,17 +8,17 @@ use tenon_model::{
 };
 
 use super::Translator;
-use crate::external_options::ExternalOptions;
+use crate::external_options::{Absent, ExternalOptions};
 
 impl ExternalOptions for Translator {
-    fn route_options(&self, key: &ObjectKey) -> Result<&Arc<RouteOptions>, String> {
+    fn route_options(&self, key: &ObjectKey) -> Result<&Arc<RouteOptions>, Absent> {
         match self.objects.spec(key) {
             Some(Spec::RouteOption(option)) => Ok(&option.options),
             _ => Err(self.why_not(key)),
         }
     }
 
-    fn virtual_host_options(&self, key: &ObjectKey) -> Result<&Arc<VirtualHostOptions>, String> {
+    fn virtual_host_options(&self, key: &ObjectKey) -> Result<&Arc<VirtualHostOptions>, Absent> {
         match self.objects.spec(key) {
             Some(Spec::VirtualHostOption(option)) => Ok(&option.options),
             _ => Err(self.why_not(key)),
@@ -27,10 +27,10 @@ impl ExternalOptions for Translator {
 }
 
 impl Translator {
-    fn why_not(&self, key: &ObjectKey) -> String {
+    fn why_not(&self, key: &ObjectKey) -> Absent {
         match self.objects.0.contains_key(key) {
-            true => format!("{key} is rejected; its status says why"),
-            false => format!("{key} does not exist"),
+            true => Absent::Rejected,
+            false => Absent::Missing,
         }
     }
 

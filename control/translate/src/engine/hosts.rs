@@ -1,15 +1,16 @@
 //! Virtual services as virtual hosts, with their last good forms.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::{Arc, LazyLock};
 
-use tenon_model::{Kind, Object, ObjectKey, ProblemLevel, Spec};
+use tenon_model::{Kind, Object, ObjectKey, Problem, ProblemLevel, Spec};
 
 use super::{Entry, HostUnit, Translator, WORTH_A_THREAD, Work, reindex};
 use crate::http_filters::FORWARD_PROXY;
 use crate::in_parallel;
 use crate::names;
+use crate::secret_headers;
 use crate::tls::listener;
 use crate::virtual_host::{self, Kept, VirtualHostForm};
 
@@ -61,6 +62,12 @@ impl Translator {
         });
         let of_options = was.symmetric_difference(is);
         work.statuses.extend(of_options.map(|(key, _)| key.clone()));
+        let secrets = [&before.needs.secrets, &after.needs.secrets];
+        if secrets[0] != secrets[1] {
+            let names = secrets.into_iter().flat_map(BTreeMap::keys);
+            work.secrets
+                .extend(names.filter_map(|name| secret_headers::secret(name)));
+        }
         let forwards = after.needs.filters.contains(FORWARD_PROXY);
         if let Some(new) = new {
             self.hosts.insert(key.clone(), new);
@@ -77,16 +84,16 @@ impl Translator {
         let translate = |object: &Object| match &object.spec {
             Spec::VirtualService(spec) => {
                 let mut form = virtual_host::translate(key, spec, self, kept);
-                self.check_certificate(&mut form);
-                form
+                let missing = self.check_certificate(&mut form);
+                (form, missing)
             }
-            _ => VirtualHostForm::default(),
+            _ => (VirtualHostForm::default(), None),
         };
         let Some(object) = &entry.object else {
             return HostUnit::default();
         };
-        let mut newest = translate(object);
-        let problems = newest.problems.clone();
+        let (mut newest, missing) = translate(object);
+        let mut problems = newest.problems.clone();
         let problems_of_options = mem::take(&mut newest.problems_of_options);
         let newest = Arc::new(newest);
         if names::is_internal(key) {
@@ -98,7 +105,12 @@ impl Translator {
                 good: None,
             };
         }
-        if newest.is_good() {
+        // A certificate that is not there yet may still come; until then the last good form is served with its own.
+        let kept_for_its_certificate = missing.as_ref().is_some_and(|_| {
+            let ssl = good.as_ref().and_then(|(_, form)| form.ssl.as_ref());
+            ssl.is_some_and(|ssl| listener::translate("", ssl, &self.objects).is_ok())
+        });
+        if newest.is_good() && !kept_for_its_certificate {
             let good = match newest.incomplete {
                 false => Some((object.clone(), newest.clone())),
                 true => good,
@@ -118,7 +130,8 @@ impl Translator {
                 good: None,
             };
         };
-        let mut again = translate(&good_object);
+        problems.extend(missing.filter(|_| kept_for_its_certificate));
+        let (mut again, _) = translate(&good_object);
         again.problems_of_options.clear();
         let mut form = match again.is_good() && !again.incomplete {
             true => again,
@@ -139,18 +152,23 @@ impl Translator {
 
 impl Translator {
     /// A secret that cannot be what `sslConfig` asks of it is a fault of the virtual service, wherever it is served. One
-    /// that is not there yet may still come.
-    fn check_certificate(&self, form: &mut VirtualHostForm) {
-        let Some(ssl) = &form.ssl else { return };
-        let Some(secret) = listener::secret(ssl) else {
-            return;
-        };
-        match listener::translate("spec.sslConfig", ssl, &self.objects) {
-            Err(problem) if problem.level == ProblemLevel::Error => form.problems.push(problem),
-            Err(_) => form.incomplete = true,
-            Ok(_) => {}
-        }
+    /// that is not there is told.
+    fn check_certificate(&self, form: &mut VirtualHostForm) -> Option<Problem> {
+        let ssl = form.ssl.as_ref()?;
+        let secret = listener::secret(ssl)?;
+        let checked = listener::translate("spec.sslConfig", ssl, &self.objects);
         form.reads = mem::take(&mut form.reads).with([secret]);
+        match checked {
+            Err(problem) if problem.level == ProblemLevel::Error => {
+                form.problems.push(problem);
+                None
+            }
+            Err(missing) => {
+                form.incomplete = true;
+                Some(missing)
+            }
+            Ok(_) => None,
+        }
     }
 }
 

@@ -73,6 +73,10 @@ impl Translator {
                 let old = before.as_mut().and_then(|before| before.take(site));
                 site.is_new = old.is_none();
                 if let Some(old) = old {
+                    let limits = |site: &Site| site.form.options.ratelimit_server.is_some();
+                    if limits(&old) != limits(site) {
+                        work.restated.extend(old.hosts());
+                    }
                     site.take_over(old);
                 }
                 let hosts = site.is_new.then(|| self.hosts.keys().cloned().collect());
@@ -306,10 +310,12 @@ impl Translator {
 
     fn put_listener(&mut self, key: &Option<ObjectKey>, bound: &Bound, work: &mut Work) {
         let chains = bound.chains();
-        let servers = Secrets::settings(&self.objects).servers.clone();
+        let settings = Secrets::settings(&self.objects);
+        let (servers, invalid) = (settings.servers.clone(), settings.invalid_config.clone());
         let surroundings = Surroundings {
             gateway: key.as_ref().map_or(DEFAULT_PROXY, |key| &*key.name),
             servers: &servers,
+            invalid: invalid.answer(),
             alt_svc: None,
             is_there: &|upstream| options::server(upstream, self).is_ok(),
         };
@@ -433,10 +439,12 @@ impl Translator {
                 }
             }
             self.tell_forward_proxy(work);
-            let secrets: Vec<_> = self
+            let secrets: BTreeSet<_> = self
                 .objects
                 .of_kind(Kind::Secret)
-                .map(|(key, _)| key.clone())
+                .map(|(key, _)| key)
+                .chain(self.told_headers.keys())
+                .cloned()
                 .collect();
             for key in secrets {
                 self.derive_secret(&key, work);

@@ -381,6 +381,10 @@ pub(super) struct Before {
 
 fn hash(form: &VirtualHostForm) -> u128 {
     let mut bytes = Vec::new();
-    form.encode(form.domains.iter().map(String::as_str), &mut bytes);
+    form.encode(
+        form.domains.iter().map(String::as_str),
+        usize::MAX,
+        &mut bytes,
+    );
     xxh3_128(&bytes)
 }

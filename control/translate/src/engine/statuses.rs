@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tenon_model::{Kind, ObjectKey, Problem};
 
 use super::endpoints::is_in_memory;
-use super::{Entry, Translator, Work, settings_key};
+use super::{Entry, HostUnit, Translator, Work, settings_key};
+use crate::cluster::Secrets;
 use crate::output::{ProxyName, ResourceId, Status};
 use crate::{names, shortened, status};
 
@@ -60,6 +61,8 @@ impl Translator {
         if let Some(unit) = self.hosts.get(key) {
             problems.extend(unit.problems.iter().cloned());
             problems.extend(self.problems_of_services_of_consul(unit.form.reads.iter()));
+            problems.extend(self.large_bodies(key, unit, key));
+            problems.extend(self.unlimited(key));
             stays |= unit.good.is_some() && unit.form.problems != unit.problems;
             if entry.rejected.is_empty()
                 && beside.is_empty()
@@ -158,6 +161,7 @@ impl Translator {
                 continue;
             };
             is_reached |= unit.form.tables.contains_key(key);
+            problems.extend(self.large_bodies(reader, unit, key));
             let found = unit.form.problems_of_tables.get(key);
             let found = found.map(Vec::as_slice).unwrap_or_default();
             let served = self.listeners.served(reader);
@@ -175,6 +179,41 @@ impl Translator {
             let text = "no VirtualService delegates to it";
             problems.push(Problem::warning("", text));
         }
+    }
+
+    /// What a virtual host answers with that is too long for some of its gateways, of the routes of one object.
+    fn large_bodies(&self, host: &ObjectKey, unit: &HostUnit, owner: &ObjectKey) -> Vec<Problem> {
+        let large = unit.form.large.iter().map(|route| &route.body);
+        let of_owner = large.filter(|body| body.owner == *owner);
+        let mut problems: Vec<_> = of_owner
+            .flat_map(|body| {
+                let limits = self.listeners.most_body(host).into_iter();
+                let exceeded = limits.filter(|(_, most)| body.bytes > *most);
+                exceeded.map(move |(gateway, most)| {
+                    let text = format!(
+                        "has {} bytes; {gateway} takes {most} (routeOptions.maxDirectResponseBodySizeBytes): there this route is not valid",
+                        body.bytes
+                    );
+                    Problem::error(&body.field, text)
+                })
+            })
+            .collect();
+        // One route may have several matchers.
+        problems.dedup();
+        problems
+    }
+
+    /// Routes that ask a rate limit service on a listener that has none.
+    fn unlimited(&self, host: &ObjectKey) -> Vec<Problem> {
+        let servers = &Secrets::settings(&self.objects).servers;
+        let gateways = self.listeners.unlimited(host, servers).into_iter();
+        let problems = gateways.map(|gateway| {
+            let text = format!(
+                "asks a rate limit service, and {gateway} has none: there nothing is limited"
+            );
+            Problem::warning("spec.virtualHost", text)
+        });
+        problems.collect()
     }
 
     /// The proxies that have something of an object.

@@ -63,6 +63,7 @@ impl Fixture {
             module: Module::So("/libtenon.so".into()),
             default_bind: "127.0.0.1:8080".parse().unwrap(),
             parts_above,
+            header_secrets_of_upstreams_namespace: false,
         });
         let mut fixture = Self {
             translator,
@@ -398,10 +399,12 @@ fn an_upstream_that_envoy_would_refuse_keeps_its_last_good_form() {
     assert_eq!(fixture.state(Kind::Upstream, "lambda"), State::Accepted);
 }
 
+mod certificates;
 mod endpoints;
 mod external_options;
 mod lookups;
 mod quarantine;
+mod secret_headers;
 mod tables;
 
 #[test]

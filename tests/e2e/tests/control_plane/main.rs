@@ -6,6 +6,7 @@ mod consul;
 mod defaults;
 mod delegation;
 mod ec2;
+mod fields;
 mod forged;
 mod google;
 mod http3;

@@ -2,17 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tenon_model::{Gateway, Kind, ObjectKey, Problem, ProblemLevel};
+use tenon_model::{Gateway, Kind, ObjectKey, Problem, ProblemLevel, Servers};
 
 use super::super::Work;
 use super::super::host_table::Part;
 use super::chains::{self, Link, To};
 use super::parts::{Origin, Parts, Problems, TcpSite};
 use super::site::Site;
+use crate::http_filters::asks_for_limits;
 use crate::keys::Keys;
 use crate::listener::{Chain, Http, Spoken};
 use crate::names;
 use crate::output::{ProxyName, ResourceId, ResourceType};
+use crate::route_table;
 use crate::tls::listener::ListenerTls;
 use crate::virtual_host::Needs;
 
@@ -81,6 +83,30 @@ impl Listeners {
         }
         let bound = self.gateways.values().filter(|it| !it.proxies.is_empty());
         bound.flat_map(|it| it.problems_of(key)).collect()
+    }
+
+    /// The gateways that serve a virtual service, and how long bodies may be that routes answer with there.
+    pub(in crate::engine) fn most_body(&self, host: &ObjectKey) -> Vec<(String, usize)> {
+        let serving = self.gateways.iter().filter(|(_, it)| it.serves(host));
+        let limits = serving.map(|(key, bound)| {
+            let most = route_table::most_body(bound.gateway.route_options);
+            (label(key), usize::try_from(most).unwrap_or(usize::MAX))
+        });
+        limits.collect()
+    }
+
+    /// The gateways where a virtual service has routes that ask a rate limit service and there is none.
+    pub(in crate::engine) fn unlimited(&self, host: &ObjectKey, others: &Servers) -> Vec<String> {
+        let serving = self.gateways.iter().filter(|(_, it)| it.serves(host));
+        let unlimited = serving.filter(|(_, bound)| {
+            bound.sites.iter().any(|site| {
+                let servers = site.form.options.servers(others);
+                let mut tables = site.tables.values();
+                servers.ratelimit_server.is_none()
+                    && tables.any(|it| it.needs.get(host).is_some_and(asks_for_limits))
+            })
+        });
+        unlimited.map(|(key, _)| label(key)).collect()
     }
 
     /// Whether a gateway is served in its last good form.
@@ -319,6 +345,13 @@ impl Bound {
             })
         });
         ids.collect()
+    }
+}
+
+fn label(gateway: &Option<ObjectKey>) -> String {
+    match gateway {
+        Some(key) => key.to_string(),
+        None => "the default Gateway".to_owned(),
     }
 }
 

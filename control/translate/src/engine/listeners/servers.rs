@@ -6,6 +6,7 @@ use tenon_model::http_listener::HttpListenerOptions;
 use tenon_model::{GatewayType, Kind, MatchedGatewayType, Servers, Settings, Spec};
 
 use super::super::{Translator, Work};
+use crate::route_table;
 
 impl Translator {
     /// Takes in which servers there are on listeners; virtual hosts are looked at again if there are others than before.
@@ -22,6 +23,24 @@ impl Translator {
         }
         if servers != self.servers {
             self.servers = servers;
+            let hosts = self.objects.of_kind(Kind::VirtualService);
+            work.hosts.extend(hosts.map(|(key, _)| key.clone()));
+        }
+    }
+
+    /// Takes in how long bodies may be that routes answer with; virtual hosts are looked at again if that changed.
+    pub(in crate::engine) fn take_in_limits(&mut self, work: &mut Work) {
+        let newest = self.objects.of_kind(Kind::Gateway);
+        let newest = newest.filter_map(|(_, entry)| match &entry.object.as_ref()?.spec {
+            Spec::Gateway(gateway) => Some(gateway),
+            _ => None,
+        });
+        let all = newest.chain(self.good_gateways.values());
+        let most = all.map(|gateway| route_table::most_body(gateway.route_options));
+        let most = most.max().unwrap_or_default().try_into();
+        let most = most.unwrap_or(usize::MAX).max(route_table::MOST_BODY);
+        if most != self.most_body {
+            self.most_body = most;
             let hosts = self.objects.of_kind(Kind::VirtualService);
             work.hosts.extend(hosts.map(|(key, _)| key.clone()));
         }
