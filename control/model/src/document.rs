@@ -149,7 +149,7 @@ fn identify(path: &str, document: &Value) -> Result<Identity, String> {
 fn key(kind: Kind, namespace: &str, name: &str) -> ObjectKey {
     ObjectKey {
         kind,
-        namespace: namespace.into(),
+        namespace: crate::name::namespace(namespace),
         name: name.into(),
     }
 }

@@ -49,6 +49,7 @@ pub mod local_reply;
 mod matcher;
 mod merge;
 mod metadata;
+mod name;
 pub mod open_telemetry;
 pub mod options;
 mod outlier_detection;
@@ -146,9 +147,10 @@ pub use load_balancing::{
 pub use matcher::{HeaderMatcher, Matcher, NO_PATH, PathMatcher, QueryMatcher, ValueMatcher};
 pub use merge::Merge;
 pub use metadata::Metadata;
+pub use name::cmp as cmp_names;
 pub use options::shadowing::Shadowing;
 pub use outlier_detection::OutlierDetection;
-pub use regex::{check as check_regex, regex_size};
+pub use regex::{check as check_regex, regex_size, regex_start};
 pub use rest::{RestDestination, RestSpec};
 pub use retries::{
     PreviousPriorities, RateLimitedBackOff, ResetFormat, ResetHeader, RetryBackOff, RetryPolicy,
@@ -250,7 +252,7 @@ pub enum Kind {
 }
 
 /// What identifies a resource.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ObjectKey {
     /// Its kind.
     pub kind: Kind,

@@ -414,12 +414,9 @@ impl<'a> Fields<'a> {
     fn reference_from(&mut self, own_namespace: &str) -> Option<ObjectRef> {
         let name = self.required("name", |node| node.non_empty());
         let namespace = self.field("namespace", |node| node.string());
+        let namespace = namespace.as_deref().filter(|it| !it.is_empty());
         Some(ObjectRef {
-            namespace: namespace
-                .as_deref()
-                .filter(|namespace| !namespace.is_empty())
-                .unwrap_or(own_namespace)
-                .into(),
+            namespace: crate::name::namespace(namespace.unwrap_or(own_namespace)),
             name: name?.into(),
         })
     }

@@ -43,6 +43,23 @@ pub fn regex_size(pattern: &str) -> usize {
     hir.map_or(usize::MAX, |hir| program_size(&hir))
 }
 
+/// What everything begins with that an expression matches as a whole, as far as that is plain: in ASCII, and before
+/// anything that is not a character. Nothing, if it is not plain.
+pub fn regex_start(pattern: &str) -> String {
+    let Ok(ast) = Parser::new().parse(pattern) else {
+        return String::new();
+    };
+    let parts = match &ast {
+        Ast::Concat(concat) => &concat.asts[..],
+        one => std::slice::from_ref(one),
+    };
+    let plain = parts.iter().map_while(|part| match part {
+        Ast::Literal(literal) => Some(literal.c).filter(char::is_ascii_graphic),
+        _ => None,
+    });
+    plain.collect()
+}
+
 fn compile(pattern: &str, ast: &Ast) -> Result<Hir, String> {
     let mut translator = TranslatorBuilder::new().utf8(false).build();
     let hir = translator.translate(pattern, ast);

@@ -111,6 +111,14 @@ pub(crate) struct FilterArgs {
         value_name = "HOSTS"
     )]
     pub(crate) parts_above: usize,
+    /// With more routes than this, those of a virtual host are found by a tree of their paths, not one after the other.
+    #[arg(
+        long,
+        env = "TENON_TREES_ABOVE",
+        default_value_t = TranslatorOptions::TREES_ABOVE,
+        value_name = "ROUTES"
+    )]
+    pub(crate) trees_above: usize,
     /// Requests get headers of a Secret (`headerSecretRef`) only if it is in the namespace of all upstreams that they go to.
     #[arg(
         long = "header-secret-ref-ns-matches-us",

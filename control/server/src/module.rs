@@ -15,6 +15,7 @@ pub(crate) struct Found {
     pub(crate) exists: bool,
     filter: Filter,
     parts_above: usize,
+    trees_above: usize,
     header_secrets_of_upstreams_namespace: bool,
 }
 
@@ -38,6 +39,7 @@ pub(crate) fn find(args: &FilterArgs) -> Found {
         exists: path.is_file(),
         filter: args.filter,
         parts_above: args.parts_above,
+        trees_above: args.trees_above,
         header_secrets_of_upstreams_namespace: args.header_secrets_of_upstreams_namespace,
         path,
     }
@@ -54,6 +56,7 @@ impl Found {
             },
             default_bind,
             parts_above: self.parts_above,
+            trees_above: self.trees_above,
             header_secrets_of_upstreams_namespace: self.header_secrets_of_upstreams_namespace,
         }
     }

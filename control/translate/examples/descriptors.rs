@@ -15,7 +15,7 @@ use prost::encoding::{
 use prost_reflect::prost_types::FileDescriptorProto;
 
 /// What the names of the files start with, of messages that are emitted and of those that stand in an `Any`.
-const ROOTS: [&str; 38] = [
+const ROOTS: [&str; 39] = [
     "envoy/config/accesslog/",
     "envoy/config/cluster/",
     "envoy/config/endpoint/v3/endpoint.proto",
@@ -54,6 +54,7 @@ const ROOTS: [&str; 38] = [
     "envoy/extensions/retry/",
     "envoy/extensions/transport_sockets/",
     "envoy/extensions/upstreams/",
+    "envoy/type/matcher/v3/http_inputs.proto",
 ];
 
 /// Comments and their places, in a `FileDescriptorProto`.

@@ -52,7 +52,7 @@ const DEFAULT_PROXY: &str = "gateway-proxy";
 pub struct Translator {
     options: TranslatorOptions,
     objects: Objects,
-    clusters: BTreeMap<ObjectKey, ClusterForm>,
+    clusters: BTreeMap<ObjectKey, Box<ClusterForm>>,
     hosts: BTreeMap<ObjectKey, HostUnit>,
     groups: BTreeMap<ObjectKey, GroupUnit>,
     /// The gateways whose access logs go to a collector, whose cluster nobody wrote.
@@ -259,10 +259,7 @@ impl Translator {
             self.derive_endpoints(&key, work);
         }
         self.restate(std::mem::take(&mut work.restated), work);
-        let statuses = std::mem::take(&mut work.statuses);
-        for key in self.front.written(statuses) {
-            self.derive_status(key, work);
-        }
+        self.derive_statuses(work);
     }
 
     fn take_in(&mut self, change: Change, work: &mut Work) {

@@ -42,6 +42,7 @@ mod rest;
 mod retries;
 mod route;
 mod route_table;
+mod route_tree;
 mod rules;
 mod secret;
 mod secret_headers;

@@ -316,6 +316,11 @@ impl Piece {
         all_large
     }
 
+    /// How many routes it comes to.
+    pub(crate) fn len(&self) -> usize {
+        self.routes.len()
+    }
+
     pub(crate) fn needs(&self) -> &Needs {
         &self.needs
     }

@@ -394,7 +394,12 @@ impl Text {
     /// The value may be secret: it is not told.
     fn check(&self, value: &[u8]) -> Result<(), Violation> {
         let text = std::str::from_utf8(value).unwrap_or_default();
-        let (chars, bytes) = (text.chars().count() as u64, value.len() as u64);
+        let bytes = value.len() as u64;
+        // Counted only where it can matter.
+        let chars = match (self.least, self.most) {
+            (0 | 1, None) => text.len().min(1) as u64,
+            _ => text.chars().count() as u64,
+        };
         let holds = |part: &[u8]| part.is_empty() || value.windows(part.len()).any(|it| it == part);
         let problem = if chars < self.least {
             format!("must have at least {} characters", self.least)

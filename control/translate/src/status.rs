@@ -32,6 +32,9 @@ pub(crate) fn status(problems: Vec<Problem>, proxies: BTreeMap<String, Vec<Probl
 }
 
 fn summary(mut problems: Vec<Problem>) -> (State, Vec<StatusMessage>) {
+    if problems.is_empty() {
+        return (State::Accepted, Vec::new());
+    }
     for problem in &mut problems {
         // It may quote what the user wrote, whatever that is.
         if problem.text.len() > shortened::LONGEST {

@@ -20,7 +20,7 @@ use crate::retries::retry_policy;
 use crate::route::{Upstreams, broken, to_add};
 use crate::tree::{Tables, Tree};
 use crate::wire::{self, PerFilterOfHost};
-use crate::{http_filters, matcher, names, secret_headers};
+use crate::{http_filters, matcher, names, route_tree, secret_headers};
 
 pub(crate) use crate::piece::Needs;
 
@@ -126,12 +126,13 @@ impl VirtualHostForm {
     }
 }
 
-/// `kept` is what its tables came to before.
+/// `kept` is what its tables came to before; more routes than `trees_above` are found by a tree.
 pub(crate) fn translate(
     key: &ObjectKey,
     virtual_service: &VirtualService,
     world: &(impl Upstreams + Tables + ExternalOptions),
     kept: &Kept,
+    trees_above: usize,
 ) -> VirtualHostForm {
     let name = names::virtual_host(key);
     let references = &virtual_service.options_config_refs.delegate_options;
@@ -173,8 +174,14 @@ pub(crate) fn translate(
         moves: of_host.reroutes,
     };
     let mut large = Vec::new();
+    let list = body.len();
     for (number, piece) in pieces.iter().enumerate() {
         large.extend(piece.encode((&name, number), &present, &mut body));
+    }
+    let routes: usize = pieces.iter().map(|piece| piece.len()).sum();
+    // What a gateway may not take has to stay where it is.
+    if routes > trees_above && large.is_empty() {
+        route_tree::plant(&mut body, list);
     }
     let mut form = tree.into_form(key);
     form.domains.clone_from(&virtual_service.domains);

@@ -447,6 +447,8 @@ impl Side {
             default_bind: "127.0.0.1:8080".parse().unwrap(),
             // Some of the tables are cut into parts, and some are not.
             parts_above: 1,
+            // So are the routes of some virtual hosts.
+            trees_above: 1,
             header_secrets_of_upstreams_namespace: false,
         });
         Self {

@@ -8,12 +8,14 @@
 //! | `translate/…` | the translation alone, of objects that are parsed: all at once, or one edit |
 //! | `cold/…` | `tenon serve`, from its start until it serves a folder, and what memory it then has |
 //! | `edit/…` | `tenon serve` and an Envoy: the time until Envoy serves the whole configuration; of edits, the time from a file's renaming to a request that sees it, bytes to Envoy, processor time; memory |
+//! | `routes/…` | Envoy's processor time for a request for the last of many routes of one virtual host; the baseline is the same routes in a list (`--trees-above`) |
 //! | `clients/…` | `tenon serve` and 1,000 clients that act as Envoys do: memory for each, and the time until an edit is with all |
 
 mod clients;
 mod cold;
 mod edits;
 mod folder;
+mod routes;
 mod scripted;
 mod serving;
 mod translation;
@@ -25,7 +27,7 @@ use anyhow::{Result, ensure};
 use crate::report::Report;
 
 /// The groups, by the beginnings of their rows' names.
-const GROUPS: [&str; 4] = ["translate/", "cold/", "edit/", "clients/"];
+const GROUPS: [&str; 5] = ["translate/", "cold/", "edit/", "routes/", "clients/"];
 
 /// Whether a name selects rows of the control plane.
 pub(crate) fn is_named(name: &str) -> bool {
@@ -52,6 +54,7 @@ pub(crate) async fn measure(names: &[String]) -> Result<Report> {
     let mut figures = translation::measure(&selection)?;
     figures.extend(cold::measure(&selection).await?);
     figures.extend(edits::measure(&selection).await?);
+    figures.extend(routes::measure(&selection).await?);
     figures.extend(clients::measure(&selection).await?);
     ensure!(
         !figures.is_empty(),

@@ -47,7 +47,7 @@ impl Translator {
                 .collect(),
             clusters: clusters
                 .into_iter()
-                .map(|(key, form)| (key, form.only_last_good()))
+                .map(|(key, form)| (key, Box::new(form.only_last_good())))
                 .collect(),
             tables: mem::take(&mut self.tables),
             good_tables: mem::take(&mut self.good_tables),

@@ -24,16 +24,16 @@ impl Translator {
             let old = self.clusters.get(key);
             let good = old.and_then(|form| form.good.clone());
             let newest = self.upstream_object(key)?;
-            self.cluster_form(key, newest, good)
+            self.cluster_form(key, newest, good).map(Box::new)
         });
         for (key, form) in keys.into_iter().zip(forms) {
             self.take_cluster(key, form, work);
         }
     }
 
-    fn take_cluster(&mut self, key: ObjectKey, form: Option<ClusterForm>, work: &mut Work) {
+    fn take_cluster(&mut self, key: ObjectKey, form: Option<Box<ClusterForm>>, work: &mut Work) {
         let old = self.clusters.remove(&key);
-        let reads = |form: &Option<ClusterForm>| -> Keys {
+        let reads = |form: &Option<Box<ClusterForm>>| -> Keys {
             let reads = form.as_ref().map(|form| form.reads.clone());
             reads.unwrap_or_default().into()
         };
@@ -49,16 +49,16 @@ impl Translator {
                 work.endpoints.insert(key.clone());
             }
         }
-        let transcoder = |form: &Option<ClusterForm>| form.as_ref()?.transcoder.clone();
+        let transcoder = |form: &Option<Box<ClusterForm>>| form.as_ref()?.transcoder.clone();
         if transcoder(&old) != transcoder(&form)
             && let Some(readers) = self.readers.get(&key)
         {
             // Routes have it.
             work.hosts.extend(readers.iter().cloned());
         }
-        self.tell_forms(&key, old.as_ref(), form.as_ref(), work);
-        self.tell_lookup(&key, old.as_ref(), form.as_ref(), work);
-        self.tell_credentials(&key, old, form.as_ref(), work);
+        self.tell_forms(&key, old.as_deref(), form.as_deref(), work);
+        self.tell_lookup(&key, old.as_deref(), form.as_deref(), work);
+        self.tell_credentials(&key, old, form.as_deref(), work);
         if let Some(form) = form {
             self.clusters.insert(key.clone(), form);
         }
@@ -143,7 +143,7 @@ impl Translator {
     fn tell_credentials(
         &mut self,
         key: &ObjectKey,
-        old: Option<ClusterForm>,
+        old: Option<Box<ClusterForm>>,
         form: Option<&ClusterForm>,
         work: &mut Work,
     ) {
@@ -189,7 +189,7 @@ impl Translator {
         let reference = reference(key);
         let used = self.readers_of_secrets.get(key).is_some_and(|readers| {
             let uses = |reader| {
-                let form: Option<&ClusterForm> = self.clusters.get(reader);
+                let form: Option<&Box<ClusterForm>> = self.clusters.get(reader);
                 form.is_some_and(|form| form.tls_secrets.contains(key))
             };
             readers.iter().any(uses)

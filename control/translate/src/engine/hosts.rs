@@ -81,9 +81,10 @@ impl Translator {
         let good = old.and_then(|unit| unit.good.clone());
         let nothing = Kept::new();
         let kept = old.map_or(&nothing, |unit| &unit.form.kept);
+        let trees_above = self.options.trees_above;
         let translate = |object: &Object| match &object.spec {
             Spec::VirtualService(spec) => {
-                let mut form = virtual_host::translate(key, spec, self, kept);
+                let mut form = virtual_host::translate(key, spec, self, kept, trees_above);
                 let missing = self.check_certificate(&mut form);
                 (form, missing)
             }

@@ -1,25 +1,33 @@
 //! Statuses of objects: of themselves, of their neighbours, of Envoy and of their credentials.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::sync::Arc;
 
 use tenon_model::{Kind, ObjectKey, Problem};
 
 use super::endpoints::is_in_memory;
-use super::{Entry, HostUnit, Translator, Work, settings_key};
+use super::{Entry, HostUnit, Translator, WORTH_A_THREAD, Work, settings_key};
 use crate::cluster::Secrets;
+use crate::in_parallel;
 use crate::output::{ProxyName, ResourceId, Status};
 use crate::{names, shortened, status};
 
 impl Translator {
-    pub(super) fn derive_status(&mut self, key: ObjectKey, work: &mut Work) {
-        let status = self
-            .objects
-            .0
-            .get(&key)
-            .map(|entry| self.status(&key, entry));
-        // Kubernetes' own objects are nobody's configuration of ours: they have one only if something is wrong with them.
-        let mut status = status.filter(|it| !is_kubernetes(key.kind) || !it.messages.is_empty());
+    pub(super) fn derive_statuses(&mut self, work: &mut Work) {
+        let keys = self.front.written(mem::take(&mut work.statuses));
+        let keys: Vec<_> = keys.into_iter().collect();
+        let statuses = in_parallel(&keys, WORTH_A_THREAD, |key| {
+            let status = self.status(key, self.objects.0.get(key)?);
+            // Kubernetes' own objects are nobody's configuration of ours: they have one only if something is wrong with them.
+            (!is_kubernetes(key.kind) || !status.messages.is_empty()).then_some(status)
+        });
+        for (key, status) in keys.into_iter().zip(statuses) {
+            self.take_status(key, status, work);
+        }
+    }
+
+    fn take_status(&mut self, key: ObjectKey, mut status: Option<Status>, work: &mut Work) {
         if let Some(status) = &mut status {
             self.share_proxies(status);
         }

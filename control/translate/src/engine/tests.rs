@@ -63,6 +63,7 @@ impl Fixture {
             module: Module::So("/libtenon.so".into()),
             default_bind: "127.0.0.1:8080".parse().unwrap(),
             parts_above,
+            trees_above: TranslatorOptions::TREES_ABOVE,
             header_secrets_of_upstreams_namespace: false,
         });
         let mut fixture = Self {

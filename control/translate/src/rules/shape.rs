@@ -20,6 +20,13 @@ const VIRTUAL_HOSTS: u32 = 2;
 const NAME: u32 = 1;
 /// `VirtualHost.routes`
 const ROUTES: u32 = 3;
+/// `VirtualHost.matcher`, and the way from it to a `RouteList` in the place of a tree, and in that of all other paths:
+/// `matcher_tree.prefix_match_map.map[].value.action.typed_config.value`, `on_no_match.action.typed_config.value`.
+const MATCHER: u32 = 21;
+const BY_PATH: [u32; 7] = [2, 3, 1, 2, 2, 2, 2];
+const OTHERWISE: [u32; 4] = [3, 2, 2, 2];
+/// `RouteList.routes`
+const LISTED: u32 = 1;
 /// Deeper than any resource is.
 const DEEPEST: usize = 64;
 
@@ -71,6 +78,14 @@ impl<'a> Part<'a> {
                 (ROUTES, Encoded::Bytes(route)) => {
                     shapes.insert(shape(ROUTE, route));
                 }
+                (MATCHER, Encoded::Bytes(matcher)) => {
+                    own.extend(number.to_le_bytes());
+                    let routes = [&BY_PATH[..], &OTHERWISE]
+                        .into_iter()
+                        .flat_map(|way| at(matcher, way))
+                        .flat_map(|list| at(list, &[LISTED]));
+                    shapes.extend(routes.map(|route| shape(ROUTE, route)));
+                }
                 // Its own fields are few, and no messages that could be told apart.
                 (number, _) => own.extend(number.to_le_bytes()),
             }
@@ -92,6 +107,18 @@ fn hosts(table: &[u8]) -> impl Iterator<Item = Part<'_>> {
             bytes,
         }),
         _ => None,
+    })
+}
+
+/// The messages at the end of a way of fields.
+fn at<'a>(message: &'a [u8], way: &[u32]) -> Vec<&'a [u8]> {
+    way.iter().fold(vec![message], |messages, field| {
+        let all = messages.into_iter().flat_map(fields);
+        let next = all.filter_map(|(number, encoded)| match encoded {
+            Encoded::Bytes(bytes) if number == *field => Some(bytes),
+            _ => None,
+        });
+        next.collect()
     })
 }
 
@@ -160,8 +187,8 @@ mod tests {
     use prost::Message;
 
     use super::*;
-    use crate::matcher;
     use crate::proto::route;
+    use crate::{matcher, route_tree};
     use tenon_model::{Matcher, PathMatcher};
 
     fn table(matchers: &[PathMatcher]) -> Resource {
@@ -210,6 +237,33 @@ mod tests {
         let both = shapes(&[prefix("/a"), regex.clone()]);
         let each = [shapes(&[prefix("/a")]), shapes(&[regex])];
         assert!(each.iter().flatten().all(|shape| both.contains(shape)));
+    }
+
+    #[test]
+    fn routes_in_a_tree_have_the_shapes_that_they_have_in_a_list() {
+        let prefix = |number: u32| PathMatcher::Prefix(format!("/{number}"));
+        let mut matchers: Vec<_> = (0..20).map(prefix).collect();
+        matchers.insert(0, PathMatcher::Regex("/7/a+".to_owned()));
+        let table = table(&matchers);
+        let parts = Part::of(ResourceType::Route, &table);
+        let routes = at(parts[0].bytes, &[ROUTES]).into_iter();
+        let of_list: BTreeSet<_> = routes.map(|route| shape(ROUTE, route)).collect();
+        assert_eq!(of_list.len(), 2);
+        let mut bytes = parts[0].bytes.to_vec();
+        // Behind its name.
+        route_tree::plant(&mut bytes, 3);
+        let tree = Part {
+            message: VIRTUAL_HOST,
+            bytes: &bytes,
+        };
+        let of_tree = tree.shapes();
+        assert!(of_list.is_subset(&of_tree));
+        // And that of the virtual host.
+        assert_eq!(of_tree.len(), 3);
+        let shown = tree.to_config().unwrap();
+        let list = &shown["matcher"]["matcherTree"]["prefixMatchMap"]["map"]["/7"]["action"];
+        let routes = list["typedConfig"]["routes"].as_array().unwrap();
+        assert_eq!(routes[1]["match"]["prefix"], "/7");
     }
 
     #[test]

@@ -24,7 +24,7 @@ const EDITS_ANEW: usize = 30;
 const POLL: Duration = Duration::from_micros(300);
 const TOO_LONG: Duration = Duration::from_secs(20);
 
-const LISTENER: &str = "listener-127.0.0.1-0";
+pub(super) const LISTENER: &str = "listener-127.0.0.1-0";
 const RECEIVED: &str = "cluster.tenon_xds.upstream_cx_rx_bytes_total";
 
 /// The rows of a size: what they are of, their units, and the most that they may be.
@@ -105,7 +105,7 @@ async fn run(mode: Mode, hosts: usize, edits: usize) -> Result<BTreeMap<&'static
     ]))
 }
 
-async fn start_envoy(tenon: &Tenon) -> Result<Envoy> {
+pub(super) async fn start_envoy(tenon: &Tenon) -> Result<Envoy> {
     let bootstrap = bootstrap(&BootstrapOptions {
         node_id: "bench".into(),
         node_cluster: "bench".into(),

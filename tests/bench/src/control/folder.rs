@@ -98,6 +98,25 @@ impl Folder {
         Ok(folder)
     }
 
+    /// One with a single virtual service of so many routes, each for one path and answering 201, and one for all others.
+    pub(super) fn of_routes(routes: usize) -> Result<Self> {
+        let folder = Self {
+            folder: TempDir::with_prefix("tenon-bench-")?,
+        };
+        fs::create_dir(folder.path())?;
+        folder.write("gateway", GATEWAY)?;
+        let mut text = "apiVersion: gateway.solo.io/v1\nkind: VirtualService\nmetadata: {name: many, namespace: default}\nspec:\n  virtualHost:\n    routes:\n".to_owned();
+        for number in 0..routes {
+            let path = super::routes::path(number);
+            text += &format!(
+                "    - {{matchers: [{{exact: {path}}}], directResponseAction: {{status: 201}}}}\n"
+            );
+        }
+        text += "    - {matchers: [{prefix: /}], directResponseAction: {status: 404}}\n";
+        folder.write("many", &text)?;
+        Ok(folder)
+    }
+
     /// Where the resources are.
     pub(super) fn path(&self) -> PathBuf {
         self.folder.path().join("resources")

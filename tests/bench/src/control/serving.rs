@@ -17,15 +17,19 @@ pub(super) enum Mode {
 
 impl Mode {
     pub(super) async fn serve(self, folder: &Path) -> Result<Tenon> {
-        let mut options = TenonOptions::new(folder, Filter::So);
-        options.environment = vec![("RUST_LOG".into(), "error".into())];
-        if self == Self::Anew {
-            options.arguments = ["--anew", "--parts-above", "1000000000"]
-                .map(str::to_owned)
-                .into();
+        match self {
+            Self::Incremental => serve(folder, &[]).await,
+            Self::Anew => serve(folder, &["--anew", "--parts-above", "1000000000"]).await,
         }
-        Tenon::serve(options).await
     }
+}
+
+/// A control plane with arguments of its own.
+pub(super) async fn serve(folder: &Path, arguments: &[&str]) -> Result<Tenon> {
+    let mut options = TenonOptions::new(folder, Filter::So);
+    options.environment = vec![("RUST_LOG".into(), "error".into())];
+    options.arguments = arguments.iter().map(|it| (*it).to_owned()).collect();
+    Tenon::serve(options).await
 }
 
 /// The resident size of a process, in MiB.

@@ -28,6 +28,7 @@ mod setting;
 mod tcp;
 mod tls;
 mod transformations;
+mod trees;
 mod upstreams;
 
 use std::collections::BTreeMap;

@@ -208,7 +208,11 @@ fn tables_that_lead_to_each_other_without_end_cost_one_route() {
             table(
                 &format!("t{number}"),
                 "",
-                &[answer("/near", &format!("t{number}")), next].join(", "),
+                &[
+                    answer(&format!("/near{number:03}"), &format!("t{number}")),
+                    next,
+                ]
+                .join(", "),
             )
         })
         .collect();
