@@ -165,9 +165,7 @@ fn bind_address(served: &Served) -> Option<SocketAddr> {
 /// The listeners of a proxy.
 fn wanted(shared: &Shared, proxy: &str) -> impl Iterator<Item = Served> {
     let served = shared.cache.served().into_iter();
-    served.filter(move |served| {
-        served.kind == ResourceType::Listener && served.proxy.as_deref() == Some(proxy)
-    })
+    served.filter(move |served| served.kind == ResourceType::Listener && *served.proxy == *proxy)
 }
 
 /// Waits until Envoy has answered to the full configuration and serves all of its listeners that it does not refuse. If

@@ -13,8 +13,8 @@ use crate::cluster::{ClusterForm, Secrets, secret_of};
 use crate::keys::Keys;
 use crate::kube::{self, Services};
 use crate::output::{
-    Change, CredentialSource, ProxyName, ProxyStatuses, Resource, ResourceId, Status,
-    TranslatorOptions, Update,
+    Change, CredentialSource, GenericSecret, ProxyName, ProxyStatuses, Resource, ResourceId,
+    ResourceType, Status, TranslatorOptions, Update,
 };
 use crate::route::Upstreams;
 use crate::route_table::MOST_BODY;
@@ -35,6 +35,7 @@ mod hosts;
 mod listeners;
 mod lookups;
 mod quarantine;
+mod reach;
 mod resources;
 mod statuses;
 mod tables;
@@ -85,10 +86,11 @@ pub struct Translator {
     proxies: BTreeSet<ProxyName>,
     listeners: listeners::Listeners,
     front: front::Front,
+    reach: reach::Reach,
     resources: BTreeMap<ResourceId, Arc<Resource>>,
     verdicts: BTreeMap<ResourceId, String>,
     quarantine: quarantine::Quarantine,
-    credentials: BTreeMap<String, CredentialSource>,
+    credentials: BTreeMap<String, GenericSecret>,
     credential_problems: BTreeMap<String, String>,
     lookups: lookups::Lookups,
     statuses: BTreeMap<ObjectKey, Arc<Status>>,
@@ -132,8 +134,18 @@ struct Work {
     hosts: BTreeSet<ObjectKey>,
     /// Upstreams whose endpoints may have changed.
     endpoints: BTreeSet<ObjectKey>,
+    /// Upstreams whose clusters and listeners are to be told, and those of them that there were before.
+    told: BTreeMap<ObjectKey, BTreeSet<(ResourceType, String)>>,
+    /// Upstreams that other proxies may get than before.
+    reached: BTreeSet<ObjectKey>,
+    /// The cluster of requests that go wherever they say may be told.
+    forward_proxy: bool,
     /// Credentials that a cluster uses no more.
     credentials: BTreeSet<String>,
+    /// Credentials that clusters use, and where they come from.
+    sources: BTreeMap<String, CredentialSource>,
+    /// Credentials that other proxies may get than before.
+    shared: BTreeSet<String>,
     /// Lookups that a cluster needs no more.
     lookups: BTreeSet<String>,
     /// TLS secrets whose resources may change.
@@ -177,6 +189,7 @@ impl Translator {
             proxies: BTreeSet::new(),
             listeners: listeners::Listeners::default(),
             front: front::Front::default(),
+            reach: reach::Reach::default(),
             servers: Servers::default(),
             most_body: MOST_BODY,
             collectors: BTreeMap::new(),
@@ -233,9 +246,6 @@ impl Translator {
         self.derive_clusters(work);
         self.forget_unused_credentials(work);
         self.forget_unused_lookups(work);
-        for key in std::mem::take(&mut work.secrets) {
-            self.derive_secret(&key, work);
-        }
         for key in std::mem::take(&mut work.tables) {
             self.remember_table(key);
         }
@@ -248,10 +258,18 @@ impl Translator {
             self.forget_unused_lookups(work);
         }
         self.derive_host_tables(work);
+        // All listeners and routes are known now, and so is who needs what.
+        self.follow_reach(work);
+        for (key, before) in std::mem::take(&mut work.told) {
+            self.tell_forms(&key, before, work);
+        }
+        self.tell_generic_secrets(work);
+        if std::mem::take(&mut work.forward_proxy) {
+            self.tell_forward_proxy(work);
+        }
         if std::mem::take(&mut work.files) {
             self.derive_files(work);
         }
-        // Those that listeners use, or use no more.
         for key in std::mem::take(&mut work.secrets) {
             self.derive_secret(&key, work);
         }

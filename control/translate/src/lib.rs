@@ -65,8 +65,8 @@ pub use gateway_api::conditions::{
 pub use json::{to_json, to_proto_json};
 pub use lookup::{ConsulQuery, Instance, Lookup};
 pub use output::{
-    Change, CredentialSource, Module, ProxyName, ProxyStatuses, Resource, ResourceId, ResourceType,
-    State, Status, StatusMessage, TranslatorOptions, Update,
+    Change, CredentialSource, GenericSecret, Module, ProxyName, ProxyStatuses, Resource,
+    ResourceId, ResourceType, State, Status, StatusMessage, TranslatorOptions, Update,
 };
 pub use parallel::in_parallel;
 pub use rules::shape::Part;

@@ -1,7 +1,7 @@
 //! What goes in and what comes out.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -96,6 +96,15 @@ pub enum CredentialSource {
     },
 }
 
+/// A generic secret that is to be served.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GenericSecret {
+    /// Where its content comes from.
+    pub source: CredentialSource,
+    /// The proxies that get it, and no others.
+    pub proxies: BTreeSet<ProxyName>,
+}
+
 /// A change of the resources.
 #[derive(Debug, Clone)]
 pub enum Change {
@@ -132,8 +141,8 @@ pub enum Change {
 pub struct Update {
     /// Envoy resources that are new, changed, or (with `None`) gone.
     pub resources: BTreeMap<ResourceId, Option<Arc<Resource>>>,
-    /// Generic secrets that are to be served to every proxy, by name, or (with `None`) no more.
-    pub credentials: BTreeMap<String, Option<CredentialSource>>,
+    /// Generic secrets that are to be served, by name, or (with `None`) no more.
+    pub credentials: BTreeMap<String, Option<GenericSecret>>,
     /// Hosts that are to be looked up, by name, or (with `None`) no more. The same name may come with another lookup: what was
     /// found so far stays until there is an answer.
     pub lookups: BTreeMap<String, Option<Lookup>>,

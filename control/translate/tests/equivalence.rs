@@ -4,15 +4,15 @@
 //! derives everything anew each time ([`Translator::apply_anew`]), knowing of the past only the last good forms. At the
 //! end of a script all that is broken is repaired, and a translator without a past has to agree too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tenon_model::{Kind, Object, ObjectKey, Parsed, Problem, parse};
 use tenon_translate::{
-    Change, CredentialSource, Instance, Lookup, Module, Resource, ResourceId, Status, Translator,
-    TranslatorOptions, Update,
+    Change, GenericSecret, Instance, Lookup, Module, Resource, ResourceId, ResourceType, Status,
+    Translator, TranslatorOptions, Update,
 };
 
 /// Names of objects of a kind.
@@ -51,6 +51,7 @@ const FORMS: &[Forms] = &[
             "static: {hosts: [{addr: 127.0.0.1, port: 8081}]}",
             "static: {hosts: [{addr: 127.0.0.1, port: 8082}], useTls: true}",
             "static: {hosts: [{addr: NAME.test, port: 8082}]}\nsslConfig: {secretRef: {name: n0}}",
+            "static: {hosts: [{addr: NAME.test, port: 8083}]}\nsslConfig: {sds: {clusterName: n2_default, validationContextName: ca}}",
             "aws: {region: us-east-1, secretRef: {name: n0}, lambdaFunctions: [{logicalName: crop, lambdaFunctionName: crop}]}",
             "aws: {region: us-east-1, secretRef: {name: n1}, lambdaFunctions: [{logicalName: crop, lambdaFunctionName: crop2}, {logicalName: thumb, lambdaFunctionName: thumb}]}",
             "aws: {region: eu-west-1, lambdaFunctions: [{logicalName: thumb, lambdaFunctionName: thumb}]}",
@@ -97,6 +98,7 @@ const FORMS: &[Forms] = &[
             "sslConfig: {secretRef: {name: n1}, sniDomains: [NAME.example.com, n1.example.com]}\nvirtualHost: {domains: [NAME.example.com, n1.example.com], routes: [{routeAction: {single: {upstream: {name: n1}}}}]}",
             "sslConfig: {sslFiles: {tlsCert: /a, tlsKey: /b}}\nvirtualHost: {domains: [NAME.example.com], routes: [{routeAction: {single: {upstream: {name: n0}, destinationSpec: {aws: {logicalName: crop}}}}}]}",
             "metadata: {labels: {tier: a}}\nvirtualHost: {domains: [NAME.example.com], routes: [{directResponseAction: {status: 200}}]}",
+            "virtualHost: {domains: [NAME.example.com], routes: [{matchers: [{prefix: /x}], directResponseAction: {status: 200}}, {routeAction: {clusterHeader: x-to}}]}",
             "virtualHost: {domains: [NAME.example.com], routes: [{delegateAction: {ref: {name: n0}}}, {matchers: [{prefix: /b}], delegateAction: {selector: {labels: {team: a}}}}]}",
             "virtualHost: {domains: [n1.example.com], routes: [{matchers: [{prefix: /a}], options: {hostRewrite: example.com}, delegateAction: {selector: {expressions: [{key: team, operator: Exists}]}}}, {directResponseAction: {status: 200}}]}",
             "virtualHost: {domains: [NAME.example.com], routes: [{routeAction: {single: {kube: {ref: {name: n0}, port: 80}}}}]}",
@@ -149,6 +151,9 @@ const FORMS: &[Forms] = &[
             "{bindAddress: '::', bindPort: 8443, ssl: true, httpGateway: {}}",
             "{bindAddress: '::', bindPort: 8443, ssl: true, proxyNames: [edge], httpGateway: {virtualServices: [{name: n0, namespace: default}, {name: n1, namespace: default}]}}",
             "{bindAddress: '::', bindPort: 8083, httpGateway: {virtualServiceSelector: {tier: a}}}",
+            "{bindAddress: '::', bindPort: 8084, proxyNames: [edge], tcpGateway: {tcpHosts: [{name: a, sslConfig: {secretRef: {name: n0, namespace: default}, sniDomains: [a.example.com]}, destination: {single: {upstream: {name: n0, namespace: default}}}}, {name: b, sslConfig: {sslFiles: {tlsCert: /a, tlsKey: /b}, sniDomains: [b.example.com]}, destination: {upstreamGroup: {name: n1, namespace: default}}}]}}",
+            "{bindAddress: '::', bindPort: 8085, proxyNames: [edge], tcpGateway: {tcpHosts: [{name: a, destination: {forwardSniClusterName: {}}}]}}",
+            "{bindAddress: '::', bindPort: 8086, proxyNames: [edge], httpGateway: {virtualServices: [{name: n1, namespace: default}]}, options: {accessLoggingService: {accessLog: [{grpcService: {logName: a, staticClusterName: n1_default}}]}}}",
             "{bindPort: none, httpGateway: {}}",
         ],
         repaired: "{bindAddress: '::', bindPort: 8080, httpGateway: {}}",
@@ -380,7 +385,7 @@ fn edits() -> impl Strategy<Value = Vec<Vec<Edit>>> {
 #[derive(Default)]
 struct Told {
     resources: BTreeMap<ResourceId, Arc<Resource>>,
-    credentials: BTreeMap<String, CredentialSource>,
+    credentials: BTreeMap<String, GenericSecret>,
     lookups: BTreeMap<String, Lookup>,
     statuses: BTreeMap<ObjectKey, Arc<Status>>,
 }
@@ -580,7 +585,64 @@ fn check(script: &[Vec<Edit>]) -> Result<(), TestCaseError> {
     }
     let refusals = |edit: &Edit| matches!(edit, Edit::Verdict(_, true));
     let was_refused = script.iter().flatten().any(refusals);
+    if !was_refused {
+        each_proxy_has_what_it_names(&incremental.told)?;
+    }
     repair(&mut incremental, &mut objects, was_refused)
+}
+
+/// Where there are several proxies, each gets the clusters and secrets that its listeners and routes name, and no others.
+fn each_proxy_has_what_it_names(told: &Told) -> Result<(), TestCaseError> {
+    let all = || told.resources.iter();
+    let proxies: BTreeSet<_> = all().map(|(id, _)| &id.proxy).collect();
+    if proxies.len() < 2 {
+        return Ok(());
+    }
+    let has = |text: &[u8], name: &[u8]| text.windows(name.len()).any(|it| it == name);
+    let text = |id: &ResourceId| told.resources[id].value.clone();
+    let clusters: BTreeSet<_> = all()
+        .filter(|(id, _)| id.kind == ResourceType::Cluster)
+        .map(|(id, _)| id.name.as_str())
+        .collect();
+    for proxy in proxies {
+        let of = |kinds: &[ResourceType]| -> Vec<_> {
+            let of_proxy = all().filter(|(id, _)| id.proxy == *proxy);
+            let ids = of_proxy.filter(|(id, _)| kinds.contains(&id.kind));
+            ids.map(|(id, _)| id).collect()
+        };
+        let roots = of(&[ResourceType::Listener, ResourceType::Route]);
+        let named = |ids: &[&ResourceId], name: &[u8]| ids.iter().any(|id| has(&text(id), name));
+        let chooses = named(&roots, b"x-to") || named(&roots, b"network.sni_cluster");
+        let own = of(&[ResourceType::Cluster]);
+        for name in &clusters {
+            // As a text in a message.
+            let exactly: Vec<_> = [name.len() as u8].into_iter().chain(name.bytes()).collect();
+            let is_there = own.iter().any(|id| id.name == **name);
+            let upstream = name.split('/').next().unwrap_or_default();
+            // Which other upstreams may name, and then all get it.
+            let asked = *name == "n2_default";
+            let may = chooses || asked || named(&roots, upstream.as_bytes());
+            let must = chooses || named(&roots, &exactly);
+            prop_assert!(may || !is_there, "{proxy} has {name}");
+            prop_assert!(is_there || !must, "{proxy} has not {name}");
+        }
+        let users = of(&[ResourceType::Listener, ResourceType::Cluster]);
+        for id in of(&[ResourceType::Secret]) {
+            let name = &id.name;
+            prop_assert!(named(&users, name.as_bytes()), "{proxy} has {name}");
+        }
+        for (name, secret) in &told.credentials {
+            let is_there = secret.proxies.contains(proxy);
+            prop_assert_eq!(
+                named(&own, name.as_bytes()),
+                is_there,
+                "{}: {}",
+                proxy,
+                name
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Makes each upstream, upstream group and virtual service one that was good last, takes back what was told from outside,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tenon_model::{ObjectKey, Parsed, ProblemLevel};
 use tenon_translate::{
-    Change, Condition, Conditions, CredentialSource, Module, Resource, ResourceId, Status,
+    Change, Condition, Conditions, GenericSecret, Module, Resource, ResourceId, Status,
     StatusMessage, Translator, TranslatorOptions, Update, to_json, to_proto_json,
 };
 
@@ -18,7 +18,7 @@ use tenon_translate::{
 #[derive(Default, Clone)]
 struct Known {
     resources: BTreeMap<ResourceId, Arc<Resource>>,
-    credentials: BTreeMap<String, CredentialSource>,
+    credentials: BTreeMap<String, GenericSecret>,
     statuses: BTreeMap<ObjectKey, Arc<Status>>,
 }
 

@@ -79,6 +79,7 @@ impl Translator {
             endpoints: self.lookups.upstreams().cloned().collect(),
             lookups: self.lookups.answered().cloned().collect(),
             credentials: self.credential_problems.keys().cloned().collect(),
+            forward_proxy: true,
             secrets: of(Kind::Secret)
                 .chain(old.told_headers.into_keys())
                 .collect(),
@@ -90,11 +91,9 @@ impl Translator {
                 .collect(),
             listeners: true,
             files: true,
-            in_tables: BTreeSet::new(),
-            restated: BTreeSet::new(),
             statuses: keys.clone(),
             settled: told.settled,
-            update: Update::default(),
+            ..Work::default()
         };
         self.settle(&mut work);
         let mut clusters = mem::take(&mut self.clusters);

@@ -416,40 +416,7 @@ impl Translator {
             self.put(id, None, work);
         }
         self.release_gone(false, work);
-        if self.proxies.iter().any(|proxy| !old.contains(proxy)) {
-            let clusters: Vec<_> = self.clusters.keys().cloned().collect();
-            for key in clusters {
-                let form = self.clusters.get(&key);
-                let told = form.map(|form| (form.clusters.clone(), form.listeners.clone()));
-                let (clusters, listeners) = told.unwrap_or_default();
-                for (kind, told) in [
-                    (ResourceType::Cluster, clusters),
-                    (ResourceType::Listener, listeners),
-                ] {
-                    for (name, bytes) in told {
-                        self.tell(kind, &name, Some(Bytes::from(bytes)), &key, work);
-                    }
-                }
-                if self
-                    .clusters
-                    .get(&key)
-                    .is_some_and(|form| form.endpoints.is_some())
-                {
-                    work.endpoints.insert(key);
-                }
-            }
-            self.tell_forward_proxy(work);
-            let secrets: BTreeSet<_> = self
-                .objects
-                .of_kind(Kind::Secret)
-                .map(|(key, _)| key)
-                .chain(self.told_headers.keys())
-                .cloned()
-                .collect();
-            for key in secrets {
-                self.derive_secret(&key, work);
-            }
-        }
+        self.change_reach(work);
         let upstreams = self.objects.of_kind(Kind::Upstream);
         work.statuses.extend(upstreams.map(|(key, _)| key.clone()));
     }

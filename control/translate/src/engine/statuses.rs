@@ -231,7 +231,9 @@ impl Translator {
             Kind::MatchableHttpGateway | Kind::MatchableTcpGateway => self.listeners.delegated(key),
             Kind::VirtualService => self.listeners.served(key),
             Kind::Upstream if self.clusters.contains_key(key) && !is_in_memory(key) => {
-                self.proxies.clone()
+                let proxies = self.proxies.iter();
+                let reached = proxies.filter(|proxy| self.reaches(proxy, key));
+                reached.cloned().collect()
             }
             _ => BTreeSet::new(),
         }
