@@ -28,6 +28,7 @@ mod anew;
 mod clusters;
 mod endpoints;
 mod external_options;
+mod front;
 mod groups;
 mod host_table;
 mod hosts;
@@ -84,6 +85,7 @@ pub struct Translator {
     users_of_credentials: BTreeMap<String, BTreeSet<ObjectKey>>,
     proxies: BTreeSet<ProxyName>,
     listeners: listeners::Listeners,
+    front: front::Front,
     reach: reach::Reach,
     resources: BTreeMap<ResourceId, Arc<Resource>>,
     verdicts: BTreeMap<ResourceId, String>,
@@ -138,6 +140,8 @@ struct HostUnit {
 /// What one `apply` has still to look at, and what it tells.
 #[derive(Default)]
 struct Work {
+    /// Of the Gateway API.
+    front: front::FrontWork,
     clusters: BTreeSet<ObjectKey>,
     groups: BTreeSet<ObjectKey>,
     hosts: BTreeSet<ObjectKey>,
@@ -197,6 +201,7 @@ impl Translator {
             users_of_credentials: BTreeMap::new(),
             proxies: BTreeSet::new(),
             listeners: listeners::Listeners::default(),
+            front: front::Front::default(),
             reach: reach::Reach::default(),
             servers: Servers::default(),
             most_body: MOST_BODY,
@@ -239,6 +244,7 @@ impl Translator {
 
     /// Derives what is to be looked at: what is referred to before what refers to it.
     fn settle(&mut self, work: &mut Work) {
+        self.derive_front(work);
         if work.listeners {
             self.take_in_servers(work);
             self.take_in_collectors(work);
@@ -387,6 +393,7 @@ impl Translator {
 
     /// What has to be looked at again when an object changed.
     fn mark(&self, key: ObjectKey, work: &mut Work) {
+        self.mark_front(&key, work);
         match key.kind {
             Kind::Gateway | Kind::MatchableHttpGateway | Kind::MatchableTcpGateway => {
                 work.listeners = true;
@@ -446,6 +453,7 @@ impl Translator {
             Kind::RouteOption | Kind::VirtualHostOption => self.mark_readers(&key, work),
             // They attach to what is not there yet.
             Kind::HttpListenerOption | Kind::ListenerOption => {}
+            // The front door's.
             Kind::BackendTlsPolicy
             | Kind::DirectResponse
             | Kind::FunctionCall

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tenon_model::{Object, ObjectKey, Problem, cmp_names};
 
+use crate::gateway_api::conditions::Conditions;
 use crate::lookup::{Instance, Lookup};
 
 /// The name of a Gloo proxy, as `gateway-proxy`; an Envoy says which one it is by `node.metadata.role` `<ns>~<proxy>`.
@@ -183,6 +184,8 @@ pub struct Status {
     pub messages: Vec<StatusMessage>,
     /// The same by proxy.
     pub proxies: Arc<ProxyStatuses>,
+    /// What became of an object of the Gateway API, in the specification's terms.
+    pub conditions: Option<Arc<Conditions>>,
 }
 
 /// States and messages by proxy.

@@ -242,11 +242,71 @@ const FORMS: &[Forms] = &[
         ],
         repaired: "options: {includeRequestAttemptCount: true}",
     },
+    Forms {
+        folder: "httproutes",
+        namespace: "default",
+        forms: &[
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n0}], hostnames: [NAME.example.com], rules: [{backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME, creationTimestamp: 2026-01-01T00:00:00Z, generation: 2}, spec: {parentRefs: [{name: n0}, {name: n1}], rules: [{matches: [{path: {value: /a}}, {path: {type: Exact, value: /b}}], backendRefs: [{name: n1, kind: Upstream, group: gloo.solo.io}, {name: n0, port: 80, weight: 3}]}, {backendRefs: [{name: n2, kind: Upstream, group: gloo.solo.io}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n1, sectionName: wild}], hostnames: [\"*.example.com\", n1.example.com], rules: [{backendRefs: [{name: n1, port: 81}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n1}, {name: n2, port: 8081}], hostnames: [n0.example.com, a.example.org], rules: [{matches: [{method: GET}, {headers: [{name: x-a, value: b}]}], backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io, namespace: other}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n2}], rules: [{backendRefs: [{name: n0, port: 80, namespace: other, weight: 2}, {name: n1, kind: Upstream, group: gloo.solo.io, weight: 0}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {rules: [{backendRefs: [{name: n0}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n0}], rules: [{filters: [{type: ExtensionRef, extensionRef: {group: example.com, kind: A, name: b}}], backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io}]}, {matches: [{path: {value: /x}}], backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io}]}]}}",
+        ],
+        repaired: "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n0}], hostnames: [NAME.example.com], rules: [{backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io}]}]}}",
+    },
+    Forms {
+        folder: "kubernetesgateways",
+        namespace: "default",
+        forms: &[
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: gloo-gateway, listeners: [{name: http, port: 80, protocol: HTTP}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: gloo-gateway, listeners: [{name: http, port: 8081, protocol: HTTP}, {name: wild, port: 8081, protocol: HTTP, hostname: \"*.example.com\"}, {name: one, port: 8081, protocol: HTTP, hostname: n0.example.com}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: gloo-gateway, listeners: [{name: wild, port: 80, protocol: HTTP, hostname: \"*.example.com\", allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels: {team: a}}}}}, {name: other, port: 8080, protocol: HTTP}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: n0, listeners: [{name: http, port: 8082, protocol: HTTP, allowedRoutes: {kinds: [{kind: TCPRoute}]}}, {name: tls, port: 8082, protocol: HTTPS, tls: {certificateRefs: [{name: n0}]}}, {name: more, port: 8083, protocol: HTTP}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: missing, listeners: [{name: http, port: 80, protocol: HTTP}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: gloo-gateway, listeners: []}}",
+        ],
+        repaired: "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: gloo-gateway, listeners: [{name: http, port: 80, protocol: HTTP}]}}",
+    },
+    Forms {
+        folder: "referencegrants",
+        namespace: "other",
+        forms: &[
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: ReferenceGrant, metadata: {name: NAME, namespace: other}, spec: {from: [{group: gateway.networking.k8s.io, kind: TCPRoute, namespace: default}], to: [{group: \"\", kind: Service}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1beta1, kind: ReferenceGrant, metadata: {name: NAME, namespace: other}, spec: {from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: default}], to: [{group: \"\", kind: Service}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1beta1, kind: ReferenceGrant, metadata: {name: NAME, namespace: other}, spec: {from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: default}], to: [{group: gloo.solo.io, kind: Upstream, name: n0}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1beta1, kind: ReferenceGrant, metadata: {name: NAME, namespace: other}, spec: {}}",
+        ],
+        repaired: "{apiVersion: gateway.networking.k8s.io/v1beta1, kind: ReferenceGrant, metadata: {name: NAME, namespace: other}, spec: {from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: default}], to: [{group: \"\", kind: Service}]}}",
+    },
+    Forms {
+        folder: "namespaces",
+        namespace: "",
+        forms: &[
+            "{apiVersion: v1, kind: Namespace, metadata: {name: default, labels: {team: b}}}",
+            "{apiVersion: v1, kind: Namespace, metadata: {name: default, labels: {team: 1}}}",
+            "{apiVersion: v1, kind: Namespace, metadata: {name: default, labels: {team: a}}}",
+            "{apiVersion: v1, kind: Namespace, metadata: {name: default}}",
+        ],
+        repaired: "{apiVersion: v1, kind: Namespace, metadata: {name: default, labels: {team: a}}}",
+    },
+    Forms {
+        folder: "gatewayclasses",
+        namespace: "",
+        forms: &[
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: GatewayClass, metadata: {name: NAME, generation: 2}, spec: {controllerName: solo.io/gloo-gateway, description: ours}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: GatewayClass, metadata: {name: NAME}, spec: {controllerName: solo.io/gloo-gateway}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: GatewayClass, metadata: {name: NAME}, spec: {controllerName: example.com/other}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: GatewayClass, metadata: {name: NAME}, spec: {controllerName: 1}}",
+        ],
+        repaired: "{apiVersion: gateway.networking.k8s.io/v1, kind: GatewayClass, metadata: {name: NAME}, spec: {controllerName: solo.io/gloo-gateway}}",
+    },
 ];
 
 fn name(folder: &str, number: u8) -> String {
     match (folder, number) {
-        ("settings", 0) => "default".to_owned(),
+        ("settings", 0) | ("namespaces", _) => "default".to_owned(),
         _ => format!("n{number}"),
     }
 }
@@ -293,6 +353,13 @@ fn delete(of: &Forms, number: u8) -> Change {
         "slices" => Kind::EndpointSlice,
         "endpoints" => Kind::Endpoints,
         "pods" => Kind::Pod,
+        "routeoptions" => Kind::RouteOption,
+        "virtualhostoptions" => Kind::VirtualHostOption,
+        "httproutes" => Kind::HttpRoute,
+        "kubernetesgateways" => Kind::KubernetesGateway,
+        "referencegrants" => Kind::ReferenceGrant,
+        "namespaces" => Kind::Namespace,
+        "gatewayclasses" => Kind::GatewayClass,
         _ => Kind::Settings,
     };
     Change::Delete(ObjectKey {

@@ -206,9 +206,11 @@ impl Translator {
 
     /// What of the tables is to be told, which may be cut into parts otherwise than before.
     fn settle_tables(&self, bound: &mut Bound, all: bool) -> BTreeMap<String, BTreeSet<Part>> {
+        // The part of a request is that of its host with its port.
+        let may_be_cut = !bound.gateway.route_options.ignore_port;
         let tables = bound.sites.iter_mut().flat_map(|site| &mut site.tables);
         let told = tables.map(|(base, table)| {
-            let in_parts = self.in_parts(table);
+            let in_parts = may_be_cut && self.in_parts(table);
             let parts = match table.settle(in_parts) {
                 Some(parts) if !all => parts,
                 _ => Part::all(in_parts).collect(),
@@ -287,7 +289,7 @@ impl Translator {
                 _ => None,
             })
             .collect();
-        match any {
+        match any || self.front.has_gateways() {
             true => gateways,
             false => vec![(None, default_gateway(self.options.default_bind))],
         }
@@ -441,5 +443,6 @@ fn default_gateway(bind: SocketAddr) -> Box<Gateway> {
         options: ListenerOptions::default(),
         use_proxy_proto: false,
         route_options: RouteConfigurationOptions::default(),
+        listener_name: None,
     })
 }
