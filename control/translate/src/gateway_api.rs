@@ -7,11 +7,18 @@
 
 pub(crate) mod attach;
 pub(crate) mod backends;
+mod call;
 pub(crate) mod conditions;
+mod filters;
+mod headers;
 pub(crate) mod hostname;
 pub(crate) mod http_route;
 pub(crate) mod listeners;
+mod paths;
 pub(crate) mod precedence;
+mod rule;
+mod session;
+mod tries;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

@@ -15,7 +15,7 @@ use super::{Objects, Translator, Work};
 use crate::gateway_api::attach::{self, Attaching, Attachment};
 use crate::gateway_api::conditions::CONTROLLER;
 use crate::gateway_api::http_route::{self, Compiled, Rules};
-use crate::gateway_api::listeners::{GatewayForm, host_key};
+use crate::gateway_api::listeners::{GatewayForm, ListenerForm, host_key, listener_of_host};
 use crate::gateway_api::{Known, Seen, hostname};
 use crate::keys::Keys;
 use crate::names;
@@ -261,7 +261,7 @@ impl Translator {
         for host in &new.hosts {
             let entry = front.hosts.entry(host.clone()).or_default();
             let is_new = entry.routes.insert(key.clone());
-            if is_new || old.rules.routes != new.rules.routes {
+            if is_new || new.rules.by_listener || old.rules.routes != new.rules.routes {
                 work.front.hosts.insert(host.clone());
             }
         }
@@ -351,7 +351,11 @@ impl Translator {
             true => domain_of(&key),
             false => host.domain.clone(),
         };
-        let routes = self.compiled(&key).map(|(_, it)| it.route.clone());
+        let listener = self.listener_of_host(&key);
+        let routes = self.compiled(&key).map(|(_, it)| match listener {
+            Some(listener) => http_route::at_listener(&it.route, listener),
+            None => it.route.clone(),
+        });
         let spec = VirtualService {
             domains: vec![domain],
             routes: routes.collect(),
@@ -360,6 +364,13 @@ impl Translator {
             ssl: None,
         };
         self.put_internal(&key, Some(Spec::VirtualService(Box::new(spec))), work);
+    }
+
+    /// A listener that the clients of a host come by: of all of its port, port and protocol are the same.
+    fn listener_of_host(&self, key: &ObjectKey) -> Option<&ListenerForm> {
+        let (gateway, bound) = listener_of_host(key)?;
+        let (_, listener) = self.front.gateways.get(&gateway)?.at(bound).next()?;
+        Some(listener)
     }
 
     /// The routes for a host, in their order, and whose they are.

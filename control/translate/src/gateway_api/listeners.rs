@@ -201,6 +201,17 @@ pub(crate) fn host_key(gateway: &ObjectKey, bound: u16, host: &str) -> ObjectKey
     }
 }
 
+/// The gateway and the port of a host, by what that is known by within.
+pub(crate) fn listener_of_host(key: &ObjectKey) -> Option<(ObjectKey, u16)> {
+    let mut parts = key.name.split('~');
+    let gateway = ObjectKey {
+        kind: Kind::KubernetesGateway,
+        namespace: key.namespace.clone(),
+        name: parts.next()?.into(),
+    };
+    Some((gateway, parts.nth(1)?.parse().ok()?))
+}
+
 /// The kinds of routes that a protocol is for.
 fn kinds_of(protocol: &str) -> &'static [Kind] {
     match protocol {
