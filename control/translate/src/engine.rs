@@ -28,6 +28,7 @@ mod anew;
 mod clusters;
 mod endpoints;
 mod external_options;
+mod front;
 mod groups;
 mod host_table;
 mod hosts;
@@ -85,6 +86,7 @@ pub struct Translator {
     users_of_credentials: BTreeMap<String, BTreeSet<ObjectKey>>,
     proxies: BTreeSet<ProxyName>,
     listeners: listeners::Listeners,
+    front: front::Front,
     reach: reach::Reach,
     resources: BTreeMap<ResourceId, Arc<Resource>>,
     verdicts: BTreeMap<ResourceId, String>,
@@ -108,6 +110,19 @@ struct Entry {
     object: Option<Arc<Object>>,
     /// Why there is a newer one that could not.
     rejected: Vec<Problem>,
+    /// What can be used of that one, where there is no other.
+    rest: Option<Arc<Object>>,
+}
+
+impl Entry {
+    /// What is used: the last form that could be parsed, or what is left of one that could not.
+    fn used(&self) -> Option<&Arc<Object>> {
+        self.object.as_ref().or(self.rest.as_ref())
+    }
+
+    fn labels(&self) -> Option<&BTreeMap<String, String>> {
+        self.used().map(|object| &object.labels)
+    }
 }
 
 /// A virtual host, and what is kept in case that it breaks.
@@ -126,6 +141,8 @@ struct HostUnit {
 /// What one `apply` has still to look at, and what it tells.
 #[derive(Default)]
 struct Work {
+    /// Of the Gateway API.
+    front: front::FrontWork,
     clusters: BTreeSet<ObjectKey>,
     groups: BTreeSet<ObjectKey>,
     hosts: BTreeSet<ObjectKey>,
@@ -187,6 +204,7 @@ impl Translator {
             users_of_credentials: BTreeMap::new(),
             proxies: BTreeSet::new(),
             listeners: listeners::Listeners::default(),
+            front: front::Front::default(),
             reach: reach::Reach::default(),
             servers: Servers::default(),
             most_body: MOST_BODY,
@@ -229,6 +247,7 @@ impl Translator {
 
     /// Derives what is to be looked at: what is referred to before what refers to it.
     fn settle(&mut self, work: &mut Work) {
+        self.derive_front(work);
         if work.listeners {
             self.take_in_servers(work);
             self.take_in_collectors(work);
@@ -286,20 +305,18 @@ impl Translator {
                 self.take_in_service(&key, Some(&object), work);
                 self.tables.replace(&key, Some(&object.labels));
                 let entry = self.objects.0.entry(key.clone()).or_default();
-                let labels = entry.object.as_ref().map(|object| &object.labels);
                 // Gateways select by labels.
-                if labels.is_some_and(|labels| *labels != object.labels) {
+                if entry.labels().is_some_and(|it| *it != object.labels) {
                     work.in_tables.insert(key.clone());
                 }
                 entry.object = Some(object);
                 entry.rejected.clear();
+                entry.rest = None;
                 self.mark(key, work);
             }
-            Change::Reject(key, problems) => {
-                self.mark_appearance(&key, true, work);
-                let entry = self.objects.0.entry(key.clone()).or_default();
-                entry.rejected = problems;
-                self.mark(key, work);
+            Change::Reject(key, problems) => self.reject(key, problems, None, work),
+            Change::RejectInPart(rest, problems) => {
+                self.reject(rest.key.clone(), problems, Some(rest), work);
             }
             Change::Delete(key) => {
                 self.mark_appearance(&key, false, work);
@@ -349,6 +366,28 @@ impl Translator {
         }
     }
 
+    fn reject(
+        &mut self,
+        key: ObjectKey,
+        problems: Vec<Problem>,
+        rest: Option<Arc<Object>>,
+        work: &mut Work,
+    ) {
+        self.mark_appearance(&key, true, work);
+        let entry = self.objects.0.entry(key.clone()).or_default();
+        let before = entry.labels().cloned();
+        entry.rejected = problems;
+        entry.rest = rest;
+        if entry.object.is_none() {
+            self.tables.replace(&key, entry.labels());
+            // Gateways select by labels.
+            if before.as_ref() != entry.labels() {
+                work.in_tables.insert(key.clone());
+            }
+        }
+        self.mark(key, work);
+    }
+
     /// Gateways warn of virtual services that are not there, whatever those come to.
     fn mark_appearance(&self, key: &ObjectKey, there: bool, work: &mut Work) {
         work.listeners |= key.kind == Kind::VirtualService
@@ -358,6 +397,7 @@ impl Translator {
 
     /// What has to be looked at again when an object changed.
     fn mark(&self, key: ObjectKey, work: &mut Work) {
+        self.mark_front(&key, work);
         match key.kind {
             Kind::Gateway | Kind::MatchableHttpGateway | Kind::MatchableTcpGateway => {
                 work.listeners = true;
@@ -417,6 +457,7 @@ impl Translator {
             Kind::RouteOption | Kind::VirtualHostOption => self.mark_readers(&key, work),
             // They attach to what is not there yet.
             Kind::HttpListenerOption | Kind::ListenerOption => {}
+            // The front door's.
             Kind::BackendTlsPolicy
             | Kind::DirectResponse
             | Kind::FunctionCall
@@ -432,8 +473,8 @@ impl Translator {
             | Kind::TlsRoute => {}
             Kind::RouteTable => {
                 self.mark_readers(&key, work);
-                if let Some(object) = self.objects.object(&key) {
-                    let found = self.selectors.readers(&key.namespace, &object.labels);
+                if let Some(labels) = self.objects.0.get(&key).and_then(Entry::labels) {
+                    let found = self.selectors.readers(&key.namespace, labels);
                     work.hosts.extend(found);
                 }
                 work.tables.insert(key.clone());

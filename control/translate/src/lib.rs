@@ -16,6 +16,7 @@ mod engine;
 mod external_options;
 mod filters;
 mod forward_proxy;
+mod gateway_api;
 mod gcp;
 mod hcm_settings;
 mod http_filters;
@@ -58,6 +59,9 @@ mod wire;
 
 pub use engine::Translator;
 pub use filters::{function_filters, listener_filter};
+pub use gateway_api::conditions::{
+    CONTROLLER, Condition, Conditions, ListenerConditions, ParentConditions,
+};
 pub use json::{to_json, to_proto_json};
 pub use lookup::{ConsulQuery, Instance, Lookup};
 pub use output::{

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tenon_model::{Object, ObjectKey, Problem, cmp_names};
 
+use crate::gateway_api::conditions::Conditions;
 use crate::lookup::{Instance, Lookup};
 
 /// The name of a Gloo proxy, as `gateway-proxy`; an Envoy says which one it is by `node.metadata.role` `<ns>~<proxy>`.
@@ -122,6 +123,8 @@ pub enum Change {
     Upsert(Arc<Object>),
     /// Broken: its last good form (if there is one) stays, its status says why.
     Reject(ObjectKey, Vec<Problem>),
+    /// The same, of which some can be used where there is no last good form: routes that are wrong answer for themselves.
+    RejectInPart(Arc<Object>, Vec<Problem>),
     /// Gone.
     Delete(ObjectKey),
     /// Envoy's verdict on a resource: the words of a NACK, or `None` once it is accepted again.
@@ -146,6 +149,16 @@ pub enum Change {
         /// Why something could not be found; `None`: all could.
         problem: Option<String>,
     },
+}
+
+impl Change {
+    /// What is broken, and what can be used of it.
+    pub fn rejected(key: ObjectKey, problems: Vec<Problem>, rest: Option<Arc<Object>>) -> Self {
+        match rest {
+            Some(rest) => Self::RejectInPart(rest, problems),
+            None => Self::Reject(key, problems),
+        }
+    }
 }
 
 /// What a change changed.
@@ -184,6 +197,8 @@ pub struct Status {
     pub messages: Vec<StatusMessage>,
     /// The same by proxy.
     pub proxies: Arc<ProxyStatuses>,
+    /// What became of an object of the Gateway API, in the specification's terms.
+    pub conditions: Option<Arc<Conditions>>,
 }
 
 /// States and messages by proxy.

@@ -223,7 +223,9 @@ fn cluster(
                         to.service, to.port
                     )
                 }
-                DestinationType::Upstream(_) | DestinationType::Consul(_) => reason,
+                DestinationType::Upstream(_)
+                | DestinationType::Consul(_)
+                | DestinationType::Nowhere => reason,
             };
             form.problems.push(Problem::warning(path, text));
         }

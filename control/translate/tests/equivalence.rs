@@ -244,11 +244,71 @@ const FORMS: &[Forms] = &[
         ],
         repaired: "options: {includeRequestAttemptCount: true}",
     },
+    Forms {
+        folder: "httproutes",
+        namespace: "default",
+        forms: &[
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n0}], hostnames: [NAME.example.com], rules: [{backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME, creationTimestamp: 2026-01-01T00:00:00Z, generation: 2}, spec: {parentRefs: [{name: n0}, {name: n1}], rules: [{matches: [{path: {value: /a}}, {path: {type: Exact, value: /b}}], backendRefs: [{name: n1, kind: Upstream, group: gloo.solo.io}, {name: n0, port: 80, weight: 3}]}, {backendRefs: [{name: n2, kind: Upstream, group: gloo.solo.io}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n1, sectionName: wild}], hostnames: [\"*.example.com\", n1.example.com], rules: [{backendRefs: [{name: n1, port: 81}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n1}, {name: n2, port: 8081}], hostnames: [n0.example.com, a.example.org], rules: [{matches: [{method: GET}, {headers: [{name: x-a, value: b}]}], backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io, namespace: other}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n2}], rules: [{backendRefs: [{name: n0, port: 80, namespace: other, weight: 2}, {name: n1, kind: Upstream, group: gloo.solo.io, weight: 0}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {rules: [{backendRefs: [{name: n0}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n0}], rules: [{filters: [{type: ExtensionRef, extensionRef: {group: example.com, kind: A, name: b}}], backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io}]}, {matches: [{path: {value: /x}}], backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io}]}]}}",
+        ],
+        repaired: "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n0}], hostnames: [NAME.example.com], rules: [{backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io}]}]}}",
+    },
+    Forms {
+        folder: "kubernetesgateways",
+        namespace: "default",
+        forms: &[
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: gloo-gateway, listeners: [{name: http, port: 80, protocol: HTTP}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: gloo-gateway, listeners: [{name: http, port: 8081, protocol: HTTP}, {name: wild, port: 8081, protocol: HTTP, hostname: \"*.example.com\"}, {name: one, port: 8081, protocol: HTTP, hostname: n0.example.com}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: gloo-gateway, listeners: [{name: wild, port: 80, protocol: HTTP, hostname: \"*.example.com\", allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels: {team: a}}}}}, {name: other, port: 8080, protocol: HTTP}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: n0, listeners: [{name: http, port: 8082, protocol: HTTP, allowedRoutes: {kinds: [{kind: TCPRoute}]}}, {name: tls, port: 8082, protocol: HTTPS, tls: {certificateRefs: [{name: n0}]}}, {name: more, port: 8083, protocol: HTTP}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: missing, listeners: [{name: http, port: 80, protocol: HTTP}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: gloo-gateway, listeners: []}}",
+        ],
+        repaired: "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: gloo-gateway, listeners: [{name: http, port: 80, protocol: HTTP}]}}",
+    },
+    Forms {
+        folder: "referencegrants",
+        namespace: "other",
+        forms: &[
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: ReferenceGrant, metadata: {name: NAME, namespace: other}, spec: {from: [{group: gateway.networking.k8s.io, kind: TCPRoute, namespace: default}], to: [{group: \"\", kind: Service}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1beta1, kind: ReferenceGrant, metadata: {name: NAME, namespace: other}, spec: {from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: default}], to: [{group: \"\", kind: Service}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1beta1, kind: ReferenceGrant, metadata: {name: NAME, namespace: other}, spec: {from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: default}], to: [{group: gloo.solo.io, kind: Upstream, name: n0}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1beta1, kind: ReferenceGrant, metadata: {name: NAME, namespace: other}, spec: {}}",
+        ],
+        repaired: "{apiVersion: gateway.networking.k8s.io/v1beta1, kind: ReferenceGrant, metadata: {name: NAME, namespace: other}, spec: {from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: default}], to: [{group: \"\", kind: Service}]}}",
+    },
+    Forms {
+        folder: "namespaces",
+        namespace: "",
+        forms: &[
+            "{apiVersion: v1, kind: Namespace, metadata: {name: default, labels: {team: b}}}",
+            "{apiVersion: v1, kind: Namespace, metadata: {name: default, labels: {team: 1}}}",
+            "{apiVersion: v1, kind: Namespace, metadata: {name: default, labels: {team: a}}}",
+            "{apiVersion: v1, kind: Namespace, metadata: {name: default}}",
+        ],
+        repaired: "{apiVersion: v1, kind: Namespace, metadata: {name: default, labels: {team: a}}}",
+    },
+    Forms {
+        folder: "gatewayclasses",
+        namespace: "",
+        forms: &[
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: GatewayClass, metadata: {name: NAME, generation: 2}, spec: {controllerName: solo.io/gloo-gateway, description: ours}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: GatewayClass, metadata: {name: NAME}, spec: {controllerName: solo.io/gloo-gateway}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: GatewayClass, metadata: {name: NAME}, spec: {controllerName: example.com/other}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: GatewayClass, metadata: {name: NAME}, spec: {controllerName: 1}}",
+        ],
+        repaired: "{apiVersion: gateway.networking.k8s.io/v1, kind: GatewayClass, metadata: {name: NAME}, spec: {controllerName: solo.io/gloo-gateway}}",
+    },
 ];
 
 fn name(folder: &str, number: u8) -> String {
     match (folder, number) {
-        ("settings", 0) => "default".to_owned(),
+        ("settings", 0) | ("namespaces", _) => "default".to_owned(),
         _ => format!("n{number}"),
     }
 }
@@ -274,7 +334,11 @@ fn write(of: &Forms, number: u8, text: &str) -> Change {
         .replace("KEY_1", &quoted(include_str!("certificates/one.key")));
     match parse(&path, &text.replace("NAME", &name)).remove(0) {
         Parsed::Object(object) => Change::Upsert(Arc::from(object)),
-        Parsed::Rejected { key, problems } => Change::Reject(key, problems),
+        Parsed::Rejected {
+            key,
+            problems,
+            rest,
+        } => Change::rejected(key, problems, rest.map(Arc::from)),
         other => panic!("{path}: {other:?}"),
     }
 }
@@ -291,6 +355,13 @@ fn delete(of: &Forms, number: u8) -> Change {
         "slices" => Kind::EndpointSlice,
         "endpoints" => Kind::Endpoints,
         "pods" => Kind::Pod,
+        "routeoptions" => Kind::RouteOption,
+        "virtualhostoptions" => Kind::VirtualHostOption,
+        "httproutes" => Kind::HttpRoute,
+        "kubernetesgateways" => Kind::KubernetesGateway,
+        "referencegrants" => Kind::ReferenceGrant,
+        "namespaces" => Kind::Namespace,
+        "gatewayclasses" => Kind::GatewayClass,
         _ => Kind::Settings,
     };
     Change::Delete(ObjectKey {
@@ -409,16 +480,23 @@ impl Side {
     }
 }
 
-/// The objects as a store has them: the last form that could be parsed, and what is wrong with a newer one.
-type Store = BTreeMap<ObjectKey, (Option<Arc<Object>>, Vec<Problem>)>;
+/// The objects as a store has them: the last form that could be parsed, what is wrong with a newer one, and what is left of
+/// that.
+type Store = BTreeMap<ObjectKey, (Option<Arc<Object>>, Vec<Problem>, Option<Arc<Object>>)>;
 
 fn store(objects: &mut Store, change: &Change) {
     match change {
         Change::Upsert(object) => {
-            objects.insert(object.key.clone(), (Some(object.clone()), Vec::new()));
+            let stored = (Some(object.clone()), Vec::new(), None);
+            objects.insert(object.key.clone(), stored);
         }
         Change::Reject(key, problems) => {
-            objects.entry(key.clone()).or_default().1 = problems.clone();
+            let stored = objects.entry(key.clone()).or_default();
+            (stored.1, stored.2) = (problems.clone(), None);
+        }
+        Change::RejectInPart(rest, problems) => {
+            let stored = objects.entry(rest.key.clone()).or_default();
+            (stored.1, stored.2) = (problems.clone(), Some(rest.clone()));
         }
         Change::Delete(key) => {
             objects.remove(key);
@@ -494,6 +572,7 @@ fn reordered(changes: &[Change]) -> Vec<Change> {
     let of = |change: &Change| match change {
         Change::Upsert(object) => format!("0{}", object.key),
         Change::Reject(key, _) | Change::Delete(key) => format!("0{key}"),
+        Change::RejectInPart(rest, _) => format!("0{}", rest.key),
         // What Envoy says has an order too.
         Change::Verdict(..) | Change::Accepted(..) | Change::Settled(_) => "1".to_owned(),
         Change::Credentials { name, .. } => format!("2{name}"),
@@ -606,9 +685,10 @@ fn repair(
         problem: None,
     }));
     incremental.apply(changes);
-    let all = objects.iter().flat_map(|(key, (object, problems))| {
+    let all = objects.iter().flat_map(|(key, (object, problems, rest))| {
         let upsert = object.clone().map(Change::Upsert);
-        let reject = (!problems.is_empty()).then(|| Change::Reject(key.clone(), problems.clone()));
+        let reject = (!problems.is_empty())
+            .then(|| Change::rejected(key.clone(), problems.clone(), rest.clone()));
         upsert.into_iter().chain(reject)
     });
     let all: Vec<_> = all.collect();

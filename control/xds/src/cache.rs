@@ -159,6 +159,16 @@ impl Cache {
         self.lock().has_proxy(name)
     }
 
+    /// The proxy that there is, if it is the only one.
+    pub fn only_proxy(&self) -> Option<String> {
+        let inner = self.lock();
+        let mut names = inner.known.iter();
+        match (names.next(), names.next()) {
+            (Some(only), None) => Some(only.to_string()),
+            _ => None,
+        }
+    }
+
     /// Takes in the resources of an update, and who gets which generic secret, all at once: so nobody loses a secret before
     /// what uses it.
     pub fn apply(&self, update: &Update) {

@@ -25,6 +25,7 @@ impl Translator {
         for change in changes {
             self.take_in(change, &mut told);
         }
+        let front = self.forget_front();
         // What an Envoy refused is no form to go back to.
         let kept_resources = self.resources.clone();
         let before = self.quarantine.take_before();
@@ -71,6 +72,7 @@ impl Translator {
         let gone = self.hosts.keys().filter(is_gone).cloned();
         let gone_groups = self.groups.keys().filter(is_gone).cloned();
         let mut work = Work {
+            front,
             clusters: of(Kind::Upstream).chain(gone_clusters).collect(),
             groups: of(Kind::UpstreamGroup).chain(gone_groups).collect(),
             hosts: of(Kind::VirtualService).chain(gone).collect(),

@@ -206,9 +206,11 @@ impl Translator {
 
     /// What of the tables is to be told, which may be cut into parts otherwise than before.
     fn settle_tables(&self, bound: &mut Bound, all: bool) -> BTreeMap<String, BTreeSet<Part>> {
+        // The part of a request is that of its host with its port.
+        let may_be_cut = !bound.gateway.route_options.ignore_port;
         let tables = bound.sites.iter_mut().flat_map(|site| &mut site.tables);
         let told = tables.map(|(base, table)| {
-            let in_parts = self.in_parts(table);
+            let in_parts = may_be_cut && self.in_parts(table);
             let parts = match table.settle(in_parts) {
                 Some(parts) if !all => parts,
                 _ => Part::all(in_parts).collect(),
@@ -231,7 +233,8 @@ impl Translator {
         let mut other_tls = anew;
         for host in hosts {
             let form = self.selected(site, host);
-            other_tls |= site.set_ssl(host, form.and_then(|form| form.ssl.as_ref()));
+            let ssl = form.and_then(|form| Some((form.ssl.as_ref()?, form.is_rest)));
+            other_tls |= site.set_ssl(host, ssl);
         }
         let mut moved = hosts.clone();
         if site.is_tls && other_tls {
@@ -255,8 +258,9 @@ impl Translator {
                 let form = form.filter(|_| home.as_ref() == Some(base));
                 change.filters |= table.set_needs(host, form.map(|form| &form.needs));
                 let domains = form.map(|form| form.domains.as_slice());
-                work.restated
-                    .extend(table.hosts.set(host, domains.unwrap_or_default()));
+                let is_last = form.is_some_and(|form| form.is_rest);
+                let changed = table.hosts.set(host, domains.unwrap_or_default(), is_last);
+                work.restated.extend(changed);
             }
         }
         site.drop_tables();
@@ -285,7 +289,7 @@ impl Translator {
                 _ => None,
             })
             .collect();
-        match any {
+        match any || self.front.has_gateways() {
             true => gateways,
             false => vec![(None, default_gateway(self.options.default_bind))],
         }
@@ -295,7 +299,7 @@ impl Translator {
     /// others are not.
     fn selected(&self, site: &Site, key: &ObjectKey) -> Option<&VirtualHostForm> {
         let unit = self.hosts.get(key)?;
-        let object = self.objects.0.get(key)?.object.as_ref()?;
+        let object = self.objects.0.get(key)?.used()?;
         let meant = site.chosen.contain(key, &object.labels);
         (meant && unit.form.ssl.is_some() == site.is_tls).then_some(&unit.form)
     }
@@ -439,5 +443,6 @@ fn default_gateway(bind: SocketAddr) -> Box<Gateway> {
         options: ListenerOptions::default(),
         use_proxy_proto: false,
         route_options: RouteConfigurationOptions::default(),
+        listener_name: None,
     })
 }
