@@ -39,6 +39,9 @@ pub enum DestinationType {
     Kube(KubernetesService),
     /// A service of Consul.
     Consul(ConsulService),
+    /// Nothing: this share is answered with 500.
+    #[read(skip)]
+    Nowhere,
 }
 
 /// A port of a service of Kubernetes.
@@ -143,6 +146,11 @@ impl DestinationType {
             Self::Upstream(upstream) => upstream.clone(),
             Self::Kube(to) => to.upstream(),
             Self::Consul(to) => to.upstream(),
+            // No upstream has an empty name.
+            Self::Nowhere => ObjectRef {
+                namespace: "".into(),
+                name: "".into(),
+            },
         }
     }
 
@@ -152,13 +160,14 @@ impl DestinationType {
             Self::Upstream(upstream) => &upstream.namespace,
             Self::Kube(to) => &to.service.namespace,
             Self::Consul(_) => NAMESPACE,
+            Self::Nowhere => "",
         }
     }
 
     /// The name of its field.
     pub fn field(&self) -> &'static str {
         match self {
-            Self::Upstream(_) => "upstream",
+            Self::Upstream(_) | Self::Nowhere => "upstream",
             Self::Kube(_) => "kube",
             Self::Consul(_) => "consul",
         }

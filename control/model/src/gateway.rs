@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 
 use tenon_model_derive::Read;
 
@@ -39,6 +40,9 @@ pub struct Gateway {
     /// What holds for all routes that it serves.
     #[read(default)]
     pub route_options: RouteConfigurationOptions,
+    /// The name of its listener in Envoy, where it is not that of its address.
+    #[read(skip)]
+    pub listener_name: Option<String>,
 }
 
 /// What is done with connections.
@@ -67,6 +71,18 @@ pub struct HttpGateway {
     /// How HTTP is spoken.
     #[read(default)]
     pub options: HttpListenerOptions,
+    /// It serves those that the Gateway API's routes come to at a port, and no others.
+    #[read(skip)]
+    pub of_port: Option<PortOfGateway>,
+}
+
+/// A port of a gateway of the Gateway API.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PortOfGateway {
+    /// The namespace of the virtual services that its routes come to.
+    pub namespace: Arc<str>,
+    /// What their names begin with, which nobody can write.
+    pub prefix: Arc<str>,
 }
 
 /// What the labels of virtual services must be.
@@ -83,6 +99,9 @@ pub struct RouteConfigurationOptions {
     pub max_direct_response_body_size_bytes: Option<u32>,
     /// Headers of a route are changed after those of its virtual host, so that the route has the last word.
     pub most_specific_header_mutations_wins: bool,
+    /// Hosts are compared without their ports.
+    #[read(skip)]
+    pub ignore_port: bool,
 }
 
 /// Which virtual services are meant.
@@ -92,11 +111,19 @@ pub enum VirtualServices {
     Named(Vec<ObjectRef>),
     /// Those that fit.
     Selected(Selector),
+    /// Those of a port of a gateway of the Gateway API.
+    OfPort(PortOfGateway),
 }
+
+/// What only names have that the Gateway API's routes come to.
+pub const INTERNAL: char = '~';
 
 impl HttpGateway {
     /// Which virtual services are meant. As with Gloo, expressions come before labels, and labels before names.
     pub fn virtual_services(&self) -> VirtualServices {
+        if let Some(port) = &self.of_port {
+            return VirtualServices::OfPort(port.clone());
+        }
         let labels = self.virtual_service_selector.iter();
         let requirements = match &self.virtual_service_expressions {
             Some(expressions) => expressions.expressions.clone(),
@@ -124,7 +151,12 @@ impl VirtualServices {
     pub fn contain(&self, key: &ObjectKey, labels: &BTreeMap<String, String>) -> bool {
         match self {
             Self::Named(_) => self.names(key),
-            Self::Selected(selector) => selector.matches(&key.namespace, labels),
+            Self::Selected(selector) => {
+                !key.name.contains(INTERNAL) && selector.matches(&key.namespace, labels)
+            }
+            Self::OfPort(port) => {
+                key.namespace == port.namespace && key.name.starts_with(&*port.prefix)
+            }
         }
     }
 
@@ -134,7 +166,7 @@ impl VirtualServices {
             Self::Named(names) => names
                 .iter()
                 .any(|name| name.namespace == key.namespace && name.name == key.name),
-            Self::Selected(_) => false,
+            Self::Selected(_) | Self::OfPort(_) => false,
         }
     }
 }

@@ -113,8 +113,8 @@ pub use failover::{
 };
 pub use function_matcher::FunctionMatcher;
 pub use gateway::{
-    Gateway, GatewayType, HttpGateway, RouteConfigurationOptions, VirtualServiceExpressions,
-    VirtualServices,
+    Gateway, GatewayType, HttpGateway, INTERNAL, PortOfGateway, RouteConfigurationOptions,
+    VirtualServiceExpressions, VirtualServices,
 };
 pub use gcp::{GcpDestination, GcpUpstream, GoogleFunction};
 pub use header::{

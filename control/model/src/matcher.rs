@@ -38,6 +38,9 @@ pub enum PathMatcher {
     /// That match this as a whole.
     #[read(with = regex::pattern)]
     Regex(String),
+    /// That are this one, or begin with it and `/`: the Gateway API's `PathPrefix`. It does not end with `/`.
+    #[read(skip)]
+    Parts(String),
     /// None, as requests with the method `CONNECT` have.
     #[read(name = "connectMatcher")]
     Connect,

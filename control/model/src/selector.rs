@@ -66,7 +66,7 @@ impl Selector {
 }
 
 impl Requirement {
-    fn fits(&self, labels: &BTreeMap<String, String>) -> bool {
+    pub(crate) fn fits(&self, labels: &BTreeMap<String, String>) -> bool {
         let value = labels.get(&self.key);
         let number = || value.and_then(|value| value.parse::<i64>().ok());
         match &self.values {

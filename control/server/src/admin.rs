@@ -50,7 +50,7 @@ async fn config(State(shared): State<Arc<Shared>>) -> Response {
         .map(|served| {
             let provenance = served.provenance().iter();
             json!({
-                "proxy": served.proxy.as_deref(),
+                "proxy": &*served.proxy,
                 "type": short_name(served.kind),
                 "name": &*served.name,
                 "version": served.resource.version,
@@ -64,10 +64,10 @@ async fn config(State(shared): State<Arc<Shared>>) -> Response {
     answer("application/json", serde_json::to_string_pretty(&shown))
 }
 
-/// The resource as JSON, secrets redacted; that of a generic secret is all secret.
+/// The resource as JSON, secrets redacted.
 pub(crate) fn resource(served: &Served) -> Option<Value> {
     let id = ResourceId {
-        proxy: served.proxy.clone()?,
+        proxy: served.proxy.clone(),
         kind: served.kind,
         name: served.name.to_string(),
     };

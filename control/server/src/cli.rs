@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(args.control.xds_addr.to_string(), "127.0.0.1:9977");
         assert_eq!(args.envoy_admin_addr.to_string(), "127.0.0.1:19901");
         assert_eq!(args.control.filter.filter, Filter::So);
-        assert_eq!(args.proxy, "gateway-proxy");
+        assert_eq!(args.proxy, None);
     }
 
     #[test]

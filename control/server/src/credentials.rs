@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tenon_contract::SecretBlob;
-use tenon_translate::{Change, CredentialSource};
+use tenon_translate::{Change, CredentialSource, GenericSecret};
 use tenon_xds::{Cache, Urgency};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -144,16 +144,16 @@ impl Credentials {
         (credentials, receiver)
     }
 
-    /// Serves what is new, and no more what is gone. Each secret is served when this returns, be it as a tombstone.
-    pub(crate) fn apply(&mut self, changed: &BTreeMap<String, Option<CredentialSource>>) {
-        for (name, source) in changed {
-            match source {
+    /// Resolves what is new, and no more what is gone. Each secret has a content when this returns, be it a tombstone; who
+    /// gets it, the cache is told with the resources that use it.
+    pub(crate) fn apply(&mut self, changed: &BTreeMap<String, Option<GenericSecret>>) {
+        for (name, secret) in changed {
+            match secret {
                 None => {
                     self.served.remove(name);
                     self.metrics.expiry(name, None);
-                    self.cache.set_secret(name, None);
                 }
-                Some(source) => self.serve(name, source),
+                Some(secret) => self.serve(name, &secret.source),
             }
         }
     }
@@ -172,15 +172,14 @@ impl Credentials {
         let task = match Request::from_source(source) {
             Err(blob) => {
                 self.metrics.expiry(name, None);
-                self.cache.set_secret(name, Some((&blob, Urgency::Replace)));
+                self.cache.set_secret(name, &blob, Urgency::Replace);
                 self.tell_resolved(name, &blob);
                 None
             }
             Ok(request) => {
                 if is_new {
                     let waiting = SecretBlob::Unavailable("not resolved yet".to_owned());
-                    self.cache
-                        .set_secret(name, Some((&waiting, Urgency::KeepOlder)));
+                    self.cache.set_secret(name, &waiting, Urgency::KeepOlder);
                 }
                 Some(tokio::spawn(self.renewal(name, is_new).run(request)))
             }
@@ -258,8 +257,7 @@ impl Renewal {
 
     fn resolved(&mut self, resolved: Resolved) -> Duration {
         let Resolved { blob, expiry } = resolved;
-        self.cache
-            .set_secret(&self.name, Some((&blob, Urgency::Replace)));
+        self.cache.set_secret(&self.name, &blob, Urgency::Replace);
         self.metrics.expiry(&self.name, expiry);
         self.without = Urgency::Replace;
         self.valid_until = Some(expiry.map_or(Validity::Forever, Validity::Until));
@@ -285,8 +283,7 @@ impl Renewal {
         if left.is_zero() {
             self.valid_until = None;
             let tombstone = SecretBlob::Unavailable(reason.clone());
-            self.cache
-                .set_secret(&self.name, Some((&tombstone, self.without)));
+            self.cache.set_secret(&self.name, &tombstone, self.without);
             self.metrics.expiry(&self.name, None);
         }
         self.tell(Some(reason));

@@ -34,13 +34,17 @@ pub(crate) struct UpArgs {
     /// How much Envoy itself logs: trace, debug, info, warning, error, critical, off.
     #[arg(long, default_value = "warning", value_name = "LEVEL")]
     envoy_log_level: String,
-    /// Which Gloo proxy this Envoy is.
-    #[arg(long, default_value = "gateway-proxy", value_name = "NAME")]
-    pub(crate) proxy: String,
+    /// Which Gloo proxy this Envoy is: `gateway-proxy`, or, of a folder with one gateway of the Gateway API and no other,
+    /// that one's.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) proxy: Option<String>,
     /// The port of the default Gateway, on 127.0.0.1, for folders without any.
     #[arg(long, env = "PORT", default_value_t = 8080)]
     port: u16,
 }
+
+/// The proxy of gateways that name none, and of the default one.
+const DEFAULT_PROXY: &str = "gateway-proxy";
 
 pub(crate) async fn run(args: UpArgs) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new()?;
@@ -60,19 +64,25 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<ExitCode> {
     tracing::debug!(envoy = %path.display(), version, "found Envoy");
     let mut control = ControlPlane::start(&args.control, None, translator).await?;
     control.shared.live.clone().wait_for(|live| *live).await?;
-    if !control.shared.cache.has_proxy(&args.proxy) {
+    let proxy = args.proxy.unwrap_or_else(|| {
+        let only = control.shared.cache.only_proxy();
+        // Only those of the Gateway API have names that nobody gave them.
+        let only = only.filter(|name| name.contains('~'));
+        only.unwrap_or_else(|| DEFAULT_PROXY.to_owned())
+    });
+    if !control.shared.cache.has_proxy(&proxy) {
         tracing::error!(
-            proxy = args.proxy,
+            proxy,
             "no Gateway has this proxy among its proxyNames; not ready until an edit helps"
         );
     }
-    check_ports(&control.shared, &args.proxy)?;
+    check_ports(&control.shared, &proxy)?;
     let options = EnvoyOptions {
         path,
         bootstrap: BootstrapOptions {
-            node_id: format!("{}-{}", args.proxy, std::process::id()),
-            node_cluster: args.proxy.clone(),
-            role: format!("gloo-system~{}", args.proxy),
+            node_id: format!("{proxy}-{}", std::process::id()),
+            node_cluster: proxy.clone(),
+            role: format!("gloo-system~{proxy}"),
             xds_addr: reachable(control.xds),
             admin_addr: args.envoy_admin_addr,
             delta: true,
@@ -84,7 +94,7 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<ExitCode> {
     };
     let mut envoy = Envoy::start(&options).await?;
     let outcome = tokio::select! {
-        outcome = serve(&mut control, &mut envoy, &args.proxy) => outcome,
+        outcome = serve(&mut control, &mut envoy, &proxy) => outcome,
         name = signals.next() => {
             tracing::info!(signal = name, "draining Envoy");
             Ok(())
@@ -155,9 +165,7 @@ fn bind_address(served: &Served) -> Option<SocketAddr> {
 /// The listeners of a proxy.
 fn wanted(shared: &Shared, proxy: &str) -> impl Iterator<Item = Served> {
     let served = shared.cache.served().into_iter();
-    served.filter(move |served| {
-        served.kind == ResourceType::Listener && served.proxy.as_deref() == Some(proxy)
-    })
+    served.filter(move |served| served.kind == ResourceType::Listener && *served.proxy == *proxy)
 }
 
 /// Waits until Envoy has answered to the full configuration and serves all of its listeners that it does not refuse. If

@@ -7,7 +7,8 @@ use std::time::Duration;
 use prost::Message;
 use tenon_model::{
     ConfigMap, ConsulService, DnsLookupFamily, Kind, Object, ObjectKey, ObjectRef, Problem,
-    ProblemLevel, Secret, Settings, Spec, SslCertificates, Upstream, UpstreamSsl, UpstreamType,
+    ProblemLevel, Sds, SdsBuilder, Secret, Settings, Spec, SslCertificates, Upstream, UpstreamSsl,
+    UpstreamType,
 };
 
 use crate::instances::{self, InstancesPart};
@@ -46,6 +47,8 @@ pub(crate) struct ClusterForm {
     pub(crate) credentials: BTreeMap<String, CredentialSource>,
     /// Which field of the upstream these are about.
     pub(crate) credentials_field: &'static str,
+    /// The clusters that it asks for certificates.
+    pub(crate) asks: BTreeSet<String>,
     /// The TLS secrets that it uses.
     pub(crate) tls_secrets: BTreeSet<ObjectKey>,
     /// Whose endpoints it has, where they are told beside it.
@@ -414,8 +417,18 @@ fn context(
     form: &mut ClusterForm,
 ) -> envoy_tls::UpstreamTlsContext {
     let defaults = &secrets.settings().ssl_parameters;
-    let Some(SslCertificates::SecretRef(reference)) = &ssl.certificates else {
-        return tls::configured(ssl, None, defaults);
+    let reference = match &ssl.certificates {
+        Some(SslCertificates::SecretRef(reference)) => reference,
+        other => {
+            if let Some(SslCertificates::Sds(Sds {
+                builder: Some(SdsBuilder::ClusterName(cluster)),
+                ..
+            })) = other
+            {
+                form.asks.insert(cluster.clone());
+            }
+            return tls::configured(ssl, None, defaults);
+        }
     };
     let key = reference.key(Kind::Secret);
     let found = secrets.secret(&key);

@@ -13,8 +13,8 @@ use crate::cluster::{ClusterForm, Secrets, secret_of};
 use crate::keys::Keys;
 use crate::kube::{self, Services};
 use crate::output::{
-    Change, CredentialSource, ProxyName, ProxyStatuses, Resource, ResourceId, Status,
-    TranslatorOptions, Update,
+    Change, CredentialSource, GenericSecret, ProxyName, ProxyStatuses, Resource, ResourceId,
+    ResourceType, Status, TranslatorOptions, Update,
 };
 use crate::route::Upstreams;
 use crate::route_table::MOST_BODY;
@@ -28,12 +28,14 @@ mod anew;
 mod clusters;
 mod endpoints;
 mod external_options;
+mod front;
 mod groups;
 mod host_table;
 mod hosts;
 mod listeners;
 mod lookups;
 mod quarantine;
+mod reach;
 mod resources;
 mod statuses;
 mod tables;
@@ -83,10 +85,12 @@ pub struct Translator {
     users_of_credentials: BTreeMap<String, BTreeSet<ObjectKey>>,
     proxies: BTreeSet<ProxyName>,
     listeners: listeners::Listeners,
+    front: front::Front,
+    reach: reach::Reach,
     resources: BTreeMap<ResourceId, Arc<Resource>>,
     verdicts: BTreeMap<ResourceId, String>,
     quarantine: quarantine::Quarantine,
-    credentials: BTreeMap<String, CredentialSource>,
+    credentials: BTreeMap<String, GenericSecret>,
     credential_problems: BTreeMap<String, String>,
     lookups: lookups::Lookups,
     statuses: BTreeMap<ObjectKey, Arc<Status>>,
@@ -123,13 +127,25 @@ struct HostUnit {
 /// What one `apply` has still to look at, and what it tells.
 #[derive(Default)]
 struct Work {
+    /// Of the Gateway API.
+    front: front::FrontWork,
     clusters: BTreeSet<ObjectKey>,
     groups: BTreeSet<ObjectKey>,
     hosts: BTreeSet<ObjectKey>,
     /// Upstreams whose endpoints may have changed.
     endpoints: BTreeSet<ObjectKey>,
+    /// Upstreams whose clusters and listeners are to be told, and those of them that there were before.
+    told: BTreeMap<ObjectKey, BTreeSet<(ResourceType, String)>>,
+    /// Upstreams that other proxies may get than before.
+    reached: BTreeSet<ObjectKey>,
+    /// The cluster of requests that go wherever they say may be told.
+    forward_proxy: bool,
     /// Credentials that a cluster uses no more.
     credentials: BTreeSet<String>,
+    /// Credentials that clusters use, and where they come from.
+    sources: BTreeMap<String, CredentialSource>,
+    /// Credentials that other proxies may get than before.
+    shared: BTreeSet<String>,
     /// Lookups that a cluster needs no more.
     lookups: BTreeSet<String>,
     /// TLS secrets whose resources may change.
@@ -172,6 +188,8 @@ impl Translator {
             users_of_credentials: BTreeMap::new(),
             proxies: BTreeSet::new(),
             listeners: listeners::Listeners::default(),
+            front: front::Front::default(),
+            reach: reach::Reach::default(),
             servers: Servers::default(),
             most_body: MOST_BODY,
             collectors: BTreeMap::new(),
@@ -213,6 +231,7 @@ impl Translator {
 
     /// Derives what is to be looked at: what is referred to before what refers to it.
     fn settle(&mut self, work: &mut Work) {
+        self.derive_front(work);
         if work.listeners {
             self.take_in_servers(work);
             self.take_in_collectors(work);
@@ -227,9 +246,6 @@ impl Translator {
         self.derive_clusters(work);
         self.forget_unused_credentials(work);
         self.forget_unused_lookups(work);
-        for key in std::mem::take(&mut work.secrets) {
-            self.derive_secret(&key, work);
-        }
         for key in std::mem::take(&mut work.tables) {
             self.remember_table(key);
         }
@@ -242,10 +258,18 @@ impl Translator {
             self.forget_unused_lookups(work);
         }
         self.derive_host_tables(work);
+        // All listeners and routes are known now, and so is who needs what.
+        self.follow_reach(work);
+        for (key, before) in std::mem::take(&mut work.told) {
+            self.tell_forms(&key, before, work);
+        }
+        self.tell_generic_secrets(work);
+        if std::mem::take(&mut work.forward_proxy) {
+            self.tell_forward_proxy(work);
+        }
         if std::mem::take(&mut work.files) {
             self.derive_files(work);
         }
-        // Those that listeners use, or use no more.
         for key in std::mem::take(&mut work.secrets) {
             self.derive_secret(&key, work);
         }
@@ -336,6 +360,7 @@ impl Translator {
 
     /// What has to be looked at again when an object changed.
     fn mark(&self, key: ObjectKey, work: &mut Work) {
+        self.mark_front(&key, work);
         match key.kind {
             Kind::Gateway | Kind::MatchableHttpGateway | Kind::MatchableTcpGateway => {
                 work.listeners = true;
@@ -395,6 +420,7 @@ impl Translator {
             Kind::RouteOption | Kind::VirtualHostOption => self.mark_readers(&key, work),
             // They attach to what is not there yet.
             Kind::HttpListenerOption | Kind::ListenerOption => {}
+            // The front door's.
             Kind::BackendTlsPolicy
             | Kind::DirectResponse
             | Kind::FunctionCall

@@ -160,7 +160,10 @@ fn missing<'a, T: PartialEq>(child: &[T], parent: &'a [T]) -> Option<&'a T> {
 /// A path as text: an expression is taken as it is written.
 fn text(path: &PathMatcher) -> &str {
     match path {
-        PathMatcher::Prefix(text) | PathMatcher::Exact(text) | PathMatcher::Regex(text) => text,
+        PathMatcher::Prefix(text)
+        | PathMatcher::Parts(text)
+        | PathMatcher::Exact(text)
+        | PathMatcher::Regex(text) => text,
         PathMatcher::Connect => "",
     }
 }
@@ -195,7 +198,7 @@ impl Shape {
             PathMatcher::Connect => 0,
             PathMatcher::Exact(_) => 1,
             PathMatcher::Regex(_) => 2,
-            PathMatcher::Prefix(_) => 3,
+            PathMatcher::Prefix(_) | PathMatcher::Parts(_) => 3,
         };
         (Reverse(self.methods), kind, Reverse(text(&self.path)))
     }

@@ -9,7 +9,7 @@ use prost_reflect::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::output::{CredentialSource, Resource, ResourceId, ResourceType};
+use crate::output::{GenericSecret, Resource, ResourceId, ResourceType};
 use crate::proto::Any;
 use crate::wire::any_bytes;
 
@@ -57,7 +57,7 @@ impl ResourceType {
 /// Generic secrets, whose content is not the translation's, are told by their names.
 pub fn to_json(
     resources: &BTreeMap<ResourceId, Arc<Resource>>,
-    credentials: &BTreeMap<String, CredentialSource>,
+    credentials: &BTreeMap<String, GenericSecret>,
 ) -> Value {
     let mut proxies: BTreeMap<&str, BTreeMap<(ResourceType, &str), Value>> = BTreeMap::new();
     for (id, resource) in resources {
@@ -66,9 +66,11 @@ pub fn to_json(
         let shown = to_proto_json(id, resource).unwrap_or_else(|| json!({"name": id.name}));
         of_proxy.insert((id.kind, &id.name), shown);
     }
-    for of_proxy in proxies.values_mut() {
-        for name in credentials.keys() {
-            of_proxy.insert((ResourceType::Secret, name), generic_secret(name));
+    for (proxy, of_proxy) in &mut proxies {
+        for (name, secret) in credentials {
+            if secret.proxies.contains(*proxy) {
+                of_proxy.insert((ResourceType::Secret, name), generic_secret(name));
+            }
         }
     }
     let mut shown = proxies.into_iter().map(|(proxy, of_proxy)| {

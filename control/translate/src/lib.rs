@@ -16,6 +16,7 @@ mod engine;
 mod external_options;
 mod filters;
 mod forward_proxy;
+mod gateway_api;
 mod gcp;
 mod hcm_settings;
 mod http_filters;
@@ -58,11 +59,14 @@ mod wire;
 
 pub use engine::Translator;
 pub use filters::{function_filters, listener_filter};
+pub use gateway_api::conditions::{
+    CONTROLLER, Condition, Conditions, ListenerConditions, ParentConditions,
+};
 pub use json::{to_json, to_proto_json};
 pub use lookup::{ConsulQuery, Instance, Lookup};
 pub use output::{
-    Change, CredentialSource, Module, ProxyName, ProxyStatuses, Resource, ResourceId, ResourceType,
-    State, Status, StatusMessage, TranslatorOptions, Update,
+    Change, CredentialSource, GenericSecret, Module, ProxyName, ProxyStatuses, Resource,
+    ResourceId, ResourceType, State, Status, StatusMessage, TranslatorOptions, Update,
 };
 pub use parallel::in_parallel;
 pub use rules::shape::Part;

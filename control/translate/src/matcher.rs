@@ -21,6 +21,7 @@ pub(crate) fn translate(matcher: &Matcher) -> route::RouteMatch {
     route::RouteMatch {
         path_specifier: Some(match &matcher.path {
             Some(PathMatcher::Prefix(prefix)) => PathSpecifier::Prefix(prefix.clone()),
+            Some(PathMatcher::Parts(path)) => PathSpecifier::PathSeparatedPrefix(path.clone()),
             Some(PathMatcher::Exact(path)) => PathSpecifier::Path(path.clone()),
             Some(PathMatcher::Regex(pattern)) => PathSpecifier::SafeRegex(regex(pattern)),
             Some(PathMatcher::Connect) => PathSpecifier::ConnectMatcher(ConnectMatcher::default()),

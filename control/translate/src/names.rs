@@ -1,6 +1,6 @@
 //! Names in Envoy, after Gloo.
 
-use tenon_model::{Gateway, ObjectKey, ObjectRef};
+use tenon_model::{Gateway, INTERNAL, ObjectKey, ObjectRef};
 
 /// The cluster that no proxy has: Envoy answers with the status that the route asks for.
 pub(crate) const BLACKHOLE: &str = "blackhole_cluster";
@@ -41,11 +41,23 @@ pub(crate) fn tunnel(upstream: &str) -> String {
 pub(crate) const TUNNEL: &str = "solo_io_generated_self_listener_";
 
 pub(crate) fn virtual_host(virtual_service: &ObjectKey) -> String {
-    format!("{}_{}", virtual_service.namespace, virtual_service.name)
+    match virtual_service.name.split_once(INTERNAL) {
+        // Of the Gateway API: behind the gateway's own name, it is as with Gloo.
+        Some((_, name)) => name.to_owned(),
+        None => format!("{}_{}", virtual_service.namespace, virtual_service.name),
+    }
+}
+
+/// Whether nobody wrote it: objects of the Gateway API come to it.
+pub(crate) fn is_internal(key: &ObjectKey) -> bool {
+    key.name.contains(INTERNAL)
 }
 
 pub(crate) fn listener(gateway: &Gateway) -> String {
-    format!("listener-{}-{}", gateway.bind_address, gateway.bind_port)
+    match &gateway.listener_name {
+        Some(name) => name.clone(),
+        None => format!("listener-{}-{}", gateway.bind_address, gateway.bind_port),
+    }
 }
 
 /// The listener for HTTP/3 beside another one.

@@ -1,13 +1,14 @@
 //! What goes in and what comes out.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tenon_model::{Object, ObjectKey, Problem, cmp_names};
 
+use crate::gateway_api::conditions::Conditions;
 use crate::lookup::{Instance, Lookup};
 
 /// The name of a Gloo proxy, as `gateway-proxy`; an Envoy says which one it is by `node.metadata.role` `<ns>~<proxy>`.
@@ -95,6 +96,15 @@ pub enum CredentialSource {
     },
 }
 
+/// A generic secret that is to be served.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GenericSecret {
+    /// Where its content comes from.
+    pub source: CredentialSource,
+    /// The proxies that get it, and no others.
+    pub proxies: BTreeSet<ProxyName>,
+}
+
 /// A change of the resources.
 #[derive(Debug, Clone)]
 pub enum Change {
@@ -131,8 +141,8 @@ pub enum Change {
 pub struct Update {
     /// Envoy resources that are new, changed, or (with `None`) gone.
     pub resources: BTreeMap<ResourceId, Option<Arc<Resource>>>,
-    /// Generic secrets that are to be served to every proxy, by name, or (with `None`) no more.
-    pub credentials: BTreeMap<String, Option<CredentialSource>>,
+    /// Generic secrets that are to be served, by name, or (with `None`) no more.
+    pub credentials: BTreeMap<String, Option<GenericSecret>>,
     /// Hosts that are to be looked up, by name, or (with `None`) no more. The same name may come with another lookup: what was
     /// found so far stays until there is an answer.
     pub lookups: BTreeMap<String, Option<Lookup>>,
@@ -162,6 +172,8 @@ pub struct Status {
     pub messages: Vec<StatusMessage>,
     /// The same by proxy.
     pub proxies: Arc<ProxyStatuses>,
+    /// What became of an object of the Gateway API, in the specification's terms.
+    pub conditions: Option<Arc<Conditions>>,
 }
 
 /// States and messages by proxy.

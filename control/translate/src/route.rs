@@ -483,6 +483,9 @@ impl<'a, U: Upstreams> Routes<'a, U> {
         options: &RouteOptions,
         to: &Destination,
     ) -> Option<(String, Option<CallConfig>)> {
+        if matches!(to.to, DestinationType::Nowhere) {
+            return None;
+        }
         let settings = self.upstreams.settings();
         let reference = to.upstream();
         let upstream = match (self.upstreams.upstream(&reference), &to.to) {
@@ -491,7 +494,7 @@ impl<'a, U: Upstreams> Routes<'a, U> {
                 return None;
             }
             (Ok(upstream), _) => upstream,
-            (Err(reason), DestinationType::Upstream(_)) => {
+            (Err(reason), DestinationType::Upstream(_) | DestinationType::Nowhere) => {
                 self.warn(format!("{at}.upstream"), reason);
                 return None;
             }

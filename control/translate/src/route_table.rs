@@ -60,6 +60,7 @@ pub(crate) fn encode<'a>(
             .into_iter()
             .collect(),
         most_specific_header_mutations_wins: options.most_specific_header_mutations_wins,
+        ignore_port_in_host_matching: options.ignore_port,
         max_direct_response_body_size_bytes: options
             .max_direct_response_body_size_bytes
             .map(|_| uint(most_body(options))),

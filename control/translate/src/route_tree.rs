@@ -101,10 +101,16 @@ impl Reach {
         let of = Matched::decode(route).ok()?.r#match?;
         let case_matters = of.case_sensitive.is_none_or(|it| it.value);
         let by_path = match &of.path_specifier {
-            Some(PathSpecifier::Prefix(text) | PathSpecifier::Path(text)) if case_matters => {
-                text.clone()
-            }
-            Some(PathSpecifier::Prefix(text) | PathSpecifier::Path(text)) => {
+            Some(
+                PathSpecifier::Prefix(text)
+                | PathSpecifier::PathSeparatedPrefix(text)
+                | PathSpecifier::Path(text),
+            ) if case_matters => text.clone(),
+            Some(
+                PathSpecifier::Prefix(text)
+                | PathSpecifier::PathSeparatedPrefix(text)
+                | PathSpecifier::Path(text),
+            ) => {
                 let caseless = text.chars().take_while(|c| !c.is_ascii_alphabetic());
                 caseless.collect()
             }

@@ -24,6 +24,8 @@ use crate::wire::any;
 
 /// What the names of such filters begin with; namespace and name of the secret follow.
 pub(crate) const FILTER: &str = "tenon.secret/";
+/// What the names over SDS begin with.
+pub(crate) const RESOURCE: &str = "header/";
 /// Where the headers of options are.
 const FIELD: &str = "headerManipulation.requestHeadersToAdd";
 
@@ -52,7 +54,7 @@ pub(crate) fn resource_name(secret: &ObjectRef, header: &str) -> String {
 
 fn resource_of(filter: &str, header: &str) -> String {
     let secret = filter.strip_prefix(FILTER).unwrap_or(filter);
-    format!("header/{secret}/{header}")
+    format!("{RESOURCE}{secret}/{header}")
 }
 
 /// Where the value is in filter state: a name that has nothing in it which means something in a format.

@@ -27,6 +27,7 @@ pub(crate) fn status(problems: Vec<Problem>, proxies: BTreeMap<String, Vec<Probl
         state,
         messages,
         proxies: Arc::new(proxies.collect()),
+        conditions: None,
     }
 }
 

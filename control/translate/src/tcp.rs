@@ -24,6 +24,9 @@ use crate::proto::{duration, header, listener, token_bucket, uint};
 use crate::route::{KUBERNETES_IS_OFF, Upstreams};
 use crate::tls::listener::{self as listener_tls, ListenerTls};
 
+/// The filter that has connections forwarded to the cluster that they name.
+pub(crate) const SNI_CLUSTER: &str = "envoy.filters.network.sni_cluster";
+
 /// Where some connections go.
 pub(crate) struct TcpChain {
     pub(crate) tls: Option<ListenerTls>,
@@ -92,10 +95,7 @@ pub(crate) fn translate(
         };
         let mut filters = limits(gateway);
         if let TcpAction::ForwardSniClusterName = host.destination {
-            filters.push(filter(
-                "envoy.filters.network.sni_cluster",
-                &SniCluster::default(),
-            ));
+            filters.push(filter(SNI_CLUSTER, &SniCluster::default()));
         }
         filters.push(filter(
             "envoy.filters.network.tcp_proxy",
@@ -223,7 +223,9 @@ fn cluster(
                         to.service, to.port
                     )
                 }
-                DestinationType::Upstream(_) | DestinationType::Consul(_) => reason,
+                DestinationType::Upstream(_)
+                | DestinationType::Consul(_)
+                | DestinationType::Nowhere => reason,
             };
             form.problems.push(Problem::warning(path, text));
         }

@@ -4,15 +4,15 @@
 //! derives everything anew each time ([`Translator::apply_anew`]), knowing of the past only the last good forms. At the
 //! end of a script all that is broken is repaired, and a translator without a past has to agree too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tenon_model::{Kind, Object, ObjectKey, Parsed, Problem, parse};
 use tenon_translate::{
-    Change, CredentialSource, Instance, Lookup, Module, Resource, ResourceId, Status, Translator,
-    TranslatorOptions, Update,
+    Change, GenericSecret, Instance, Lookup, Module, Resource, ResourceId, ResourceType, Status,
+    Translator, TranslatorOptions, Update,
 };
 
 /// Names of objects of a kind.
@@ -51,6 +51,7 @@ const FORMS: &[Forms] = &[
             "static: {hosts: [{addr: 127.0.0.1, port: 8081}]}",
             "static: {hosts: [{addr: 127.0.0.1, port: 8082}], useTls: true}",
             "static: {hosts: [{addr: NAME.test, port: 8082}]}\nsslConfig: {secretRef: {name: n0}}",
+            "static: {hosts: [{addr: NAME.test, port: 8083}]}\nsslConfig: {sds: {clusterName: n2_default, validationContextName: ca}}",
             "aws: {region: us-east-1, secretRef: {name: n0}, lambdaFunctions: [{logicalName: crop, lambdaFunctionName: crop}]}",
             "aws: {region: us-east-1, secretRef: {name: n1}, lambdaFunctions: [{logicalName: crop, lambdaFunctionName: crop2}, {logicalName: thumb, lambdaFunctionName: thumb}]}",
             "aws: {region: eu-west-1, lambdaFunctions: [{logicalName: thumb, lambdaFunctionName: thumb}]}",
@@ -97,6 +98,7 @@ const FORMS: &[Forms] = &[
             "sslConfig: {secretRef: {name: n1}, sniDomains: [NAME.example.com, n1.example.com]}\nvirtualHost: {domains: [NAME.example.com, n1.example.com], routes: [{routeAction: {single: {upstream: {name: n1}}}}]}",
             "sslConfig: {sslFiles: {tlsCert: /a, tlsKey: /b}}\nvirtualHost: {domains: [NAME.example.com], routes: [{routeAction: {single: {upstream: {name: n0}, destinationSpec: {aws: {logicalName: crop}}}}}]}",
             "metadata: {labels: {tier: a}}\nvirtualHost: {domains: [NAME.example.com], routes: [{directResponseAction: {status: 200}}]}",
+            "virtualHost: {domains: [NAME.example.com], routes: [{matchers: [{prefix: /x}], directResponseAction: {status: 200}}, {routeAction: {clusterHeader: x-to}}]}",
             "virtualHost: {domains: [NAME.example.com], routes: [{delegateAction: {ref: {name: n0}}}, {matchers: [{prefix: /b}], delegateAction: {selector: {labels: {team: a}}}}]}",
             "virtualHost: {domains: [n1.example.com], routes: [{matchers: [{prefix: /a}], options: {hostRewrite: example.com}, delegateAction: {selector: {expressions: [{key: team, operator: Exists}]}}}, {directResponseAction: {status: 200}}]}",
             "virtualHost: {domains: [NAME.example.com], routes: [{routeAction: {single: {kube: {ref: {name: n0}, port: 80}}}}]}",
@@ -149,6 +151,9 @@ const FORMS: &[Forms] = &[
             "{bindAddress: '::', bindPort: 8443, ssl: true, httpGateway: {}}",
             "{bindAddress: '::', bindPort: 8443, ssl: true, proxyNames: [edge], httpGateway: {virtualServices: [{name: n0, namespace: default}, {name: n1, namespace: default}]}}",
             "{bindAddress: '::', bindPort: 8083, httpGateway: {virtualServiceSelector: {tier: a}}}",
+            "{bindAddress: '::', bindPort: 8084, proxyNames: [edge], tcpGateway: {tcpHosts: [{name: a, sslConfig: {secretRef: {name: n0, namespace: default}, sniDomains: [a.example.com]}, destination: {single: {upstream: {name: n0, namespace: default}}}}, {name: b, sslConfig: {sslFiles: {tlsCert: /a, tlsKey: /b}, sniDomains: [b.example.com]}, destination: {upstreamGroup: {name: n1, namespace: default}}}]}}",
+            "{bindAddress: '::', bindPort: 8085, proxyNames: [edge], tcpGateway: {tcpHosts: [{name: a, destination: {forwardSniClusterName: {}}}]}}",
+            "{bindAddress: '::', bindPort: 8086, proxyNames: [edge], httpGateway: {virtualServices: [{name: n1, namespace: default}]}, options: {accessLoggingService: {accessLog: [{grpcService: {logName: a, staticClusterName: n1_default}}]}}}",
             "{bindPort: none, httpGateway: {}}",
         ],
         repaired: "{bindAddress: '::', bindPort: 8080, httpGateway: {}}",
@@ -237,11 +242,71 @@ const FORMS: &[Forms] = &[
         ],
         repaired: "options: {includeRequestAttemptCount: true}",
     },
+    Forms {
+        folder: "httproutes",
+        namespace: "default",
+        forms: &[
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n0}], hostnames: [NAME.example.com], rules: [{backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME, creationTimestamp: 2026-01-01T00:00:00Z, generation: 2}, spec: {parentRefs: [{name: n0}, {name: n1}], rules: [{matches: [{path: {value: /a}}, {path: {type: Exact, value: /b}}], backendRefs: [{name: n1, kind: Upstream, group: gloo.solo.io}, {name: n0, port: 80, weight: 3}]}, {backendRefs: [{name: n2, kind: Upstream, group: gloo.solo.io}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n1, sectionName: wild}], hostnames: [\"*.example.com\", n1.example.com], rules: [{backendRefs: [{name: n1, port: 81}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n1}, {name: n2, port: 8081}], hostnames: [n0.example.com, a.example.org], rules: [{matches: [{method: GET}, {headers: [{name: x-a, value: b}]}], backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io, namespace: other}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n2}], rules: [{backendRefs: [{name: n0, port: 80, namespace: other, weight: 2}, {name: n1, kind: Upstream, group: gloo.solo.io, weight: 0}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {rules: [{backendRefs: [{name: n0}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n0}], rules: [{filters: [{type: ExtensionRef, extensionRef: {group: example.com, kind: A, name: b}}], backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io}]}, {matches: [{path: {value: /x}}], backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io}]}]}}",
+        ],
+        repaired: "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n0}], hostnames: [NAME.example.com], rules: [{backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io}]}]}}",
+    },
+    Forms {
+        folder: "kubernetesgateways",
+        namespace: "default",
+        forms: &[
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: gloo-gateway, listeners: [{name: http, port: 80, protocol: HTTP}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: gloo-gateway, listeners: [{name: http, port: 8081, protocol: HTTP}, {name: wild, port: 8081, protocol: HTTP, hostname: \"*.example.com\"}, {name: one, port: 8081, protocol: HTTP, hostname: n0.example.com}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: gloo-gateway, listeners: [{name: wild, port: 80, protocol: HTTP, hostname: \"*.example.com\", allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels: {team: a}}}}}, {name: other, port: 8080, protocol: HTTP}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: n0, listeners: [{name: http, port: 8082, protocol: HTTP, allowedRoutes: {kinds: [{kind: TCPRoute}]}}, {name: tls, port: 8082, protocol: HTTPS, tls: {certificateRefs: [{name: n0}]}}, {name: more, port: 8083, protocol: HTTP}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: missing, listeners: [{name: http, port: 80, protocol: HTTP}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: gloo-gateway, listeners: []}}",
+        ],
+        repaired: "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: gloo-gateway, listeners: [{name: http, port: 80, protocol: HTTP}]}}",
+    },
+    Forms {
+        folder: "referencegrants",
+        namespace: "other",
+        forms: &[
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: ReferenceGrant, metadata: {name: NAME, namespace: other}, spec: {from: [{group: gateway.networking.k8s.io, kind: TCPRoute, namespace: default}], to: [{group: \"\", kind: Service}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1beta1, kind: ReferenceGrant, metadata: {name: NAME, namespace: other}, spec: {from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: default}], to: [{group: \"\", kind: Service}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1beta1, kind: ReferenceGrant, metadata: {name: NAME, namespace: other}, spec: {from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: default}], to: [{group: gloo.solo.io, kind: Upstream, name: n0}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1beta1, kind: ReferenceGrant, metadata: {name: NAME, namespace: other}, spec: {}}",
+        ],
+        repaired: "{apiVersion: gateway.networking.k8s.io/v1beta1, kind: ReferenceGrant, metadata: {name: NAME, namespace: other}, spec: {from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: default}], to: [{group: \"\", kind: Service}]}}",
+    },
+    Forms {
+        folder: "namespaces",
+        namespace: "",
+        forms: &[
+            "{apiVersion: v1, kind: Namespace, metadata: {name: default, labels: {team: b}}}",
+            "{apiVersion: v1, kind: Namespace, metadata: {name: default, labels: {team: 1}}}",
+            "{apiVersion: v1, kind: Namespace, metadata: {name: default, labels: {team: a}}}",
+            "{apiVersion: v1, kind: Namespace, metadata: {name: default}}",
+        ],
+        repaired: "{apiVersion: v1, kind: Namespace, metadata: {name: default, labels: {team: a}}}",
+    },
+    Forms {
+        folder: "gatewayclasses",
+        namespace: "",
+        forms: &[
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: GatewayClass, metadata: {name: NAME, generation: 2}, spec: {controllerName: solo.io/gloo-gateway, description: ours}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: GatewayClass, metadata: {name: NAME}, spec: {controllerName: solo.io/gloo-gateway}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: GatewayClass, metadata: {name: NAME}, spec: {controllerName: example.com/other}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: GatewayClass, metadata: {name: NAME}, spec: {controllerName: 1}}",
+        ],
+        repaired: "{apiVersion: gateway.networking.k8s.io/v1, kind: GatewayClass, metadata: {name: NAME}, spec: {controllerName: solo.io/gloo-gateway}}",
+    },
 ];
 
 fn name(folder: &str, number: u8) -> String {
     match (folder, number) {
-        ("settings", 0) => "default".to_owned(),
+        ("settings", 0) | ("namespaces", _) => "default".to_owned(),
         _ => format!("n{number}"),
     }
 }
@@ -284,6 +349,13 @@ fn delete(of: &Forms, number: u8) -> Change {
         "slices" => Kind::EndpointSlice,
         "endpoints" => Kind::Endpoints,
         "pods" => Kind::Pod,
+        "routeoptions" => Kind::RouteOption,
+        "virtualhostoptions" => Kind::VirtualHostOption,
+        "httproutes" => Kind::HttpRoute,
+        "kubernetesgateways" => Kind::KubernetesGateway,
+        "referencegrants" => Kind::ReferenceGrant,
+        "namespaces" => Kind::Namespace,
+        "gatewayclasses" => Kind::GatewayClass,
         _ => Kind::Settings,
     };
     Change::Delete(ObjectKey {
@@ -313,7 +385,7 @@ fn edits() -> impl Strategy<Value = Vec<Vec<Edit>>> {
 #[derive(Default)]
 struct Told {
     resources: BTreeMap<ResourceId, Arc<Resource>>,
-    credentials: BTreeMap<String, CredentialSource>,
+    credentials: BTreeMap<String, GenericSecret>,
     lookups: BTreeMap<String, Lookup>,
     statuses: BTreeMap<ObjectKey, Arc<Status>>,
 }
@@ -514,7 +586,64 @@ fn check(script: &[Vec<Edit>]) -> Result<(), TestCaseError> {
     }
     let refusals = |edit: &Edit| matches!(edit, Edit::Verdict(_, true));
     let was_refused = script.iter().flatten().any(refusals);
+    if !was_refused {
+        each_proxy_has_what_it_names(&incremental.told)?;
+    }
     repair(&mut incremental, &mut objects, was_refused)
+}
+
+/// Where there are several proxies, each gets the clusters and secrets that its listeners and routes name, and no others.
+fn each_proxy_has_what_it_names(told: &Told) -> Result<(), TestCaseError> {
+    let all = || told.resources.iter();
+    let proxies: BTreeSet<_> = all().map(|(id, _)| &id.proxy).collect();
+    if proxies.len() < 2 {
+        return Ok(());
+    }
+    let has = |text: &[u8], name: &[u8]| text.windows(name.len()).any(|it| it == name);
+    let text = |id: &ResourceId| told.resources[id].value.clone();
+    let clusters: BTreeSet<_> = all()
+        .filter(|(id, _)| id.kind == ResourceType::Cluster)
+        .map(|(id, _)| id.name.as_str())
+        .collect();
+    for proxy in proxies {
+        let of = |kinds: &[ResourceType]| -> Vec<_> {
+            let of_proxy = all().filter(|(id, _)| id.proxy == *proxy);
+            let ids = of_proxy.filter(|(id, _)| kinds.contains(&id.kind));
+            ids.map(|(id, _)| id).collect()
+        };
+        let roots = of(&[ResourceType::Listener, ResourceType::Route]);
+        let named = |ids: &[&ResourceId], name: &[u8]| ids.iter().any(|id| has(&text(id), name));
+        let chooses = named(&roots, b"x-to") || named(&roots, b"network.sni_cluster");
+        let own = of(&[ResourceType::Cluster]);
+        for name in &clusters {
+            // As a text in a message.
+            let exactly: Vec<_> = [name.len() as u8].into_iter().chain(name.bytes()).collect();
+            let is_there = own.iter().any(|id| id.name == **name);
+            let upstream = name.split('/').next().unwrap_or_default();
+            // Which other upstreams may name, and then all get it.
+            let asked = *name == "n2_default";
+            let may = chooses || asked || named(&roots, upstream.as_bytes());
+            let must = chooses || named(&roots, &exactly);
+            prop_assert!(may || !is_there, "{proxy} has {name}");
+            prop_assert!(is_there || !must, "{proxy} has not {name}");
+        }
+        let users = of(&[ResourceType::Listener, ResourceType::Cluster]);
+        for id in of(&[ResourceType::Secret]) {
+            let name = &id.name;
+            prop_assert!(named(&users, name.as_bytes()), "{proxy} has {name}");
+        }
+        for (name, secret) in &told.credentials {
+            let is_there = secret.proxies.contains(proxy);
+            prop_assert_eq!(
+                named(&own, name.as_bytes()),
+                is_there,
+                "{}: {}",
+                proxy,
+                name
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Makes each upstream, upstream group and virtual service one that was good last, takes back what was told from outside,

@@ -10,15 +10,15 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tenon_model::{ObjectKey, Parsed, ProblemLevel};
 use tenon_translate::{
-    Change, CredentialSource, Module, Resource, ResourceId, Status, StatusMessage, Translator,
-    TranslatorOptions, Update, to_json, to_proto_json,
+    Change, Condition, Conditions, GenericSecret, Module, Resource, ResourceId, Status,
+    StatusMessage, Translator, TranslatorOptions, Update, to_json, to_proto_json,
 };
 
 /// Everything that was told, put together.
 #[derive(Default, Clone)]
 struct Known {
     resources: BTreeMap<ResourceId, Arc<Resource>>,
-    credentials: BTreeMap<String, CredentialSource>,
+    credentials: BTreeMap<String, GenericSecret>,
     statuses: BTreeMap<ObjectKey, Arc<Status>>,
 }
 
@@ -125,16 +125,59 @@ fn statuses(known: &Known) -> Value {
             .proxies
             .iter()
             .map(|(proxy, (state, _))| (proxy.clone(), Value::from(format!("{state:?}"))));
-        json!({
+        let mut shown = json!({
             "kind": key.kind.to_string(),
             "namespace": &*key.namespace,
             "name": &*key.name,
             "state": format!("{:?}", status.state),
             "messages": messages(&status.messages),
             "proxies": Value::Object(proxies.collect()),
-        })
+        });
+        if let Some(conditions) = &status.conditions {
+            shown["conditions"] = shown_conditions(conditions);
+        }
+        shown
     });
     statuses.collect()
+}
+
+/// Each in a line: `Accepted=True Accepted`, with its words and the generation that it is of.
+fn shown_conditions(conditions: &Conditions) -> Value {
+    let lines = |conditions: &[Condition]| -> Value {
+        let lines = conditions.iter().map(|it| {
+            let mut line = format!("{}={} {}", it.kind, it.status(), it.reason);
+            if !it.message.is_empty() {
+                line += &format!(": {}", it.message);
+            }
+            if let Some(generation) = it.observed_generation {
+                line += &format!(" (generation {generation})");
+            }
+            line
+        });
+        lines.collect()
+    };
+    let mut shown = json!({});
+    if !conditions.own.is_empty() {
+        shown["own"] = lines(&conditions.own);
+    }
+    for it in &conditions.parents {
+        let parent = &it.parent;
+        let namespace = parent.namespace.iter().map(|it| format!("{it}/"));
+        let mut name: String = namespace.collect();
+        name += &parent.name;
+        name.extend(parent.section_name.iter().map(|it| format!("#{it}")));
+        name.extend(parent.port.iter().map(|it| format!(":{it}")));
+        shown["parents"][name] = lines(&it.conditions);
+    }
+    for it in &conditions.listeners {
+        let kinds: Vec<_> = it.supported_kinds.iter().map(|it| &*it.kind).collect();
+        shown["listeners"][&it.name] = json!({
+            "attachedRoutes": it.attached_routes,
+            "supportedKinds": kinds,
+            "conditions": lines(&it.conditions),
+        });
+    }
+    shown
 }
 
 /// Compares with what is written down, or writes it down.

@@ -30,8 +30,8 @@ pub struct Cache {
 /// A resource as it is served.
 #[derive(Clone)]
 pub struct Served {
-    /// The proxy; `None` for the secrets that all have.
-    pub proxy: Option<ProxyName>,
+    /// The proxy.
+    pub proxy: ProxyName,
     /// Its type.
     pub kind: ResourceType,
     /// Its name.
@@ -47,17 +47,22 @@ impl Served {
     }
 }
 
+/// A generic secret: its content comes from elsewhere than the rest, and who gets it with the rest.
+#[derive(Default)]
 struct SharedSecret {
-    resource: Arc<Resource>,
-    urgency: Urgency,
+    content: Option<(Arc<Resource>, Urgency)>,
+    /// Nobody else gets it.
+    proxies: BTreeSet<ProxyName>,
 }
+
+type Secrets = BTreeMap<Name, SharedSecret>;
 
 #[derive(Default)]
 pub(crate) struct Inner {
     /// The proxies that there are, whether or not there is anything for them.
     known: BTreeSet<ProxyName>,
     proxies: BTreeMap<ProxyName, BTreeMap<ResourceType, Resources>>,
-    secrets: BTreeMap<Name, SharedSecret>,
+    secrets: Secrets,
     streams: HashMap<u64, Registration>,
     next_stream: u64,
     /// The streams that refuse a resource.
@@ -73,19 +78,27 @@ struct Registration {
 /// What one proxy can see of one type.
 pub(crate) struct View<'a> {
     own: Option<&'a Resources>,
-    shared: Option<&'a BTreeMap<Name, SharedSecret>>,
+    shared: Option<(&'a Secrets, &'a str)>,
 }
 
 impl View<'_> {
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<Resource>> {
         let own = self.own.and_then(|own| own.get(name));
-        own.or_else(|| Some(&self.shared?.get(name)?.resource))
+        own.or_else(|| Some(&self.secret(name)?.1.0))
+    }
+
+    /// A generic secret that the proxy gets.
+    fn secret(&self, name: &str) -> Option<(&Name, &(Arc<Resource>, Urgency))> {
+        let (secrets, proxy) = self.shared?;
+        let (name, secret) = secrets.get_key_value(name)?;
+        let content = secret.content.as_ref()?;
+        secret.proxies.contains(proxy).then_some((name, content))
     }
 
     /// A name as the cache has it, so that not each client keeps one of its own.
     pub(crate) fn name(&self, name: &str) -> Name {
         let own = || Some(self.own?.get_key_value(name)?.0);
-        let shared = || Some(self.shared?.get_key_value(name)?.0);
+        let shared = || Some(self.secret(name)?.0);
         own()
             .or_else(shared)
             .map_or_else(|| Name::from(name), Name::clone)
@@ -93,19 +106,22 @@ impl View<'_> {
 
     pub(crate) fn names(&self) -> impl Iterator<Item = Name> {
         let own = self.own.into_iter().flat_map(BTreeMap::keys);
-        let shared = self.shared.into_iter().flat_map(BTreeMap::keys);
-        own.chain(shared).cloned()
+        own.chain(self.secrets()).cloned()
+    }
+
+    fn secrets(&self) -> impl Iterator<Item = &Name> {
+        let all = self.shared.into_iter().flat_map(|(all, _)| all.keys());
+        all.filter(|name| self.secret(name).is_some())
     }
 
     /// Whether an older version that a client has is to be preferred.
     pub(crate) fn keeps_older(&self, name: &str) -> bool {
-        self.shared
-            .and_then(|shared| shared.get(name))
-            .is_some_and(|secret| secret.urgency == Urgency::KeepOlder)
+        self.secret(name)
+            .is_some_and(|(_, (_, urgency))| *urgency == Urgency::KeepOlder)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.own.is_none_or(BTreeMap::is_empty) && self.shared.is_none_or(BTreeMap::is_empty)
+        self.own.is_none_or(BTreeMap::is_empty) && self.secrets().next().is_none()
     }
 }
 
@@ -133,32 +149,39 @@ impl Cache {
         self.lock().has_proxy(name)
     }
 
-    /// Takes in the resources of an update, all at once.
+    /// The proxy that there is, if it is the only one.
+    pub fn only_proxy(&self) -> Option<String> {
+        let inner = self.lock();
+        let mut names = inner.known.iter();
+        match (names.next(), names.next()) {
+            (Some(only), None) => Some(only.to_string()),
+            _ => None,
+        }
+    }
+
+    /// Takes in the resources of an update, and who gets which generic secret, all at once: so nobody loses a secret before
+    /// what uses it.
     pub fn apply(&self, update: &Update) {
         let mut inner = self.lock();
+        for (name, secret) in &update.credentials {
+            let proxies = secret.as_ref().map(|secret| secret.proxies.clone());
+            inner.share(&Name::from(&**name), proxies);
+        }
         for (id, resource) in &update.resources {
             inner.put(id, resource.clone());
         }
         inner.wake();
     }
 
-    /// Serves a generic secret to every proxy, or (with `None`) no more.
-    pub fn set_secret(&self, name: &str, secret: Option<(&SecretBlob, Urgency)>) {
+    /// Says what is in a generic secret. Who gets it, and that it is no more, an update says ([`Cache::apply`]).
+    pub fn set_secret(&self, name: &str, blob: &SecretBlob, urgency: Urgency) {
         let name = Name::from(name);
+        let resource = secret::generic(&name, blob);
         let mut inner = self.lock();
-        match secret {
-            Some((blob, urgency)) => {
-                let resource = secret::generic(&name, blob);
-                let secret = SharedSecret { resource, urgency };
-                inner.secrets.insert(name.clone(), secret);
-            }
-            None => {
-                inner.secrets.remove(&name);
-            }
-        }
-        for stream in inner.streams.values_mut() {
-            stream.mark(ResourceType::Secret, &name);
-        }
+        let secret = inner.secrets.entry(name.clone()).or_default();
+        secret.content = Some((resource, urgency));
+        let proxies = secret.proxies.clone();
+        inner.mark_secret(&name, &proxies);
         inner.wake();
     }
 
@@ -179,29 +202,33 @@ impl Cache {
         let own = inner.proxies.iter().flat_map(|(proxy, kinds)| {
             kinds.iter().flat_map(move |(kind, resources)| {
                 resources.iter().map(move |(name, resource)| Served {
-                    proxy: Some(proxy.clone()),
+                    proxy: proxy.clone(),
                     kind: *kind,
                     name: name.clone(),
                     resource: resource.clone(),
                 })
             })
         });
-        let shared = inner.secrets.iter().map(|(name, secret)| Served {
-            proxy: None,
-            kind: ResourceType::Secret,
-            name: name.clone(),
-            resource: secret.resource.clone(),
+        let shared = inner.secrets.iter().flat_map(|(name, secret)| {
+            let content = secret.content.iter();
+            content.flat_map(move |(resource, _)| {
+                secret.proxies.iter().map(move |proxy| Served {
+                    proxy: proxy.clone(),
+                    kind: ResourceType::Secret,
+                    name: name.clone(),
+                    resource: resource.clone(),
+                })
+            })
         });
-        shared.chain(own).collect()
+        let mut all: Vec<_> = own.chain(shared).collect();
+        all.sort_by(|a, b| (&a.proxy, a.kind, &a.name).cmp(&(&b.proxy, b.kind, &b.name)));
+        all
     }
 
     /// Whether an Envoy that is connected refuses a resource.
     pub fn is_refused(&self, served: &Served) -> bool {
-        let Some(proxy) = served.proxy.clone() else {
-            return false;
-        };
         let id = ResourceId {
-            proxy,
+            proxy: served.proxy.clone(),
             kind: served.kind,
             name: served.name.to_string(),
         };
@@ -221,10 +248,10 @@ impl Inner {
         self.known.contains(name)
     }
 
-    pub(crate) fn view(&self, proxy: &str, kind: ResourceType) -> View<'_> {
+    pub(crate) fn view<'a>(&'a self, proxy: &'a str, kind: ResourceType) -> View<'a> {
         View {
             own: self.proxies.get(proxy).and_then(|kinds| kinds.get(&kind)),
-            shared: (kind == ResourceType::Secret).then_some(&self.secrets),
+            shared: (kind == ResourceType::Secret).then_some((&self.secrets, proxy)),
         }
     }
 
@@ -279,6 +306,28 @@ impl Inner {
 
     pub(crate) fn has_rejections(&self) -> bool {
         !self.rejections.is_empty()
+    }
+
+    /// Gives a generic secret to these proxies and takes it from all others; `None`: it is no more.
+    fn share(&mut self, name: &Name, proxies: Option<BTreeSet<ProxyName>>) {
+        let before = match proxies.clone() {
+            Some(proxies) => {
+                let secret = self.secrets.entry(name.clone()).or_default();
+                mem::replace(&mut secret.proxies, proxies)
+            }
+            None => self.secrets.remove(name).unwrap_or_default().proxies,
+        };
+        let now = proxies.unwrap_or_default();
+        let changed = before.symmetric_difference(&now).cloned().collect();
+        self.mark_secret(name, &changed);
+    }
+
+    fn mark_secret(&mut self, name: &Name, proxies: &BTreeSet<ProxyName>) {
+        for stream in self.streams.values_mut() {
+            if proxies.contains(&stream.proxy) {
+                stream.mark(ResourceType::Secret, name);
+            }
+        }
     }
 
     fn put(&mut self, id: &ResourceId, resource: Option<Arc<Resource>>) {

@@ -67,6 +67,9 @@ fn one_of(name: &Ident, container: &Container, data: &DataEnum) -> Result<TokenS
     let mut describes = Vec::new();
     for variant in &data.variants {
         let of = attributes::field(&variant.attrs)?;
+        if of.skip {
+            continue;
+        }
         let ident = &variant.ident;
         let json = of
             .name

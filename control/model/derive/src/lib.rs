@@ -26,7 +26,7 @@
 //! - `#[read(merge = path)]`: `fn(&T, &T) -> T`, of those of a struct with `#[derive(Merge)]`: what counts where two places
 //!   say it, where that is not simply what the first of them says.
 //!
-//! Of a variant: `name`, `with`, `range` and `schema`. Of an enum: `#[read(one_of)]`, if all its fields are empty messages;
+//! Of a variant: `name`, `with`, `range`, `schema` and `skip`, of one that nobody writes. Of an enum: `#[read(one_of)]`, if all its fields are empty messages;
 //! `#[read(by_name)]`, if its names cannot be given as their places.
 
 use proc_macro2::TokenStream;

@@ -163,6 +163,13 @@ enum Operator {
     DoesNotExist,
 }
 
+impl LabelSelector {
+    /// Whether labels are as it wants them. One that says nothing fits all.
+    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.requirements.iter().all(|it| it.fits(labels))
+    }
+}
+
 impl crate::read::Read for LabelSelector {
     fn read(node: &Node<'_>) -> Option<Self> {
         let written = WrittenSelector::read(node)?;

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::*;
 
 use axum::Router;
@@ -6,6 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use tenon_contract::AwsCredentials;
+use tenon_translate::Update;
 use tokio::net::TcpListener;
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/invoker";
@@ -91,8 +94,16 @@ impl Fixture {
     }
 
     fn apply(&mut self, source: Option<CredentialSource>) {
-        self.credentials
-            .apply(&BTreeMap::from([("s".to_owned(), source)]));
+        let secret = source.map(|source| GenericSecret {
+            source,
+            proxies: BTreeSet::from(["edge".into()]),
+        });
+        let credentials = BTreeMap::from([("s".to_owned(), secret)]);
+        self.credentials.apply(&credentials);
+        self.cache.apply(&Update {
+            credentials,
+            ..Update::default()
+        });
     }
 
     /// The text of the secret that is served.

@@ -25,6 +25,7 @@ impl Translator {
         for change in changes {
             self.take_in(change, &mut told);
         }
+        let front = self.forget_front();
         // What an Envoy refused is no form to go back to.
         let kept_resources = self.resources.clone();
         let before = self.quarantine.take_before();
@@ -71,12 +72,14 @@ impl Translator {
         let gone = self.hosts.keys().filter(is_gone).cloned();
         let gone_groups = self.groups.keys().filter(is_gone).cloned();
         let mut work = Work {
+            front,
             clusters: of(Kind::Upstream).chain(gone_clusters).collect(),
             groups: of(Kind::UpstreamGroup).chain(gone_groups).collect(),
             hosts: of(Kind::VirtualService).chain(gone).collect(),
             endpoints: self.lookups.upstreams().cloned().collect(),
             lookups: self.lookups.answered().cloned().collect(),
             credentials: self.credential_problems.keys().cloned().collect(),
+            forward_proxy: true,
             secrets: of(Kind::Secret)
                 .chain(old.told_headers.into_keys())
                 .collect(),
@@ -88,11 +91,9 @@ impl Translator {
                 .collect(),
             listeners: true,
             files: true,
-            in_tables: BTreeSet::new(),
-            restated: BTreeSet::new(),
             statuses: keys.clone(),
             settled: told.settled,
-            update: Update::default(),
+            ..Work::default()
         };
         self.settle(&mut work);
         let mut clusters = mem::take(&mut self.clusters);

@@ -56,9 +56,15 @@ impl Translator {
             // Routes have it.
             work.hosts.extend(readers.iter().cloned());
         }
-        self.tell_forms(&key, old.as_deref(), form.as_deref(), work);
+        let before = old
+            .as_deref()
+            .into_iter()
+            .flat_map(resources)
+            .map(|(id, _)| id);
+        work.told.entry(key.clone()).or_default().extend(before);
+        self.note_upstream(&key, old.as_deref(), form.as_deref());
         self.tell_lookup(&key, old.as_deref(), form.as_deref(), work);
-        self.tell_credentials(&key, old, form.as_deref(), work);
+        self.take_in_credentials(&key, old, form.as_deref(), work);
         if let Some(form) = form {
             self.clusters.insert(key.clone(), form);
         }
@@ -71,29 +77,24 @@ impl Translator {
     }
 
     /// Tells of the clusters and listeners of an upstream, and of those that it had before.
-    fn tell_forms(
+    pub(super) fn tell_forms(
         &mut self,
         key: &ObjectKey,
-        old: Option<&ClusterForm>,
-        new: Option<&ClusterForm>,
+        before: BTreeSet<(ResourceType, String)>,
         work: &mut Work,
     ) {
-        type Resources = fn(&ClusterForm) -> &BTreeMap<String, Vec<u8>>;
-        let kinds: [(ResourceType, Resources); 2] = [
-            (ResourceType::Cluster, |form| &form.clusters),
-            (ResourceType::Listener, |form| &form.listeners),
-        ];
-        for (kind, resources) in kinds {
-            let (before, now) = (old.map(resources), new.map(resources));
-            let names: BTreeSet<_> = [before, now]
-                .into_iter()
-                .flatten()
-                .flat_map(BTreeMap::keys)
-                .collect();
-            for name in names {
-                let bytes = now.and_then(|now| now.get(name)).cloned();
-                self.tell(kind, name, bytes.map(Bytes::from), key, work);
-            }
+        let form = self.clusters.get(key);
+        let now: BTreeMap<_, _> = form
+            .into_iter()
+            .map(|form| &**form)
+            .flat_map(resources)
+            .collect();
+        let gone = before.into_iter().filter(|id| !now.contains_key(id));
+        let mut told: Vec<_> = gone.map(|id| (id, None)).collect();
+        let bytes = |bytes: &Vec<u8>| Some(Bytes::from(bytes.clone()));
+        told.extend(now.into_iter().map(|(id, content)| (id, bytes(content))));
+        for ((kind, name), bytes) in told {
+            self.tell(kind, &name, bytes, key, work);
         }
     }
 
@@ -139,8 +140,8 @@ impl Translator {
         Some(last)
     }
 
-    /// Tells of the generic secrets of an upstream's clusters, and of those that they used before.
-    fn tell_credentials(
+    /// Takes in the generic secrets of an upstream's clusters, and those that they used before.
+    fn take_in_credentials(
         &mut self,
         key: &ObjectKey,
         old: Option<Box<ClusterForm>>,
@@ -154,6 +155,7 @@ impl Translator {
         for name in old.into_keys().filter(|name| !new.contains_key(name)) {
             let users = self.users_of_credentials.entry(name.clone()).or_default();
             users.remove(key);
+            work.shared.insert(name.clone());
             work.credentials.insert(name);
         }
         for (name, source) in new {
@@ -161,10 +163,7 @@ impl Translator {
                 .entry(name.clone())
                 .or_default()
                 .insert(key.clone());
-            if self.credentials.get(&name) != Some(&source) {
-                self.credentials.insert(name.clone(), source.clone());
-                work.update.credentials.insert(name, Some(source));
-            }
+            work.sources.insert(name, source);
         }
     }
 
@@ -205,6 +204,7 @@ impl Translator {
         ] {
             let resource = resources.iter().find(|resource| resource.name == name);
             let bytes = resource.map(|resource| Bytes::from(resource.encode_to_vec()));
+            self.note_secret(key, &name);
             self.tell(ResourceType::Secret, &name, bytes, key, work);
         }
         self.tell_headers(key, work);
@@ -221,6 +221,7 @@ impl Translator {
         let told = self.told_headers.remove(key).unwrap_or_default();
         for header in needed.union(&told) {
             let name = secret_headers::resource_name(&reference, header);
+            self.note_secret(key, &name);
             let bytes = needed.contains(header).then(|| {
                 let value = match self.objects.secret(key) {
                     Some(Secret::Header(secret)) => secret.headers.get(header),
@@ -235,4 +236,13 @@ impl Translator {
             self.told_headers.insert(key.clone(), needed);
         }
     }
+}
+
+/// The clusters and listeners of an upstream.
+fn resources(form: &ClusterForm) -> impl Iterator<Item = ((ResourceType, String), &Vec<u8>)> {
+    let of = |kind, (name, bytes)| ((kind, String::clone(name)), bytes);
+    let clusters = form.clusters.iter();
+    let clusters = clusters.map(move |it| of(ResourceType::Cluster, it));
+    let listeners = form.listeners.iter();
+    clusters.chain(listeners.map(move |it| of(ResourceType::Listener, it)))
 }

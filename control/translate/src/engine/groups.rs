@@ -69,7 +69,9 @@ impl Checked {
 
 impl Translator {
     pub(super) fn derive_group(&mut self, key: ObjectKey, work: &mut Work) {
-        let old = self.groups.remove(&key).unwrap_or_default();
+        let old = self.groups.remove(&key);
+        let was_there = old.is_some();
+        let old = old.unwrap_or_default();
         let newest = self.objects.object(&key).cloned();
         let is_there = self.objects.0.contains_key(&key);
         let unit = match newest {
@@ -83,7 +85,8 @@ impl Translator {
             (None, None) => true,
             _ => false,
         };
-        if !same {
+        // Gateways say whether it is not there or is broken.
+        if !same || was_there != is_there {
             self.mark_readers(&key, work);
             work.listeners |= self.listeners.reads(&key);
         }
@@ -165,20 +168,24 @@ impl Translator {
             false => self.forwarding.remove(key),
         };
         if any == self.forwarding.is_empty() {
-            self.tell_forward_proxy(work);
+            work.forward_proxy = true;
         }
     }
 
-    /// Tells every proxy of the cluster, which is nobody's fault.
+    /// Tells the proxies that name it of the cluster, which is nobody's fault.
     pub(super) fn tell_forward_proxy(&mut self, work: &mut Work) {
         let bytes = (!self.forwarding.is_empty()).then(|| Bytes::from(forward_proxy::cluster()));
         for proxy in self.proxies.clone() {
+            let name = forward_proxy::cluster_name();
+            let bytes = bytes
+                .clone()
+                .filter(|_| self.reaches_cluster(&proxy, &name));
             let id = ResourceId {
                 proxy,
                 kind: ResourceType::Cluster,
-                name: forward_proxy::cluster_name(),
+                name,
             };
-            let content = bytes.clone().map(|bytes| (bytes, Arc::from([])));
+            let content = bytes.map(|bytes| (bytes, Arc::from([])));
             self.put(id, content, work);
         }
     }

@@ -9,6 +9,7 @@ use tenon_model::{Kind, Object, ObjectKey, Problem, ProblemLevel, Spec};
 use super::{Entry, HostUnit, Translator, WORTH_A_THREAD, Work, reindex};
 use crate::http_filters::FORWARD_PROXY;
 use crate::in_parallel;
+use crate::names;
 use crate::secret_headers;
 use crate::tls::listener;
 use crate::virtual_host::{self, Kept, VirtualHostForm};
@@ -96,6 +97,15 @@ impl Translator {
         let mut problems = newest.problems.clone();
         let problems_of_options = mem::take(&mut newest.problems_of_options);
         let newest = Arc::new(newest);
+        if names::is_internal(key) {
+            // Its routes are of several owners: one that is broken answers for itself alone, and keeps none of the others.
+            return HostUnit {
+                form: newest,
+                problems,
+                problems_of_options,
+                good: None,
+            };
+        }
         // A certificate that is not there yet may still come; until then the last good form is served with its own.
         let kept_for_its_certificate = missing.as_ref().is_some_and(|_| {
             let ssl = good.as_ref().and_then(|(_, form)| form.ssl.as_ref());

@@ -207,9 +207,14 @@ impl Translator {
 
     /// What of the tables is to be told, which may be cut into parts otherwise than before.
     fn settle_tables(&self, bound: &mut Bound, all: bool) -> BTreeMap<String, BTreeSet<Part>> {
+        // The part of a request is that of its host with its port.
+        let may_be_cut = !bound.gateway.route_options.ignore_port;
         let tables = bound.sites.iter_mut().flat_map(|site| &mut site.tables);
         let told = tables.map(|(base, table)| {
-            let cut = self.cut(table);
+            let cut = match may_be_cut {
+                true => self.cut(table),
+                false => Cut::Whole,
+            };
             let parts = match table.settle(cut) {
                 Some(parts) if !all => parts,
                 _ => Part::all(cut).collect(),
@@ -286,7 +291,7 @@ impl Translator {
                 _ => None,
             })
             .collect();
-        match any {
+        match any || self.front.has_gateways() {
             true => gateways,
             false => vec![(None, default_gateway(self.options.default_bind))],
         }
@@ -420,40 +425,7 @@ impl Translator {
             self.put(id, None, work);
         }
         self.release_gone(false, work);
-        if self.proxies.iter().any(|proxy| !old.contains(proxy)) {
-            let clusters: Vec<_> = self.clusters.keys().cloned().collect();
-            for key in clusters {
-                let form = self.clusters.get(&key);
-                let told = form.map(|form| (form.clusters.clone(), form.listeners.clone()));
-                let (clusters, listeners) = told.unwrap_or_default();
-                for (kind, told) in [
-                    (ResourceType::Cluster, clusters),
-                    (ResourceType::Listener, listeners),
-                ] {
-                    for (name, bytes) in told {
-                        self.tell(kind, &name, Some(Bytes::from(bytes)), &key, work);
-                    }
-                }
-                if self
-                    .clusters
-                    .get(&key)
-                    .is_some_and(|form| form.endpoints.is_some())
-                {
-                    work.endpoints.insert(key);
-                }
-            }
-            self.tell_forward_proxy(work);
-            let secrets: BTreeSet<_> = self
-                .objects
-                .of_kind(Kind::Secret)
-                .map(|(key, _)| key)
-                .chain(self.told_headers.keys())
-                .cloned()
-                .collect();
-            for key in secrets {
-                self.derive_secret(&key, work);
-            }
-        }
+        self.change_reach(work);
         let upstreams = self.objects.of_kind(Kind::Upstream);
         work.statuses.extend(upstreams.map(|(key, _)| key.clone()));
     }
@@ -478,5 +450,6 @@ fn default_gateway(bind: SocketAddr) -> Box<Gateway> {
         options: ListenerOptions::default(),
         use_proxy_proto: false,
         route_options: RouteConfigurationOptions::default(),
+        listener_name: None,
     })
 }

@@ -143,6 +143,7 @@ impl Translator {
             Some(instead) => self.resources.insert(id.clone(), instead.clone()),
             None => self.resources.remove(id),
         };
+        self.note_reach(id);
         work.update.resources.insert(id.clone(), instead);
     }
 

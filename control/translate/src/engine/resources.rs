@@ -8,10 +8,10 @@ use tenon_model::ObjectKey;
 use super::endpoints::stands_for;
 use super::{Translator, Work};
 use crate::kube;
-use crate::output::{Resource, ResourceId, ResourceType, content_hash};
+use crate::output::{ProxyName, Resource, ResourceId, ResourceType, content_hash};
 
 impl Translator {
-    /// Tells every proxy of a resource that stems from one object.
+    /// Tells of a resource that stems from one object: those proxies that get it have it, the others have not.
     pub(super) fn tell(
         &mut self,
         kind: ResourceType,
@@ -20,6 +20,10 @@ impl Translator {
         key: &ObjectKey,
         work: &mut Work,
     ) {
+        let gets = |it: &Self, proxy: &ProxyName| match kind {
+            ResourceType::Secret => it.reaches_secret(proxy, key, name),
+            _ => it.reaches(proxy, key),
+        };
         // What stands for a service is the service's.
         let service = stands_for(key).map(|to| kube::service_key(&to.service));
         let provenance: Arc<[ObjectKey]> = match self.collectors.get(key) {
@@ -28,12 +32,13 @@ impl Translator {
             None => Arc::from([service.unwrap_or_else(|| key.clone())]),
         };
         for proxy in self.proxies.clone() {
+            let bytes = bytes.clone().filter(|_| gets(self, &proxy));
             let id = ResourceId {
                 proxy,
                 kind,
                 name: name.to_owned(),
             };
-            let content = bytes.clone().map(|bytes| (bytes, provenance.clone()));
+            let content = bytes.map(|bytes| (bytes, provenance.clone()));
             self.put(id, content, work);
         }
     }
@@ -64,6 +69,7 @@ impl Translator {
                     work.statuses.extend(old.provenance.iter().cloned());
                 }
                 self.remember(&id, Some(old));
+                self.note_reach(&id);
                 work.update.resources.insert(id, None);
             }
             return;
@@ -73,6 +79,7 @@ impl Translator {
             old.version != resource.version || old.provenance != resource.provenance
         }) {
             self.remember(&id, old);
+            self.note_reach(&id);
             work.update.resources.insert(id, Some(resource));
         }
     }

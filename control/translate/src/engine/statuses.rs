@@ -15,7 +15,8 @@ use crate::{names, shortened, status};
 
 impl Translator {
     pub(super) fn derive_statuses(&mut self, work: &mut Work) {
-        let keys: Vec<_> = mem::take(&mut work.statuses).into_iter().collect();
+        let keys = self.front.written(mem::take(&mut work.statuses));
+        let keys: Vec<_> = keys.into_iter().collect();
         let statuses = in_parallel(&keys, WORTH_A_THREAD, |key| {
             let status = self.status(key, self.objects.0.get(key)?);
             // Kubernetes' own objects are nobody's configuration of ours: they have one only if something is wrong with them.
@@ -56,6 +57,9 @@ impl Translator {
     }
 
     fn status(&self, key: &ObjectKey, entry: &Entry) -> Status {
+        if key.kind.is_of_gateway_api() {
+            return self.status_of_gateway_api(key, entry);
+        }
         let mut problems = entry.rejected.clone();
         if let Some(object) = &entry.object {
             problems.extend(object.warnings.iter().cloned());
@@ -102,9 +106,6 @@ impl Translator {
         if key.kind == Kind::Settings && key != settings_key() {
             let text = format!("only {} is taken", settings_key());
             problems.push(Problem::warning("", text));
-        }
-        if key.kind.is_of_gateway_api() && entry.object.is_some() {
-            problems.push(Problem::warning("", "has no effect yet"));
         }
         if key.kind == Kind::Service {
             problems.extend(self.problems_of_service(key));
@@ -230,14 +231,16 @@ impl Translator {
             Kind::MatchableHttpGateway | Kind::MatchableTcpGateway => self.listeners.delegated(key),
             Kind::VirtualService => self.listeners.served(key),
             Kind::Upstream if self.clusters.contains_key(key) && !is_in_memory(key) => {
-                self.proxies.clone()
+                let proxies = self.proxies.iter();
+                let reached = proxies.filter(|proxy| self.reaches(proxy, key));
+                reached.cloned().collect()
             }
             _ => BTreeSet::new(),
         }
     }
 
     /// Whether Envoy's words on a resource are about an object. If they name virtual hosts, only those are meant.
-    fn blames(&self, id: &ResourceId, words: &str, key: &ObjectKey) -> bool {
+    pub(super) fn blames(&self, id: &ResourceId, words: &str, key: &ObjectKey) -> bool {
         let Some(resource) = self.resources.get(id) else {
             return false;
         };

@@ -171,7 +171,10 @@ fn a_secret_that_comes_late_ends_the_tombstone_and_the_warning() {
     let told = fixture.told.credentials.values().next().unwrap();
     assert!(matches!(
         told,
-        Some(CredentialSource::Aws { keys: Some(_), .. })
+        Some(GenericSecret {
+            source: CredentialSource::Aws { keys: Some(_), .. },
+            ..
+        })
     ));
 }
 
@@ -434,6 +437,7 @@ mod endpoints;
 mod external_options;
 mod lookups;
 mod quarantine;
+mod reach;
 mod secret_headers;
 mod tables;
 

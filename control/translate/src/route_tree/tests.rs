@@ -59,6 +59,10 @@ fn fits(route: &route::Route, request: &Request) -> bool {
         (PathSpecifier::ConnectMatcher(_), path) => path.is_none(),
         (_, None) => false,
         (PathSpecifier::Prefix(prefix), Some(path)) => text(path).starts_with(&text(prefix)),
+        (PathSpecifier::PathSeparatedPrefix(prefix), Some(path)) => {
+            let (path, prefix) = (text(path), text(prefix));
+            path == prefix || path.starts_with(&format!("{prefix}/"))
+        }
         (PathSpecifier::Path(exact), Some(path)) => text(path) == text(exact),
         (PathSpecifier::SafeRegex(pattern), Some(path)) => whole(&pattern.regex, path),
         (other, _) => panic!("{other:?}"),
@@ -154,6 +158,7 @@ fn matching() -> impl Strategy<Value = route::RouteMatch> {
     let by_path = prop_oneof![
         6 => path().prop_map(PathSpecifier::Prefix),
         6 => path().prop_map(PathSpecifier::Path),
+        3 => path().prop_map(PathSpecifier::PathSeparatedPrefix),
         1 => Just(PathSpecifier::Prefix("/".to_owned())),
         1 => Just(PathSpecifier::Prefix(String::new())),
         1 => Just(PathSpecifier::ConnectMatcher(route::route_match::ConnectMatcher::default())),

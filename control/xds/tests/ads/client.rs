@@ -1,6 +1,6 @@
 //! A server on a free port, and clients of both protocols that act as Envoy does.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +11,11 @@ use envoy_types::pb::envoy::service::discovery::v3::{
 };
 use envoy_types::pb::google::protobuf::{Struct, Value, value::Kind};
 use envoy_types::pb::google::rpc::Status;
-use tenon_translate::{ProxyName, Resource, ResourceId, ResourceType, Update};
-use tenon_xds::{Cache, Event, Tls, serve};
+use tenon_contract::SecretBlob;
+use tenon_translate::{
+    CredentialSource, GenericSecret, ProxyName, Resource, ResourceId, ResourceType, Update,
+};
+use tenon_xds::{Cache, Event, Tls, Urgency, serve};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
@@ -78,20 +81,33 @@ impl Server {
     }
 
     pub(crate) fn put_for(&self, proxy: &str, changes: &[(ResourceType, &str)]) {
-        let resources = changes
-            .iter()
-            .map(|(kind, text)| {
-                let (name, version) = text.split_once('@').unwrap_or((text, ""));
-                let id = ResourceId {
-                    proxy: ProxyName::from(proxy),
-                    kind: *kind,
-                    name: name.to_owned(),
-                };
-                (id, (!version.is_empty()).then(|| resource(text, version)))
-            })
-            .collect();
         self.cache.apply(&Update {
-            resources,
+            resources: resources(proxy, changes),
+            ..Update::default()
+        });
+    }
+
+    /// Serves a generic secret to both proxies.
+    pub(crate) fn set_secret(&self, blob: &SecretBlob, urgency: Urgency) {
+        self.cache.set_secret("s", blob, urgency);
+        self.share_secret(&["gateway-proxy", "edge"]);
+    }
+
+    /// Says who gets it.
+    pub(crate) fn share_secret(&self, proxies: &[&str]) {
+        self.put_and_share(&[], proxies);
+    }
+
+    /// The same, together with changes.
+    pub(crate) fn put_and_share(&self, changes: &[(ResourceType, &str)], proxies: &[&str]) {
+        let proxies = proxies.iter().map(|proxy| ProxyName::from(*proxy));
+        let secret = GenericSecret {
+            source: CredentialSource::Unavailable("a test".into()),
+            proxies: proxies.collect(),
+        };
+        self.cache.apply(&Update {
+            resources: resources("gateway-proxy", changes),
+            credentials: [("s".to_owned(), Some(secret))].into(),
             ..Update::default()
         });
     }
@@ -184,6 +200,22 @@ impl Server {
             .unwrap()
             .max_decoding_message_size(usize::MAX)
     }
+}
+
+fn resources(
+    proxy: &str,
+    changes: &[(ResourceType, &str)],
+) -> BTreeMap<ResourceId, Option<Arc<Resource>>> {
+    let changes = changes.iter().map(|(kind, text)| {
+        let (name, version) = text.split_once('@').unwrap_or((text, ""));
+        let id = ResourceId {
+            proxy: ProxyName::from(proxy),
+            kind: *kind,
+            name: name.to_owned(),
+        };
+        (id, (!version.is_empty()).then(|| resource(text, version)))
+    });
+    changes.collect()
 }
 
 pub(crate) fn resource(text: &str, version: &str) -> Arc<Resource> {
@@ -331,6 +363,12 @@ impl DeltaClient {
     /// Expects a response and accepts it.
     pub(crate) async fn accept(&mut self, kind: ResourceType, content: &[&str]) {
         let response = self.expect(kind, content).await;
+        self.ack(&response).await;
+    }
+
+    /// Accepts the next response.
+    pub(crate) async fn ack_next(&mut self) {
+        let response = self.next().await;
         self.ack(&response).await;
     }
 

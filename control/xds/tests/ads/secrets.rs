@@ -7,16 +7,12 @@ use crate::client::*;
 async fn shared_secrets_are_served_to_every_proxy_and_rotated() {
     let server = Server::start().await;
     let blob = |reason: &str| SecretBlob::Unavailable(reason.into());
-    server
-        .cache
-        .set_secret("s", Some((&blob("one"), Urgency::Replace)));
+    server.set_secret(&blob("one"), Urgency::Replace);
     let mut client = server.delta_as(Some("gloo-system~edge")).await;
     client.subscribe(Secret, &["s"]).await;
     let first = client.next().await;
     client.ack(&first).await;
-    server
-        .cache
-        .set_secret("s", Some((&blob("two"), Urgency::Replace)));
+    server.set_secret(&blob("two"), Urgency::Replace);
     let second = client.next().await;
     assert_ne!(first.resources[0].version, second.resources[0].version);
     let text = second.resources[0].resource.as_ref().unwrap().value.clone();
@@ -27,16 +23,12 @@ async fn shared_secrets_are_served_to_every_proxy_and_rotated() {
 async fn a_placeholder_does_not_replace_the_secret_of_a_client_that_comes_back() {
     let server = Server::start().await;
     let waiting = SecretBlob::Unavailable("not resolved yet".into());
-    server
-        .cache
-        .set_secret("s", Some((&waiting, Urgency::KeepOlder)));
+    server.set_secret(&waiting, Urgency::KeepOlder);
     let mut client = server.delta().await;
     client.resume(Secret, &["s"], &["s@old"]).await;
     client.expect_nothing().await;
     let found = SecretBlob::Unavailable("found".into());
-    server
-        .cache
-        .set_secret("s", Some((&found, Urgency::Replace)));
+    server.set_secret(&found, Urgency::Replace);
     assert_eq!(client.next().await.resources.len(), 1);
 }
 
@@ -44,9 +36,7 @@ async fn a_placeholder_does_not_replace_the_secret_of_a_client_that_comes_back()
 async fn a_new_client_gets_the_placeholder_at_once() {
     let server = Server::start().await;
     let waiting = SecretBlob::Unavailable("not resolved yet".into());
-    server
-        .cache
-        .set_secret("s", Some((&waiting, Urgency::KeepOlder)));
+    server.set_secret(&waiting, Urgency::KeepOlder);
     let mut client = server.delta().await;
     client.subscribe(Secret, &["s"]).await;
     assert_eq!(client.next().await.resources.len(), 1);
@@ -117,12 +107,57 @@ async fn another_server_gives_the_same_secret_the_same_version() {
     let mut versions = Vec::new();
     for _ in 0..2 {
         let server = Server::start().await;
-        server
-            .cache
-            .set_secret("s", Some((&blob, Urgency::Replace)));
+        server.set_secret(&blob, Urgency::Replace);
         let mut client = server.delta().await;
         client.subscribe(Secret, &["s"]).await;
         versions.push(client.next().await.resources[0].version.clone());
     }
     assert_eq!(versions[0], versions[1]);
+}
+
+#[tokio::test]
+async fn a_generic_secret_is_served_to_the_proxies_that_get_it_only() {
+    let server = Server::start().await;
+    let blob = SecretBlob::Unavailable("one".into());
+    server.cache.set_secret("s", &blob, Urgency::Replace);
+    server.share_secret(&["edge"]);
+    let mut other = server.delta().await;
+    other.subscribe(Secret, &["s"]).await;
+    other.accept(Secret, &["-s"]).await;
+    let mut edge = server.delta_as(Some("gloo-system~edge")).await;
+    edge.subscribe(Secret, &["s"]).await;
+    let first = edge.next().await;
+    assert_eq!(first.resources.len(), 1);
+    edge.ack(&first).await;
+    // Whoever asks for all is told of none of others, either.
+    let mut all = server.delta().await;
+    all.subscribe(Secret, &["*"]).await;
+    all.accept(Secret, &[]).await;
+    let two = SecretBlob::Unavailable("two".into());
+    server.cache.set_secret("s", &two, Urgency::Replace);
+    edge.ack_next().await;
+    other.expect_nothing().await;
+    all.expect_nothing().await;
+    server.share_secret(&["edge", "gateway-proxy"]);
+    assert_eq!(other.next().await.resources.len(), 1);
+    edge.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn a_generic_secret_is_taken_away_after_what_uses_it() {
+    let server = Server::start().await;
+    server.put(&[(Listener, "l@1"), (Cluster, "c@1")]);
+    let blob = SecretBlob::Unavailable("one".into());
+    server.set_secret(&blob, Urgency::Replace);
+    let mut client = server.delta().await;
+    client.subscribe(Cluster, &[]).await;
+    client.accept(Cluster, &["c@1"]).await;
+    client.subscribe(Secret, &["s"]).await;
+    client.ack_next().await;
+    client.subscribe(Listener, &[]).await;
+    client.accept(Listener, &["l@1"]).await;
+    server.put_and_share(&[(Cluster, "c"), (Listener, "l@2")], &["edge"]);
+    client.accept(Listener, &["l@2"]).await;
+    client.accept(Cluster, &["-c"]).await;
+    client.accept(Secret, &["-s"]).await;
 }

@@ -19,6 +19,7 @@ mod listeners;
 mod options;
 mod payloads;
 mod providers;
+mod proxies;
 mod refusals;
 mod rest;
 mod scopes;

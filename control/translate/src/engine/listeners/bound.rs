@@ -142,6 +142,11 @@ impl Listeners {
         used.any(|it| it == *secret)
     }
 
+    /// The names of the SDS resources of files.
+    pub(in crate::engine) fn files(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
+    }
+
     fn sites(&self) -> impl Iterator<Item = &Site> {
         self.gateways.values().flat_map(|bound| &bound.sites)
     }

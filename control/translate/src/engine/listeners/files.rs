@@ -10,7 +10,7 @@ use super::super::{Translator, Work};
 use crate::output::{ResourceId, ResourceType};
 
 impl Translator {
-    /// Tells of the files that listeners use now.
+    /// Tells the proxies whose listeners use files of them.
     pub(in crate::engine) fn derive_files(&mut self, work: &mut Work) {
         let mut files: BTreeMap<String, (Vec<u8>, BTreeSet<ObjectKey>)> = BTreeMap::new();
         let sites = self.listeners.gateways.values().flat_map(|it| &it.sites);
@@ -42,12 +42,13 @@ impl Translator {
         let told: Vec<_> = told.chain(gone).collect();
         for proxy in self.proxies.clone() {
             for (name, content) in &told {
+                let content = content.clone().filter(|_| self.names(&proxy, name));
                 let id = ResourceId {
                     proxy: proxy.clone(),
                     kind: ResourceType::Secret,
                     name: name.clone(),
                 };
-                self.put(id, content.clone(), work);
+                self.put(id, content, work);
             }
         }
     }

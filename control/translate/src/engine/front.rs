@@ -1,0 +1,449 @@
+//! The front door of the Gateway API: keeps what its objects come to up to date, and puts it among the objects of the Edge
+//! API ([`crate::gateway_api`] has what that is). A change derives the routes that depend on it, and the hosts that they
+//! are served for; the rest of the engine sees only what came out otherwise than before.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
+use std::sync::Arc;
+
+use tenon_model::gateway_api::{ParentRef, ReferenceGrant};
+use tenon_model::{
+    Kind, Object, ObjectKey, OptionsRefs, Problem, Spec, VirtualHostOptions, VirtualService,
+};
+
+use super::{Objects, Translator, Work};
+use crate::gateway_api::attach::{self, Attaching, Attachment};
+use crate::gateway_api::conditions::CONTROLLER;
+use crate::gateway_api::http_route::{self, Compiled, Rules};
+use crate::gateway_api::listeners::{GatewayForm, host_key};
+use crate::gateway_api::{Known, Seen, hostname};
+use crate::keys::Keys;
+use crate::names;
+
+mod statuses;
+
+/// The class that there is without being written, as Gloo's Helm chart has it.
+const CLASS: &str = "gloo-gateway";
+/// The class of gateways that are only for other clusters.
+const DISTRIBUTED: &str = "gloo-gateway-distribute";
+
+/// What the objects of the Gateway API come to.
+#[derive(Default)]
+pub(super) struct Front {
+    /// The gateways that are ours.
+    gateways: BTreeMap<ObjectKey, Arc<GatewayForm>>,
+    /// Whose gateway of the Edge API is whose.
+    ports: BTreeMap<ObjectKey, ObjectKey>,
+    routes: BTreeMap<ObjectKey, RouteUnit>,
+    /// The routes that want to be attached to something.
+    by_parent: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
+    /// Which routes looked at something.
+    readers: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
+    /// The hosts that are served, by what they are known by within.
+    hosts: BTreeMap<ObjectKey, Host>,
+}
+
+/// A route, and what it comes to.
+#[derive(Default)]
+struct RouteUnit {
+    reads: Keys,
+    parents: BTreeSet<ObjectKey>,
+    attachments: Vec<Attachment>,
+    hosts: BTreeSet<ObjectKey>,
+    rules: Rules,
+    /// What is wrong with what it wants to be attached to.
+    problems: Vec<Problem>,
+}
+
+/// A host at a port of a gateway.
+#[derive(Default)]
+struct Host {
+    domain: String,
+    /// Whose routes it has.
+    routes: BTreeSet<ObjectKey>,
+    /// It is there without routes, too: its requests belong to a listener, and not to one that is for more hosts.
+    stands: bool,
+}
+
+/// What has to be looked at.
+#[derive(Default)]
+pub(super) struct FrontWork {
+    pub(super) gateways: BTreeSet<ObjectKey>,
+    pub(super) routes: BTreeSet<ObjectKey>,
+    hosts: BTreeSet<ObjectKey>,
+}
+
+impl FrontWork {
+    fn is_empty(&self) -> bool {
+        self.gateways.is_empty() && self.routes.is_empty() && self.hosts.is_empty()
+    }
+}
+
+impl Front {
+    /// Whether some gateway is served, so that no default one is.
+    pub(super) fn has_gateways(&self) -> bool {
+        !self.gateways.is_empty()
+    }
+
+    /// The objects that users wrote from which something within stems.
+    fn sources(&self, key: &ObjectKey) -> Vec<ObjectKey> {
+        match key.kind {
+            Kind::Gateway => self.ports.get(key).cloned().into_iter().collect(),
+            _ => match self.hosts.get(key) {
+                Some(host) => host.routes.iter().cloned().collect(),
+                None => Vec::new(),
+            },
+        }
+    }
+
+    /// The objects whose statuses change with those, with what users wrote in the place of what they did not.
+    pub(super) fn written(&self, keys: BTreeSet<ObjectKey>) -> BTreeSet<ObjectKey> {
+        let mut written = BTreeSet::new();
+        for key in keys {
+            match names::is_internal(&key) {
+                true => written.extend(self.sources(&key)),
+                false => {
+                    written.insert(key);
+                }
+            }
+        }
+        written
+    }
+}
+
+impl Translator {
+    /// What of the Gateway API has to be looked at again when an object changed.
+    pub(super) fn mark_front(&self, key: &ObjectKey, work: &mut Work) {
+        let front = &mut work.front;
+        match key.kind {
+            Kind::GatewayClass => {
+                let gateways = self.objects.of_kind(Kind::KubernetesGateway);
+                front.gateways.extend(gateways.map(|(key, _)| key.clone()));
+            }
+            Kind::KubernetesGateway => {
+                front.gateways.insert(key.clone());
+            }
+            Kind::HttpRoute => {
+                front.routes.insert(key.clone());
+            }
+            _ => {}
+        }
+        let grants = crate::gateway_api::grants_key(&key.namespace);
+        let read = match key.kind {
+            Kind::ReferenceGrant => &grants,
+            _ => key,
+        };
+        let readers = self.front.readers.get(read).into_iter().flatten();
+        front.routes.extend(readers.cloned());
+    }
+
+    /// Looks at what has to be looked at.
+    pub(super) fn derive_front(&mut self, work: &mut Work) {
+        if work.front.is_empty() {
+            return;
+        }
+        for key in mem::take(&mut work.front.gateways) {
+            self.derive_gateway(key, work);
+        }
+        for key in mem::take(&mut work.front.routes) {
+            self.derive_route(key, work);
+        }
+        for key in mem::take(&mut work.front.hosts) {
+            self.derive_host_of_gateway(key, work);
+        }
+    }
+
+    /// Everything anew: what was derived of objects goes away, and all of those are to be looked at.
+    pub(super) fn forget_front(&mut self) -> FrontWork {
+        self.objects.0.retain(|key, _| !names::is_internal(key));
+        let keys = |kind| {
+            let all = self.objects.of_kind(kind);
+            all.map(|(key, _)| key.clone())
+        };
+        FrontWork {
+            gateways: keys(Kind::KubernetesGateway).collect(),
+            routes: keys(Kind::HttpRoute).collect(),
+            hosts: BTreeSet::new(),
+        }
+    }
+
+    fn derive_gateway(&mut self, key: ObjectKey, work: &mut Work) {
+        work.statuses.insert(key.clone());
+        let new = match self.objects.spec(&key) {
+            Some(Spec::KubernetesGateway(gateway)) if self.is_ours(&gateway.gateway_class_name) => {
+                Some(Arc::new(GatewayForm::new(&key, gateway)))
+            }
+            _ => None,
+        };
+        let old = self.front.gateways.get(&key).cloned();
+        if old == new && new.is_some() {
+            return;
+        }
+        // Routes tell why a gateway is none of theirs, too.
+        let routes = self.front.by_parent.get(&key).into_iter().flatten();
+        work.front.routes.extend(routes.cloned());
+        if old == new {
+            return;
+        }
+        let gateways = |form: &Option<Arc<GatewayForm>>| match form {
+            Some(form) => form.gateways(&key),
+            None => BTreeMap::new(),
+        };
+        let (before, after) = (gateways(&old), gateways(&new));
+        for gone in before.keys().filter(|it| !after.contains_key(*it)) {
+            self.front.ports.remove(gone);
+            self.put_internal(gone, None, work);
+        }
+        for (port, gateway) in after {
+            self.front.ports.insert(port.clone(), key.clone());
+            let spec = Spec::Gateway(Box::new(gateway));
+            self.put_internal(&port, Some(spec), work);
+        }
+        self.set_standing(&key, (old.as_deref(), new.as_deref()), work);
+        // Without any there may be the default one.
+        work.listeners = true;
+        match new {
+            Some(new) => self.front.gateways.insert(key.clone(), new),
+            None => self.front.gateways.remove(&key),
+        };
+    }
+
+    fn is_ours(&self, class: &str) -> bool {
+        let key = ObjectKey {
+            kind: Kind::GatewayClass,
+            namespace: "".into(),
+            name: class.into(),
+        };
+        match self.objects.spec(&key) {
+            Some(Spec::GatewayClass(it)) => {
+                it.controller_name == CONTROLLER && class != DISTRIBUTED
+            }
+            _ => class == CLASS,
+        }
+    }
+
+    /// Where several listeners share a port, what one is for is not another's, whether it has routes or not.
+    fn set_standing(
+        &mut self,
+        key: &ObjectKey,
+        (old, new): (Option<&GatewayForm>, Option<&GatewayForm>),
+        work: &mut Work,
+    ) {
+        let before = old.map(|old| standing(key, old)).unwrap_or_default();
+        let after = new.map(|new| standing(key, new)).unwrap_or_default();
+        for (host, domain) in before.iter().chain(&after) {
+            let entry = self.front.hosts.entry(host.clone()).or_default();
+            entry.stands = after.contains_key(host);
+            entry.domain.clone_from(domain);
+            work.front.hosts.insert(host.clone());
+        }
+    }
+
+    fn derive_route(&mut self, key: ObjectKey, work: &mut Work) {
+        work.statuses.insert(key.clone());
+        let new = self.route_unit(&key).unwrap_or_default();
+        let old = self.front.routes.remove(&key).unwrap_or_default();
+        let front = &mut self.front;
+        super::reindex(&mut front.readers, &key, &old.reads, &new.reads);
+        let parents = |unit: &RouteUnit| Keys::from(unit.parents.clone());
+        super::reindex(&mut front.by_parent, &key, &parents(&old), &parents(&new));
+        if old.attachments != new.attachments {
+            // Gateways tell how many routes they have.
+            let parents = old.parents.iter().chain(&new.parents);
+            work.statuses.extend(parents.cloned());
+        }
+        for host in old.hosts.difference(&new.hosts) {
+            if let Some(entry) = front.hosts.get_mut(host) {
+                entry.routes.remove(&key);
+            }
+            work.front.hosts.insert(host.clone());
+        }
+        for host in &new.hosts {
+            let entry = front.hosts.entry(host.clone()).or_default();
+            let is_new = entry.routes.insert(key.clone());
+            if is_new || old.rules.routes != new.rules.routes {
+                work.front.hosts.insert(host.clone());
+            }
+        }
+        if self.objects.object(&key).is_some() {
+            self.front.routes.insert(key, new);
+        }
+    }
+
+    fn route_unit(&self, key: &ObjectKey) -> Option<RouteUnit> {
+        let object = self.objects.object(key)?;
+        let Spec::HttpRoute(route) = &object.spec else {
+            return None;
+        };
+        let known = Seen::new(&self.objects);
+        let attaching = Attaching {
+            key,
+            parents: &route.parent_refs,
+            hostnames: &route.hostnames,
+        };
+        let mut unit = self.attach(&attaching, &known);
+        // What is served nowhere need not be looked at further, but for what is to be told of it.
+        unit.rules = http_route::compile(key, object, route, &known);
+        unit.reads = known.into_reads().into();
+        Some(unit)
+    }
+
+    fn attach(&self, route: &Attaching<'_>, known: &Seen<'_, Objects>) -> RouteUnit {
+        let mut unit = RouteUnit::default();
+        for (index, parent) in route.parents.iter().enumerate() {
+            let field = format!("spec.parentRefs[{index}]");
+            let Some(gateway) = attach::gateway_of(parent, &route.key.namespace) else {
+                let text = format!("routes are not attached to a {}", parent.kind);
+                unit.problems.push(Problem::warning(field, text));
+                continue;
+            };
+            unit.parents.insert(gateway.clone());
+            let Some(form) = self.front.gateways.get(&gateway) else {
+                let text = self.why_no_gateway(&gateway);
+                unit.problems.push(Problem::warning(field, text));
+                continue;
+            };
+            let outcome = attach::attach(route, parent, (&gateway, form), known);
+            if let Ok(attached) = &outcome {
+                unit.hosts.extend(attached.hosts.iter().cloned());
+            }
+            if let Err(reason) = &outcome {
+                unit.problems
+                    .push(Problem::error(field, reason.message.clone()));
+            }
+            unit.attachments.push(Attachment {
+                index,
+                parent: ParentRef::clone(parent),
+                gateway,
+                outcome,
+            });
+        }
+        if route.parents.is_empty() {
+            let text = "names no gateway: it is served nowhere";
+            unit.problems
+                .push(Problem::warning("spec.parentRefs", text));
+        }
+        unit
+    }
+
+    fn why_no_gateway(&self, gateway: &ObjectKey) -> String {
+        match (
+            self.objects.spec(gateway),
+            self.objects.0.contains_key(gateway),
+        ) {
+            (Some(_), _) => format!("{gateway} is not served by this control plane"),
+            (None, true) => format!("{gateway} is rejected; its status says why"),
+            (None, false) => format!("{gateway} does not exist"),
+        }
+    }
+
+    /// Puts the routes for a host in their order.
+    fn derive_host_of_gateway(&mut self, key: ObjectKey, work: &mut Work) {
+        let Some(host) = self.front.hosts.get(&key) else {
+            return;
+        };
+        if host.routes.is_empty() && !host.stands {
+            self.front.hosts.remove(&key);
+            self.put_internal(&key, None, work);
+            return;
+        }
+        let domain = match host.domain.is_empty() {
+            true => domain_of(&key),
+            false => host.domain.clone(),
+        };
+        let routes = self.compiled(&key).map(|(_, it)| it.route.clone());
+        let spec = VirtualService {
+            domains: vec![domain],
+            routes: routes.collect(),
+            options: VirtualHostOptions::none(),
+            options_config_refs: OptionsRefs::default(),
+            ssl: None,
+        };
+        self.put_internal(&key, Some(Spec::VirtualService(Box::new(spec))), work);
+    }
+
+    /// The routes for a host, in their order, and whose they are.
+    fn compiled(&self, host: &ObjectKey) -> impl Iterator<Item = (&ObjectKey, &Compiled)> {
+        let keys = self.front.hosts.get(host);
+        let keys = keys.into_iter().flat_map(|host| &host.routes);
+        let routes = keys.filter_map(|key| Some((key, self.front.routes.get(key)?)));
+        let mut all: Vec<_> = routes
+            .flat_map(|(key, unit)| unit.rules.routes.iter().map(move |it| (key, it)))
+            .collect();
+        all.sort_by(|(_, a), (_, b)| a.precedence.cmp(&b.precedence));
+        all.into_iter()
+    }
+
+    /// Puts an object among the others that nobody wrote, or takes it away.
+    fn put_internal(&mut self, key: &ObjectKey, spec: Option<Spec>, work: &mut Work) {
+        if self.objects.spec(key) == spec.as_ref() {
+            return;
+        }
+        match spec {
+            Some(spec) => {
+                let object = Object {
+                    key: key.clone(),
+                    labels: BTreeMap::new(),
+                    metadata: None,
+                    spec,
+                    warnings: Vec::new(),
+                };
+                let entry = self.objects.0.entry(key.clone()).or_default();
+                entry.object = Some(Arc::new(object));
+            }
+            None => {
+                self.objects.0.remove(key);
+            }
+        }
+        self.mark(key.clone(), work);
+    }
+}
+
+/// The hosts that listeners have to themselves, and their domains.
+fn standing(key: &ObjectKey, gateway: &GatewayForm) -> BTreeMap<ObjectKey, String> {
+    let mut standing = BTreeMap::new();
+    for port in gateway.ports() {
+        let listeners: Vec<_> = gateway.at(port).collect();
+        if listeners.len() < 2 {
+            continue;
+        }
+        let own = listeners.iter().filter_map(|(_, it)| it.hostname.as_ref());
+        for host in own {
+            standing.insert(host_key(key, port, host), host.clone());
+        }
+    }
+    standing
+}
+
+/// The domain of a host, which is what its name ends with.
+fn domain_of(key: &ObjectKey) -> String {
+    let name = key.name.rsplit('~').next().unwrap_or(hostname::ANY);
+    name.replace('_', ".")
+}
+
+impl Known for Objects {
+    fn spec(&self, key: &ObjectKey) -> Option<&Spec> {
+        self.object(key).map(|object| &object.spec)
+    }
+
+    fn is_there(&self, key: &ObjectKey) -> bool {
+        self.0.contains_key(key)
+    }
+
+    fn labels(&self, key: &ObjectKey) -> Option<&BTreeMap<String, String>> {
+        self.object(key).map(|object| &object.labels)
+    }
+
+    fn grants(&self, namespace: &str) -> Vec<&ReferenceGrant> {
+        let first = crate::gateway_api::grants_key(namespace);
+        let own = self.0.range(first..).take_while(|(key, _)| {
+            key.kind == Kind::ReferenceGrant && *key.namespace == *namespace
+        });
+        let specs = own.filter_map(|(_, entry)| Some(&entry.object.as_ref()?.spec));
+        let grants = specs.filter_map(|spec| match spec {
+            Spec::ReferenceGrant(grant) => Some(&**grant),
+            _ => None,
+        });
+        grants.collect()
+    }
+}

@@ -1,0 +1,340 @@
+//! Statuses of objects of the Gateway API: of themselves, and of what they come to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tenon_model::gateway_api::KubernetesGateway;
+use tenon_model::{ObjectKey, Problem, ProblemLevel, Spec};
+
+use super::super::{Entry, Translator};
+use super::{DISTRIBUTED, RouteUnit};
+use crate::gateway_api::Reason;
+use crate::gateway_api::attach::Attachment;
+use crate::gateway_api::conditions::{
+    CONTROLLER, Condition, Conditions, ListenerConditions, ParentConditions,
+};
+use crate::gateway_api::listeners::{GatewayForm, ListenerForm, gateway_key};
+use crate::output::Status;
+use crate::status;
+
+type ByProxy = BTreeMap<String, Vec<Problem>>;
+
+/// What is found of an object.
+#[derive(Default)]
+struct Found {
+    problems: Vec<Problem>,
+    proxies: ByProxy,
+    conditions: Option<Conditions>,
+}
+
+/// What is wrong with the rules of a route where they are served, by rule.
+type Wrong = BTreeMap<usize, BTreeSet<String>>;
+
+impl Translator {
+    pub(in crate::engine) fn status_of_gateway_api(
+        &self,
+        key: &ObjectKey,
+        entry: &Entry,
+    ) -> Status {
+        let mut problems = entry.rejected.clone();
+        if let Some(object) = &entry.object {
+            problems.extend(object.warnings.iter().cloned());
+        }
+        if !entry.rejected.is_empty() && entry.object.is_some() {
+            problems.push(Problem::warning("", "its last good form stays in use"));
+        }
+        let generation = entry.object.as_ref().and_then(|object| {
+            let metadata = object.metadata.as_ref()?;
+            metadata.generation
+        });
+        let found = match entry.object.as_ref().map(|object| &object.spec) {
+            Some(Spec::GatewayClass(class)) => of_class(&class.controller_name, generation),
+            Some(Spec::KubernetesGateway(gateway)) => self.of_gateway(key, gateway, generation),
+            Some(Spec::HttpRoute(_)) => self.of_route(key, generation),
+            Some(
+                Spec::ReferenceGrant(_) | Spec::GatewayParameters(_) | Spec::DirectResponse(_),
+            )
+            | None => Found::default(),
+            Some(_) => Found {
+                problems: vec![Problem::warning("", "has no effect yet")],
+                ..Found::default()
+            },
+        };
+        problems.extend(found.problems);
+        let mut status = status::status(problems, found.proxies);
+        status.conditions = found.conditions.map(Arc::new);
+        status
+    }
+
+    fn of_gateway(
+        &self,
+        key: &ObjectKey,
+        gateway: &KubernetesGateway,
+        generation: Option<i64>,
+    ) -> Found {
+        let Some(form) = self.front.gateways.get(key) else {
+            let class = &gateway.gateway_class_name;
+            let text = match class.as_str() {
+                DISTRIBUTED => "is for other clusters: it is not served here".to_owned(),
+                _ => format!(
+                    "GatewayClass {class} is not of this control plane ({CONTROLLER}): it is not served here"
+                ),
+            };
+            return Found {
+                problems: vec![Problem::warning("spec.gatewayClassName", text)],
+                ..Found::default()
+            };
+        };
+        let mut found = Found {
+            problems: form.problems(),
+            ..Found::default()
+        };
+        let mut listeners = Vec::new();
+        let mut refused: BTreeMap<u16, Reason> = BTreeMap::new();
+        for port in form.ports() {
+            let within = gateway_key(key, port);
+            let of_port = self.problems_within(&within);
+            for proxy in self.listeners.bound(&within) {
+                found.proxies.entry(proxy.to_string()).or_default();
+            }
+            for problem in of_port {
+                if problem.level == ProblemLevel::Error {
+                    let reason = Reason::new("Invalid", problem.text.clone());
+                    refused.entry(port).or_insert(reason);
+                }
+                let field = form.at(port).next().map(|(_, it)| it.path.clone());
+                found.problems.push(Problem {
+                    field: field.unwrap_or_default(),
+                    ..problem
+                });
+            }
+        }
+        let attached = self.attached_to(key);
+        for (index, listener) in form.listeners.iter().enumerate() {
+            let attached = attached.get(&index).copied().unwrap_or_default();
+            let refused = refused.get(&listener.bound);
+            listeners.push(of_listener(listener, attached, refused, generation));
+        }
+        found.conditions = Some(Conditions {
+            own: of_whole_gateway(form, &refused, generation),
+            parents: Vec::new(),
+            listeners,
+        });
+        found
+    }
+
+    /// How many routes are attached to each listener.
+    fn attached_to(&self, gateway: &ObjectKey) -> BTreeMap<usize, usize> {
+        let mut counts = BTreeMap::new();
+        let routes = self.front.by_parent.get(gateway).into_iter().flatten();
+        for unit in routes.filter_map(|key| self.front.routes.get(key)) {
+            let here = unit.attachments.iter().filter(|it| it.gateway == *gateway);
+            let attached = here.filter_map(|it| it.outcome.as_ref().ok());
+            let listeners: BTreeSet<_> = attached.flat_map(|it| it.listeners.iter()).collect();
+            for listener in listeners {
+                *counts.entry(*listener).or_default() += 1;
+            }
+        }
+        counts
+    }
+
+    fn of_route(&self, key: &ObjectKey, generation: Option<i64>) -> Found {
+        let Some(unit) = self.front.routes.get(key) else {
+            return Found::default();
+        };
+        let mut found = Found {
+            problems: unit.problems.clone(),
+            ..Found::default()
+        };
+        found.problems.extend(unit.rules.problems.iter().cloned());
+        let mut wrong: BTreeMap<ObjectKey, Wrong> = BTreeMap::new();
+        for host in &unit.hosts {
+            self.add_problems_of_host(key, host, &mut found, &mut wrong);
+        }
+        let attachments = unit.attachments.iter();
+        let parents = attachments.map(|it| of_parent(unit, it, &wrong, generation));
+        found.conditions = Some(Conditions {
+            parents: parents.collect(),
+            ..Conditions::default()
+        });
+        found
+    }
+
+    /// What is wrong with the routes that a route comes to at a host, where it stands in the route.
+    fn add_problems_of_host(
+        &self,
+        key: &ObjectKey,
+        host: &ObjectKey,
+        found: &mut Found,
+        wrong: &mut BTreeMap<ObjectKey, Wrong>,
+    ) {
+        const ROUTES: &str = "spec.virtualHost.routes[";
+        for proxy in self.listeners.served(host) {
+            found.proxies.entry(proxy.to_string()).or_default();
+        }
+        let problems = self.problems_within(host);
+        if problems.is_empty() {
+            return;
+        }
+        let all: Vec<_> = self.compiled(host).collect();
+        for problem in problems {
+            let place = problem.field.strip_prefix(ROUTES);
+            let place = place.and_then(|rest| rest.split_once(']'));
+            let place = place.and_then(|(index, rest)| Some((index.parse::<usize>().ok()?, rest)));
+            let Some((index, rest)) = place else {
+                // Of the host as a whole: of all routes that it has.
+                found.problems.push(Problem {
+                    field: String::new(),
+                    ..problem
+                });
+                continue;
+            };
+            let Some((_, compiled)) = all.get(index).filter(|(owner, _)| *owner == key) else {
+                continue;
+            };
+            let problem = compiled.source.locate(rest, &problem);
+            if problem.level == ProblemLevel::Error {
+                let of_host = wrong.entry(host.clone()).or_default();
+                let of_rule = of_host.entry(compiled.source.rule).or_default();
+                of_rule.insert(problem.text.clone());
+            }
+            found.problems.push(problem);
+        }
+    }
+
+    /// What is wrong with something that nobody wrote, beside others and with Envoy, too.
+    fn problems_within(&self, key: &ObjectKey) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if let Some(unit) = self.hosts.get(key) {
+            problems.extend(unit.problems.iter().cloned());
+            problems.extend(self.problems_of_services_of_consul(unit.form.reads.iter()));
+        }
+        problems.extend(self.listeners.problems(key));
+        let (refusals, _) = self.refusals(key);
+        problems.extend(refusals.into_iter().map(|(_, problem)| problem));
+        for (id, words) in &self.verdicts {
+            if self.blames(id, words, key) {
+                let text = format!("Envoy refuses it: {}", crate::shortened::middle(words));
+                problems.push(Problem::error("", text));
+            }
+        }
+        problems
+    }
+}
+
+fn of_class(controller: &str, generation: Option<i64>) -> Found {
+    if controller != CONTROLLER {
+        return Found::default();
+    }
+    Found {
+        conditions: Some(Conditions {
+            own: vec![Condition::of("Accepted", Ok("Accepted"), generation)],
+            ..Conditions::default()
+        }),
+        ..Found::default()
+    }
+}
+
+fn of_whole_gateway(
+    form: &GatewayForm,
+    refused: &BTreeMap<u16, Reason>,
+    generation: Option<i64>,
+) -> Vec<Condition> {
+    let bad = form.listeners.iter().filter(|it| !it.is_served());
+    let bad: Vec<_> = bad.map(|it| it.name.as_str()).collect();
+    let mut accepted = Condition::of("Accepted", Ok("Accepted"), generation);
+    if !bad.is_empty() {
+        accepted.reason = "ListenersNotValid";
+        accepted.message = format!("not valid: {}", bad.join(", "));
+        accepted.status = Some(bad.len() < form.listeners.len());
+    }
+    let none = form
+        .ports()
+        .is_empty()
+        .then(|| Reason::new("Invalid", "no listener can be served"));
+    let programmed = match none.as_ref().or(refused.values().next()) {
+        Some(reason) => Err(reason),
+        None => Ok("Programmed"),
+    };
+    vec![
+        accepted,
+        Condition::of("Programmed", programmed, generation),
+    ]
+}
+
+fn of_listener(
+    listener: &ListenerForm,
+    attached_routes: usize,
+    refused: Option<&Reason>,
+    generation: Option<i64>,
+) -> ListenerConditions {
+    let outcome = |reason: Option<&'_ Reason>, good| match reason {
+        Some(reason) => Err(Reason::clone(reason)),
+        None => Ok(good),
+    };
+    let own = listener.refused.as_ref().or(listener.conflict.as_ref());
+    let accepted = outcome(own, "Accepted");
+    let resolved = outcome(listener.unresolved.as_ref(), "ResolvedRefs");
+    let conflicted = outcome(listener.conflict.as_ref(), "NoConflicts");
+    let invalid = own.map(|why| Reason::new("Invalid", why.message.clone()));
+    let programmed = outcome(invalid.as_ref().or(refused), "Programmed");
+    let of = |kind, outcome: &Result<&'static str, Reason>| {
+        Condition::of(kind, outcome.as_ref().copied(), generation)
+    };
+    ListenerConditions {
+        name: listener.name.clone(),
+        supported_kinds: listener.supported_kinds(),
+        attached_routes,
+        conditions: vec![
+            of("Accepted", &accepted),
+            Condition::against("Conflicted", conflicted.as_ref().copied(), generation),
+            of("Programmed", &programmed),
+            of("ResolvedRefs", &resolved),
+        ],
+    }
+}
+
+fn of_parent(
+    unit: &RouteUnit,
+    attachment: &Attachment,
+    wrong: &BTreeMap<ObjectKey, Wrong>,
+    generation: Option<i64>,
+) -> ParentConditions {
+    let rules = &unit.rules;
+    let mut dropped: BTreeMap<usize, String> = BTreeMap::new();
+    for (rule, text) in &rules.dropped {
+        dropped.entry(*rule).or_insert_with(|| text.clone());
+    }
+    for host in attachment.outcome.iter().flat_map(|it| &it.hosts) {
+        for (rule, texts) in wrong.get(host).into_iter().flatten() {
+            let text = texts.first().cloned().unwrap_or_default();
+            dropped.entry(*rule).or_insert(text);
+        }
+    }
+    let texts = dropped
+        .iter()
+        .map(|(rule, text)| format!("rule {rule}: {text}"));
+    let texts = texts.collect::<Vec<_>>().join("; ");
+    let all = !dropped.is_empty() && dropped.len() == rules.count;
+    let invalid = all.then(|| Reason::new("UnsupportedValue", texts.clone()));
+    let accepted = match (&attachment.outcome, &invalid) {
+        (Err(reason), _) => Err(reason),
+        (Ok(_), Some(reason)) => Err(reason),
+        (Ok(_), None) => Ok("Accepted"),
+    };
+    let resolved = match &rules.unresolved {
+        Some(reason) => Err(reason),
+        None => Ok("ResolvedRefs"),
+    };
+    let mut conditions = vec![Condition::of("Accepted", accepted, generation)];
+    if accepted.is_ok() && !dropped.is_empty() {
+        let mut partially = Condition::of("PartiallyInvalid", Ok("UnsupportedValue"), generation);
+        partially.message = format!("Dropped Rule: {texts}");
+        conditions.push(partially);
+    }
+    conditions.push(Condition::of("ResolvedRefs", resolved, generation));
+    ParentConditions {
+        parent: attachment.parent.clone(),
+        conditions,
+    }
+}

@@ -1,0 +1,266 @@
+//! A gateway's listeners: which can be served, and which routes may attach to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tenon_model::gateway_api::{
+    AllowedRoutes, FromNamespaces, GROUP, KubernetesGateway, Listener, RouteGroupKind,
+};
+use tenon_model::{
+    Gateway, GatewayType, HttpGateway, Kind, ListenerOptions, ObjectKey, PortOfGateway, Problem,
+    RouteConfigurationOptions,
+};
+
+use super::{Known, Reason, Seen};
+
+/// What a gateway's listeners come to.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct GatewayForm {
+    /// The proxy that it is for: what Gloo's proxies say they are in `node.metadata.role`, behind the owner.
+    pub(crate) proxy: String,
+    pub(crate) listeners: Vec<ListenerForm>,
+}
+
+/// What a listener comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ListenerForm {
+    pub(crate) name: String,
+    /// The field that says it.
+    pub(crate) path: String,
+    /// The port that clients know.
+    pub(crate) port: u16,
+    /// The port that Envoy binds.
+    pub(crate) bound: u16,
+    pub(crate) protocol: String,
+    pub(crate) hostname: Option<String>,
+    /// The kinds of routes that may attach.
+    pub(crate) kinds: Vec<Kind>,
+    pub(crate) allowed: AllowedRoutes,
+    /// Why it cannot be served at all.
+    pub(crate) refused: Option<Reason>,
+    /// What it refers to and is not there.
+    pub(crate) unresolved: Option<Reason>,
+    /// What others make impossible.
+    pub(crate) conflict: Option<Reason>,
+}
+
+impl GatewayForm {
+    pub(crate) fn new(key: &ObjectKey, gateway: &KubernetesGateway) -> Self {
+        let listeners = gateway.listeners.iter().enumerate();
+        let mut listeners: Vec<_> = listeners
+            .map(|(index, it)| ListenerForm::new(format!("spec.listeners[{index}]"), it))
+            .collect();
+        tell_conflicts(&mut listeners);
+        tell_taken_ports(&mut listeners);
+        Self {
+            proxy: format!("{}~{}-{}", key.namespace, key.namespace, key.name),
+            listeners,
+        }
+    }
+
+    /// The listeners that are served at a port that Envoy binds, with their places.
+    pub(crate) fn at(&self, bound: u16) -> impl Iterator<Item = (usize, &ListenerForm)> {
+        let all = self.listeners.iter().enumerate();
+        all.filter(move |(_, it)| it.bound == bound && it.is_served())
+    }
+
+    /// The ports that Envoy binds.
+    pub(crate) fn ports(&self) -> BTreeSet<u16> {
+        let served = self.listeners.iter().filter(|it| it.is_served());
+        served.map(|it| it.bound).collect()
+    }
+
+    /// The gateways of the Edge API that it comes to.
+    pub(crate) fn gateways(&self, key: &ObjectKey) -> BTreeMap<ObjectKey, Gateway> {
+        let ports = self.ports().into_iter();
+        ports
+            .map(|port| {
+                let name = listener_name(port);
+                let of_port = PortOfGateway {
+                    namespace: key.namespace.clone(),
+                    prefix: format!("{}~{name}~", key.name).into(),
+                };
+                let http = HttpGateway {
+                    of_port: Some(of_port),
+                    ..HttpGateway::default()
+                };
+                let gateway = Gateway {
+                    ssl: false,
+                    bind_address: std::net::Ipv6Addr::UNSPECIFIED.into(),
+                    bind_port: port,
+                    proxy_names: vec![self.proxy.clone()],
+                    kind: Some(GatewayType::HttpGateway(Box::new(http))),
+                    options: ListenerOptions::default(),
+                    use_proxy_proto: false,
+                    route_options: RouteConfigurationOptions {
+                        ignore_port: true,
+                        ..RouteConfigurationOptions::default()
+                    },
+                    listener_name: Some(name),
+                };
+                (gateway_key(key, port), gateway)
+            })
+            .collect()
+    }
+
+    /// What is wrong with it.
+    pub(crate) fn problems(&self) -> Vec<Problem> {
+        let listeners = self.listeners.iter();
+        listeners
+            .flat_map(|it| {
+                let all = [&it.refused, &it.unresolved, &it.conflict];
+                let reasons = all.into_iter().flatten();
+                reasons.map(|why| Problem::error(it.path.clone(), why.message.clone()))
+            })
+            .collect()
+    }
+}
+
+impl ListenerForm {
+    fn new(path: String, listener: &Listener) -> Self {
+        let possible = kinds_of(&listener.protocol);
+        let refused = possible.is_empty().then(|| {
+            let text = format!("protocol {} is not supported", listener.protocol);
+            Reason::new("UnsupportedProtocol", text)
+        });
+        let (kinds, unresolved) = allowed_kinds(&listener.allowed_routes, possible);
+        Self {
+            name: listener.name.clone(),
+            path,
+            port: listener.port,
+            bound: bound_port(listener.port),
+            protocol: listener.protocol.clone(),
+            hostname: listener.hostname.clone(),
+            kinds,
+            allowed: listener.allowed_routes.clone(),
+            refused,
+            unresolved,
+            conflict: None,
+        }
+    }
+
+    /// Whether Envoy listens for it.
+    pub(crate) fn is_served(&self) -> bool {
+        self.refused.is_none() && self.conflict.is_none()
+    }
+
+    /// Whether it takes routes of a namespace; `own` is the gateway's.
+    pub(crate) fn allows(&self, namespace: &str, own: &str, known: &Seen<'_, impl Known>) -> bool {
+        let namespaces = &self.allowed.namespaces;
+        match namespaces.from {
+            FromNamespaces::All => true,
+            FromNamespaces::Same => namespace == own,
+            FromNamespaces::Selector => namespaces.selector.as_ref().is_some_and(|selector| {
+                let labels = known.labels_of_namespace(namespace);
+                selector.matches(&labels)
+            }),
+        }
+    }
+
+    /// The kinds of routes that it takes, as the specification has them told.
+    pub(crate) fn supported_kinds(&self) -> Vec<RouteGroupKind> {
+        let kinds = self.kinds.iter();
+        kinds
+            .map(|kind| RouteGroupKind {
+                group: GROUP.to_owned(),
+                kind: kind.to_string(),
+            })
+            .collect()
+    }
+}
+
+/// As Gloo's `TranslatePort`: what needs privileges is bound 8000 higher.
+pub(crate) fn bound_port(port: u16) -> u16 {
+    match port {
+        0..1024 => port + 8_000,
+        _ => port,
+    }
+}
+
+/// The name of the listener of a port in Envoy, as with Gloo.
+pub(crate) fn listener_name(bound: u16) -> String {
+    format!("listener~{bound}")
+}
+
+/// What a port of a gateway is known by within.
+pub(crate) fn gateway_key(gateway: &ObjectKey, bound: u16) -> ObjectKey {
+    ObjectKey {
+        kind: Kind::Gateway,
+        namespace: gateway.namespace.clone(),
+        name: format!("{}~{}", gateway.name, listener_name(bound)).into(),
+    }
+}
+
+/// What a host at a port of a gateway is known by within: behind the gateway's name, that of Gloo's virtual host. No host
+/// has a `_`.
+pub(crate) fn host_key(gateway: &ObjectKey, bound: u16, host: &str) -> ObjectKey {
+    let name = listener_name(bound);
+    ObjectKey {
+        kind: Kind::VirtualService,
+        namespace: gateway.namespace.clone(),
+        name: format!("{}~{name}~{}", gateway.name, host.replace('.', "_")).into(),
+    }
+}
+
+/// The kinds of routes that a protocol is for.
+fn kinds_of(protocol: &str) -> &'static [Kind] {
+    match protocol {
+        "HTTP" => &[Kind::HttpRoute],
+        _ => &[],
+    }
+}
+
+/// The kinds that a listener takes, and whether it asks for others.
+fn allowed_kinds(allowed: &AllowedRoutes, possible: &[Kind]) -> (Vec<Kind>, Option<Reason>) {
+    if allowed.kinds.is_empty() {
+        return (possible.to_vec(), None);
+    }
+    let asked = |it: &RouteGroupKind| {
+        let mut possible = possible.iter().copied();
+        possible.find(|kind| it.group == GROUP && it.kind == kind.to_string())
+    };
+    let kinds: Vec<_> = allowed.kinds.iter().filter_map(asked).collect();
+    let others = allowed.kinds.iter().filter(|it| asked(it).is_none());
+    let others: Vec<_> = others.map(|it| it.kind.as_str()).collect();
+    let unresolved = (!others.is_empty()).then(|| {
+        let text = format!("routes of kind {} cannot attach to it", others.join(", "));
+        Reason::new("InvalidRouteKinds", text)
+    });
+    (kinds, unresolved)
+}
+
+/// "The implementation MUST NOT pick one conflicting Listener as the winner."
+fn tell_conflicts(listeners: &mut [ListenerForm]) {
+    let mut protocols: BTreeMap<u16, BTreeSet<&str>> = BTreeMap::new();
+    let all: Vec<_> = listeners.to_vec();
+    for listener in &all {
+        let of_port = protocols.entry(listener.port).or_default();
+        of_port.insert(&listener.protocol);
+    }
+    for listener in listeners {
+        let of_port = &protocols[&listener.port];
+        if of_port.len() > 1 {
+            let names: Vec<_> = of_port.iter().copied().collect();
+            let text = format!(
+                "port {} is for {} at once",
+                listener.port,
+                names.join(" and ")
+            );
+            listener.conflict = Some(Reason::new("ProtocolConflict", text));
+        }
+    }
+}
+
+/// Two ports that Envoy would bind as one: the first gets it.
+fn tell_taken_ports(listeners: &mut [ListenerForm]) {
+    let mut taken: BTreeMap<u16, u16> = BTreeMap::new();
+    for listener in listeners.iter_mut().filter(|it| it.is_served()) {
+        let port = *taken.entry(listener.bound).or_insert(listener.port);
+        if port != listener.port {
+            let text = format!(
+                "port {} is bound as {}, which port {port} is bound as already",
+                listener.port, listener.bound
+            );
+            listener.refused = Some(Reason::new("PortUnavailable", text));
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Which of several matches counts.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use tenon_model::gateway_api::{HttpMatch, PathMatchType};
+use tenon_model::{Object, ObjectKey};
+
+/// The place of a match among those of all routes for a host: what is less comes first.
+///
+/// "Proxy or Load Balancer routing configuration generated from HTTPRoutes MUST prioritize matches based on the following
+/// criteria, continuing on ties": an exact path; the longest prefix; a method; the most headers; the most query
+/// parameters; the oldest route; the first by namespace and name; the first rule. Where expressions stand is left to
+/// implementations: behind exact paths, as with Gloo.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Precedence {
+    path: PathOrder,
+    without_method: bool,
+    headers: Reverse<usize>,
+    params: Reverse<usize>,
+    route: Arc<RouteOrder>,
+    rule: usize,
+    index: usize,
+}
+
+/// The place of a match by its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct PathOrder(u8, Reverse<usize>);
+
+/// The place of a route among others.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RouteOrder {
+    /// One that does not say when it was made is younger than all that do.
+    age: (bool, i64),
+    namespace: Arc<str>,
+    name: Arc<str>,
+}
+
+impl RouteOrder {
+    pub(crate) fn of(key: &ObjectKey, object: &Object) -> Self {
+        let created = object.metadata.as_ref().and_then(|it| it.created);
+        Self {
+            age: (created.is_none(), created.unwrap_or_default()),
+            namespace: key.namespace.clone(),
+            name: key.name.clone(),
+        }
+    }
+}
+
+impl Precedence {
+    pub(crate) fn of_http(
+        matches: &HttpMatch,
+        route: &Arc<RouteOrder>,
+        (rule, index): (usize, usize),
+    ) -> Self {
+        let length = matches.path.value.trim_end_matches('/').chars().count();
+        let path = match matches.path.kind {
+            PathMatchType::Exact => PathOrder(0, Reverse(0)),
+            PathMatchType::RegularExpression => PathOrder(1, Reverse(length)),
+            PathMatchType::PathPrefix => PathOrder(2, Reverse(length)),
+        };
+        Self {
+            path,
+            without_method: matches.method.is_none(),
+            headers: Reverse(matches.headers.len()),
+            params: Reverse(matches.query_params.len()),
+            route: route.clone(),
+            rule,
+            index,
+        }
+    }
+}
