@@ -206,6 +206,9 @@ pub struct TranslatorOptions {
     /// With more virtual hosts than this, a route table is cut into parts ([`TranslatorOptions::PARTS_ABOVE`]); with the
     /// `.wasm` it never is.
     pub parts_above: usize,
+    /// With more virtual hosts than this it is cut into four times as many parts, and so on with four times as many virtual
+    /// hosts ([`TranslatorOptions::MORE_PARTS_ABOVE`]).
+    pub more_parts_above: usize,
     /// With more routes than this, those of a virtual host are found by a tree of their paths
     /// ([`TranslatorOptions::TREES_ABOVE`]).
     pub trees_above: usize,
@@ -215,9 +218,12 @@ pub struct TranslatorOptions {
 }
 
 impl TranslatorOptions {
-    /// Where one table is as good as many: the parts cost Envoy 4 MB and a connection that is drained once, and save a
+    /// Where one table is as good as many: the parts cost Envoy 1 MB and a connection that is drained once, and save a
     /// part of the 12 us that each virtual host of one table costs it at each change.
     pub const PARTS_ABOVE: usize = 200;
+    /// So that a part has 3 to 12 virtual hosts: fewer would be cheaper to change, but each part takes 16 KB of Envoy's
+    /// memory.
+    pub const MORE_PARTS_ABOVE: usize = 4 * Self::PARTS_ABOVE;
     /// Where a tree costs a request no more than a list: one route that does not match costs it some 20 ns.
     pub const TREES_ABOVE: usize = 64;
 }

@@ -454,8 +454,9 @@ impl Side {
         let translator = Translator::new(TranslatorOptions {
             module: Module::So("/libtenon.so".into()),
             default_bind: "127.0.0.1:8080".parse().unwrap(),
-            // Some of the tables are cut into parts, and some are not.
+            // Some of the tables are cut into parts, some into more of them, and some are not.
             parts_above: 1,
+            more_parts_above: 2,
             // So are the routes of some virtual hosts.
             trees_above: 1,
             header_secrets_of_upstreams_namespace: false,

@@ -144,6 +144,9 @@ impl Session {
         if kind == ResourceType::Cluster {
             self.resend_endpoints(&entries);
         }
+        if kind == ResourceType::Listener && entries.values().any(Option::is_some) {
+            self.resend_scopes();
+        }
         let mut state = None;
         if let Some(subscription) = self.subscriptions.get_mut(&kind) {
             if self.protocol == Protocol::StateOfTheWorld {
@@ -156,6 +159,14 @@ impl Session {
             nonce,
             entries,
             state,
+        }
+    }
+
+    /// A listener warms until it has scopes. Envoy asks for them once for all its listeners, and gives one that is new what
+    /// comes from then on.
+    fn resend_scopes(&mut self) {
+        if let Some(scopes) = self.subscriptions.get_mut(&ResourceType::ScopedRoute) {
+            scopes.resend_all();
         }
     }
 

@@ -231,6 +231,20 @@ impl Subscription {
         }
     }
 
+    /// Sends all again that the client has, or is about to have.
+    pub(crate) fn resend_all(&mut self) {
+        let held = self.held.iter();
+        let held = held.filter(|(_, held)| held.version().is_some());
+        let coming = self.in_flight.iter().flat_map(|sent| &sent.entries);
+        let coming = coming.filter(|(_, resource)| resource.is_some());
+        let names = held
+            .map(|(name, _)| name)
+            .chain(coming.map(|(name, _)| name));
+        let names: Vec<_> = names.cloned().collect();
+        self.forced.extend(names.iter().cloned());
+        self.dirty.extend(names);
+    }
+
     /// Whether something is to be looked at, sent or answered; parked removals do not count.
     pub(crate) fn is_busy(&self) -> bool {
         self.in_flight.is_some()
