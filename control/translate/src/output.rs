@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -67,6 +68,16 @@ pub struct Resource {
     pub provenance: Arc<[ObjectKey]>,
 }
 
+impl fmt::Debug for Resource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // It may hold secrets.
+        let mut shown = formatter.debug_struct("Resource");
+        shown
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Where the credentials of a generic secret come from; whoever serves SDS resolves it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum CredentialSource {
@@ -118,7 +129,9 @@ pub enum Change {
     Delete(ObjectKey),
     /// Envoy's verdict on a resource: the words of a NACK, or `None` once it is accepted again.
     Verdict(ResourceId, Option<String>),
-    /// An Envoy of that proxy has accepted all that there is for it: what is refused from now on goes back to this.
+    /// An Envoy has accepted a resource in this form: what is refused of it from now on goes back to this.
+    Accepted(ResourceId, Arc<Resource>),
+    /// An Envoy of that proxy has accepted all that there is for it, with what it did not ask for.
     Settled(ProxyName),
     /// What became of credentials: a reason why there are none, or `None` once there are.
     Credentials {

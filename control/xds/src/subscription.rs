@@ -55,7 +55,8 @@ impl Held {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Verdicts {
     pub(crate) accepted: Vec<Name>,
-    pub(crate) refused: Vec<Name>,
+    /// And in which versions.
+    pub(crate) refused: Vec<(Name, String)>,
 }
 
 enum Step {
@@ -85,6 +86,8 @@ pub(crate) struct Subscription {
     suspects: VecDeque<BTreeSet<Name>>,
     /// The version that the client refused.
     rejected: BTreeMap<Name, String>,
+    /// What it turned out to have accepted since that was last asked.
+    taken: Vec<(Name, Arc<Resource>)>,
     /// The client waits for a response even if there is nothing in it.
     answer: bool,
     in_flight: Option<InFlight>,
@@ -103,6 +106,7 @@ impl Subscription {
             parked: BTreeSet::new(),
             suspects: VecDeque::new(),
             rejected: BTreeMap::new(),
+            taken: Vec::new(),
             answer: false,
             in_flight: None,
         }
@@ -177,6 +181,7 @@ impl Subscription {
         for (name, resource) in wanted {
             if same {
                 self.forced.remove(&name);
+                self.taken.push((name.clone(), resource.clone()));
                 self.held.insert(name, Held::Resource(resource));
             } else if view.keeps_older(&name) {
                 self.forced.remove(&name);
@@ -271,6 +276,11 @@ impl Subscription {
         self.rejected.keys().any(has)
     }
 
+    /// What the client turned out to have accepted since this was last asked.
+    pub(crate) fn take_accepted(&mut self) -> Vec<(Name, Arc<Resource>)> {
+        mem::take(&mut self.taken)
+    }
+
     /// What to send now, if anything.
     pub(crate) fn pick(&mut self, view: &View<'_>, removals: Removals) -> Option<Entries> {
         if self.in_flight.is_some() {
@@ -326,8 +336,11 @@ impl Subscription {
             };
             let good_enough = held_version.is_some() && view.keeps_older(name);
             return if (known || good_enough) && !forced {
-                if held_version == Some(&*resource.version) {
+                let is_as_here =
+                    matches!(held, Some(Held::Resource(held)) if Arc::ptr_eq(held, resource));
+                if held_version == Some(&*resource.version) && !is_as_here {
                     // As the cache has it, rather than as the client said it.
+                    self.taken.push((name.clone(), resource.clone()));
                     self.held
                         .insert(name.clone(), Held::Resource(resource.clone()));
                 }
@@ -420,9 +433,9 @@ impl Subscription {
         if entries.len() == 1 {
             for (name, resource) in entries {
                 let version = resource.map(|resource| resource.version.clone());
-                self.rejected
-                    .insert(name.clone(), version.unwrap_or_default());
-                verdicts.refused.push(name);
+                let version = version.unwrap_or_default();
+                self.rejected.insert(name.clone(), version.clone());
+                verdicts.refused.push((name, version));
             }
             return verdicts;
         }
@@ -466,6 +479,7 @@ impl Subscription {
         self.rejected.remove(name);
         match resource {
             Some(resource) => {
+                self.taken.push((name.clone(), resource.clone()));
                 self.held.insert(name.clone(), Held::Resource(resource));
             }
             None if self.names.contains(name) => {
