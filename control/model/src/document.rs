@@ -57,6 +57,7 @@ pub fn parse(path: &str, text: &str) -> Vec<Parsed> {
                     Some(Identity::Ours { key, .. }) => Parsed::Rejected {
                         key,
                         problems: vec![Problem::error("", broken.text)],
+                        rest: None,
                     },
                     _ => Parsed::Unreadable(Problem::error("", broken.text)),
                 });
@@ -266,7 +267,14 @@ fn object(key: ObjectKey, form: Form, document: &Value) -> Parsed {
                 warnings: problems,
             }))
         }
-        _ => Parsed::Rejected { key, problems },
+        _ => {
+            let rest = rest::read(&key, form, document, &problems).map(Box::new);
+            Parsed::Rejected {
+                key,
+                problems,
+                rest,
+            }
+        }
     }
 }
 
@@ -419,5 +427,6 @@ fn check_metadata(root: &Node<'_>, key: &ObjectKey) {
     }
 }
 
+mod rest;
 #[cfg(test)]
 mod tests;

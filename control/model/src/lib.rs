@@ -373,6 +373,8 @@ pub enum Parsed {
         key: ObjectKey,
         /// What is wrong.
         problems: Vec<Problem>,
+        /// What can be used of it nevertheless, if only some of its routes are wrong.
+        rest: Option<Box<Object>>,
     },
     /// A text that does not even say which resource it is (no YAML, no kind, no name).
     Unreadable(Problem),

@@ -42,6 +42,9 @@ pub struct Route {
     pub inheritable_matchers: Option<bool>,
     /// Whether the path of its parent's matcher is its own; where it is left out, as its parent.
     pub inheritable_path_matchers: Option<bool>,
+    /// It could not be read but for its matchers: what it does stands for nothing.
+    #[read(skip)]
+    pub is_broken: bool,
 }
 
 /// A route of a virtual service, which has no parent to take a path from.

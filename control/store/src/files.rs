@@ -535,7 +535,11 @@ fn documents(file: &Path, parsed: Vec<Parsed>) -> Vec<Document<Arc<Object>>> {
         .into_iter()
         .filter_map(|parsed| match parsed {
             Parsed::Object(object) => Some(Document::Object(object.key.clone(), Arc::from(object))),
-            Parsed::Rejected { key, problems } => Some(Document::Rejected(key, problems)),
+            Parsed::Rejected {
+                key,
+                problems,
+                rest,
+            } => Some(Document::Rejected(key, problems, rest.map(Arc::from))),
             Parsed::Unreadable(problem) => Some(Document::Unreadable(problem)),
             // A kind that is misspelt, or not supported yet, would be looked for in vain.
             Parsed::Ignored { kind } if kind.contains(".solo.io/") => {
@@ -561,7 +565,7 @@ fn unreadable(text: String) -> Document<Arc<Object>> {
 fn change(told: Told<Arc<Object>>) -> Change {
     match told {
         Told::Upsert(_, object) => Change::Upsert(object),
-        Told::Reject(key, problems) => Change::Reject(key, problems),
+        Told::Reject(key, problems, rest) => Change::rejected(key, problems, rest),
         Told::Delete(key) => Change::Delete(key),
     }
 }

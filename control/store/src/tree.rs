@@ -11,7 +11,8 @@ use tenon_model::{ObjectKey, Problem, ProblemLevel};
 /// What became of one document of a file.
 pub(crate) enum Document<T> {
     Object(ObjectKey, T),
-    Rejected(ObjectKey, Vec<Problem>),
+    /// What is wrong, and what can be used nevertheless where there is no last good form.
+    Rejected(ObjectKey, Vec<Problem>, Option<T>),
     Unreadable(Problem),
 }
 
@@ -19,7 +20,7 @@ pub(crate) enum Document<T> {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Told<T> {
     Upsert(ObjectKey, T),
-    Reject(ObjectKey, Vec<Problem>),
+    Reject(ObjectKey, Vec<Problem>, Option<T>),
     Delete(ObjectKey),
 }
 
@@ -29,6 +30,8 @@ struct Claim<T> {
     object: Option<T>,
     /// Why there is no newer one.
     problems: Vec<Problem>,
+    /// What can be used of that nevertheless.
+    rest: Option<T>,
 }
 
 /// A resource, and what was told about it.
@@ -39,6 +42,7 @@ struct Entry<T> {
     claimants: Vec<Arc<Path>>,
     object: Option<T>,
     problems: Vec<Problem>,
+    rest: Option<T>,
 }
 
 pub(crate) struct Tree<T> {
@@ -90,6 +94,7 @@ impl<T: PartialEq + Clone> Tree<T> {
             before.entry(key).or_insert(Claim {
                 object: Some(object),
                 problems: Vec::new(),
+                rest: None,
             });
         }
         let mut claims: BTreeMap<ObjectKey, Claim<T>> = BTreeMap::new();
@@ -102,12 +107,18 @@ impl<T: PartialEq + Clone> Tree<T> {
                     Claim {
                         object: Some(object),
                         problems: Vec::new(),
+                        rest: None,
                     },
                 ),
-                Document::Rejected(key, problems) => {
+                Document::Rejected(key, problems, rest) => {
                     is_whole = false;
                     let object = before.get(&key).and_then(|claim| claim.object.clone());
-                    (key, Claim { object, problems })
+                    let claim = Claim {
+                        object,
+                        problems,
+                        rest,
+                    };
+                    (key, claim)
                 }
                 Document::Unreadable(problem) => {
                     unreadable.push(problem);
@@ -137,6 +148,7 @@ impl<T: PartialEq + Clone> Tree<T> {
                 claims.entry(key).or_insert_with(|| Claim {
                     object: old.object,
                     problems: missing.clone(),
+                    rest: old.rest,
                 });
             }
         }
@@ -164,6 +176,7 @@ impl<T: PartialEq + Clone> Tree<T> {
                     claimants: vec![file.clone()],
                     object: None,
                     problems: Vec::new(),
+                    rest: None,
                 };
                 self.entries.insert(key.clone(), entry);
             }
@@ -209,6 +222,7 @@ impl<T: PartialEq + Clone> Tree<T> {
         }));
         let new_object = claim.object.is_some() && claim.object != entry.object;
         let new_problems = problems != entry.problems;
+        let new_rest = claim.rest != entry.rest;
         if new_object {
             entry.object.clone_from(&claim.object);
         }
@@ -218,8 +232,9 @@ impl<T: PartialEq + Clone> Tree<T> {
         {
             told.push(Told::Upsert(key.clone(), object.clone()));
         }
-        if !problems.is_empty() && (new_object || new_problems) {
-            told.push(Told::Reject(key, problems.clone()));
+        entry.rest.clone_from(&claim.rest);
+        if !problems.is_empty() && (new_object || new_problems || new_rest) {
+            told.push(Told::Reject(key, problems.clone(), claim.rest.clone()));
         }
         entry.problems = problems;
     }
@@ -288,7 +303,7 @@ mod tests {
                 if let Some((name, value)) = word.split_once('=') {
                     Document::Object(key(name), value.to_owned())
                 } else if let Some(name) = word.strip_suffix('!') {
-                    Document::Rejected(key(name), vec![problem("bad")])
+                    Document::Rejected(key(name), vec![problem("bad")], None)
                 } else {
                     Document::Unreadable(problem(word))
                 }
@@ -316,7 +331,7 @@ mod tests {
             let shown = self.0.settle().into_iter().map(|told| match told {
                 Told::Upsert(key, object) => format!("{}={object}", key.name),
                 Told::Delete(key) => format!("-{}", key.name),
-                Told::Reject(key, problems) => {
+                Told::Reject(key, problems, _) => {
                     let texts: Vec<_> = problems.into_iter().map(|problem| problem.text).collect();
                     format!("{}! {}", key.name, texts.join(", "))
                 }
@@ -410,7 +425,7 @@ mod tests {
             tree.settle(),
             [
                 Told::Upsert(key("a"), "old".to_owned()),
-                Told::Reject(key("a"), vec![problem("bad")]),
+                Told::Reject(key("a"), vec![problem("bad")], None),
                 Told::Upsert(key("b"), "new".to_owned()),
             ]
         );

@@ -78,6 +78,7 @@ fn shown(batch: &Batch) -> Vec<String> {
         Change::Upsert(object) => format!("+{}", object.key.name),
         Change::Delete(key) => format!("-{}", key.name),
         Change::Reject(key, _) => format!("!{}", key.name),
+        Change::RejectInPart(rest, _) => format!("!{}", rest.key.name),
         other => panic!("{other:?}"),
     });
     changes.collect()

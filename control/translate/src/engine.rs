@@ -109,6 +109,19 @@ struct Entry {
     object: Option<Arc<Object>>,
     /// Why there is a newer one that could not.
     rejected: Vec<Problem>,
+    /// What can be used of that one, where there is no other.
+    rest: Option<Arc<Object>>,
+}
+
+impl Entry {
+    /// What is used: the last form that could be parsed, or what is left of one that could not.
+    fn used(&self) -> Option<&Arc<Object>> {
+        self.object.as_ref().or(self.rest.as_ref())
+    }
+
+    fn labels(&self) -> Option<&BTreeMap<String, String>> {
+        self.used().map(|object| &object.labels)
+    }
 }
 
 /// A virtual host, and what is kept in case that it breaks.
@@ -289,20 +302,18 @@ impl Translator {
                 self.take_in_service(&key, Some(&object), work);
                 self.tables.replace(&key, Some(&object.labels));
                 let entry = self.objects.0.entry(key.clone()).or_default();
-                let labels = entry.object.as_ref().map(|object| &object.labels);
                 // Gateways select by labels.
-                if labels.is_some_and(|labels| *labels != object.labels) {
+                if entry.labels().is_some_and(|it| *it != object.labels) {
                     work.in_tables.insert(key.clone());
                 }
                 entry.object = Some(object);
                 entry.rejected.clear();
+                entry.rest = None;
                 self.mark(key, work);
             }
-            Change::Reject(key, problems) => {
-                self.mark_appearance(&key, true, work);
-                let entry = self.objects.0.entry(key.clone()).or_default();
-                entry.rejected = problems;
-                self.mark(key, work);
+            Change::Reject(key, problems) => self.reject(key, problems, None, work),
+            Change::RejectInPart(rest, problems) => {
+                self.reject(rest.key.clone(), problems, Some(rest), work);
             }
             Change::Delete(key) => {
                 self.mark_appearance(&key, false, work);
@@ -349,6 +360,28 @@ impl Translator {
                 };
             }
         }
+    }
+
+    fn reject(
+        &mut self,
+        key: ObjectKey,
+        problems: Vec<Problem>,
+        rest: Option<Arc<Object>>,
+        work: &mut Work,
+    ) {
+        self.mark_appearance(&key, true, work);
+        let entry = self.objects.0.entry(key.clone()).or_default();
+        let before = entry.labels().cloned();
+        entry.rejected = problems;
+        entry.rest = rest;
+        if entry.object.is_none() {
+            self.tables.replace(&key, entry.labels());
+            // Gateways select by labels.
+            if before.as_ref() != entry.labels() {
+                work.in_tables.insert(key.clone());
+            }
+        }
+        self.mark(key, work);
     }
 
     /// Gateways warn of virtual services that are not there, whatever those come to.
@@ -436,8 +469,8 @@ impl Translator {
             | Kind::TlsRoute => {}
             Kind::RouteTable => {
                 self.mark_readers(&key, work);
-                if let Some(object) = self.objects.object(&key) {
-                    let found = self.selectors.readers(&key.namespace, &object.labels);
+                if let Some(labels) = self.objects.0.get(&key).and_then(Entry::labels) {
+                    let found = self.selectors.readers(&key.namespace, labels);
                     work.hosts.extend(found);
                 }
                 work.tables.insert(key.clone());

@@ -111,6 +111,7 @@ pub(crate) fn below(child: &Route, parent: &Parent<'_>) -> Result<Route, (usize,
         options_config_refs: OptionsRefs::default(),
         inheritable_matchers: Some(matchers),
         inheritable_path_matchers: Some(path_matchers),
+        is_broken: child.is_broken,
     })
 }
 

@@ -112,6 +112,8 @@ pub enum Change {
     Upsert(Arc<Object>),
     /// Broken: its last good form (if there is one) stays, its status says why.
     Reject(ObjectKey, Vec<Problem>),
+    /// The same, of which some can be used where there is no last good form: routes that are wrong answer for themselves.
+    RejectInPart(Arc<Object>, Vec<Problem>),
     /// Gone.
     Delete(ObjectKey),
     /// Envoy's verdict on a resource: the words of a NACK, or `None` once it is accepted again.
@@ -134,6 +136,16 @@ pub enum Change {
         /// Why something could not be found; `None`: all could.
         problem: Option<String>,
     },
+}
+
+impl Change {
+    /// What is broken, and what can be used of it.
+    pub fn rejected(key: ObjectKey, problems: Vec<Problem>, rest: Option<Arc<Object>>) -> Self {
+        match rest {
+            Some(rest) => Self::RejectInPart(rest, problems),
+            None => Self::Reject(key, problems),
+        }
+    }
 }
 
 /// What a change changed.

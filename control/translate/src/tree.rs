@@ -47,6 +47,8 @@ pub(crate) trait Tables {
 /// What is found of a table.
 pub(crate) enum Found<'a> {
     Table(&'a RouteTable),
+    /// What can be used of one of which no form could be read.
+    Rest(&'a RouteTable),
     /// None of its forms could be read.
     Rejected,
     Missing,
@@ -249,6 +251,10 @@ impl<'a, W: Upstreams + Tables + ExternalOptions> Tree<'a, W> {
         } else if own.matchers.is_empty() {
             route.to_mut().matchers.push(Matcher::default());
         }
+        if own.is_broken {
+            let broken = vec![route::broken(place.key, &self.invalid)];
+            return vec![self.piece((place.key, path, None), &route, broken)];
+        }
         let above = place.parent.map(|it| &it.name);
         if let Action::Delegate(to) = &route.action {
             let name = Name::new(above, place.key, own, index);
@@ -431,6 +437,12 @@ impl<'a, W: Upstreams + Tables + ExternalOptions> Tree<'a, W> {
             self.seen.reads.borrow_mut().insert(table.clone());
             match self.world.table(&table) {
                 Found::Table(it) => tables.push((it.weight, table)),
+                Found::Rest(it) => {
+                    self.incomplete.insert(key.clone());
+                    let text = format!("{table} is rejected; its status says why");
+                    self.warn(key, field.to_owned(), text);
+                    tables.push((it.weight, table));
+                }
                 Found::Rejected => {
                     self.incomplete.insert(key.clone());
                     let text = format!("{table} is rejected; its status says why");
@@ -472,8 +484,14 @@ impl<'a, W: Upstreams + Tables + ExternalOptions> Tree<'a, W> {
             );
             return stand_in();
         }
-        let Found::Table(newest) = self.world.table(key) else {
-            return stand_in();
+        let newest = match self.world.table(key) {
+            Found::Table(newest) => newest,
+            Found::Rest(rest) => {
+                let pieces = self.routes(place, &rest.routes);
+                self.tables.insert(key.clone(), false);
+                return pieces;
+            }
+            Found::Rejected | Found::Missing => return stand_in(),
         };
         let before = (self.problems.len(), self.incomplete.len());
         let pieces = self.routes(place, &newest.routes);

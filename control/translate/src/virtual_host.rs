@@ -37,6 +37,8 @@ pub(crate) struct VirtualHostForm {
     pub(crate) domains: Vec<String>,
     /// TLS towards its clients; nothing: they speak plain HTTP.
     pub(crate) ssl: Option<Arc<SslConfig>>,
+    /// It is what is left of a virtual service that could not be read: what it asks for goes to others first.
+    pub(crate) is_rest: bool,
     /// The encoded virtual host, without domains.
     pub(crate) body: Bytes,
     /// The filters that some route needs.
@@ -95,6 +97,7 @@ impl VirtualHostForm {
         self.needs = other.needs;
         self.ssl = other.ssl;
         self.large = other.large;
+        self.is_rest = other.is_rest;
     }
 
     /// The same domains, with an error for each request.
@@ -112,6 +115,7 @@ impl VirtualHostForm {
             domains: self.domains.clone(),
             body: body.encode_to_vec().into(),
             ssl: self.ssl.clone(),
+            is_rest: self.is_rest,
             ..Self::default()
         }
     }
@@ -123,6 +127,7 @@ impl VirtualHostForm {
             && self.needs == other.needs
             && self.ssl == other.ssl
             && self.large == other.large
+            && self.is_rest == other.is_rest
     }
 }
 

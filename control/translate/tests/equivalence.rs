@@ -332,7 +332,11 @@ fn write(of: &Forms, number: u8, text: &str) -> Change {
         .replace("KEY_1", &quoted(include_str!("certificates/one.key")));
     match parse(&path, &text.replace("NAME", &name)).remove(0) {
         Parsed::Object(object) => Change::Upsert(Arc::from(object)),
-        Parsed::Rejected { key, problems } => Change::Reject(key, problems),
+        Parsed::Rejected {
+            key,
+            problems,
+            rest,
+        } => Change::rejected(key, problems, rest.map(Arc::from)),
         other => panic!("{path}: {other:?}"),
     }
 }
@@ -473,16 +477,23 @@ impl Side {
     }
 }
 
-/// The objects as a store has them: the last form that could be parsed, and what is wrong with a newer one.
-type Store = BTreeMap<ObjectKey, (Option<Arc<Object>>, Vec<Problem>)>;
+/// The objects as a store has them: the last form that could be parsed, what is wrong with a newer one, and what is left of
+/// that.
+type Store = BTreeMap<ObjectKey, (Option<Arc<Object>>, Vec<Problem>, Option<Arc<Object>>)>;
 
 fn store(objects: &mut Store, change: &Change) {
     match change {
         Change::Upsert(object) => {
-            objects.insert(object.key.clone(), (Some(object.clone()), Vec::new()));
+            let stored = (Some(object.clone()), Vec::new(), None);
+            objects.insert(object.key.clone(), stored);
         }
         Change::Reject(key, problems) => {
-            objects.entry(key.clone()).or_default().1 = problems.clone();
+            let stored = objects.entry(key.clone()).or_default();
+            (stored.1, stored.2) = (problems.clone(), None);
+        }
+        Change::RejectInPart(rest, problems) => {
+            let stored = objects.entry(rest.key.clone()).or_default();
+            (stored.1, stored.2) = (problems.clone(), Some(rest.clone()));
         }
         Change::Delete(key) => {
             objects.remove(key);
@@ -552,6 +563,7 @@ fn reordered(changes: &[Change]) -> Vec<Change> {
     let of = |change: &Change| match change {
         Change::Upsert(object) => format!("0{}", object.key),
         Change::Reject(key, _) | Change::Delete(key) => format!("0{key}"),
+        Change::RejectInPart(rest, _) => format!("0{}", rest.key),
         // What Envoy says has an order too.
         Change::Verdict(..) | Change::Settled(_) => "1".to_owned(),
         Change::Credentials { name, .. } => format!("2{name}"),
@@ -664,9 +676,10 @@ fn repair(
         problem: None,
     }));
     incremental.apply(changes);
-    let all = objects.iter().flat_map(|(key, (object, problems))| {
+    let all = objects.iter().flat_map(|(key, (object, problems, rest))| {
         let upsert = object.clone().map(Change::Upsert);
-        let reject = (!problems.is_empty()).then(|| Change::Reject(key.clone(), problems.clone()));
+        let reject = (!problems.is_empty())
+            .then(|| Change::rejected(key.clone(), problems.clone(), rest.clone()));
         upsert.into_iter().chain(reject)
     });
     let all: Vec<_> = all.collect();

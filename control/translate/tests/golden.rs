@@ -76,7 +76,11 @@ fn changes(case: &Path) -> Vec<Change> {
     let parsed = tenon_model::parse("input.yaml", &text).into_iter();
     let changes = parsed.filter_map(|parsed| match parsed {
         Parsed::Object(object) => Some(Change::Upsert(Arc::new(*object))),
-        Parsed::Rejected { key, problems } => Some(Change::Reject(key, problems)),
+        Parsed::Rejected {
+            key,
+            problems,
+            rest,
+        } => Some(Change::rejected(key, problems, rest.map(Arc::from))),
         Parsed::Ignored { .. } => None,
         Parsed::Unreadable(problem) => panic!("{}: {problem:?}", case.display()),
     });
@@ -275,6 +279,7 @@ fn without_its_objects_nothing_but_the_default_gateway_is_left() {
         let deletions = all.into_iter().map(|change| match change {
             Change::Upsert(object) => Change::Delete(object.key.clone()),
             Change::Reject(key, _) => Change::Delete(key),
+            Change::RejectInPart(rest, _) => Change::Delete(rest.key.clone()),
             other => other,
         });
         known.take_in(translator.apply(deletions.collect()));

@@ -45,9 +45,13 @@ fn changes(path: &str, text: &str) -> Vec<Change> {
             assert!(!object.key.name.is_empty());
             Some(Change::Upsert(Arc::new(*object)))
         }
-        Parsed::Rejected { key, problems } => {
+        Parsed::Rejected {
+            key,
+            problems,
+            rest,
+        } => {
             assert!(!problems.is_empty(), "{key:?} is rejected without a reason");
-            Some(Change::Reject(key, problems))
+            Some(Change::rejected(key, problems, rest.map(Arc::from)))
         }
         Parsed::Unreadable(problem) => {
             assert!(!problem.text.is_empty());
@@ -72,6 +76,7 @@ fn translate(module: &Module, changes: &[Change]) {
         let key = match change {
             Change::Upsert(object) => &object.key,
             Change::Reject(key, _) => key,
+            Change::RejectInPart(rest, _) => &rest.key,
             _ => continue,
         };
         let status = update.statuses.get(key).and_then(Option::as_ref);

@@ -167,7 +167,7 @@ fn a_duplicate_key_rejects_the_object_that_it_is_in() {
         "a.yaml",
         &format!("{UPSTREAM}  useHttp2: true\n  useHttp2: false\n---\n{UPSTREAM}"),
     );
-    let [Parsed::Rejected { key, problems }, Parsed::Object(_)] = &parsed[..] else {
+    let [Parsed::Rejected { key, problems, .. }, Parsed::Object(_)] = &parsed[..] else {
         panic!("{parsed:?}")
     };
     assert_eq!(&*key.name, "petstore");

@@ -36,6 +36,8 @@ pub(super) enum Part {
 pub(super) struct HostTable {
     /// What each virtual service asks for, in its own order.
     hosts: BTreeMap<Host, Vec<Arc<str>>>,
+    /// Those that get a domain only if nobody else asks for it.
+    last: BTreeSet<Host>,
     /// Who asks for a domain, sorted: the first gets it.
     claims: BTreeMap<(Slot, Arc<str>), Vec<Host>>,
     /// How many domains have wildcards.
@@ -45,19 +47,29 @@ pub(super) struct HostTable {
 
 impl HostTable {
     /// Takes in which domains a virtual service asks for, and that it changed. Tells whose domains are other ones now.
-    pub(super) fn set(&mut self, key: &ObjectKey, domains: &[String]) -> BTreeSet<ObjectKey> {
+    /// `is_last`: it gets one only if nobody else asks for it.
+    pub(super) fn set(
+        &mut self,
+        key: &ObjectKey,
+        domains: &[String],
+        is_last: bool,
+    ) -> BTreeSet<ObjectKey> {
         let host = match self.hosts.get_key_value(key) {
             Some((host, _)) => host.clone(),
             None => Arc::new(key.clone()),
         };
         let old = self.hosts.remove(key).unwrap_or_default();
+        let other_rank = match is_last {
+            true => self.last.insert(host.clone()),
+            false => self.last.remove(&host),
+        };
         let mut changed = BTreeSet::new();
         if old.len() != domains.len() || old.iter().zip(domains).any(|(old, new)| **old != **new) {
             changed.insert(key.clone());
         }
         for domain in &old {
             self.dirty.insert(slot(domain));
-            if !domains.iter().any(|new| **new == **domain) {
+            if other_rank || !domains.iter().any(|new| **new == **domain) {
                 changed.extend(self.give_up(&host, domain));
             }
         }
@@ -66,7 +78,7 @@ impl HostTable {
             let kept = old.iter().find(|old| ***old == **domain);
             let domain = kept.cloned().unwrap_or_else(|| Arc::from(domain.as_str()));
             self.dirty.insert(slot(&domain));
-            if kept.is_none() {
+            if other_rank || kept.is_none() {
                 changed.extend(self.claim(&host, &domain));
             }
             asked.push(domain);
@@ -101,7 +113,8 @@ impl HostTable {
         let slot = slot(domain);
         let claimants = self.claims.entry((slot, domain.clone())).or_default();
         self.wildcards += usize::from(claimants.is_empty() && slot == Slot::Wildcard);
-        let place = claimants.partition_point(|it| it < host);
+        let rank = |it: &Host| (self.last.contains(it), it.clone());
+        let place = claimants.partition_point(|it| rank(it) < rank(host));
         let others = match place {
             0 => keys(claimants),
             _ => Vec::new(),

@@ -91,7 +91,18 @@ impl Translator {
             _ => (VirtualHostForm::default(), None),
         };
         let Some(object) = &entry.object else {
-            return HostUnit::default();
+            // What is wrong with the rest is told already.
+            let Some(rest) = &entry.rest else {
+                return HostUnit::default();
+            };
+            let (mut form, _) = translate(rest);
+            form.is_rest = true;
+            return HostUnit {
+                problems: form.problems.clone(),
+                problems_of_options: mem::take(&mut form.problems_of_options),
+                form: Arc::new(form),
+                good: None,
+            };
         };
         let (mut newest, missing) = translate(object);
         let mut problems = newest.problems.clone();

@@ -233,7 +233,8 @@ impl Translator {
         let mut other_tls = anew;
         for host in hosts {
             let form = self.selected(site, host);
-            other_tls |= site.set_ssl(host, form.and_then(|form| form.ssl.as_ref()));
+            let ssl = form.and_then(|form| Some((form.ssl.as_ref()?, form.is_rest)));
+            other_tls |= site.set_ssl(host, ssl);
         }
         let mut moved = hosts.clone();
         if site.is_tls && other_tls {
@@ -257,8 +258,9 @@ impl Translator {
                 let form = form.filter(|_| home.as_ref() == Some(base));
                 change.filters |= table.set_needs(host, form.map(|form| &form.needs));
                 let domains = form.map(|form| form.domains.as_slice());
-                work.restated
-                    .extend(table.hosts.set(host, domains.unwrap_or_default()));
+                let is_last = form.is_some_and(|form| form.is_rest);
+                let changed = table.hosts.set(host, domains.unwrap_or_default(), is_last);
+                work.restated.extend(changed);
             }
         }
         site.drop_tables();
@@ -297,7 +299,7 @@ impl Translator {
     /// others are not.
     fn selected(&self, site: &Site, key: &ObjectKey) -> Option<&VirtualHostForm> {
         let unit = self.hosts.get(key)?;
-        let object = self.objects.0.get(key)?.object.as_ref()?;
+        let object = self.objects.0.get(key)?.used()?;
         let meant = site.chosen.contain(key, &object.labels);
         (meant && unit.form.ssl.is_some() == site.is_tls).then_some(&unit.form)
     }

@@ -134,10 +134,20 @@ impl Translator {
     }
 }
 
+impl Translator {
+    fn rest_of_table(&self, key: &ObjectKey) -> Option<&RouteTable> {
+        match &self.objects.0.get(key)?.rest.as_ref()?.spec {
+            Spec::RouteTable(table) => Some(table),
+            _ => None,
+        }
+    }
+}
+
 impl Tables for Translator {
     fn table(&self, key: &ObjectKey) -> Found<'_> {
         match self.objects.spec(key) {
             Some(Spec::RouteTable(table)) => Found::Table(table),
+            _ if let Some(table) = self.rest_of_table(key) => Found::Rest(table),
             _ if self.objects.0.contains_key(key) => Found::Rejected,
             _ => Found::Missing,
         }

@@ -35,7 +35,11 @@ fn file(text: &str) -> Change {
     let (path, text) = text.split_once('\n').unwrap();
     match parse(path, text).remove(0) {
         Parsed::Object(object) => Change::Upsert(Arc::from(object)),
-        Parsed::Rejected { key, problems } => Change::Reject(key, problems),
+        Parsed::Rejected {
+            key,
+            problems,
+            rest,
+        } => Change::rejected(key, problems, rest.map(Arc::from)),
         other => panic!("{other:?}"),
     }
 }
@@ -213,12 +217,61 @@ fn a_function_that_is_taken_away_is_still_called_until_the_route_says_otherwise(
 fn a_text_that_breaks_keeps_the_last_good_form_which_still_follows_its_upstreams() {
     let mut fixture = Fixture::new(&[SECRET, LAMBDA, &host("b", &call("crop"))]);
     let broken = file(&host("b", "{nonsense: 1}"));
-    assert!(matches!(broken, Change::Reject(..)));
+    assert!(matches!(broken, Change::RejectInPart(..)));
     assert!(fixture.apply(vec![broken]).is_empty());
     assert_eq!(fixture.state(Kind::VirtualService, "b"), State::Rejected);
     let renamed = LAMBDA.replace("lambdaFunctionName: crop", "lambdaFunctionName: crop-v2");
     fixture.apply(vec![file(&renamed)]);
     assert!(fixture.serves("crop-v2"));
+    assert_eq!(fixture.state(Kind::VirtualService, "b"), State::Rejected);
+}
+
+#[test]
+fn what_never_could_be_read_answers_for_its_wrong_routes_until_it_can() {
+    let good = format!(
+        "{}, {}",
+        to("web").replace("{routeA", "{matchers: [{prefix: /good}], routeA"),
+        to("web")
+    );
+    let wrong = good
+        .replacen("single", "sin-gle", 1)
+        .replacen("/good", "/wrong", 1);
+    let mut fixture = Fixture::new(&[WEB]);
+    fixture.apply(vec![file(&host("a", &wrong))]);
+    assert_eq!(fixture.state(Kind::VirtualService, "a"), State::Rejected);
+    assert!(
+        fixture.serves("/wrong")
+            && fixture.serves("invalid_route")
+            && fixture.serves("web_default")
+    );
+    fixture.apply(vec![file(&host("a", &good))]);
+    assert_eq!(fixture.state(Kind::VirtualService, "a"), State::Accepted);
+    let before = fixture.routes();
+    assert!(!fixture.serves("invalid_route"));
+    // Now there is a last good form.
+    fixture.apply(vec![file(&host("a", &wrong))]);
+    assert_eq!(fixture.routes(), before);
+    // That is forgotten with the object.
+    fixture.apply(vec![Change::Delete(key(Kind::VirtualService, "a"))]);
+    assert!(!fixture.serves("a.example.com"));
+    fixture.apply(vec![file(&host("a", &wrong))]);
+    assert!(fixture.serves("invalid_route"));
+    let no_domains = "virtualservices/default/a.yaml\nvirtualHost: {domains: [1], routes: []}";
+    fixture.apply(vec![file(no_domains)]);
+    assert!(!fixture.serves("a.example.com"));
+}
+
+#[test]
+fn what_is_left_of_a_virtual_service_takes_no_domain_from_another() {
+    let of_b = host("a", "{nonsense: 1}").replace("a.example.com", "b.example.com");
+    let mut fixture = Fixture::new(&[WEB, &host("b", &to("web")), &of_b]);
+    assert_eq!(fixture.state(Kind::VirtualService, "b"), State::Accepted);
+    assert!(fixture.serves("web_default") && !fixture.serves("invalid_route"));
+    assert_eq!(fixture.state(Kind::VirtualService, "a"), State::Rejected);
+    // Of two good ones the first has it.
+    let good = host("a", &to("web")).replace("a.example.com", "b.example.com");
+    fixture.apply(vec![file(&good)]);
+    assert_eq!(fixture.state(Kind::VirtualService, "a"), State::Accepted);
     assert_eq!(fixture.state(Kind::VirtualService, "b"), State::Rejected);
 }
 
@@ -242,10 +295,10 @@ fn a_bad_object_leaves_its_neighbours_byte_for_byte() {
     ];
     let good: Vec<&str> = good.iter().map(String::as_str).collect();
     let alone = Fixture::new(&good);
-    let bad = host("c", "{nonsense: 1}");
+    let bad = "virtualservices/default/c.yaml\nvirtualHost: {domains: [1], routes: []}";
     let worse = WEB.replace("web.yaml", "bad.yaml").replace("8081", "0");
     let mut with = good.clone();
-    with.insert(0, &bad);
+    with.insert(0, bad);
     with.insert(3, &worse);
     let beside = Fixture::new(&with);
     assert!(alone.translator.resources == beside.translator.resources);

@@ -81,6 +81,7 @@ pub(crate) fn compile(
                     options_config_refs: OptionsRefs::default(),
                     inheritable_matchers: None,
                     inheritable_path_matchers: None,
+                    is_broken: false,
                 },
                 source: Source {
                     rule: number,

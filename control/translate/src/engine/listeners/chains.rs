@@ -46,15 +46,11 @@ pub(super) fn connect(sites: &[Site], tcp: &[TcpSite]) -> (Vec<Link>, Problems) 
                     .complain(&site.origin.path, &label, &mut conflicts),
             }
         }
-        for (number, group) in site.plan.groups.iter().enumerate() {
-            let id = links.len();
-            if let Some(names) = names(id, &site.origin, group, &mut taken, &mut conflicts) {
-                links.push(Link {
-                    to: To::Tls(place, number),
-                    names,
-                });
-            }
-        }
+        tls((place, site), false, &mut links, &mut taken, &mut conflicts);
+    }
+    // What they ask for goes to others first.
+    for site in sites.iter().enumerate() {
+        tls(site, true, &mut links, &mut taken, &mut conflicts);
     }
     for (place, site) in tcp.iter().enumerate() {
         for (number, chain) in site.form.chains.iter().enumerate() {
@@ -82,6 +78,25 @@ pub(super) fn connect(sites: &[Site], tcp: &[TcpSite]) -> (Vec<Link>, Problems) 
         }
     }
     (links, conflicts)
+}
+
+/// The chains of a site's certificates, of those that ask last or of the others.
+fn tls(
+    (place, site): (usize, &Site),
+    is_last: bool,
+    links: &mut Vec<Link>,
+    taken: &mut Taken,
+    conflicts: &mut Problems,
+) {
+    let groups = site.plan.groups.iter().enumerate();
+    for (number, group) in groups.filter(|(_, group)| group.is_last == is_last) {
+        if let Some(names) = names(links.len(), &site.origin, group, taken, conflicts) {
+            links.push(Link {
+                to: To::Tls(place, number),
+                names,
+            });
+        }
+    }
 }
 
 /// The names that a group gets, if it gets any.

@@ -25,8 +25,8 @@ pub(super) struct Site {
     /// The virtual services that it has.
     pub(super) chosen: VirtualServices,
     pub(super) is_tls: bool,
-    /// What the `sslConfig` of each of them is, if it is for TLS.
-    ssl: BTreeMap<ObjectKey, Arc<SslConfig>>,
+    /// What the `sslConfig` of each of them is, if it is for TLS, and whether others' names go first.
+    ssl: BTreeMap<ObjectKey, (Arc<SslConfig>, bool)>,
     pub(super) plan: Plan,
     /// The route tables, by what their names begin with.
     pub(super) tables: BTreeMap<String, Table>,
@@ -59,6 +59,8 @@ pub(super) struct Plan {
 #[derive(PartialEq)]
 pub(super) struct Group {
     pub(super) tls: ListenerTls,
+    /// Their names are theirs only if nobody else asks for them.
+    pub(super) is_last: bool,
     /// Their route table.
     pub(super) base: String,
     /// They, and their names; none: any.
@@ -104,11 +106,16 @@ impl Site {
     }
 
     /// Takes in a virtual service's `sslConfig`, and tells whether it is another one than before.
-    pub(super) fn set_ssl(&mut self, host: &ObjectKey, ssl: Option<&Arc<SslConfig>>) -> bool {
+    pub(super) fn set_ssl(
+        &mut self,
+        host: &ObjectKey,
+        ssl: Option<(&Arc<SslConfig>, bool)>,
+    ) -> bool {
+        let ssl = ssl.map(|(ssl, is_last)| (ssl.clone(), is_last));
         match ssl.filter(|_| self.is_tls) {
-            Some(ssl) if self.ssl.get(host) == Some(ssl) => false,
+            Some(ssl) if self.ssl.get(host) == Some(&ssl) => false,
             Some(ssl) => {
-                self.ssl.insert(host.clone(), ssl.clone());
+                self.ssl.insert(host.clone(), ssl);
                 true
             }
             None => self.ssl.remove(host).is_some(),
@@ -125,8 +132,8 @@ impl Site {
             .gateway
             .isolate_virtual_hosts_by_ssl_config;
         let mut plan = Plan::default();
-        let mut places: BTreeMap<ListenerTls, usize> = BTreeMap::new();
-        for (host, ssl) in &self.ssl {
+        let mut places: BTreeMap<(bool, ListenerTls), usize> = BTreeMap::new();
+        for (host, (ssl, is_last)) in &self.ssl {
             let ssl = match &self.origin.defaults {
                 Some(defaults) => &Arc::new(ssl.or(defaults)),
                 None => ssl,
@@ -139,18 +146,21 @@ impl Site {
                     continue;
                 }
             };
-            let place = *places.entry(tls).or_insert_with_key(|tls| {
-                let base = match tls.verifies || isolates {
-                    true => format!("{}-{:016x}", self.base, xxh3_64(&tls.context)),
-                    false => self.base.clone(),
-                };
-                plan.groups.push(Group {
-                    tls: tls.clone(),
-                    base,
-                    members: Vec::new(),
+            let place = *places
+                .entry((*is_last, tls))
+                .or_insert_with_key(|(is_last, tls)| {
+                    let base = match tls.verifies || isolates {
+                        true => format!("{}-{:016x}", self.base, xxh3_64(&tls.context)),
+                        false => self.base.clone(),
+                    };
+                    plan.groups.push(Group {
+                        tls: tls.clone(),
+                        is_last: *is_last,
+                        base,
+                        members: Vec::new(),
+                    });
+                    plan.groups.len() - 1
                 });
-                plan.groups.len() - 1
-            });
             if let Some(group) = plan.groups.get_mut(place) {
                 group.members.push((host.clone(), ssl.sni_domains.clone()));
                 plan.homes.insert(host.clone(), group.base.clone());
