@@ -6,13 +6,15 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use clap::Args;
 use tenon_model::ObjectKey;
 use tenon_store::{Batch, Files, Proofs, Source};
-use tenon_translate::{Change, ProxyName, State, Status, StatusMessage, Translator, Update};
+use tenon_translate::{
+    Change, ProxyName, ResourceType, State, Status, StatusMessage, Translator, Update,
+};
 use tenon_xds::{Cache, Event, Tls, TlsFiles};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -214,6 +216,7 @@ impl ControlPlane {
             unproven: BTreeSet::new(),
             clients: 0,
             last_edit: Instant::now(),
+            knows_time: false,
         };
         let stopping = |mut stopped: watch::Receiver<bool>| async move {
             // An error means that the control plane is gone, which stops too.
@@ -344,6 +347,8 @@ struct Engine {
     /// How many Envoys are connected.
     clients: usize,
     last_edit: Instant,
+    /// The translation was told what time it is.
+    knows_time: bool,
 }
 
 impl Engine {
@@ -355,6 +360,8 @@ impl Engine {
         stopped: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
         tokio::pin!(stopped);
+        let first = tokio::time::Instant::now() + CLOCK;
+        let mut clock = tokio::time::interval_at(first, CLOCK);
         loop {
             tokio::select! {
                 () = &mut stopped => return Ok(()),
@@ -365,6 +372,9 @@ impl Engine {
                 Some(event) = events.recv() => self.event(event, &mut events),
                 Some(change) = resolved.recv() => self.told(change, &mut resolved),
                 Some(change) = found.recv() => self.told(change, &mut found),
+                _ = clock.tick() => {
+                    self.apply(vec![now()]);
+                }
                 () = until(self.warm_by) => {
                     tracing::warn!("hosts are still looked up; what is known is served");
                     self.warm_by = None;
@@ -419,7 +429,10 @@ impl Engine {
             next = batches.try_recv().ok();
         }
         if self.clients == 0 && self.last_edit.elapsed() > UNCONTESTED {
-            self.prove();
+            self.prove(true);
+        }
+        if !std::mem::replace(&mut self.knows_time, true) {
+            changes.push(now());
         }
         let started = Instant::now();
         self.last_edit = started;
@@ -468,37 +481,47 @@ impl Engine {
         newer
     }
 
-    /// What is not rejected by now is good.
-    fn prove(&mut self) {
+    /// What is not rejected by now, and of which nothing is left that no Envoy has accepted, is good; `all`: nothing is
+    /// left of any.
+    fn prove(&mut self, all: bool) {
         let statuses = self.shared.lock();
         let is_rejected = |key: &ObjectKey| {
-            statuses
-                .get(key)
-                .is_some_and(|status| status.state == State::Rejected)
+            let status = statuses.get(key);
+            status.is_some_and(|status| status.state == State::Rejected)
         };
-        let (rejected, good) = std::mem::take(&mut self.unproven)
-            .into_iter()
-            .partition(is_rejected);
-        self.unproven = rejected;
+        let candidates = self.unproven.iter().filter(|key| !is_rejected(key));
+        let good: BTreeSet<ObjectKey> = match all {
+            true => candidates.cloned().collect(),
+            false => self.translator.proven(candidates).into_iter().collect(),
+        };
         drop(statuses);
-        self.proofs.tell(good);
+        if !good.is_empty() {
+            self.unproven.retain(|key| !good.contains(key));
+            self.proofs.tell(good);
+        }
     }
 
     fn event(&mut self, event: Event, events: &mut mpsc::Receiver<Event>) {
         let mut changes = Vec::new();
         let mut next = Some(event);
         while let Some(event) = next {
-            changes.extend(self.verdict(event));
+            match event {
+                Event::Accepted(accepted) => {
+                    let accepted = accepted.into_iter();
+                    changes.extend(accepted.map(|(id, it)| Change::Accepted(id, it)));
+                }
+                event => changes.extend(self.verdict(event)),
+            }
             next = events.try_recv().ok();
         }
-        let settled = changes
-            .iter()
-            .any(|change| matches!(change, Change::Settled(_)));
+        let has = |what: fn(&Change) -> bool| changes.iter().any(what);
+        let settled = has(|change| matches!(change, Change::Settled(_)));
+        let accepted = has(|change| matches!(change, Change::Accepted(..)));
         if !changes.is_empty() {
             self.apply(changes);
         }
-        if settled && !self.unproven.is_empty() {
-            self.prove();
+        if (settled || accepted) && !self.unproven.is_empty() {
+            self.prove(settled);
         }
     }
 
@@ -517,7 +540,10 @@ impl Engine {
             Event::Pushed { kind } => metrics.pushed(kind),
             Event::Nack { kind } => metrics.nack(kind),
             Event::Settled {
-                proxy, rejected, ..
+                proxy,
+                rejected,
+                generation,
+                ..
             } => {
                 if let Some(edited) = self.edited.take() {
                     metrics.acknowledged(edited.elapsed());
@@ -525,10 +551,17 @@ impl Engine {
                 self.settles.send_modify(|settled| {
                     settled.insert(proxy.clone(), rejected);
                 });
-                // While something is refused, what takes its place is still to be answered to.
-                return (rejected == 0).then_some(Change::Settled(proxy));
+                // While something is refused, what takes its place is still to be answered to; and what came since, too.
+                let is_all = rejected == 0 && self.shared.cache.generation(&proxy) == generation;
+                return is_all.then_some(Change::Settled(proxy));
             }
-            Event::Rejected { id, text } => return Some(Change::Verdict(id, Some(text))),
+            Event::Rejected { id, version, text } => {
+                // A newer form is still to be answered to. That of a route table may have the same culprits in it.
+                let is_newest = self.shared.cache.version(&id) == Some(version);
+                let counts = is_newest || id.kind == ResourceType::Route;
+                return counts.then_some(Change::Verdict(id, Some(text)));
+            }
+            Event::Accepted(_) => {}
             Event::Recovered(id) => return Some(Change::Verdict(id, None)),
         }
         None
@@ -618,6 +651,16 @@ impl Engine {
 }
 
 /// Waits until a time, if there is one, else for ever.
+/// How often certificates are looked at that may have expired.
+const CLOCK: Duration = Duration::from_secs(60 * 60);
+
+/// What time it is, for the translation.
+pub(crate) fn now() -> Change {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let seconds = since.unwrap_or_default().as_secs();
+    Change::Time(i64::try_from(seconds).unwrap_or(i64::MAX))
+}
+
 async fn until(time: Option<tokio::time::Instant>) {
     match time {
         Some(time) => tokio::time::sleep_until(time).await,
