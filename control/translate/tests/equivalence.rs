@@ -535,6 +535,7 @@ fn store(objects: &mut Store, change: &Change) {
         | Change::Accepted(..)
         | Change::Settled(_)
         | Change::Credentials { .. }
+        | Change::Time(_)
         | Change::Found { .. } => {}
     }
 }
@@ -607,6 +608,7 @@ fn reordered(changes: &[Change]) -> Vec<Change> {
         Change::Verdict(..) | Change::Accepted(..) | Change::Settled(_) => "1".to_owned(),
         Change::Credentials { name, .. } => format!("2{name}"),
         Change::Found { name, .. } => format!("3{name}"),
+        Change::Time(_) => "4".to_owned(),
     };
     // Stable.
     changes.sort_by_key(|change| std::cmp::Reverse(of(change)));

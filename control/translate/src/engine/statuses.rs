@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::Arc;
 
-use tenon_model::{Kind, ObjectKey, Problem};
+use tenon_model::{Kind, ObjectKey, Problem, Spec};
 
 use super::endpoints::is_in_memory;
 use super::{Entry, HostUnit, Translator, WORTH_A_THREAD, Work, settings_key};
@@ -63,6 +63,16 @@ impl Translator {
         let mut problems = entry.rejected.clone();
         if let Some(object) = &entry.object {
             problems.extend(object.warnings.iter().cloned());
+        }
+        if let Some(Spec::Secret(secret)) = entry.object.as_ref().map(|object| &object.spec) {
+            problems.extend(secret.kind_of_no_use().map(|kind| {
+                let text = format!(
+                    "nothing here uses a secret of kind {kind}: it is for Gloo's own servers, and a server that extauth asks has its own"
+                );
+                Problem::warning("", text)
+            }));
+            let warning = entry.warning_at(self.now);
+            problems.extend(warning.map(|text| Problem::warning("", text)));
         }
         let beside = self.listeners.problems(key);
         let mut stays = !entry.rejected.is_empty() && entry.object.is_some();
