@@ -11,6 +11,7 @@ pub(crate) mod conditions;
 pub(crate) mod hostname;
 pub(crate) mod http_route;
 pub(crate) mod listeners;
+pub(crate) mod options;
 pub(crate) mod precedence;
 
 use std::cell::RefCell;
