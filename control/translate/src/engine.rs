@@ -474,8 +474,6 @@ impl Translator {
                 self.mark_readers(&key, work);
             }
             Kind::RouteOption | Kind::VirtualHostOption => self.mark_readers(&key, work),
-            // They attach to what is not there yet.
-            Kind::HttpListenerOption | Kind::ListenerOption => {}
             // The front door's.
             Kind::BackendTlsPolicy
             | Kind::DirectResponse
@@ -483,8 +481,10 @@ impl Translator {
             | Kind::GatewayClass
             | Kind::GatewayParameters
             | Kind::GrpcRoute
+            | Kind::HttpListenerOption
             | Kind::HttpRoute
             | Kind::KubernetesGateway
+            | Kind::ListenerOption
             | Kind::ListenerSet
             | Kind::Namespace
             | Kind::ReferenceGrant

@@ -14,6 +14,7 @@ mod headers;
 pub(crate) mod hostname;
 pub(crate) mod http_route;
 pub(crate) mod listeners;
+pub(crate) mod options;
 mod paths;
 pub(crate) mod precedence;
 mod rule;

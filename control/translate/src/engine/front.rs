@@ -7,19 +7,19 @@ use std::mem;
 use std::sync::Arc;
 
 use tenon_model::gateway_api::{ParentRef, ReferenceGrant};
-use tenon_model::{
-    Kind, Object, ObjectKey, OptionsRefs, Problem, Spec, VirtualHostOptions, VirtualService,
-};
+use tenon_model::{Kind, Object, ObjectKey, Problem, Spec, VirtualHostOptions, VirtualService};
 
 use super::{Objects, Translator, Work};
 use crate::gateway_api::attach::{self, Attaching, Attachment};
 use crate::gateway_api::conditions::CONTROLLER;
 use crate::gateway_api::http_route::{self, Compiled, Rules};
 use crate::gateway_api::listeners::{GatewayForm, ListenerForm, host_key, listener_of_host};
+use crate::gateway_api::options::KINDS;
 use crate::gateway_api::{Known, Seen, hostname};
 use crate::keys::Keys;
 use crate::names;
 
+mod options;
 mod statuses;
 
 /// The class that there is without being written, as Gloo's Helm chart has it.
@@ -41,6 +41,7 @@ pub(super) struct Front {
     readers: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
     /// The hosts that are served, by what they are known by within.
     hosts: BTreeMap<ObjectKey, Host>,
+    attaching: options::Attaching,
 }
 
 /// A route, and what it comes to.
@@ -65,17 +66,37 @@ struct Host {
     stands: bool,
 }
 
+impl Host {
+    fn domain(&self, key: &ObjectKey) -> String {
+        match self.domain.is_empty() {
+            true => domain_of(key),
+            false => self.domain.clone(),
+        }
+    }
+}
+
 /// What has to be looked at.
 #[derive(Default)]
 pub(super) struct FrontWork {
+    /// Options that say themselves what they attach to.
+    options: BTreeSet<ObjectKey>,
     pub(super) gateways: BTreeSet<ObjectKey>,
     pub(super) routes: BTreeSet<ObjectKey>,
+    /// What options of listeners and hosts attach to.
+    attached: BTreeSet<ObjectKey>,
     hosts: BTreeSet<ObjectKey>,
 }
 
 impl FrontWork {
     fn is_empty(&self) -> bool {
-        self.gateways.is_empty() && self.routes.is_empty() && self.hosts.is_empty()
+        let all = [
+            &self.options,
+            &self.gateways,
+            &self.attached,
+            &self.routes,
+            &self.hosts,
+        ];
+        all.into_iter().all(BTreeSet::is_empty)
     }
 }
 
@@ -88,7 +109,14 @@ impl Front {
     /// The objects that users wrote from which something within stems.
     fn sources(&self, key: &ObjectKey) -> Vec<ObjectKey> {
         match key.kind {
-            Kind::Gateway => self.ports.get(key).cloned().into_iter().collect(),
+            Kind::Gateway => match self.ports.get(key) {
+                // What is attached to a listener tells of it, too.
+                Some(gateway) => {
+                    let attached = self.attaching.of(gateway);
+                    attached.chain([gateway]).cloned().collect()
+                }
+                None => Vec::new(),
+            },
             _ => match self.hosts.get(key) {
                 Some(host) => host.routes.iter().cloned().collect(),
                 None => Vec::new(),
@@ -126,6 +154,9 @@ impl Translator {
             Kind::HttpRoute => {
                 front.routes.insert(key.clone());
             }
+            kind if KINDS.contains(&kind) => {
+                front.options.insert(key.clone());
+            }
             _ => {}
         }
         let grants = crate::gateway_api::grants_key(&key.namespace);
@@ -142,8 +173,14 @@ impl Translator {
         if work.front.is_empty() {
             return;
         }
+        for key in mem::take(&mut work.front.options) {
+            self.derive_targets(key, work);
+        }
         for key in mem::take(&mut work.front.gateways) {
             self.derive_gateway(key, work);
+        }
+        for key in mem::take(&mut work.front.attached) {
+            self.derive_attached(key, work);
         }
         for key in mem::take(&mut work.front.routes) {
             self.derive_route(key, work);
@@ -161,14 +198,16 @@ impl Translator {
             all.map(|(key, _)| key.clone())
         };
         FrontWork {
+            options: KINDS.into_iter().flat_map(keys).collect(),
             gateways: keys(Kind::KubernetesGateway).collect(),
             routes: keys(Kind::HttpRoute).collect(),
-            hosts: BTreeSet::new(),
+            ..FrontWork::default()
         }
     }
 
     fn derive_gateway(&mut self, key: ObjectKey, work: &mut Work) {
         work.statuses.insert(key.clone());
+        work.statuses.extend(self.front.attaching.of(&key).cloned());
         let new = match self.objects.spec(&key) {
             Some(Spec::KubernetesGateway(gateway)) if self.is_ours(&gateway.gateway_class_name) => {
                 Some(Arc::new(GatewayForm::new(&key, gateway)))
@@ -194,11 +233,11 @@ impl Translator {
             self.front.ports.remove(gone);
             self.put_internal(gone, None, work);
         }
-        for (port, gateway) in after {
-            self.front.ports.insert(port.clone(), key.clone());
-            let spec = Spec::Gateway(Box::new(gateway));
-            self.put_internal(&port, Some(spec), work);
+        for port in after.into_keys() {
+            self.front.ports.insert(port, key.clone());
         }
+        // Its listeners are there with what is attached to them.
+        work.front.attached.insert(key.clone());
         self.set_standing(&key, (old.as_deref(), new.as_deref()), work);
         // Without any there may be the default one.
         work.listeners = true;
@@ -241,6 +280,7 @@ impl Translator {
 
     fn derive_route(&mut self, key: ObjectKey, work: &mut Work) {
         work.statuses.insert(key.clone());
+        work.statuses.extend(self.front.attaching.of(&key).cloned());
         let new = self.route_unit(&key).unwrap_or_default();
         let old = self.front.routes.remove(&key).unwrap_or_default();
         let front = &mut self.front;
@@ -284,6 +324,12 @@ impl Translator {
         let mut unit = self.attach(&attaching, &known);
         // What is served nowhere need not be looked at further, but for what is to be told of it.
         unit.rules = http_route::compile(key, object, route, &known);
+        let options = self.options_of_route(key);
+        for compiled in &mut unit.rules.routes {
+            // Behind those that the rule names.
+            let all = &mut compiled.route.options_config_refs.delegate_options;
+            all.extend(options.iter().cloned());
+        }
         unit.reads = known.into_reads().into();
         Some(unit)
     }
@@ -347,20 +393,19 @@ impl Translator {
             self.put_internal(&key, None, work);
             return;
         }
-        let domain = match host.domain.is_empty() {
-            true => domain_of(&key),
-            false => host.domain.clone(),
-        };
+        let domain = host.domain(&key);
+        // Options tell whose routes they are wrong at.
+        self.restate([key.clone()], work);
         let listener = self.listener_of_host(&key);
         let routes = self.compiled(&key).map(|(_, it)| match listener {
             Some(listener) => http_route::at_listener(&it.route, listener),
             None => it.route.clone(),
         });
         let spec = VirtualService {
+            options_config_refs: self.options_of_host(&key, &domain),
             domains: vec![domain],
             routes: routes.collect(),
             options: VirtualHostOptions::none(),
-            options_config_refs: OptionsRefs::default(),
             ssl: None,
         };
         self.put_internal(&key, Some(Spec::VirtualService(Box::new(spec))), work);

@@ -111,7 +111,7 @@ impl Translator {
             self.add_problems_of_table(key, &mut problems, &mut proxies);
         }
         if let Some(object) = &entry.object {
-            self.add_uses_of_options(key, &object.spec, &mut problems, &mut proxies);
+            self.add_uses_of_options(object, &mut problems, &mut proxies);
         }
         if key.kind == Kind::Settings && key != settings_key() {
             let text = format!("only {} is taken", settings_key());
@@ -163,7 +163,9 @@ impl Translator {
                     .push(Problem::error("", text));
             }
         }
-        status::status(problems, proxies)
+        let mut status = status::status(problems, proxies);
+        status.conditions = self.conditions_of_options(entry).map(Arc::new);
+        status
     }
 
     /// What is wrong with a table is what is wrong with it where virtual services lead to it.
