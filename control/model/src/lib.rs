@@ -139,7 +139,8 @@ pub use listener_options::{
     ConnectionBalanceConfig, ExactBalance, ListenerOptions, MetadataKey, ProxyProtocol,
     ProxyProtocolRule, SocketOption, SocketOptionValue, SocketState,
 };
-pub use listener_ssl::{OcspStaplePolicy, SslConfig};
+pub use certificate::check_roots;
+pub use listener_ssl::{ClientRoots, OcspStaplePolicy, SslConfig};
 pub use load_balancing::{
     LeastRequest, LoadBalancer, LoadBalancerConfig, LocalityConfig, RingHash, RingHashConfig,
     RoundRobin, SlowStart,

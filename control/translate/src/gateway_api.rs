@@ -8,8 +8,10 @@
 pub(crate) mod attach;
 pub(crate) mod backends;
 pub(crate) mod conditions;
+pub(crate) mod grpc_route;
 pub(crate) mod hostname;
 pub(crate) mod http_route;
+pub(crate) mod listener_tls;
 pub(crate) mod listeners;
 pub(crate) mod precedence;
 

@@ -125,7 +125,7 @@ fn terminated(
     if ssl.certificates.is_none() && !ssl.sni_domains.is_empty() {
         return Ok(None);
     }
-    form.reads.extend(listener_tls::secret(ssl));
+    form.reads.extend(listener_tls::secrets(ssl));
     listener_tls::translate(&path, ssl, secrets).map(Some)
 }
 

@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use tenon_model::gateway_api::{ParentRef, ReferenceGrant};
 use tenon_model::{
-    Kind, Object, ObjectKey, OptionsRefs, Problem, Spec, VirtualHostOptions, VirtualService,
+    INTERNAL, Kind, Object, ObjectKey, OptionsRefs, Problem, Spec, SslConfig, VirtualHostOptions,
+    VirtualService,
 };
 
 use super::{Objects, Translator, Work};
 use crate::gateway_api::attach::{self, Attaching, Attachment};
 use crate::gateway_api::conditions::CONTROLLER;
+use crate::gateway_api::grpc_route;
 use crate::gateway_api::http_route::{self, Compiled, Rules};
 use crate::gateway_api::listeners::{GatewayForm, host_key};
 use crate::gateway_api::{Known, Seen, hostname};
@@ -27,6 +29,9 @@ const CLASS: &str = "gloo-gateway";
 /// The class of gateways that are only for other clusters.
 const DISTRIBUTED: &str = "gloo-gateway-distribute";
 
+/// The kinds of routes.
+const ROUTES: [Kind; 2] = [Kind::GrpcRoute, Kind::HttpRoute];
+
 /// What the objects of the Gateway API come to.
 #[derive(Default)]
 pub(super) struct Front {
@@ -37,7 +42,9 @@ pub(super) struct Front {
     routes: BTreeMap<ObjectKey, RouteUnit>,
     /// The routes that want to be attached to something.
     by_parent: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
-    /// Which routes looked at something.
+    /// What gateways looked at.
+    reads_of_gateways: BTreeMap<ObjectKey, Keys>,
+    /// Which gateways and routes looked at something.
     readers: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
     /// The hosts that are served, by what they are known by within.
     hosts: BTreeMap<ObjectKey, Host>,
@@ -123,7 +130,7 @@ impl Translator {
             Kind::KubernetesGateway => {
                 front.gateways.insert(key.clone());
             }
-            Kind::HttpRoute => {
+            kind if is_route(kind) => {
                 front.routes.insert(key.clone());
             }
             _ => {}
@@ -133,8 +140,13 @@ impl Translator {
             Kind::ReferenceGrant => &grants,
             _ => key,
         };
-        let readers = self.front.readers.get(read).into_iter().flatten();
-        front.routes.extend(readers.cloned());
+        for reader in self.front.readers.get(read).into_iter().flatten() {
+            let readers = match reader.kind {
+                Kind::KubernetesGateway => &mut front.gateways,
+                _ => &mut front.routes,
+            };
+            readers.insert(reader.clone());
+        }
     }
 
     /// Looks at what has to be looked at.
@@ -162,19 +174,28 @@ impl Translator {
         };
         FrontWork {
             gateways: keys(Kind::KubernetesGateway).collect(),
-            routes: keys(Kind::HttpRoute).collect(),
+            routes: ROUTES.into_iter().flat_map(keys).collect(),
             hosts: BTreeSet::new(),
         }
     }
 
     fn derive_gateway(&mut self, key: ObjectKey, work: &mut Work) {
         work.statuses.insert(key.clone());
+        let mut reads = Keys::default();
         let new = match self.objects.spec(&key) {
             Some(Spec::KubernetesGateway(gateway)) if self.is_ours(&gateway.gateway_class_name) => {
-                Some(Arc::new(GatewayForm::new(&key, gateway)))
+                let known = Seen::new(&self.objects);
+                let form = GatewayForm::new(&key, gateway, &known);
+                reads = known.into_reads().into();
+                Some(Arc::new(form))
             }
             _ => None,
         };
+        let before = self.front.reads_of_gateways.remove(&key).unwrap_or_default();
+        super::reindex(&mut self.front.readers, &key, &before, &reads);
+        if new.is_some() {
+            self.front.reads_of_gateways.insert(key.clone(), reads);
+        }
         let old = self.front.gateways.get(&key).cloned();
         if old == new && new.is_some() {
             return;
@@ -200,6 +221,9 @@ impl Translator {
             self.put_internal(&port, Some(spec), work);
         }
         self.set_standing(&key, (old.as_deref(), new.as_deref()), work);
+        if [&old, &new].into_iter().flatten().any(|it| it.has_tls()) {
+            self.mark_hosts_of(&key, work);
+        }
         // Without any there may be the default one.
         work.listeners = true;
         match new {
@@ -239,6 +263,21 @@ impl Translator {
         }
     }
 
+    /// All hosts of a gateway, with whose TLS something else may be.
+    fn mark_hosts_of(&self, gateway: &ObjectKey, work: &mut Work) {
+        let prefix = format!("{}{INTERNAL}", gateway.name);
+        let first = ObjectKey {
+            kind: Kind::VirtualService,
+            namespace: gateway.namespace.clone(),
+            name: prefix.as_str().into(),
+        };
+        let hosts = self.front.hosts.range(first..);
+        let own = hosts.take_while(|(host, _)| {
+            host.namespace == gateway.namespace && host.name.starts_with(&prefix)
+        });
+        work.front.hosts.extend(own.map(|(host, _)| host.clone()));
+    }
+
     fn derive_route(&mut self, key: ObjectKey, work: &mut Work) {
         work.statuses.insert(key.clone());
         let new = self.route_unit(&key).unwrap_or_default();
@@ -272,18 +311,24 @@ impl Translator {
 
     fn route_unit(&self, key: &ObjectKey) -> Option<RouteUnit> {
         let object = self.objects.object(key)?;
-        let Spec::HttpRoute(route) = &object.spec else {
-            return None;
+        let (parents, hostnames) = match &object.spec {
+            Spec::HttpRoute(route) => (&route.parent_refs, &route.hostnames),
+            Spec::GrpcRoute(route) => (&route.parent_refs, &route.hostnames),
+            _ => return None,
         };
         let known = Seen::new(&self.objects);
         let attaching = Attaching {
             key,
-            parents: &route.parent_refs,
-            hostnames: &route.hostnames,
+            parents,
+            hostnames,
         };
         let mut unit = self.attach(&attaching, &known);
         // What is served nowhere need not be looked at further, but for what is to be told of it.
-        unit.rules = http_route::compile(key, object, route, &known);
+        unit.rules = match &object.spec {
+            Spec::HttpRoute(route) => http_route::compile(key, object, route, &known),
+            Spec::GrpcRoute(route) => grpc_route::compile(key, object, route, &known),
+            _ => http_route::Rules::default(),
+        };
         unit.reads = known.into_reads().into();
         Some(unit)
     }
@@ -352,14 +397,28 @@ impl Translator {
             false => host.domain.clone(),
         };
         let routes = self.compiled(&key).map(|(_, it)| it.route.clone());
+        let ssl = self.ssl_of(&key, &domain);
         let spec = VirtualService {
             domains: vec![domain],
             routes: routes.collect(),
             options: VirtualHostOptions::none(),
             options_config_refs: OptionsRefs::default(),
-            ssl: None,
+            ssl,
         };
         self.put_internal(&key, Some(Spec::VirtualService(Box::new(spec))), work);
+    }
+
+    /// TLS of the listener that a host belongs to.
+    fn ssl_of(&self, host: &ObjectKey, domain: &str) -> Option<Arc<SslConfig>> {
+        let mut parts = host.name.split(INTERNAL);
+        let key = ObjectKey {
+            kind: Kind::KubernetesGateway,
+            namespace: host.namespace.clone(),
+            name: parts.next()?.into(),
+        };
+        let port = parts.nth(1)?.parse().ok()?;
+        let gateway = self.front.gateways.get(&key)?;
+        gateway.owner(port, domain)?.tls.ssl.clone()
     }
 
     /// The routes for a host, in their order, and whose they are.
@@ -404,15 +463,21 @@ fn standing(key: &ObjectKey, gateway: &GatewayForm) -> BTreeMap<ObjectKey, Strin
     let mut standing = BTreeMap::new();
     for port in gateway.ports() {
         let listeners: Vec<_> = gateway.at(port).collect();
-        if listeners.len() < 2 {
-            continue;
-        }
-        let own = listeners.iter().filter_map(|(_, it)| it.hostname.as_ref());
-        for host in own {
-            standing.insert(host_key(key, port, host), host.clone());
+        for (_, listener) in &listeners {
+            let host = match &listener.hostname {
+                Some(host) if listeners.len() > 1 || listener.tls.ssl.is_some() => host,
+                // Connections are taken where there are no routes, too.
+                None if listener.tls.ssl.is_some() => hostname::ANY,
+                _ => continue,
+            };
+            standing.insert(host_key(key, port, host), host.to_owned());
         }
     }
     standing
+}
+
+fn is_route(kind: Kind) -> bool {
+    ROUTES.contains(&kind)
 }
 
 /// The domain of a host, which is what its name ends with.

@@ -10,7 +10,8 @@ use tenon_model::{
     RouteConfigurationOptions,
 };
 
-use super::{Known, Reason, Seen};
+use super::listener_tls::{self, TlsForm};
+use super::{Known, Reason, Seen, hostname};
 
 /// What a gateway's listeners come to.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +19,8 @@ pub(crate) struct GatewayForm {
     /// The proxy that it is for: what Gloo's proxies say they are in `node.metadata.role`, behind the owner.
     pub(crate) proxy: String,
     pub(crate) listeners: Vec<ListenerForm>,
+    /// Clients need no good certificate somewhere, though they are asked for one.
+    pub(crate) is_insecure: bool,
 }
 
 /// What a listener comes to.
@@ -41,19 +44,30 @@ pub(crate) struct ListenerForm {
     pub(crate) unresolved: Option<Reason>,
     /// What others make impossible.
     pub(crate) conflict: Option<Reason>,
+    /// TLS towards its clients.
+    pub(crate) tls: TlsForm,
 }
 
 impl GatewayForm {
-    pub(crate) fn new(key: &ObjectKey, gateway: &KubernetesGateway) -> Self {
+    pub(crate) fn new(
+        key: &ObjectKey,
+        gateway: &KubernetesGateway,
+        known: &Seen<'_, impl Known>,
+    ) -> Self {
         let listeners = gateway.listeners.iter().enumerate();
         let mut listeners: Vec<_> = listeners
-            .map(|(index, it)| ListenerForm::new(format!("spec.listeners[{index}]"), it))
+            .map(|(index, it)| {
+                let path = format!("spec.listeners[{index}]");
+                let tls = listener_tls::resolve(&path, (key, gateway), it, known);
+                ListenerForm::new(path, it, tls)
+            })
             .collect();
         tell_conflicts(&mut listeners);
         tell_taken_ports(&mut listeners);
         Self {
             proxy: format!("{}~{}-{}", key.namespace, key.namespace, key.name),
             listeners,
+            is_insecure: listener_tls::is_insecure(gateway),
         }
     }
 
@@ -67,6 +81,20 @@ impl GatewayForm {
     pub(crate) fn ports(&self) -> BTreeSet<u16> {
         let served = self.listeners.iter().filter(|it| it.is_served());
         served.map(|it| it.bound).collect()
+    }
+
+    /// The listener that a host at a port belongs to.
+    pub(crate) fn owner(&self, bound: u16, host: &str) -> Option<&ListenerForm> {
+        let all = self
+            .at(bound)
+            .map(|(index, it)| (index, it.hostname.as_deref()));
+        let owner = hostname::owner(host, all)?;
+        self.listeners.get(owner)
+    }
+
+    /// Whether it ends TLS.
+    pub(crate) fn has_tls(&self) -> bool {
+        self.listeners.iter().any(|it| it.tls.ssl.is_some())
     }
 
     /// The gateways of the Edge API that it comes to.
@@ -84,7 +112,7 @@ impl GatewayForm {
                     ..HttpGateway::default()
                 };
                 let gateway = Gateway {
-                    ssl: false,
+                    ssl: self.at(port).any(|(_, it)| it.tls.ssl.is_some()),
                     bind_address: std::net::Ipv6Addr::UNSPECIFIED.into(),
                     bind_port: port,
                     proxy_names: vec![self.proxy.clone()],
@@ -109,20 +137,24 @@ impl GatewayForm {
             .flat_map(|it| {
                 let all = [&it.refused, &it.unresolved, &it.conflict];
                 let reasons = all.into_iter().flatten();
-                reasons.map(|why| Problem::error(it.path.clone(), why.message.clone()))
+                let errors =
+                    reasons.map(|why| Problem::error(it.path.clone(), why.message.clone()));
+                errors.chain(it.tls.problems.iter().cloned())
             })
             .collect()
     }
 }
 
 impl ListenerForm {
-    fn new(path: String, listener: &Listener) -> Self {
+    fn new(path: String, listener: &Listener, mut tls: TlsForm) -> Self {
         let possible = kinds_of(&listener.protocol);
         let refused = possible.is_empty().then(|| {
             let text = format!("protocol {} is not supported", listener.protocol);
             Reason::new("UnsupportedProtocol", text)
         });
         let (kinds, unresolved) = allowed_kinds(&listener.allowed_routes, possible);
+        let unresolved = unresolved.or_else(|| tls.unresolved.take());
+        let refused = refused.or_else(|| tls.refused.take());
         Self {
             name: listener.name.clone(),
             path,
@@ -135,11 +167,17 @@ impl ListenerForm {
             refused,
             unresolved,
             conflict: None,
+            tls,
         }
     }
 
     /// Whether Envoy listens for it.
     pub(crate) fn is_served(&self) -> bool {
+        self.is_accepted() && self.tls.unusable.is_none()
+    }
+
+    /// Whether it is as it may be, if something that it refers to is there.
+    pub(crate) fn is_accepted(&self) -> bool {
         self.refused.is_none() && self.conflict.is_none()
     }
 
@@ -204,7 +242,7 @@ pub(crate) fn host_key(gateway: &ObjectKey, bound: u16, host: &str) -> ObjectKey
 /// The kinds of routes that a protocol is for.
 fn kinds_of(protocol: &str) -> &'static [Kind] {
     match protocol {
-        "HTTP" => &[Kind::HttpRoute],
+        "HTTP" | "HTTPS" => &[Kind::HttpRoute, Kind::GrpcRoute],
         _ => &[],
     }
 }

@@ -50,7 +50,7 @@ impl Translator {
         let found = match entry.object.as_ref().map(|object| &object.spec) {
             Some(Spec::GatewayClass(class)) => of_class(&class.controller_name, generation),
             Some(Spec::KubernetesGateway(gateway)) => self.of_gateway(key, gateway, generation),
-            Some(Spec::HttpRoute(_)) => self.of_route(key, generation),
+            Some(Spec::HttpRoute(_) | Spec::GrpcRoute(_)) => self.of_route(key, generation),
             Some(
                 Spec::ReferenceGrant(_) | Spec::GatewayParameters(_) | Spec::DirectResponse(_),
             )
@@ -256,10 +256,16 @@ fn of_whole_gateway(
         Some(reason) => Err(reason),
         None => Ok("Programmed"),
     };
-    vec![
+    let mut all = vec![
         accepted,
         Condition::of("Programmed", programmed, generation),
-    ]
+    ];
+    if form.is_insecure {
+        let kind = "InsecureFrontendValidationMode";
+        let reason = "ConfigurationChanged";
+        all.push(Condition::of(kind, Ok(reason), generation));
+    }
+    all
 }
 
 fn of_listener(
@@ -276,7 +282,8 @@ fn of_listener(
     let accepted = outcome(own, "Accepted");
     let resolved = outcome(listener.unresolved.as_ref(), "ResolvedRefs");
     let conflicted = outcome(listener.conflict.as_ref(), "NoConflicts");
-    let invalid = own.map(|why| Reason::new("Invalid", why.message.clone()));
+    let invalid = own.or(listener.tls.unusable.as_ref());
+    let invalid = invalid.map(|why| Reason::new("Invalid", why.message.clone()));
     let programmed = outcome(invalid.as_ref().or(refused), "Programmed");
     let of = |kind, outcome: &Result<&'static str, Reason>| {
         Condition::of(kind, outcome.as_ref().copied(), generation)
