@@ -102,7 +102,8 @@ pub(crate) struct FilterArgs {
     /// The file of the filters on Envoy's machine [default: beside this binary, then dist/].
     #[arg(long, value_name = "PATH")]
     pub(crate) module: Option<PathBuf>,
-    /// With more virtual hosts than this a route table is cut into parts, so that a change costs Envoy one of them.
+    /// With more virtual hosts than this a route table is cut into parts, so that a change costs Envoy one of them; with four
+    /// times as many, and so on, into four times as many parts.
     /// Only with the dynamic module.
     #[arg(
         long,

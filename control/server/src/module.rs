@@ -56,6 +56,7 @@ impl Found {
             },
             default_bind,
             parts_above: self.parts_above,
+            more_parts_above: self.parts_above.max(1).saturating_mul(4),
             trees_above: self.trees_above,
             header_secrets_of_upstreams_namespace: self.header_secrets_of_upstreams_namespace,
         }

@@ -12,7 +12,9 @@ use anyhow::Context;
 use clap::Args;
 use tenon_model::ObjectKey;
 use tenon_store::{Batch, Files, Proofs, Source};
-use tenon_translate::{Change, ProxyName, State, Status, StatusMessage, Translator, Update};
+use tenon_translate::{
+    Change, ProxyName, ResourceType, State, Status, StatusMessage, Translator, Update,
+};
 use tenon_xds::{Cache, Event, Tls, TlsFiles};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -419,7 +421,7 @@ impl Engine {
             next = batches.try_recv().ok();
         }
         if self.clients == 0 && self.last_edit.elapsed() > UNCONTESTED {
-            self.prove();
+            self.prove(true);
         }
         let started = Instant::now();
         self.last_edit = started;
@@ -468,37 +470,47 @@ impl Engine {
         newer
     }
 
-    /// What is not rejected by now is good.
-    fn prove(&mut self) {
+    /// What is not rejected by now, and of which nothing is left that no Envoy has accepted, is good; `all`: nothing is
+    /// left of any.
+    fn prove(&mut self, all: bool) {
         let statuses = self.shared.lock();
         let is_rejected = |key: &ObjectKey| {
-            statuses
-                .get(key)
-                .is_some_and(|status| status.state == State::Rejected)
+            let status = statuses.get(key);
+            status.is_some_and(|status| status.state == State::Rejected)
         };
-        let (rejected, good) = std::mem::take(&mut self.unproven)
-            .into_iter()
-            .partition(is_rejected);
-        self.unproven = rejected;
+        let candidates = self.unproven.iter().filter(|key| !is_rejected(key));
+        let good: BTreeSet<ObjectKey> = match all {
+            true => candidates.cloned().collect(),
+            false => self.translator.proven(candidates).into_iter().collect(),
+        };
         drop(statuses);
-        self.proofs.tell(good);
+        if !good.is_empty() {
+            self.unproven.retain(|key| !good.contains(key));
+            self.proofs.tell(good);
+        }
     }
 
     fn event(&mut self, event: Event, events: &mut mpsc::Receiver<Event>) {
         let mut changes = Vec::new();
         let mut next = Some(event);
         while let Some(event) = next {
-            changes.extend(self.verdict(event));
+            match event {
+                Event::Accepted(accepted) => {
+                    let accepted = accepted.into_iter();
+                    changes.extend(accepted.map(|(id, it)| Change::Accepted(id, it)));
+                }
+                event => changes.extend(self.verdict(event)),
+            }
             next = events.try_recv().ok();
         }
-        let settled = changes
-            .iter()
-            .any(|change| matches!(change, Change::Settled(_)));
+        let has = |what: fn(&Change) -> bool| changes.iter().any(what);
+        let settled = has(|change| matches!(change, Change::Settled(_)));
+        let accepted = has(|change| matches!(change, Change::Accepted(..)));
         if !changes.is_empty() {
             self.apply(changes);
         }
-        if settled && !self.unproven.is_empty() {
-            self.prove();
+        if (settled || accepted) && !self.unproven.is_empty() {
+            self.prove(settled);
         }
     }
 
@@ -517,7 +529,10 @@ impl Engine {
             Event::Pushed { kind } => metrics.pushed(kind),
             Event::Nack { kind } => metrics.nack(kind),
             Event::Settled {
-                proxy, rejected, ..
+                proxy,
+                rejected,
+                generation,
+                ..
             } => {
                 if let Some(edited) = self.edited.take() {
                     metrics.acknowledged(edited.elapsed());
@@ -525,10 +540,17 @@ impl Engine {
                 self.settles.send_modify(|settled| {
                     settled.insert(proxy.clone(), rejected);
                 });
-                // While something is refused, what takes its place is still to be answered to.
-                return (rejected == 0).then_some(Change::Settled(proxy));
+                // While something is refused, what takes its place is still to be answered to; and what came since, too.
+                let is_all = rejected == 0 && self.shared.cache.generation(&proxy) == generation;
+                return is_all.then_some(Change::Settled(proxy));
             }
-            Event::Rejected { id, text } => return Some(Change::Verdict(id, Some(text))),
+            Event::Rejected { id, version, text } => {
+                // A newer form is still to be answered to. That of a route table may have the same culprits in it.
+                let is_newest = self.shared.cache.version(&id) == Some(version);
+                let counts = is_newest || id.kind == ResourceType::Route;
+                return counts.then_some(Change::Verdict(id, Some(text)));
+            }
+            Event::Accepted(_) => {}
             Event::Recovered(id) => return Some(Change::Verdict(id, None)),
         }
         None

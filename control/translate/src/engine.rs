@@ -34,6 +34,7 @@ mod host_table;
 mod hosts;
 mod listeners;
 mod lookups;
+mod proofs;
 mod quarantine;
 mod reach;
 mod resources;
@@ -176,6 +177,8 @@ struct Work {
     statuses: BTreeSet<ObjectKey>,
     /// An Envoy has accepted everything.
     settled: bool,
+    /// The route tables of whose virtual hosts an Envoy has accepted all.
+    accepted: BTreeSet<ResourceId>,
     update: Update,
 }
 
@@ -230,7 +233,7 @@ impl Translator {
             self.take_in(change, &mut work);
         }
         self.settle(&mut work);
-        if work.settled {
+        if self.has_suspects() {
             self.try_suspects(&mut work);
             self.settle(&mut work);
         }
@@ -339,6 +342,7 @@ impl Translator {
                     }
                 }
             }
+            Change::Accepted(id, resource) => self.accept(&id, &resource, work),
             Change::Settled(proxy) => {
                 self.prove(&proxy);
                 work.settled = true;

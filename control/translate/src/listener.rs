@@ -25,6 +25,7 @@ use crate::proto::{
     Any, BUFFER_LIMIT, ads, core, duration, hcm, listener, socket_address, starts_with, tls, uint,
 };
 use crate::route::to_add;
+use crate::route_table::Cut;
 use crate::tls::listener::ListenerTls;
 use crate::virtual_host::Needs;
 use crate::wire::{self, any, any_bytes};
@@ -58,8 +59,8 @@ pub(crate) enum Spoken<'a> {
 pub(crate) struct Http<'a> {
     /// What the name of the route table begins with.
     pub(crate) table: &'a str,
-    /// Whether it is cut into parts.
-    pub(crate) in_parts: bool,
+    /// How it is served.
+    pub(crate) cut: Cut,
     pub(crate) needs: Needs,
     pub(crate) form: &'a HttpForm,
 }
@@ -172,19 +173,21 @@ fn manager(
     http: &Http<'_>,
     surroundings: &Surroundings<'_>,
 ) -> hcm::HttpConnectionManager {
-    let (table, in_parts) = (http.table, http.in_parts);
+    let (table, cut) = (http.table, http.cut);
     let (needs, http) = (&http.needs, http.form);
     let settings = &http.options.http_connection_manager_settings;
     let logs = &gateway.options.access_logging_service.access_log;
     let table = names::route_table(table);
     let mut early = vec![forged_headers(&http.options, needs)];
     early.extend(early_headers(settings));
-    early.extend(in_parts.then(|| route_table::scope_of_request(module, &table)));
+    if let Cut::Parts(parts) = cut {
+        early.push(route_table::scope_of_request(module, &table, parts));
+    }
     let mut manager = hcm::HttpConnectionManager {
         stat_prefix: "http".to_owned(),
-        route_specifier: Some(match in_parts {
-            true => RouteSpecifier::ScopedRoutes(route_table::scoped(table)),
-            false => RouteSpecifier::Rds(hcm::Rds {
+        route_specifier: Some(match cut {
+            Cut::Parts(parts) => RouteSpecifier::ScopedRoutes(route_table::scoped(table, parts)),
+            Cut::Whole => RouteSpecifier::Rds(hcm::Rds {
                 config_source: ads(),
                 route_config_name: table,
             }),

@@ -69,9 +69,9 @@ pub(crate) fn route_table(listener: &str) -> String {
     format!("{listener}-routes")
 }
 
-/// A part of a route table that is cut into buckets, and the scope that leads there.
-pub(crate) fn route_table_part(listener: &str, bucket: u16) -> String {
-    format!("{}-{bucket:02x}", route_table(listener))
+/// A part of a route table that is cut into so many, and the scope that leads there.
+pub(crate) fn route_table_part(listener: &str, parts: u16, number: u16) -> String {
+    format!("{}-{parts}-{number:03x}", route_table(listener))
 }
 
 pub(crate) fn tls_certificate(secret: &ObjectRef) -> String {

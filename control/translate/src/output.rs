@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -67,6 +68,16 @@ pub struct Resource {
     pub provenance: Arc<[ObjectKey]>,
 }
 
+impl fmt::Debug for Resource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // It may hold secrets.
+        let mut shown = formatter.debug_struct("Resource");
+        shown
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Where the credentials of a generic secret come from; whoever serves SDS resolves it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum CredentialSource {
@@ -118,7 +129,9 @@ pub enum Change {
     Delete(ObjectKey),
     /// Envoy's verdict on a resource: the words of a NACK, or `None` once it is accepted again.
     Verdict(ResourceId, Option<String>),
-    /// An Envoy of that proxy has accepted all that there is for it: what is refused from now on goes back to this.
+    /// An Envoy has accepted a resource in this form: what is refused of it from now on goes back to this.
+    Accepted(ResourceId, Arc<Resource>),
+    /// An Envoy of that proxy has accepted all that there is for it, with what it did not ask for.
     Settled(ProxyName),
     /// What became of credentials: a reason why there are none, or `None` once there are.
     Credentials {
@@ -204,6 +217,9 @@ pub struct TranslatorOptions {
     /// With more virtual hosts than this, a route table is cut into parts ([`TranslatorOptions::PARTS_ABOVE`]); with the
     /// `.wasm` it never is.
     pub parts_above: usize,
+    /// With more virtual hosts than this it is cut into four times as many parts, and so on with four times as many virtual
+    /// hosts ([`TranslatorOptions::MORE_PARTS_ABOVE`]).
+    pub more_parts_above: usize,
     /// With more routes than this, those of a virtual host are found by a tree of their paths
     /// ([`TranslatorOptions::TREES_ABOVE`]).
     pub trees_above: usize,
@@ -213,9 +229,12 @@ pub struct TranslatorOptions {
 }
 
 impl TranslatorOptions {
-    /// Where one table is as good as many: the parts cost Envoy 4 MB and a connection that is drained once, and save a
+    /// Where one table is as good as many: the parts cost Envoy 1 MB and a connection that is drained once, and save a
     /// part of the 12 us that each virtual host of one table costs it at each change.
     pub const PARTS_ABOVE: usize = 200;
+    /// So that a part has 3 to 12 virtual hosts: fewer would be cheaper to change, but each part takes 16 KB of Envoy's
+    /// memory.
+    pub const MORE_PARTS_ABOVE: usize = 4 * Self::PARTS_ABOVE;
     /// Where a tree costs a request no more than a list: one route that does not match costs it some 20 ns.
     pub const TREES_ABOVE: usize = 64;
 }

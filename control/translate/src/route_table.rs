@@ -1,8 +1,10 @@
-//! Route tables: one route configuration, or, where there are many virtual hosts, one for each bucket of hosts.
+//! Route tables: one route configuration, or, where there are many virtual hosts, one for each part of the hosts.
 //!
 //! Envoy builds a route configuration anew when anything in it changes: 118 ms at 10,000 virtual hosts. One of many scoped
-//! route configurations is 2 ms at any size. A table in parts has a scope for each bucket, so that a virtual host that
-//! comes or goes changes no scope. Hosts with wildcards are in every part.
+//! route configurations is 2 ms at any size. A table in parts has a scope for each, so that a virtual host that comes or
+//! goes changes no scope. Hosts with wildcards are in every part.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use envoy_types::pb::envoy::extensions::dynamic_modules::v3::DynamicModuleConfig;
@@ -11,6 +13,7 @@ use envoy_types::pb::google::protobuf::StringValue;
 use prost::Message;
 use tenon_contract::scope::{SCOPE_FILTER, SCOPE_HEADER, ScopeConfig};
 use tenon_model::RouteConfigurationOptions;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::names;
 use crate::output::Module;
@@ -23,7 +26,7 @@ use crate::proto::route::scoped_route_configuration::{
     Key,
     key::{Fragment, fragment},
 };
-use crate::proto::{ads, core, hcm, local_file, route, uint};
+use crate::proto::{ads, core, duration, hcm, local_file, route, uint};
 use crate::virtual_host::VirtualHostForm;
 use crate::wire::{self, any};
 
@@ -32,6 +35,16 @@ const VIRTUAL_HOSTS: u32 = 2;
 
 /// The largest body that a route may answer with by itself, if a gateway does not say more: Envoy's own limit.
 pub(crate) const MOST_BODY: usize = 4_096;
+
+/// How a table is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) enum Cut {
+    /// As one route configuration.
+    #[default]
+    Whole,
+    /// Cut into so many parts.
+    Parts(u16),
+}
 
 /// A route configuration of virtual hosts, each with the domains that it gets.
 pub(crate) fn encode<'a>(
@@ -72,11 +85,11 @@ pub(crate) fn most_body(options: RouteConfigurationOptions) -> u32 {
 }
 
 /// The scope that leads to a part; it has the part's name.
-pub(crate) fn scope(listener: &str, bucket: u16) -> Bytes {
-    let name = names::route_table_part(listener, bucket);
-    let config = ScopeConfig::new(names::route_table(listener));
+pub(crate) fn scope(listener: &str, parts: u16, number: u16) -> Bytes {
+    let name = names::route_table_part(listener, parts, number);
+    let config = ScopeConfig::new(names::route_table(listener), parts);
     let fragment = Fragment {
-        r#type: Some(fragment::Type::StringKey(config.key(bucket))),
+        r#type: Some(fragment::Type::StringKey(config.key(number))),
     };
     route::ScopedRouteConfiguration {
         name: name.clone(),
@@ -91,8 +104,19 @@ pub(crate) fn scope(listener: &str, bucket: u16) -> Bytes {
 }
 
 /// Where a listener finds its routes if its table is in parts. Envoy gives all scopes to all such listeners; they are told
-/// apart by their keys, which begin with the table's name.
-pub(crate) fn scoped(table: String) -> hcm::ScopedRoutes {
+/// apart by their keys, which begin with the table's name and the number of its parts.
+///
+/// Listeners for which this says the same share what Envoy knows of scopes, and one that is new would go to work before
+/// its own have come. Nothing says whose they are but how long they are waited for; so that differs by some nanoseconds.
+pub(crate) fn scoped(table: String, parts: u16) -> hcm::ScopedRoutes {
+    let own = xxh3_64(format!("{table}/{parts}").as_bytes()) % 1_000_000_000;
+    let source = ads().map(|source| core::ConfigSource {
+        // Envoy's own default.
+        initial_fetch_timeout: Some(duration(
+            Duration::from_secs(15) + Duration::from_nanos(own),
+        )),
+        ..source
+    });
     let header = HeaderValueExtractor {
         name: SCOPE_HEADER.to_owned(),
         extract_type: Some(ExtractType::Index(0)),
@@ -107,16 +131,20 @@ pub(crate) fn scoped(table: String) -> hcm::ScopedRoutes {
         }),
         rds_config_source: ads(),
         config_specifier: Some(ConfigSpecifier::ScopedRds(hcm::ScopedRds {
-            scoped_rds_config_source: ads(),
+            scoped_rds_config_source: source,
             ..hcm::ScopedRds::default()
         })),
     }
 }
 
 /// What writes a request's scope into its header, before Envoy looks for it.
-pub(crate) fn scope_of_request(module: &Module, table: &str) -> core::TypedExtensionConfig {
+pub(crate) fn scope_of_request(
+    module: &Module,
+    table: &str,
+    parts: u16,
+) -> core::TypedExtensionConfig {
     let (Module::So(path) | Module::Wasm(path)) = module;
-    let config = ScopeConfig::new(table).to_json();
+    let config = ScopeConfig::new(table, parts).to_json();
     core::TypedExtensionConfig {
         name: "envoy.http.early_header_mutation.dynamic_modules".to_owned(),
         typed_config: Some(any(&DynamicModuleEarlyHeaderMutation {

@@ -26,6 +26,8 @@ enum Edit {
     Delete(usize, u8),
     /// Envoy's words on the resource of this number.
     Verdict(usize, bool),
+    /// An Envoy has accepted the resource of this number.
+    Accepted(usize),
     /// An Envoy has answered to everything.
     Settled,
     /// What became of the credentials of this number.
@@ -377,6 +379,7 @@ fn edits() -> impl Strategy<Value = Vec<Vec<Edit>>> {
         }),
         3 => object().prop_map(|(kind, number)| Edit::Delete(kind, number)),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(of, bad)| Edit::Verdict(of, bad)),
+        2 => any::<usize>().prop_map(Edit::Accepted),
         1 => Just(Edit::Settled),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(of, bad)| Edit::Credentials(of, bad)),
         2 => (any::<usize>(), prop::option::of(0..3_u8), any::<bool>())
@@ -454,8 +457,9 @@ impl Side {
         let translator = Translator::new(TranslatorOptions {
             module: Module::So("/libtenon.so".into()),
             default_bind: "127.0.0.1:8080".parse().unwrap(),
-            // Some of the tables are cut into parts, and some are not.
+            // Some of the tables are cut into parts, some into more of them, and some are not.
             parts_above: 1,
+            more_parts_above: 2,
             // So are the routes of some virtual hosts.
             trees_above: 1,
             header_secrets_of_upstreams_namespace: false,
@@ -499,6 +503,7 @@ fn store(objects: &mut Store, change: &Change) {
             objects.remove(key);
         }
         Change::Verdict(..)
+        | Change::Accepted(..)
         | Change::Settled(_)
         | Change::Credentials { .. }
         | Change::Found { .. } => {}
@@ -519,6 +524,11 @@ fn change(edit: &Edit, told: &Told) -> Option<Change> {
                 .nth(of % told.resources.len().max(1))?;
             let words = bad.then(|| format!("{} is bad", id.name));
             Some(Change::Verdict(id.clone(), words))
+        }
+        Edit::Accepted(of) => {
+            let of = of % told.resources.len().max(1);
+            let (id, resource) = told.resources.iter().nth(of)?;
+            Some(Change::Accepted(id.clone(), resource.clone()))
         }
         Edit::Settled => Some(Change::Settled("gateway-proxy".into())),
         Edit::Found(of, answer, bad) => {
@@ -565,7 +575,7 @@ fn reordered(changes: &[Change]) -> Vec<Change> {
         Change::Reject(key, _) | Change::Delete(key) => format!("0{key}"),
         Change::RejectInPart(rest, _) => format!("0{}", rest.key),
         // What Envoy says has an order too.
-        Change::Verdict(..) | Change::Settled(_) => "1".to_owned(),
+        Change::Verdict(..) | Change::Accepted(..) | Change::Settled(_) => "1".to_owned(),
         Change::Credentials { name, .. } => format!("2{name}"),
         Change::Found { name, .. } => format!("3{name}"),
     };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tenon_contract::SecretBlob;
 use tenon_model::ObjectKey;
@@ -16,7 +16,7 @@ use crate::subscription::Name;
 /// Events that may wait; when nobody takes them, the streams wait too.
 const EVENT_QUEUE: usize = 1024;
 
-type Resources = BTreeMap<Name, Arc<Resource>>;
+type Resources = BTreeMap<Name, Entry>;
 pub(crate) type Dirty = BTreeMap<ResourceType, BTreeSet<Name>>;
 
 /// What is served; clones share it.
@@ -47,6 +47,13 @@ impl Served {
     }
 }
 
+/// A resource of a proxy.
+pub(crate) struct Entry {
+    resource: Arc<Resource>,
+    /// The form of it of which was told last that an Envoy accepted it.
+    accepted: Weak<Resource>,
+}
+
 /// A generic secret: its content comes from elsewhere than the rest, and who gets it with the rest.
 #[derive(Default)]
 struct SharedSecret {
@@ -63,6 +70,8 @@ pub(crate) struct Inner {
     known: BTreeSet<ProxyName>,
     proxies: BTreeMap<ProxyName, BTreeMap<ResourceType, Resources>>,
     secrets: Secrets,
+    /// How often something of each has changed.
+    generations: BTreeMap<ProxyName, u64>,
     streams: HashMap<u64, Registration>,
     next_stream: u64,
     /// The streams that refuse a resource.
@@ -84,7 +93,8 @@ pub(crate) struct View<'a> {
 impl View<'_> {
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<Resource>> {
         let own = self.own.and_then(|own| own.get(name));
-        own.or_else(|| Some(&self.secret(name)?.1.0))
+        own.map(|entry| &entry.resource)
+            .or_else(|| Some(&self.secret(name)?.1.0))
     }
 
     /// A generic secret that the proxy gets.
@@ -201,11 +211,11 @@ impl Cache {
         let inner = self.lock();
         let own = inner.proxies.iter().flat_map(|(proxy, kinds)| {
             kinds.iter().flat_map(move |(kind, resources)| {
-                resources.iter().map(move |(name, resource)| Served {
+                resources.iter().map(move |(name, entry)| Served {
                     proxy: proxy.clone(),
                     kind: *kind,
                     name: name.clone(),
-                    resource: resource.clone(),
+                    resource: entry.resource.clone(),
                 })
             })
         });
@@ -223,6 +233,18 @@ impl Cache {
         let mut all: Vec<_> = own.chain(shared).collect();
         all.sort_by(|a, b| (&a.proxy, a.kind, &a.name).cmp(&(&b.proxy, b.kind, &b.name)));
         all
+    }
+
+    /// How often something of a proxy has changed.
+    pub fn generation(&self, proxy: &str) -> u64 {
+        self.lock().generation(proxy)
+    }
+
+    /// The version of a resource that is served.
+    pub fn version(&self, id: &ResourceId) -> Option<String> {
+        let inner = self.lock();
+        let resource = inner.view(&id.proxy, id.kind).get(&id.name)?.clone();
+        Some(resource.version.clone())
     }
 
     /// Whether an Envoy that is connected refuses a resource.
@@ -304,6 +326,36 @@ impl Inner {
         recovered
     }
 
+    /// Which of these an Envoy of the proxy accepts as the first. Of route tables also forms that are not the newest: under
+    /// many edits no other is ever accepted.
+    pub(crate) fn first_accepted(
+        &mut self,
+        proxy: &ProxyName,
+        accepted: Vec<(ResourceType, Name, Arc<Resource>)>,
+    ) -> Vec<(ResourceId, Arc<Resource>)> {
+        let Some(kinds) = self.proxies.get_mut(proxy) else {
+            return Vec::new();
+        };
+        let first = accepted.into_iter().filter_map(|(kind, name, resource)| {
+            let entry = kinds.get_mut(&kind)?.get_mut(&name)?;
+            let is_newest = Arc::ptr_eq(&entry.resource, &resource);
+            let told = entry.accepted.as_ptr();
+            let is_told = told == Arc::as_ptr(&resource)
+                || (!is_newest && told == Arc::as_ptr(&entry.resource));
+            if is_told || !(is_newest || kind == ResourceType::Route) {
+                return None;
+            }
+            entry.accepted = Arc::downgrade(&resource);
+            let id = ResourceId {
+                proxy: proxy.clone(),
+                kind,
+                name: name.to_string(),
+            };
+            Some((id, resource))
+        });
+        first.collect()
+    }
+
     pub(crate) fn has_rejections(&self) -> bool {
         !self.rejections.is_empty()
     }
@@ -330,8 +382,13 @@ impl Inner {
         }
     }
 
+    pub(crate) fn generation(&self, proxy: &str) -> u64 {
+        self.generations.get(proxy).copied().unwrap_or_default()
+    }
+
     fn put(&mut self, id: &ResourceId, resource: Option<Arc<Resource>>) {
         let name = Name::from(&*id.name);
+        *self.generations.entry(id.proxy.clone()).or_default() += 1;
         for stream in self.streams.values_mut() {
             if stream.proxy == id.proxy {
                 stream.mark(id.kind, &name);
@@ -341,7 +398,9 @@ impl Inner {
         let resources = kinds.entry(id.kind).or_default();
         match resource {
             Some(resource) => {
-                resources.insert(name, resource);
+                let old = resources.remove(&name);
+                let accepted = old.map(|old| old.accepted).unwrap_or_default();
+                resources.insert(name, Entry { resource, accepted });
             }
             None => {
                 resources.remove(&name);

@@ -1,6 +1,8 @@
 //! What the server tells about its clients.
 
-use tenon_translate::{ProxyName, ResourceId, ResourceType};
+use std::sync::Arc;
+
+use tenon_translate::{ProxyName, Resource, ResourceId, ResourceType};
 
 /// Something that happened on a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,9 +32,13 @@ pub enum Event {
     Rejected {
         /// Which one.
         id: ResourceId,
+        /// In which version.
+        version: String,
         /// Envoy's words.
         text: String,
     },
+    /// An Envoy accepted these, as the first of its proxy. An answer to a response is one for each resource in it.
+    Accepted(Vec<(ResourceId, Arc<Resource>)>),
     /// No Envoy refuses this resource any more.
     Recovered(ResourceId),
     /// Envoy refused a response.
@@ -48,6 +54,8 @@ pub enum Event {
         node: String,
         /// How many resources it refuses.
         rejected: usize,
+        /// How often something of the proxy had changed by then ([`crate::Cache::generation`]).
+        generation: u64,
     },
 }
 

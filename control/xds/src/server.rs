@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, HeaderValue};
-use tenon_translate::{ProxyName, ResourceId, ResourceType};
+use tenon_translate::{ProxyName, Resource, ResourceId, ResourceType};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tonic::codegen::Service;
@@ -267,14 +267,14 @@ impl Client {
             }
             return;
         };
-        let (answer, recovered) = {
+        let (answer, recovered, first) = {
             let mut inner = self.cache.lock();
             let dirty = inner.take_dirty(self.stream);
             self.session.changed(dirty);
             let view = inner.view(&self.proxy, kind);
             let answer = W::receive(&mut self.session, kind, request, &view);
             self.session.give_owed_endpoints();
-            for name in &answer.verdicts.refused {
+            for (name, _) in &answer.verdicts.refused {
                 inner.refused(&self.id(kind, name), self.stream);
             }
             let accepted = if inner.has_rejections() {
@@ -287,9 +287,18 @@ impl Client {
                 .map(|name| self.id(kind, name))
                 .filter(|id| inner.accepted(id, self.stream))
                 .collect();
-            (answer, recovered)
+            let taken = self.session.take_accepted();
+            let first = inner.first_accepted(&self.proxy, taken);
+            (answer, recovered, first)
         };
+        self.tell_accepted(first).await;
         self.tell_verdicts(kind, answer, recovered).await;
+    }
+
+    async fn tell_accepted(&self, accepted: Vec<(ResourceId, Arc<Resource>)>) {
+        if !accepted.is_empty() {
+            self.tell(Event::Accepted(accepted)).await;
+        }
     }
 
     async fn tell_verdicts(&self, kind: ResourceType, answer: Answer, recovered: Vec<ResourceId>) {
@@ -305,10 +314,10 @@ impl Client {
             "envoy refused resources"
         );
         self.tell(Event::Nack { kind }).await;
-        for name in answer.verdicts.refused {
+        for (name, version) in answer.verdicts.refused {
             let id = self.id(kind, &name);
             let text = text.clone();
-            self.tell(Event::Rejected { id, text }).await;
+            self.tell(Event::Rejected { id, version, text }).await;
         }
     }
 
@@ -317,19 +326,24 @@ impl Client {
         &mut self,
     ) -> Result<(), mpsc::error::SendError<Result<Message, Status>>> {
         loop {
-            let (push, settles) = {
+            let (push, settles, first, generation) = {
                 let mut inner = self.cache.lock();
                 let dirty = inner.take_dirty(self.stream);
                 self.session.changed(dirty);
                 let push = self.session.next(&inner);
-                (push, self.session.settles(&inner))
+                let taken = self.session.take_accepted();
+                let first = inner.first_accepted(&self.proxy, taken);
+                let generation = inner.generation(&self.proxy);
+                (push, self.session.settles(&inner), first, generation)
             };
+            self.tell_accepted(first).await;
             if let Some(rejected) = settles {
                 let (proxy, node) = (self.proxy.clone(), self.node.clone());
                 self.tell(Event::Settled {
                     proxy,
                     node,
                     rejected,
+                    generation,
                 })
                 .await;
             }

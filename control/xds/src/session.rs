@@ -1,13 +1,14 @@
 //! All subscriptions of one stream, and the order in which they are served.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use prost::Message;
 use tenon_translate::{Resource, ResourceType};
 
 use crate::cache::{Dirty, Inner};
 use crate::kind::all_kinds;
-use crate::subscription::{Entries, Protocol, Removals, Subscription};
+use crate::subscription::{Entries, Name, Protocol, Removals, Subscription};
 
 /// The types that refer to clusters.
 const REFERRERS: [ResourceType; 3] = [
@@ -22,7 +23,7 @@ pub(crate) struct Push {
     pub(crate) nonce: String,
     pub(crate) entries: Entries,
     /// State of the world: all that the client then has, and its version.
-    pub(crate) state: Option<(Vec<std::sync::Arc<Resource>>, String)>,
+    pub(crate) state: Option<(Vec<Arc<Resource>>, String)>,
 }
 
 pub(crate) struct Session {
@@ -59,6 +60,8 @@ impl Session {
     }
 
     pub(crate) fn changed(&mut self, dirty: Dirty) {
+        // It is told again, of what there is now.
+        self.settled &= dirty.is_empty();
         for (kind, names) in dirty {
             if let Some(subscription) = self.subscriptions.get_mut(&kind) {
                 subscription.changed(names);
@@ -144,6 +147,9 @@ impl Session {
         if kind == ResourceType::Cluster {
             self.resend_endpoints(&entries);
         }
+        if kind == ResourceType::Listener && entries.values().any(Option::is_some) {
+            self.resend_scopes();
+        }
         let mut state = None;
         if let Some(subscription) = self.subscriptions.get_mut(&kind) {
             if self.protocol == Protocol::StateOfTheWorld {
@@ -156,6 +162,14 @@ impl Session {
             nonce,
             entries,
             state,
+        }
+    }
+
+    /// A listener warms until it has scopes. Envoy asks for them once for all its listeners, and gives one that is new what
+    /// comes from then on.
+    fn resend_scopes(&mut self) {
+        if let Some(scopes) = self.subscriptions.get_mut(&ResourceType::ScopedRoute) {
+            scopes.resend_all();
         }
     }
 
@@ -176,6 +190,16 @@ impl Session {
                 endpoints.resend(&name);
             }
         }
+    }
+
+    /// What the client turned out to have accepted since this was last asked.
+    pub(crate) fn take_accepted(&mut self) -> Vec<(ResourceType, Name, Arc<Resource>)> {
+        let subscriptions = self.subscriptions.iter_mut();
+        let all = subscriptions.flat_map(|(kind, subscription)| {
+            let accepted = subscription.take_accepted().into_iter();
+            accepted.map(|(name, resource)| (*kind, name, resource))
+        });
+        all.collect()
     }
 
     /// Whether the client has answered to all that there is for it, told once each time that this becomes so.

@@ -55,7 +55,8 @@ impl Held {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Verdicts {
     pub(crate) accepted: Vec<Name>,
-    pub(crate) refused: Vec<Name>,
+    /// And in which versions.
+    pub(crate) refused: Vec<(Name, String)>,
 }
 
 enum Step {
@@ -85,6 +86,8 @@ pub(crate) struct Subscription {
     suspects: VecDeque<BTreeSet<Name>>,
     /// The version that the client refused.
     rejected: BTreeMap<Name, String>,
+    /// What it turned out to have accepted since that was last asked.
+    taken: Vec<(Name, Arc<Resource>)>,
     /// The client waits for a response even if there is nothing in it.
     answer: bool,
     in_flight: Option<InFlight>,
@@ -103,6 +106,7 @@ impl Subscription {
             parked: BTreeSet::new(),
             suspects: VecDeque::new(),
             rejected: BTreeMap::new(),
+            taken: Vec::new(),
             answer: false,
             in_flight: None,
         }
@@ -177,6 +181,7 @@ impl Subscription {
         for (name, resource) in wanted {
             if same {
                 self.forced.remove(&name);
+                self.taken.push((name.clone(), resource.clone()));
                 self.held.insert(name, Held::Resource(resource));
             } else if view.keeps_older(&name) {
                 self.forced.remove(&name);
@@ -231,6 +236,20 @@ impl Subscription {
         }
     }
 
+    /// Sends all again that the client has, or is about to have.
+    pub(crate) fn resend_all(&mut self) {
+        let held = self.held.iter();
+        let held = held.filter(|(_, held)| held.version().is_some());
+        let coming = self.in_flight.iter().flat_map(|sent| &sent.entries);
+        let coming = coming.filter(|(_, resource)| resource.is_some());
+        let names = held
+            .map(|(name, _)| name)
+            .chain(coming.map(|(name, _)| name));
+        let names: Vec<_> = names.cloned().collect();
+        self.forced.extend(names.iter().cloned());
+        self.dirty.extend(names);
+    }
+
     /// Whether something is to be looked at, sent or answered; parked removals do not count.
     pub(crate) fn is_busy(&self) -> bool {
         self.in_flight.is_some()
@@ -255,6 +274,11 @@ impl Subscription {
                 .is_some_and(|held| held.version().is_some())
         };
         self.rejected.keys().any(has)
+    }
+
+    /// What the client turned out to have accepted since this was last asked.
+    pub(crate) fn take_accepted(&mut self) -> Vec<(Name, Arc<Resource>)> {
+        mem::take(&mut self.taken)
     }
 
     /// What to send now, if anything.
@@ -312,8 +336,11 @@ impl Subscription {
             };
             let good_enough = held_version.is_some() && view.keeps_older(name);
             return if (known || good_enough) && !forced {
-                if held_version == Some(&*resource.version) {
+                let is_as_here =
+                    matches!(held, Some(Held::Resource(held)) if Arc::ptr_eq(held, resource));
+                if held_version == Some(&*resource.version) && !is_as_here {
                     // As the cache has it, rather than as the client said it.
+                    self.taken.push((name.clone(), resource.clone()));
                     self.held
                         .insert(name.clone(), Held::Resource(resource.clone()));
                 }
@@ -406,9 +433,9 @@ impl Subscription {
         if entries.len() == 1 {
             for (name, resource) in entries {
                 let version = resource.map(|resource| resource.version.clone());
-                self.rejected
-                    .insert(name.clone(), version.unwrap_or_default());
-                verdicts.refused.push(name);
+                let version = version.unwrap_or_default();
+                self.rejected.insert(name.clone(), version.clone());
+                verdicts.refused.push((name, version));
             }
             return verdicts;
         }
@@ -452,6 +479,7 @@ impl Subscription {
         self.rejected.remove(name);
         match resource {
             Some(resource) => {
+                self.taken.push((name.clone(), resource.clone()));
                 self.held.insert(name.clone(), Held::Resource(resource));
             }
             None if self.names.contains(name) => {

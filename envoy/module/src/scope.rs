@@ -4,10 +4,13 @@ use envoy_proxy_dynamic_modules_rust_sdk::{
     EarlyHeaderMutationConfig, EarlyHeaderMutationContext, envoy_log_error, envoy_log_warn,
 };
 use tenon_contract::Read;
-use tenon_contract::scope::{BUCKETS, SCOPE_FILTER, SCOPE_HEADER, ScopeConfig, bucket};
+use tenon_contract::scope::{SCOPE_FILTER, SCOPE_HEADER, ScopeConfig, part, place};
 
-/// What the header says, by bucket.
-struct Scopes(Vec<Box<[u8]>>);
+/// What the header says, by part.
+struct Scopes {
+    parts: u16,
+    keys: Vec<Box<[u8]>>,
+}
 
 pub(crate) fn new_scope(name: &str, config: &[u8]) -> Option<Box<dyn EarlyHeaderMutationConfig>> {
     if name != SCOPE_FILTER {
@@ -27,19 +30,34 @@ pub(crate) fn new_scope(name: &str, config: &[u8]) -> Option<Box<dyn EarlyHeader
             unknown.join(", ")
         );
     }
-    let keys = (0..BUCKETS).map(|bucket| value.key(bucket).into_bytes().into());
-    Some(Box::new(Scopes(keys.collect())))
+    if !value.is_possible() {
+        envoy_log_error!(
+            "{SCOPE_FILTER}: parts: {} is no power of two, or too many",
+            value.parts
+        );
+        return None;
+    }
+    Some(Box::new(Scopes::new(&value)))
 }
 
 impl Scopes {
+    fn new(config: &ScopeConfig) -> Self {
+        let keys = (0..config.parts).map(|part| config.key(part).into_bytes().into());
+        Self {
+            parts: config.parts,
+            keys: keys.collect(),
+        }
+    }
+
     fn of(&self, host: &[u8]) -> Option<&[u8]> {
-        self.0.get(usize::from(bucket(host))).map(|key| &**key)
+        let key = self.keys.get(usize::from(part(place(host), self.parts)));
+        key.map(|key| &**key)
     }
 }
 
 impl EarlyHeaderMutationConfig for Scopes {
     fn mutate(&self, ctx: &mut EarlyHeaderMutationContext) -> bool {
-        // Without a host there is the bucket of no host, where those with wildcards are.
+        // Without a host there is the part of no host, where those with wildcards are.
         let key = self.of(&ctx.get_header(":authority").unwrap_or_default());
         // Without a key, which cannot be, there is no route.
         if let Some(key) = key {
@@ -54,13 +72,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_is_of_the_bucket_that_the_control_plane_puts_it_in() {
-        let config = ScopeConfig::new("table");
-        let keys = (0..BUCKETS).map(|bucket| config.key(bucket).into_bytes().into());
-        let scopes = Scopes(keys.collect());
-        for host in ["a.example.com", "A.EXAMPLE.com:8080", ""] {
-            let key = config.key(bucket(host.as_bytes()));
-            assert_eq!(scopes.of(host.as_bytes()), Some(key.as_bytes()));
+    fn a_host_is_of_the_part_that_the_control_plane_puts_it_in() {
+        for parts in [64, 4096] {
+            let config = ScopeConfig::new("table", parts);
+            let scopes = Scopes::new(&config);
+            for host in ["a.example.com", "A.EXAMPLE.com:8080", ""] {
+                let key = config.key(part(place(host.as_bytes()), parts));
+                assert_eq!(scopes.of(host.as_bytes()), Some(key.as_bytes()));
+            }
         }
     }
 }

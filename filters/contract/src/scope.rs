@@ -1,8 +1,8 @@
 //! Scopes: which part of a large route table a request looks at.
 //!
-//! A route table with many virtual hosts is cut into [`BUCKETS`] parts by a hash of the host, so that a change is the
-//! change of one part. The control plane sorts virtual hosts into buckets and the `.so` writes a request's bucket into
-//! [`SCOPE_HEADER`], before Envoy chooses the part; so both have to agree on [`bucket`].
+//! A route table with many virtual hosts is cut into parts by a hash of the host, so that a change is the change of one
+//! part. The control plane sorts virtual hosts into parts and the `.so` writes a request's part into [`SCOPE_HEADER`],
+//! before Envoy chooses it; so both have to agree on [`place`] and [`part`], and on how many parts there are.
 
 use serde::Serialize;
 use tenon_contract_derive::Shape;
@@ -13,8 +13,8 @@ use crate::{Error, Read, VERSION, read, write};
 pub const SCOPE_FILTER: &str = "tenon.scope";
 /// The request header in which Envoy finds the scope. Removed before a request goes on.
 pub const SCOPE_HEADER: &str = "x-tenon-scope";
-/// How many parts there are. A change costs Envoy what is in one part, and each part costs Envoy some 16 KB.
-pub const BUCKETS: u16 = 256;
+/// The places that hosts have, and the most parts that there can be.
+pub const PLACES: u16 = 4096;
 
 /// The configuration of [`SCOPE_FILTER`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Shape)]
@@ -24,14 +24,17 @@ pub struct ScopeConfig {
     pub version: u32,
     /// The route table that is cut into parts.
     pub table: String,
+    /// How many parts there are: a power of two, at most [`PLACES`].
+    pub parts: u16,
 }
 
 impl ScopeConfig {
     /// The configuration for a route table.
-    pub fn new(table: impl Into<String>) -> Self {
+    pub fn new(table: impl Into<String>, parts: u16) -> Self {
         Self {
             version: VERSION,
             table: table.into(),
+            parts,
         }
     }
 
@@ -48,22 +51,35 @@ impl ScopeConfig {
         write(self)
     }
 
-    /// What the header says of requests of a bucket.
-    pub fn key(&self, bucket: u16) -> String {
-        format!("{}/{bucket:02x}", self.table)
+    /// Whether there can be so many parts.
+    pub fn is_possible(&self) -> bool {
+        self.parts.is_power_of_two() && self.parts <= PLACES
+    }
+
+    /// What the header says of requests of a part. Of another number of parts it says something else, so that both can
+    /// stand beside each other.
+    pub fn key(&self, part: u16) -> String {
+        format!("{}/{}/{part:03x}", self.table, self.parts)
     }
 }
 
-/// The bucket of a host, as a request has it or as a domain without wildcard. Case does not matter, as for Envoy; a port
-/// and a full stop at the end do, as for Envoy.
-pub fn bucket(host: &[u8]) -> u16 {
+/// The place of a host, as a request has it or as a domain without wildcard: less than [`PLACES`]. Case does not matter, as
+/// for Envoy; a port and a full stop at the end do, as for Envoy.
+pub fn place(host: &[u8]) -> u16 {
     // FNV-1a, whose high bits are mixed worse than its low ones.
     let hash = host.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
         (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3)
     });
     let folded = hash ^ (hash >> 32);
-    // Less than BUCKETS, which fits.
-    (folded % u64::from(BUCKETS)) as u16
+    // Less than PLACES, which fits.
+    (folded % u64::from(PLACES)) as u16
+}
+
+/// The part, of so many, in which a place is. Places of a part are next to each other, and so are parts of what was one part
+/// when there were fewer.
+pub fn part(place: u16, parts: u16) -> u16 {
+    // Less than `parts`, which fits.
+    (u32::from(place) * u32::from(parts) / u32::from(PLACES)) as u16
 }
 
 #[cfg(test)]
@@ -72,33 +88,44 @@ mod tests {
 
     #[test]
     fn a_configuration_is_read_as_it_was_written() {
-        let config = ScopeConfig::new("listener-::-8080-routes");
+        let config = ScopeConfig::new("listener-::-8080-routes", 256);
         let read = ScopeConfig::from_json(config.to_json().as_bytes()).unwrap();
         assert_eq!(read.value, config);
         assert!(read.unknown.is_empty());
-        assert_eq!(config.key(10), "listener-::-8080-routes/0a");
+        assert_eq!(config.key(10), "listener-::-8080-routes/256/00a");
+    }
+
+    #[test]
+    fn parts_are_powers_of_two() {
+        let possible = |parts| ScopeConfig::new("table", parts).is_possible();
+        assert!(possible(1) && possible(64) && possible(PLACES));
+        assert!(!possible(0) && !possible(100) && !possible(2 * PLACES));
     }
 
     #[test]
     fn case_does_not_matter_and_all_else_does() {
-        assert_eq!(bucket(b"A.Example.com"), bucket(b"a.example.COM"));
-        assert_ne!(bucket(b"a.example.com"), bucket(b"a.example.com:8080"));
-        assert_ne!(bucket(b"a.example.com"), bucket(b"a.example.com."));
+        assert_eq!(place(b"A.Example.com"), place(b"a.example.COM"));
+        assert_ne!(place(b"a.example.com"), place(b"a.example.com:8080"));
+        assert_ne!(place(b"a.example.com"), place(b"a.example.com."));
     }
 
     #[test]
-    fn hosts_spread_evenly() {
+    fn hosts_spread_evenly_over_any_number_of_parts() {
         for name in ["host-", "h", "tenant-00"] {
-            let mut sizes = vec![0; usize::from(BUCKETS)];
-            for number in 0..10_000 {
-                let host = format!("{name}{number}.example.com");
-                sizes[usize::from(bucket(host.as_bytes()))] += 1;
+            for parts in [64, 256, 1024, 4096] {
+                let mut sizes = vec![0; usize::from(parts)];
+                // 16 for each, on average.
+                for number in 0..16 * u32::from(parts) {
+                    let host = format!("{name}{number}.example.com");
+                    sizes[usize::from(part(place(host.as_bytes()), parts))] += 1;
+                }
+                let largest = sizes.iter().max().unwrap();
+                let empty = sizes.iter().filter(|size| **size == 0).count();
+                assert!(
+                    *largest < 48 && empty < 10,
+                    "{name} {parts}: {largest}, {empty} empty"
+                );
             }
-            // 39 on average.
-            assert!(
-                sizes.iter().all(|size| (12..80).contains(size)),
-                "{sizes:?}"
-            );
         }
     }
 }

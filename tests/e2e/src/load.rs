@@ -88,18 +88,32 @@ async fn ask(
     path: &str,
     http2: bool,
 ) -> Result<()> {
-    // A connection that Envoy drains says so, and is no loss.
-    if let Some(connected) = client
-        && !connected.is_ready().await
-    {
-        *client = None;
+    loop {
+        // A connection that Envoy drains says so, and is no loss.
+        if let Some(connected) = client
+            && !connected.is_ready().await
+        {
+            *client = None;
+        }
+        let connected = match client {
+            Some(client) => client,
+            None if http2 => client.insert(Client::http2(address).await?),
+            None => client.insert(Client::http1(address).await?),
+        };
+        let answer = match connected.send(post(path, r#"{"of": "the load"}"#)).await {
+            Err(error) if is_unsent(&error) => {
+                *client = None;
+                continue;
+            }
+            answer => answer?,
+        };
+        anyhow::ensure!(answer.status == 200, "{} {}", answer.status, answer.text());
+        return Ok(());
     }
-    let connected = match client {
-        Some(client) => client,
-        None if http2 => client.insert(Client::http2(address).await?),
-        None => client.insert(Client::http1(address).await?),
-    };
-    let answer = connected.send(post(path, r#"{"of": "the load"}"#)).await?;
-    anyhow::ensure!(answer.status == 200, "{} {}", answer.status, answer.text());
-    Ok(())
+}
+
+/// Whether the connection said that it is drained just before the request would have been sent.
+fn is_unsent(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|it| it.downcast_ref());
+    causes.any(hyper::Error::is_canceled)
 }

@@ -93,13 +93,14 @@ impl Translator {
             files: true,
             statuses: keys.clone(),
             settled: told.settled,
+            accepted: told.accepted,
             ..Work::default()
         };
         self.settle(&mut work);
         let mut clusters = mem::take(&mut self.clusters);
         clusters.retain(|key, _| !is_in_memory(key) || self.is_named(key));
         self.clusters = clusters;
-        if work.settled {
+        if self.has_suspects() {
             self.try_suspects(&mut work);
             self.settle(&mut work);
         }

@@ -3,20 +3,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tenon_contract::scope::{BUCKETS, bucket};
+use tenon_contract::scope::{PLACES, part, place};
 use tenon_model::{ObjectKey, Problem};
+
+use crate::route_table::Cut;
 
 /// So many virtual hosts with wildcards, which are in every part of a table, a table in parts may have. With more, it is
 /// one table however large it is.
 const MOST_WILDCARDS: usize = 32;
+
+/// How many parts a table in parts has at first.
+const FEWEST_PARTS: u16 = 64;
+/// It grows by this each time that it has grown so much, so that a part stays as large as it is.
+const GROWTH: u16 = 4;
 
 type Host = Arc<ObjectKey>;
 
 /// Which hosts of requests a domain is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Slot {
-    /// One host, of this bucket.
-    Bucket(u16),
+    /// One host, which has this place.
+    Place(u16),
     /// Several.
     Wildcard,
 }
@@ -26,8 +33,8 @@ enum Slot {
 pub(super) enum Part {
     /// All of it.
     Whole,
-    /// The hosts of a bucket, and all with wildcards.
-    Bucket(u16),
+    /// The hosts of this one of so many parts, and all with wildcards.
+    One { parts: u16, number: u16 },
 }
 
 /// Of two virtual services that ask for the same domain the first gets it, in the order of their keys, because Envoy would
@@ -157,60 +164,75 @@ impl HostTable {
         lost.collect()
     }
 
-    /// Whether it is so large that it is to be cut into parts.
-    pub(super) fn is_large(&self, above: usize) -> bool {
-        self.hosts.len() > above && self.wildcards <= MOST_WILDCARDS
+    /// How it is to be served: with more than `parts_above` virtual hosts in parts, and with more than `more_parts_above` in
+    /// more of them.
+    pub(super) fn cut(&self, parts_above: usize, more_parts_above: usize) -> Cut {
+        let hosts = self.hosts.len();
+        if hosts <= parts_above || self.wildcards > MOST_WILDCARDS {
+            return Cut::Whole;
+        }
+        let (mut parts, mut most) = (FEWEST_PARTS, more_parts_above);
+        while hosts > most && parts < PLACES {
+            parts *= GROWTH;
+            most = most.saturating_mul(GROWTH.into());
+        }
+        Cut::Parts(parts)
     }
 
     /// What changed since the last call.
-    pub(super) fn take_changed(&mut self, in_parts: bool) -> BTreeSet<Part> {
+    pub(super) fn take_changed(&mut self, cut: Cut) -> BTreeSet<Part> {
         let dirty = std::mem::take(&mut self.dirty);
-        match (in_parts, dirty.last()) {
-            (_, None) => BTreeSet::new(),
-            (false, _) => BTreeSet::from([Part::Whole]),
-            (true, Some(Slot::Wildcard)) => Part::all(true).collect(),
-            (true, Some(Slot::Bucket(_))) => dirty
-                .into_iter()
-                .filter_map(|slot| match slot {
-                    Slot::Bucket(bucket) => Some(Part::Bucket(bucket)),
-                    Slot::Wildcard => None,
-                })
-                .collect(),
-        }
+        let parts = match (cut, dirty.last()) {
+            (_, None) => return BTreeSet::new(),
+            (Cut::Whole, _) | (_, Some(Slot::Wildcard)) => return Part::all(cut).collect(),
+            (Cut::Parts(parts), _) => parts,
+        };
+        let places = dirty.into_iter().filter_map(|slot| match slot {
+            Slot::Place(place) => Some(place),
+            Slot::Wildcard => None,
+        });
+        let numbers = places.map(|place| part(place, parts));
+        numbers.map(|number| Part::One { parts, number }).collect()
     }
 
     /// The virtual services of a part, in the order of their keys, and which domains they get there.
     pub(super) fn part(&self, part: Part) -> Vec<(&ObjectKey, Vec<&str>)> {
-        let Part::Bucket(bucket) = part else {
+        let Part::One { parts, number } = part else {
             let hosts = self.hosts.keys();
             return hosts
                 .filter_map(|host| self.domains_in(host, None))
                 .collect();
         };
-        let owners: BTreeSet<&Host> = [Slot::Bucket(bucket), Slot::Wildcard]
+        let each = PLACES / parts.max(1);
+        let first = number.saturating_mul(each);
+        let places = (
+            Slot::Place(first),
+            Slot::Place(first.saturating_add(each - 1)),
+        );
+        let owners: BTreeSet<&Host> = [places, (Slot::Wildcard, Slot::Wildcard)]
             .into_iter()
-            .flat_map(|of| {
-                let from = (of, Arc::from(""));
+            .flat_map(|(first, last)| {
+                let from = (first, Arc::from(""));
                 self.claims
                     .range(from..)
-                    .take_while(move |((slot, _), _)| *slot == of)
+                    .take_while(move |((slot, _), _)| *slot <= last)
             })
             .filter_map(|(_, claimants)| claimants.first())
             .collect();
         owners
             .into_iter()
-            .filter_map(|host| self.domains_in(host, Some(bucket)))
+            .filter_map(|host| self.domains_in(host, Some((number, parts))))
             .collect()
     }
 
     fn domains_in<'a>(
         &'a self,
         host: &'a Host,
-        bucket: Option<u16>,
+        of: Option<(u16, u16)>,
     ) -> Option<(&'a ObjectKey, Vec<&'a str>)> {
-        let is_there = |domain: &Arc<str>| match (slot(domain), bucket) {
+        let is_there = |domain: &Arc<str>| match (slot(domain), of) {
             (_, None) | (Slot::Wildcard, _) => true,
-            (Slot::Bucket(one), Some(other)) => one == other,
+            (Slot::Place(place), Some((number, parts))) => part(place, parts) == number,
         };
         let asked = self.hosts.get(host)?.iter();
         let domains: Vec<&str> = asked
@@ -223,10 +245,12 @@ impl HostTable {
 
 impl Part {
     /// All parts of a table.
-    pub(super) fn all(in_parts: bool) -> Box<dyn Iterator<Item = Self>> {
-        match in_parts {
-            true => Box::new((0..BUCKETS).map(Self::Bucket)),
-            false => Box::new(std::iter::once(Self::Whole)),
+    pub(super) fn all(cut: Cut) -> Box<dyn Iterator<Item = Self>> {
+        match cut {
+            Cut::Parts(parts) => {
+                Box::new((0..parts).map(move |number| Self::One { parts, number }))
+            }
+            Cut::Whole => Box::new(std::iter::once(Self::Whole)),
         }
     }
 }
@@ -239,6 +263,6 @@ fn keys(hosts: &[Host]) -> Vec<ObjectKey> {
 fn slot(domain: &str) -> Slot {
     match domain.contains('*') {
         true => Slot::Wildcard,
-        false => Slot::Bucket(bucket(domain.as_bytes())),
+        false => Slot::Place(place(domain.as_bytes())),
     }
 }

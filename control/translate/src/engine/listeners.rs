@@ -17,6 +17,7 @@ use super::{DEFAULT_PROXY, Translator, Work};
 use crate::cluster::Secrets;
 use crate::http_filters::Surroundings;
 use crate::output::{Module, ProxyName, ResourceId, ResourceType};
+use crate::route_table::Cut;
 use crate::virtual_host::VirtualHostForm;
 use crate::{listener, names, options, route_table};
 
@@ -210,10 +211,13 @@ impl Translator {
         let may_be_cut = !bound.gateway.route_options.ignore_port;
         let tables = bound.sites.iter_mut().flat_map(|site| &mut site.tables);
         let told = tables.map(|(base, table)| {
-            let in_parts = may_be_cut && self.in_parts(table);
-            let parts = match table.settle(in_parts) {
+            let cut = match may_be_cut {
+                true => self.cut(table),
+                false => Cut::Whole,
+            };
+            let parts = match table.settle(cut) {
                 Some(parts) if !all => parts,
-                _ => Part::all(in_parts).collect(),
+                _ => Part::all(cut).collect(),
             };
             (base.clone(), parts)
         });
@@ -305,9 +309,14 @@ impl Translator {
     }
 
     /// The `.wasm` cannot say which part a request is for, so its tables are whole.
-    fn in_parts(&self, table: &Table) -> bool {
-        matches!(self.options.module, Module::So(_))
-            && table.hosts.is_large(self.options.parts_above)
+    fn cut(&self, table: &Table) -> Cut {
+        let options = &self.options;
+        match options.module {
+            Module::So(_) => table
+                .hosts
+                .cut(options.parts_above, options.more_parts_above),
+            Module::Wasm(_) => Cut::Whole,
+        }
     }
 
     fn put_listener(&mut self, key: &Option<ObjectKey>, bound: &Bound, work: &mut Work) {
@@ -367,8 +376,8 @@ impl Translator {
         work: &mut Work,
     ) {
         let name = part.name(base);
-        if let Part::Bucket(bucket) = part {
-            let scope = route_table::scope(base, bucket);
+        if let Part::One { parts, number } = part {
+            let scope = route_table::scope(base, parts, number);
             let own: Arc<[ObjectKey]> = key.iter().cloned().collect();
             self.put_everywhere(bound, ResourceType::ScopedRoute, &name, &scope, &own, work);
         }

@@ -5,7 +5,7 @@
 //! blame. Where these are several, all are held back and tried again in halves, until the culprits are found; so nobody
 //! else's change waits for long, and nobody else's routes go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tenon_model::{Kind, ObjectKey, Problem};
@@ -22,13 +22,13 @@ use crate::{names, shortened};
 #[derive(Default)]
 pub(super) struct Quarantine {
     /// What resources were before they changed, while Envoy has not answered; `None`: they were not there.
-    before: BTreeMap<ResourceId, Option<Arc<Resource>>>,
+    pub(super) before: BTreeMap<ResourceId, Option<Arc<Resource>>>,
     refused: BTreeMap<ResourceId, Refused>,
     /// The same of virtual hosts.
-    hosts_before: BTreeMap<ObjectKey, Option<Arc<VirtualHostForm>>>,
+    pub(super) hosts_before: BTreeMap<ObjectKey, Option<Arc<VirtualHostForm>>>,
     held: BTreeMap<ObjectKey, Held>,
-    /// Suspects that are still to be tried, a group at a time.
-    waiting: Vec<Vec<ObjectKey>>,
+    /// Suspects that are still to be tried, a group at a time, and the table of which each was refused.
+    waiting: Vec<(ResourceId, Vec<ObjectKey>)>,
 }
 
 /// A resource that Envoy refused.
@@ -116,7 +116,7 @@ impl Translator {
             return;
         };
         if id.kind == ResourceType::Route {
-            if self.refuse_hosts(&current.provenance, words, work) {
+            if self.refuse_hosts(id, &current.provenance, words, work) {
                 self.verdicts.remove(id);
             }
             return;
@@ -148,7 +148,13 @@ impl Translator {
     }
 
     /// Whether somebody is to blame.
-    fn refuse_hosts(&mut self, provenance: &[ObjectKey], words: &str, work: &mut Work) -> bool {
+    fn refuse_hosts(
+        &mut self,
+        table: &ResourceId,
+        provenance: &[ObjectKey],
+        words: &str,
+        work: &mut Work,
+    ) -> bool {
         let hosts = || {
             let hosts = provenance.iter();
             hosts.filter(|key| key.kind == Kind::VirtualService)
@@ -175,8 +181,9 @@ impl Translator {
             [one] => self.hold(one.clone(), Some(words), work),
             _ => {
                 let (first, second) = suspects.split_at(suspects.len() / 2);
-                self.quarantine.waiting.push(second.to_vec());
-                self.quarantine.waiting.push(first.to_vec());
+                let waiting = &mut self.quarantine.waiting;
+                waiting.push((table.clone(), second.to_vec()));
+                waiting.push((table.clone(), first.to_vec()));
                 for key in suspects {
                     self.hold(key, None, work);
                 }
@@ -258,7 +265,7 @@ impl Translator {
     /// A virtual host is another one now, or gone.
     pub(super) fn forget_host(&mut self, key: &ObjectKey) {
         self.quarantine.held.remove(key);
-        for group in &mut self.quarantine.waiting {
+        for (_, group) in &mut self.quarantine.waiting {
             group.retain(|it| it != key);
         }
     }
@@ -270,18 +277,34 @@ impl Translator {
         quarantine.hosts_before.clear();
     }
 
-    /// Tries the next suspects.
+    /// Whether some virtual hosts are still to be tried.
+    pub(super) fn has_suspects(&self) -> bool {
+        !self.quarantine.waiting.is_empty()
+    }
+
+    /// Tries the next suspects of each table that an Envoy has accepted without them, or that there is not without them.
     pub(super) fn try_suspects(&mut self, work: &mut Work) {
-        while let Some(group) = self.quarantine.waiting.pop() {
+        let waiting = std::mem::take(&mut self.quarantine.waiting);
+        let mut tried = BTreeSet::new();
+        let mut left = Vec::new();
+        for (table, group) in waiting.into_iter().rev() {
+            let may = work.settled
+                || work.accepted.contains(&table)
+                || !self.resources.contains_key(&table);
             if group.is_empty() {
+                continue;
+            }
+            if !may || !tried.insert(table.clone()) {
+                left.push((table, group));
                 continue;
             }
             for key in &group {
                 self.quarantine.held.remove(key);
             }
             work.hosts.extend(group);
-            break;
         }
+        left.reverse();
+        self.quarantine.waiting = left;
     }
 
     /// What Envoy says against an object, by proxy, and whether something of it is served nevertheless.
@@ -330,6 +353,11 @@ impl Translator {
 }
 
 impl Quarantine {
+    /// The virtual hosts that are held back.
+    pub(super) fn held(&self) -> impl Iterator<Item = &ObjectKey> {
+        self.held.keys()
+    }
+
     fn answers(&self, key: &ObjectKey) -> bool {
         let held = self.held.get(key);
         held.is_some_and(|held| matches!(held.instead, Instead::Answers))

@@ -303,15 +303,9 @@ fn may_be_name(bytes: &[u8]) -> bool {
 
 /// Finds names in a message, and in the messages in it. Texts that look like messages are taken for such, too, which finds
 /// no more than what is written there. `along` leads to a header that chooses a cluster.
-fn look_through(
-    mut message: &[u8],
-    along: Option<&[u64]>,
-    depth: u32,
-    found: &mut BTreeSet<Mention>,
-) {
+fn look_through(message: &[u8], along: Option<&[u64]>, depth: u32, found: &mut BTreeSet<Mention>) {
     let mut along = along;
-    while let Some(field) = Field::first_of(message) {
-        message = field.rest;
+    for field in Field::all(message) {
         let Some(value) = field.content else { continue };
         // What follows a type is an `Any`'s message.
         if field.number == 1 && value.ends_with(b"/envoy.config.route.v3.RouteList") {
@@ -338,15 +332,24 @@ fn look_through(
 }
 
 /// A field of a message.
-struct Field<'a> {
-    number: u64,
+pub(super) struct Field<'a> {
+    pub(super) number: u64,
     /// What is in it, if that has a length.
-    content: Option<&'a [u8]>,
+    pub(super) content: Option<&'a [u8]>,
     /// What follows it.
     rest: &'a [u8],
 }
 
 impl<'a> Field<'a> {
+    /// The fields of a message, as far as it is one.
+    pub(super) fn all(mut message: &'a [u8]) -> impl Iterator<Item = Self> {
+        std::iter::from_fn(move || {
+            let field = Self::first_of(message)?;
+            message = field.rest;
+            Some(field)
+        })
+    }
+
     fn first_of(message: &'a [u8]) -> Option<Self> {
         let (tag, rest) = varint(message)?;
         let (content, rest) = match tag & 7 {

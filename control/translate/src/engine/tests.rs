@@ -67,6 +67,7 @@ impl Fixture {
             module: Module::So("/libtenon.so".into()),
             default_bind: "127.0.0.1:8080".parse().unwrap(),
             parts_above,
+            more_parts_above: 4 * parts_above,
             trees_above: TranslatorOptions::TREES_ABOVE,
             header_secrets_of_upstreams_namespace: false,
         });
@@ -383,8 +384,8 @@ fn an_edit_in_a_table_in_parts_changes_one_part() {
     let files: Vec<&str> = hosts.iter().map(String::as_str).chain([WEB]).collect();
     let mut fixture = Fixture::with_parts_above(3, &files);
     let all = told(&fixture);
-    assert_eq!(all[&ResourceType::ScopedRoute], 256);
-    assert_eq!(all[&ResourceType::Route], 256);
+    assert_eq!(all[&ResourceType::ScopedRoute], 64);
+    assert_eq!(all[&ResourceType::Route], 64);
     let one = BTreeMap::from([(ResourceType::Route, 1)]);
     for text in [
         host("h1", "{directResponseAction: {status: 200}}"),
@@ -398,7 +399,35 @@ fn an_edit_in_a_table_in_parts_changes_one_part() {
     // One with a wildcard is in every part.
     let all = "virtualservices/default/all.yaml\nvirtualHost: {routes: [{directResponseAction: {status: 200}}]}";
     fixture.apply(vec![file(all)]);
-    assert_eq!(told(&fixture), BTreeMap::from([(ResourceType::Route, 256)]));
+    assert_eq!(told(&fixture), BTreeMap::from([(ResourceType::Route, 64)]));
+}
+
+#[test]
+fn a_table_that_grows_is_cut_into_more_parts_so_that_they_stay_as_large() {
+    let mut fixture = Fixture::with_parts_above(1, &[WEB]);
+    let mut parts = BTreeMap::new();
+    for number in 0..20 {
+        let name = format!("h{number}");
+        fixture.apply(vec![file(&host(&name, &to("web")))]);
+        let ids = fixture.translator.resources.keys();
+        let scopes = ids.filter(|id| id.kind == ResourceType::ScopedRoute);
+        parts.entry(scopes.count()).or_insert(number + 1);
+    }
+    assert_eq!(
+        parts,
+        BTreeMap::from([(0, 1), (64, 2), (256, 5), (1024, 17)])
+    );
+    let edit = file(&host("h3", "{directResponseAction: {status: 200}}"));
+    fixture.apply(vec![edit]);
+    assert_eq!(told(&fixture), BTreeMap::from([(ResourceType::Route, 1)]));
+    // Fewer again: all parts are other ones, under other names, and so is the listener.
+    let gone =
+        (10..20).map(|number| Change::Delete(key(Kind::VirtualService, &format!("h{number}"))));
+    fixture.apply(gone.collect());
+    let told = told(&fixture);
+    assert_eq!(told[&ResourceType::ScopedRoute], 1024 + 256);
+    assert_eq!(told[&ResourceType::Route], 1024 + 256);
+    assert_eq!(told[&ResourceType::Listener], 1);
 }
 
 #[test]

@@ -13,7 +13,7 @@ async fn with_clusters(server: &Server, names: &[&str]) -> DeltaClient {
 async fn next_rejected(server: &mut Server) -> (String, String) {
     server
         .event(|event| match event {
-            Event::Rejected { id, text } => Some((id.name, text)),
+            Event::Rejected { id, text, .. } => Some((id.name, text)),
             _ => None,
         })
         .await
@@ -206,4 +206,76 @@ async fn a_bad_one_among_a_thousand_is_found_in_a_score_of_steps() {
     assert!(steps <= 21, "{steps}");
     assert_eq!(next_rejected(&mut server).await.0, "c777");
     client.expect_nothing().await;
+}
+
+/// What was told last to be accepted.
+async fn next_accepted(server: &mut Server) -> Vec<String> {
+    server
+        .event(|event| match event {
+            Event::Accepted(all) => {
+                let all = all.into_iter();
+                Some(
+                    all.map(|(id, it)| format!("{}@{}", id.name, it.version))
+                        .collect(),
+                )
+            }
+            _ => None,
+        })
+        .await
+}
+
+fn nothing_is_accepted(server: &mut Server) {
+    while let Ok(event) = server.events.try_recv() {
+        assert!(!matches!(event, Event::Accepted(_)), "{event:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_accepts_is_told_by_name_and_version_once() {
+    let mut server = Server::start().await;
+    let mut client = with_clusters(&server, &["a@1", "b@1"]).await;
+    client.accept(Cluster, &["a@1", "b@1"]).await;
+    assert_eq!(next_accepted(&mut server).await, ["a@1", "b@1"]);
+    server.put(&[(Cluster, "b@2")]);
+    client.accept(Cluster, &["b@2"]).await;
+    assert_eq!(next_accepted(&mut server).await, ["b@2"]);
+    // Another one says nothing new, and no more does who comes back with it.
+    let mut other = server.delta().await;
+    other.subscribe(Cluster, &[]).await;
+    other.accept(Cluster, &["a@1", "b@2"]).await;
+    let mut back = server.delta().await;
+    back.resume(Cluster, &[], &["a@1", "b@2"]).await;
+    back.expect_nothing().await;
+    other.expect_nothing().await;
+    nothing_is_accepted(&mut server);
+}
+
+#[tokio::test]
+async fn what_a_client_that_comes_back_has_is_accepted() {
+    let mut server = Server::start().await;
+    server.put(&[(Cluster, "a@1"), (Cluster, "b@2")]);
+    let mut client = server.delta().await;
+    client.resume(Cluster, &[], &["a@1", "b@1"]).await;
+    let sent = client.expect(Cluster, &["b@2"]).await;
+    assert_eq!(next_accepted(&mut server).await, ["a@1"]);
+    client.ack(&sent).await;
+    assert_eq!(next_accepted(&mut server).await, ["b@2"]);
+}
+
+#[tokio::test]
+async fn what_stands_beside_a_refused_one_is_accepted() {
+    let mut server = Server::start().await;
+    let mut client = with_clusters(&server, &["a@1", "b@1"]).await;
+    client.refuse(Cluster, &["a@1", "b@1"], "b: no good").await;
+    client.accept(Cluster, &["a@1"]).await;
+    assert_eq!(next_accepted(&mut server).await, ["a@1"]);
+    client.refuse(Cluster, &["b@1"], "b: no good").await;
+    let version = |event| match event {
+        Event::Rejected { id, version, .. } => Some((id.name, version)),
+        _ => None,
+    };
+    let rejected = ("b".to_owned(), "1".to_owned());
+    assert_eq!(server.event(version).await, rejected);
+    client.expect_nothing().await;
+    nothing_is_accepted(&mut server);
 }

@@ -145,6 +145,31 @@ async fn scopes_come_before_their_routes_and_outlive_them() {
 }
 
 #[tokio::test]
+async fn scopes_come_again_after_a_listener_which_may_be_new_to_them() {
+    let server = Server::start().await;
+    let mut client = running(&server).await;
+    server.put(&[(ScopedRoute, "host@1")]);
+    client.subscribe(ScopedRoute, &[]).await;
+    client.accept(ScopedRoute, &["host@1"]).await;
+    server.put(&[
+        (ScopedRoute, "host"),
+        (ScopedRoute, "other@1"),
+        (Listener, "l@2"),
+    ]);
+    let listener = client.expect(Listener, &["l@2"]).await;
+    client.expect_nothing().await;
+    client.ack(&listener).await;
+    client.accept(ScopedRoute, &["other@1"]).await;
+    server.put(&[(Listener, "l@3")]);
+    client.accept(Listener, &["l@3"]).await;
+    client.accept(ScopedRoute, &["other@1"]).await;
+    // One that goes is nothing to them.
+    server.put(&[(Listener, "l")]);
+    client.accept(Listener, &["-l"]).await;
+    client.expect_nothing().await;
+}
+
+#[tokio::test]
 async fn endpoints_change_without_their_cluster_and_go_after_it() {
     let server = Server::start().await;
     let mut client = running(&server).await;

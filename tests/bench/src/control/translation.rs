@@ -61,6 +61,7 @@ fn translator() -> Translator {
         module: Module::So("/usr/lib/tenon/libtenon.so".into()),
         default_bind: ([127, 0, 0, 1], 8080).into(),
         parts_above: TranslatorOptions::PARTS_ABOVE,
+        more_parts_above: TranslatorOptions::MORE_PARTS_ABOVE,
         trees_above: TranslatorOptions::TREES_ABOVE,
         header_secrets_of_upstreams_namespace: false,
     })

@@ -155,3 +155,71 @@ async fn a_cluster_that_envoy_refuses_goes_back_to_the_form_that_it_took() -> Re
     assert_eq!(setting.status("Upstream", "web").await?.0, "Accepted");
     Ok(())
 }
+
+/// What an Envoy accepts is proven, though it refuses a listener of old for as long as it runs: an edit that it refuses goes
+/// back to the form before, not to that of long ago, at once and over a restart of the control plane.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_stays_refused_keeps_nothing_else_in_doubt() -> Result<()> {
+    let (one, two) = (PlainDouble::start().await?, PlainDouble::start().await?);
+    let upstream = |to: &PlainDouble, ssl: Option<Value>| {
+        let address = to.address();
+        let host = json!({"addr": address.ip().to_string(), "port": address.port()});
+        let mut spec = json!({"static": {"hosts": [host]}});
+        if let Some(ssl) = ssl {
+            spec["sslConfig"] = ssl;
+        }
+        object("Upstream", "web", spec)
+    };
+    let route = json!({
+        "matchers": [{"prefix": "/"}],
+        "routeAction": {"single": {"upstream": {"name": "web", "namespace": "default"}}},
+    });
+    let port = free_port()?;
+    let mut setting = Resources::new()?
+        .put("web", &upstream(&one, None))?
+        .put("fixed", &gateway("fixed", port))?
+        .put("routes", &virtual_service("routes", "*", &[route]))?
+        .start(Filter::So)
+        .await?;
+    assert_eq!(setting.ask("/").await?.status, 200);
+    until_status(&setting, "fixed", "Accepted").await?;
+    let mut holder = None;
+    setting
+        .replace_envoy(|| {
+            holder = Some(TcpListener::bind(("127.0.0.1", port))?);
+            Ok(())
+        })
+        .await?;
+    let words = until_status(&setting, "fixed", "Rejected").await;
+    let status = setting.tenon.status().await?.to_string();
+    assert!(status.contains("Address already in use"), "{words:?}");
+
+    setting.put("web", &upstream(&two, None))?;
+    deadline::until("the new form", || async {
+        setting.ask("/").await?;
+        Ok((!two.requests().is_empty()).then_some(()))
+    })
+    .await?;
+    let missing = json!({"sslFiles": {"tlsCert": "/nowhere/a", "tlsKey": "/nowhere/b"}});
+    setting.put("web", &upstream(&one, Some(missing)))?;
+    for restarted in [false, true] {
+        if restarted {
+            setting.tenon.process().kill()?;
+            setting.tenon.serve_again().await?;
+        }
+        let words = deadline::until("Envoy's words", || async {
+            let (state, messages) = setting.status("Upstream", "web").await?;
+            Ok((state == "Rejected").then_some(messages))
+        })
+        .await?;
+        assert!(
+            words.contains("its last good form stays in use"),
+            "{restarted}: {words}"
+        );
+        let before = two.requests().len();
+        assert_eq!(setting.ask("/").await?.status, 200);
+        assert_eq!(two.requests().len(), before + 1, "{restarted}");
+    }
+    drop(holder);
+    Ok(())
+}

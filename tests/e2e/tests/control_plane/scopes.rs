@@ -187,7 +187,7 @@ async fn an_upstream_does_not_see_which_part_a_request_is_for() -> Result<()> {
         .put("routes", &virtual_service("routes", "*", &[to_plain]))?
         .start(Filter::So)
         .await?;
-    assert_eq!(scopes(&setting.envoy).await?, 256);
+    assert_eq!(scopes(&setting.envoy).await?, 64);
     assert_eq!(setting.ask("/").await?.status, 200);
     let requests = plain.wait_for_requests(1).await?;
     let names: Vec<_> = requests[0]
@@ -202,9 +202,19 @@ async fn an_upstream_does_not_see_which_part_a_request_is_for() -> Result<()> {
     Ok(())
 }
 
-/// Connections that are kept see both forms, and those that are drained after a change keep the form that they have.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_is_cut_into_parts_and_put_together_again_without_losing_a_request() -> Result<()> {
+    resize("2", &["one"]).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_in_parts_gets_more_and_fewer_of_them_without_losing_a_request() -> Result<()> {
+    resize("1", &["one", "two", "three"]).await
+}
+
+/// One virtual service more or less makes it another form. Connections that are kept see both, and those that are drained
+/// after a change keep the form that they have.
+async fn resize(above: &str, others: &[&str]) -> Result<()> {
     let more = |number: usize| {
         virtual_service(
             "more",
@@ -212,19 +222,19 @@ async fn a_table_is_cut_into_parts_and_put_together_again_without_losing_a_reque
             &[to_answer("/", "more")],
         )
     };
-    let setting = Resources::new()?
-        .with_environment(ABOVE, "2")
+    let mut resources = Resources::new()?
+        .with_environment(ABOVE, above)
         .with_drain(6)
         .put(
             "all",
             &virtual_service("all", "*", &[to_answer("/", "all")]),
-        )?
-        .put(
-            "one",
-            &virtual_service("one", "one.test", &[to_answer("/", "one")]),
-        )?
-        .start(Filter::So)
-        .await?;
+        )?;
+    for name in others {
+        let service = virtual_service(name, &format!("{name}.test"), &[to_answer("/", name)]);
+        resources = resources.put(name, &service)?;
+    }
+    let setting = resources.start(Filter::So).await?;
+    let fewest = scopes(&setting.envoy).await?;
     let load = Load::start(setting.address, "/", 8);
     load.more(100).await?;
     for round in 0..4 {
@@ -238,7 +248,14 @@ async fn a_table_is_cut_into_parts_and_put_together_again_without_losing_a_reque
             &virtual_service("all", "*", &[to_answer("/", &text)]),
         )?;
         setting.sees("/", |answer| answer.text() == text).await?;
-        ensure!(scopes(&setting.envoy).await? > 0, "it is whole");
+        ensure!(
+            scopes(&setting.envoy).await? > fewest,
+            "it is in no more parts"
+        );
+        // Before connections of the form of before are gone, and after that.
+        if round > 1 {
+            drained(&setting).await?;
+        }
         setting.remove("more")?;
         sees_host(&setting, &format!("more{round}.test"), &text).await?;
         load.more(100).await?;
@@ -247,8 +264,20 @@ async fn a_table_is_cut_into_parts_and_put_together_again_without_losing_a_reque
             &virtual_service("all", "*", &[to_answer("/", "all")]),
         )?;
         setting.sees("/", |answer| answer.text() == "all").await?;
+        if round > 1 {
+            drained(&setting).await?;
+        }
     }
-    // To the end of the last connections of all these listeners.
+    load.more(100).await?;
+    let failures = load.stop().await?;
+    assert!(failures.is_empty(), "{failures:#?}");
+    // What is needed no more is gone with the last connections.
+    assert_eq!(scopes(&setting.envoy).await?, fewest);
+    Ok(())
+}
+
+/// Until the last connections of all earlier listeners are gone.
+async fn drained(setting: &Setting) -> Result<()> {
     let envoy = &setting.envoy;
     tenon_e2e::deadline::until("the end of draining", || async move {
         let draining = envoy
@@ -257,11 +286,7 @@ async fn a_table_is_cut_into_parts_and_put_together_again_without_losing_a_reque
             .await?;
         Ok((draining == 0).then_some(()))
     })
-    .await?;
-    load.more(100).await?;
-    let failures = load.stop().await?;
-    assert!(failures.is_empty(), "{failures:#?}");
-    Ok(())
+    .await
 }
 
 async fn sees_host(setting: &Setting, host: &str, text: &str) -> Result<()> {

@@ -100,20 +100,7 @@ impl Resources {
         options.state = Some(self.folder.path().join("state"));
         options.environment = self.environment;
         let tenon = Tenon::serve(options).await?;
-        let bootstrap = bootstrap(&BootstrapOptions {
-            node_id: "gateway".into(),
-            node_cluster: "gateway".into(),
-            role: "gloo-system~gateway-proxy".into(),
-            xds_addr: tenon.ready().xds,
-            admin_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
-            delta: self.delta,
-        });
-        let options = EnvoyOptions {
-            log_level: "debug".into(),
-            drain_seconds: self.drain_seconds,
-            ..EnvoyOptions::default()
-        };
-        let envoy = Envoy::start_with(&bootstrap, &options).await?;
+        let envoy = envoy(tenon.ready().xds, self.delta, self.drain_seconds).await?;
         let address = envoy.listener("listener-127.0.0.1-0").await?;
         Ok(Setting {
             tenon,
@@ -141,6 +128,18 @@ impl Setting {
                 .join("resources")
                 .join(format!("{file}.yaml")),
         )?)
+    }
+
+    /// Another Envoy of the proxy takes the place of the one that there is, which is gone before `meanwhile`.
+    pub(crate) async fn replace_envoy(
+        &mut self,
+        meanwhile: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
+        self.envoy.process().kill()?;
+        meanwhile()?;
+        self.envoy = envoy(self.tenon.ready().xds, true, 1).await?;
+        self.address = self.envoy.listener("listener-127.0.0.1-0").await?;
+        Ok(())
     }
 
     /// Where everything of it is.
@@ -193,6 +192,23 @@ impl Setting {
             (state.to_owned(), status["messages"].to_string())
         }))
     }
+}
+
+async fn envoy(xds: SocketAddr, delta: bool, drain_seconds: u32) -> Result<Envoy> {
+    let bootstrap = bootstrap(&BootstrapOptions {
+        node_id: "gateway".into(),
+        node_cluster: "gateway".into(),
+        role: "gloo-system~gateway-proxy".into(),
+        xds_addr: xds,
+        admin_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+        delta,
+    });
+    let options = EnvoyOptions {
+        log_level: "debug".into(),
+        drain_seconds,
+        ..EnvoyOptions::default()
+    };
+    Envoy::start_with(&bootstrap, &options).await
 }
 
 fn write(folder: &std::path::Path, file: &str, text: &str) -> Result<()> {

@@ -15,6 +15,7 @@ use crate::listener::{Chain, Http, Spoken};
 use crate::names;
 use crate::output::{ProxyName, ResourceId, ResourceType};
 use crate::route_table;
+use crate::route_table::Cut;
 use crate::tls::listener::ListenerTls;
 use crate::virtual_host::Needs;
 
@@ -50,8 +51,8 @@ pub(super) struct Bound {
 /// Who has which address of a proxy.
 pub(super) type Addresses = BTreeMap<(ProxyName, String), Option<ObjectKey>>;
 
-/// Its route tables: what their names begin with, and whether they are cut into parts.
-type Shape = Vec<(String, bool)>;
+/// Its route tables: what their names begin with, and how they are served.
+type Shape = Vec<(String, Cut)>;
 
 impl Listeners {
     /// The proxies that have a gateway.
@@ -323,7 +324,7 @@ impl Bound {
     pub(super) fn shape(&self) -> Shape {
         let tables = self.sites.iter().flat_map(|site| &site.tables);
         tables
-            .map(|(base, table)| (base.clone(), table.is_in_parts()))
+            .map(|(base, table)| (base.clone(), table.cut()))
             .collect()
     }
 
@@ -333,10 +334,10 @@ impl Bound {
             (ResourceType::Listener, self.name.clone()),
             (ResourceType::Listener, names::over_quic(&self.name)),
         ];
-        for (base, in_parts) in shape {
-            for part in Part::all(*in_parts) {
+        for (base, cut) in shape {
+            for part in Part::all(*cut) {
                 let name = part.name(base);
-                if let Part::Bucket(_) = part {
+                if let Part::One { .. } = part {
                     names.push((ResourceType::ScopedRoute, name.clone()));
                 }
                 names.push((ResourceType::Route, name));
@@ -367,7 +368,7 @@ fn http<'a>(site: &'a Site, base: &'a str) -> Option<Spoken<'a>> {
     table.needs.values().for_each(|it| needs.add(it));
     Some(Spoken::Http(Http {
         table: base,
-        in_parts: table.is_in_parts(),
+        cut: table.cut(),
         needs,
         form: &site.form,
     }))

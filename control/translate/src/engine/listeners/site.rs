@@ -11,6 +11,7 @@ use super::parts::Origin;
 use crate::cluster::Secrets;
 use crate::http_listener::{Found, HttpForm};
 use crate::names;
+use crate::route_table::Cut;
 use crate::tls::listener::{self, ListenerTls};
 use crate::virtual_host::Needs;
 
@@ -41,7 +42,7 @@ pub(super) struct Table {
     /// The virtual services that need filters of the listener, and which.
     pub(super) needs: BTreeMap<ObjectKey, Needs>,
     /// In which form it was told.
-    in_parts: Option<bool>,
+    cut: Option<Cut>,
 }
 
 /// Who is served with which certificate.
@@ -219,15 +220,15 @@ impl Table {
     }
 
     /// Which parts changed since the last call; `None`: it is in another form than it was.
-    pub(super) fn settle(&mut self, in_parts: bool) -> Option<BTreeSet<Part>> {
-        let changed = self.hosts.take_changed(in_parts);
-        let before = self.in_parts.replace(in_parts);
-        (before == Some(in_parts)).then_some(changed)
+    pub(super) fn settle(&mut self, cut: Cut) -> Option<BTreeSet<Part>> {
+        let changed = self.hosts.take_changed(cut);
+        let before = self.cut.replace(cut);
+        (before == Some(cut)).then_some(changed)
     }
 
-    /// Whether it is cut into parts.
-    pub(super) fn is_in_parts(&self) -> bool {
-        self.in_parts.unwrap_or_default()
+    /// How it is served.
+    pub(super) fn cut(&self) -> Cut {
+        self.cut.unwrap_or_default()
     }
 }
 
@@ -269,7 +270,7 @@ impl Part {
     pub(super) fn name(self, base: &str) -> String {
         match self {
             Self::Whole => names::route_table(base),
-            Self::Bucket(bucket) => names::route_table_part(base, bucket),
+            Self::One { parts, number } => names::route_table_part(base, parts, number),
         }
     }
 }

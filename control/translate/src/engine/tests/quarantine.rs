@@ -6,6 +6,8 @@ struct Picky {
     has: BTreeMap<ResourceId, Bytes>,
     /// How often it was sent something.
     pushes: usize,
+    /// It refuses something else for good, and so never has accepted everything.
+    is_stuck: bool,
 }
 
 impl Picky {
@@ -14,6 +16,14 @@ impl Picky {
             refuses,
             has: BTreeMap::new(),
             pushes: 0,
+            is_stuck: false,
+        }
+    }
+
+    fn stuck(self) -> Self {
+        Self {
+            is_stuck: true,
+            ..self
         }
     }
 
@@ -38,13 +48,19 @@ impl Picky {
                 if !refused {
                     self.has.insert(id.clone(), resource.value.clone());
                 }
+                if !refused {
+                    changes.push(Change::Accepted(id.clone(), resource));
+                }
                 changes.push(Change::Verdict(id, words));
             }
-            if all_fits {
+            if all_fits && !self.is_stuck {
                 changes.push(Change::Settled(DEFAULT_PROXY.into()));
             }
             fixture.apply(changes);
             if fixture.told.resources.is_empty() {
+                if self.is_stuck {
+                    return;
+                }
                 // What has settled stays so.
                 fixture.apply(vec![Change::Settled(DEFAULT_PROXY.into())]);
                 assert!(fixture.told.resources.is_empty());
@@ -67,8 +83,16 @@ fn web(host: &str) -> String {
 
 #[test]
 fn a_cluster_that_envoy_refuses_goes_back_to_what_it_was() {
+    goes_back_to_what_it_was(Picky::new("bad.test"));
+}
+
+#[test]
+fn it_does_so_though_something_else_stays_refused() {
+    goes_back_to_what_it_was(Picky::new("bad.test").stuck());
+}
+
+fn goes_back_to_what_it_was(mut envoy: Picky) {
     let mut fixture = Fixture::new(&[&web("one.test"), &host("www", &to("web"))]);
-    let mut envoy = Picky::new("bad.test");
     envoy.converse(&mut fixture);
     for _ in 0..2 {
         fixture.apply(vec![file(&web("bad.test"))]);
@@ -107,6 +131,15 @@ fn a_cluster_that_envoy_never_took_is_taken_back() {
 
 #[test]
 fn of_many_virtual_hosts_those_that_envoy_refuses_are_found() {
+    are_found(Picky::new("bad"));
+}
+
+#[test]
+fn they_are_found_though_something_else_stays_refused() {
+    are_found(Picky::new("bad").stuck());
+}
+
+fn are_found(mut envoy: Picky) {
     let answer = |text: &str| format!("{{directResponseAction: {{status: 200, body: {text}}}}}");
     let named = |number: usize| format!("host-{number}");
     let files: Vec<_> = (0..20)
@@ -114,7 +147,6 @@ fn of_many_virtual_hosts_those_that_envoy_refuses_are_found() {
         .collect();
     let files: Vec<_> = files.iter().map(String::as_str).collect();
     let mut fixture = Fixture::new(&files);
-    let mut envoy = Picky::new("bad");
     envoy.converse(&mut fixture);
 
     // Two of ten changes, and one of two new ones, are bad.
@@ -175,4 +207,66 @@ fn a_virtual_host_that_cannot_even_answer_is_left_out() {
     assert!(envoy.serves("good.example.com"));
     assert_eq!(fixture.state(Kind::VirtualService, "good"), State::Accepted);
     assert_eq!(fixture.state(Kind::VirtualService, "bad"), State::Rejected);
+}
+
+fn id_of_routes(fixture: &Fixture) -> ResourceId {
+    fixture.id(ResourceType::Route, "listener-127.0.0.1-8080-routes")
+}
+
+/// A table as it is served now.
+fn table(fixture: &Fixture) -> Arc<Resource> {
+    fixture.translator.resources[&id_of_routes(fixture)].clone()
+}
+
+/// Which of these an Envoy has accepted.
+fn proven(fixture: &Fixture, keys: &[ObjectKey]) -> Vec<String> {
+    let proven = fixture.translator.proven(keys.iter()).into_iter();
+    proven.map(|key| key.name.to_string()).collect()
+}
+
+#[test]
+fn an_object_is_proven_by_the_resources_that_are_made_of_it() {
+    let table = "routetables/default/table.yaml\nroutes: [{matchers: [{prefix: /}], directResponseAction: {status: 200}}]";
+    let delegating = host("www", "{delegateAction: {ref: {name: table}}}");
+    let mut fixture = Fixture::new(&[&web("one.test"), table, &delegating]);
+    let keys = [
+        key(Kind::Upstream, "web"),
+        key(Kind::VirtualService, "www"),
+        key(Kind::RouteTable, "table"),
+    ];
+    assert!(proven(&fixture, &keys).is_empty());
+    let cluster = fixture.id(ResourceType::Cluster, "web_default");
+    let accept = |fixture: &mut Fixture, id: ResourceId| {
+        let resource = fixture.translator.resources[&id].clone();
+        fixture.apply(vec![Change::Accepted(id, resource)]);
+    };
+    accept(&mut fixture, cluster);
+    assert_eq!(proven(&fixture, &keys), ["web"]);
+    let routes = id_of_routes(&fixture);
+    accept(&mut fixture, routes);
+    assert_eq!(proven(&fixture, &keys), ["web", "www", "table"]);
+    fixture.apply(vec![file(&table.replace("200", "201"))]);
+    assert_eq!(proven(&fixture, &keys), ["web"]);
+}
+
+#[test]
+fn an_older_form_of_a_table_proves_the_virtual_hosts_that_are_as_they_were() {
+    let answer = |code: u16| format!("{{directResponseAction: {{status: {code}}}}}");
+    let hosts = [host("a", &answer(200)), host("b", &answer(200))];
+    let mut fixture = Fixture::new(&[&hosts[0], &hosts[1]]);
+    let older = table(&fixture);
+    fixture.apply(vec![file(&host("b", &answer(201)))]);
+    let keys = ["a", "b"].map(|name| key(Kind::VirtualService, name));
+    let listener = fixture.id(ResourceType::Listener, "listener-127.0.0.1-8080");
+    let accepted = fixture.translator.resources[&listener].clone();
+    let routes = id_of_routes(&fixture);
+    fixture.apply(vec![
+        Change::Accepted(listener, accepted),
+        Change::Accepted(routes.clone(), older),
+    ]);
+    assert_eq!(proven(&fixture, &keys), ["a"]);
+    // So it is the other one that a refusal is about.
+    fixture.apply(vec![Change::Verdict(routes, Some("no".into()))]);
+    assert_eq!(fixture.state(Kind::VirtualService, "a"), State::Accepted);
+    assert_eq!(fixture.state(Kind::VirtualService, "b"), State::Rejected);
 }

@@ -70,6 +70,7 @@ fn secrets_can_be_kept_in_the_namespace_of_the_upstreams_that_they_go_to() {
         module: Module::So("/libtenon.so".into()),
         default_bind: "127.0.0.1:8080".parse().unwrap(),
         parts_above: TranslatorOptions::PARTS_ABOVE,
+        more_parts_above: TranslatorOptions::MORE_PARTS_ABOVE,
         trees_above: TranslatorOptions::TREES_ABOVE,
         header_secrets_of_upstreams_namespace: true,
     };
