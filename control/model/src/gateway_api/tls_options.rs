@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::listeners::ListenerTls;
+use crate::Problem;
 use crate::listener_ssl::SslConfig;
 use crate::read::{Node, Path, Read as _, Report};
-use crate::Problem;
 
 /// What their names begin with.
 const PREFIX: &str = "gateway.gloo.solo.io/ssl/";
@@ -18,7 +18,10 @@ impl ListenerTls {
         let mut parameters = Map::new();
         for (name, value) in &self.options {
             let mut warn = |text: String| {
-                warnings.push(Problem::warning(path, format!("{name} {text}: it is ignored")));
+                warnings.push(Problem::warning(
+                    path,
+                    format!("{name} {text}: it is ignored"),
+                ));
             };
             let list = || value.split(',').map(str::trim).collect::<Vec<_>>();
             let (field, of) = match name.strip_prefix(PREFIX) {

@@ -191,7 +191,11 @@ impl Translator {
             }
             _ => None,
         };
-        let before = self.front.reads_of_gateways.remove(&key).unwrap_or_default();
+        let before = self
+            .front
+            .reads_of_gateways
+            .remove(&key)
+            .unwrap_or_default();
         super::reindex(&mut self.front.readers, &key, &before, &reads);
         if new.is_some() {
             self.front.reads_of_gateways.insert(key.clone(), reads);

@@ -49,7 +49,10 @@ pub(crate) fn resolve(
     ssl.is_apart = true;
     ssl.sni_domains = listener.hostname.iter().cloned().collect();
     let mut certificates = Vec::new();
-    let refs = listener.tls.iter().flat_map(|tls: &ListenerTls| &tls.certificate_refs);
+    let refs = listener
+        .tls
+        .iter()
+        .flat_map(|tls: &ListenerTls| &tls.certificate_refs);
     for reference in refs {
         match certificate(key, reference, known) {
             Ok(found) => certificates.push(found),
@@ -187,8 +190,7 @@ fn roots<'a>(
         namespace: namespace.into(),
         name: reference.name.as_str().into(),
     };
-    bundle(kind, &named, known)
-        .map_err(|text| Reason::new("InvalidCACertificateRef", text))
+    bundle(kind, &named, known).map_err(|text| Reason::new("InvalidCACertificateRef", text))
 }
 
 /// The roots that a ConfigMap or a Secret has.

@@ -77,8 +77,7 @@ impl Precedence {
         route: &Arc<RouteOrder>,
         (rule, index): (usize, usize),
     ) -> Self {
-        let length =
-            |it: &Option<String>| Reverse(it.as_ref().map_or(0, |it| it.chars().count()));
+        let length = |it: &Option<String>| Reverse(it.as_ref().map_or(0, |it| it.chars().count()));
         let path = match &matches.method {
             Some(it) => {
                 let kind = match it.kind {

@@ -17,11 +17,11 @@ use super::{names_to_verify, parameters, sds, validation};
 use crate::cluster::Secrets;
 use crate::filters;
 use crate::names;
+use crate::proto::tls::certificate_validation_context::TrustChainVerification;
+use crate::proto::tls::common_tls_context::ValidationContextType;
 use crate::proto::tls::downstream_tls_context::{
     OcspStaplePolicy as EnvoyPolicy, SessionTicketKeysType,
 };
-use crate::proto::tls::certificate_validation_context::TrustChainVerification;
-use crate::proto::tls::common_tls_context::ValidationContextType;
 use crate::proto::{boolean, file, inline_string, tls};
 
 /// Agree on no protocol: Gloo's way to say so, since an empty list says nothing.

@@ -151,21 +151,22 @@ impl Site {
                 true => &given.sni_domains[..],
                 false => &[],
             };
-            let place = *places
-                .entry((*is_last, names, tls))
-                .or_insert_with_key(|(is_last, _, tls)| {
-                    let base = match tls.verifies || isolates {
-                        true => format!("{}-{:016x}", self.base, xxh3_64(&tls.context)),
-                        false => self.base.clone(),
-                    };
-                    plan.groups.push(Group {
-                        tls: tls.clone(),
-                        is_last: *is_last,
-                        base,
-                        members: Vec::new(),
+            let place =
+                *places
+                    .entry((*is_last, names, tls))
+                    .or_insert_with_key(|(is_last, _, tls)| {
+                        let base = match tls.verifies || isolates {
+                            true => format!("{}-{:016x}", self.base, xxh3_64(&tls.context)),
+                            false => self.base.clone(),
+                        };
+                        plan.groups.push(Group {
+                            tls: tls.clone(),
+                            is_last: *is_last,
+                            base,
+                            members: Vec::new(),
+                        });
+                        plan.groups.len() - 1
                     });
-                    plan.groups.len() - 1
-                });
             if let Some(group) = plan.groups.get_mut(place) {
                 group.members.push((host.clone(), ssl.sni_domains.clone()));
                 plan.homes.insert(host.clone(), group.base.clone());
