@@ -200,6 +200,9 @@ fn cluster(
     upstreams: &impl Upstreams,
     form: &mut TcpForm,
 ) -> Option<String> {
+    if let DestinationType::Nowhere = to {
+        return Some(names::BLACKHOLE.to_owned());
+    }
     let upstream = to.upstream();
     let is_kube = matches!(to, DestinationType::Kube(_));
     if is_kube && upstreams.settings().disable_kubernetes_destinations {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::Arc;
 
-use tenon_model::gateway_api::{ParentRef, ReferenceGrant};
+use tenon_model::gateway_api::{ParentRef, ReferenceGrant, StreamRule};
 use tenon_model::{
     INTERNAL, Kind, Object, ObjectKey, OptionsRefs, Problem, Spec, SslConfig, VirtualHostOptions,
     VirtualService,
@@ -18,10 +18,12 @@ use crate::gateway_api::conditions::CONTROLLER;
 use crate::gateway_api::grpc_route;
 use crate::gateway_api::http_route::{self, Compiled, Rules};
 use crate::gateway_api::listeners::{GatewayForm, host_key};
+use crate::gateway_api::stream_route::{self, Stream};
 use crate::gateway_api::{Known, Seen, hostname};
 use crate::keys::Keys;
 use crate::names;
 
+mod ports;
 mod statuses;
 
 /// The class that there is without being written, as Gloo's Helm chart has it.
@@ -30,7 +32,12 @@ const CLASS: &str = "gloo-gateway";
 const DISTRIBUTED: &str = "gloo-gateway-distribute";
 
 /// The kinds of routes.
-const ROUTES: [Kind; 2] = [Kind::GrpcRoute, Kind::HttpRoute];
+const ROUTES: [Kind; 4] = [
+    Kind::GrpcRoute,
+    Kind::HttpRoute,
+    Kind::TcpRoute,
+    Kind::TlsRoute,
+];
 
 /// What the objects of the Gateway API come to.
 #[derive(Default)]
@@ -39,6 +46,8 @@ pub(super) struct Front {
     gateways: BTreeMap<ObjectKey, Arc<GatewayForm>>,
     /// Whose gateway of the Edge API is whose.
     ports: BTreeMap<ObjectKey, ObjectKey>,
+    /// Which routes forward the connections of a gateway's hosts.
+    streams: BTreeMap<ObjectKey, BTreeMap<ObjectKey, ObjectKey>>,
     routes: BTreeMap<ObjectKey, RouteUnit>,
     /// The routes that want to be attached to something.
     by_parent: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
@@ -58,6 +67,8 @@ struct RouteUnit {
     attachments: Vec<Attachment>,
     hosts: BTreeSet<ObjectKey>,
     rules: Rules,
+    /// Where its connections go, if it is not for requests.
+    stream: Option<Stream>,
     /// What is wrong with what it wants to be attached to.
     problems: Vec<Problem>,
 }
@@ -78,6 +89,8 @@ pub(super) struct FrontWork {
     pub(super) gateways: BTreeSet<ObjectKey>,
     pub(super) routes: BTreeSet<ObjectKey>,
     hosts: BTreeSet<ObjectKey>,
+    /// The gateways whose ports are to be put.
+    ports: BTreeSet<ObjectKey>,
 }
 
 impl FrontWork {
@@ -160,6 +173,9 @@ impl Translator {
         for key in mem::take(&mut work.front.routes) {
             self.derive_route(key, work);
         }
+        for key in mem::take(&mut work.front.ports) {
+            self.derive_ports(&key, work);
+        }
         for key in mem::take(&mut work.front.hosts) {
             self.derive_host_of_gateway(key, work);
         }
@@ -176,6 +192,7 @@ impl Translator {
             gateways: keys(Kind::KubernetesGateway).collect(),
             routes: ROUTES.into_iter().flat_map(keys).collect(),
             hosts: BTreeSet::new(),
+            ports: BTreeSet::new(),
         }
     }
 
@@ -210,20 +227,7 @@ impl Translator {
         if old == new {
             return;
         }
-        let gateways = |form: &Option<Arc<GatewayForm>>| match form {
-            Some(form) => form.gateways(&key),
-            None => BTreeMap::new(),
-        };
-        let (before, after) = (gateways(&old), gateways(&new));
-        for gone in before.keys().filter(|it| !after.contains_key(*it)) {
-            self.front.ports.remove(gone);
-            self.put_internal(gone, None, work);
-        }
-        for (port, gateway) in after {
-            self.front.ports.insert(port.clone(), key.clone());
-            let spec = Spec::Gateway(Box::new(gateway));
-            self.put_internal(&port, Some(spec), work);
-        }
+        work.front.ports.insert(key.clone());
         self.set_standing(&key, (old.as_deref(), new.as_deref()), work);
         if [&old, &new].into_iter().flatten().any(|it| it.has_tls()) {
             self.mark_hosts_of(&key, work);
@@ -295,6 +299,10 @@ impl Translator {
             let parents = old.parents.iter().chain(&new.parents);
             work.statuses.extend(parents.cloned());
         }
+        if old.stream != new.stream || new.stream.is_some() && old.attachments != new.attachments {
+            let parents = old.parents.iter().chain(&new.parents);
+            work.front.ports.extend(parents.cloned());
+        }
         for host in old.hosts.difference(&new.hosts) {
             if let Some(entry) = front.hosts.get_mut(host) {
                 entry.routes.remove(&key);
@@ -313,11 +321,40 @@ impl Translator {
         }
     }
 
+    /// What a route comes to that is for connections.
+    fn stream_unit(
+        &self,
+        key: &ObjectKey,
+        object: &Object,
+        (parents, hostnames, rules): (&[ParentRef], &[String], &[StreamRule]),
+    ) -> RouteUnit {
+        let known = Seen::new(&self.objects);
+        let attaching = Attaching {
+            key,
+            parents,
+            hostnames,
+        };
+        let mut unit = self.attach(&attaching, &known);
+        // Requests of none of them have routes.
+        unit.hosts.clear();
+        (unit.stream, unit.rules) = stream_route::compile(key, object, rules, &known);
+        unit.reads = known.into_reads().into();
+        unit
+    }
+
     fn route_unit(&self, key: &ObjectKey) -> Option<RouteUnit> {
         let object = self.objects.object(key)?;
         let (parents, hostnames) = match &object.spec {
             Spec::HttpRoute(route) => (&route.parent_refs, &route.hostnames),
             Spec::GrpcRoute(route) => (&route.parent_refs, &route.hostnames),
+            Spec::TlsRoute(route) => {
+                let of = (&*route.parent_refs, &*route.hostnames, &*route.rules);
+                return Some(self.stream_unit(key, object, of));
+            }
+            Spec::TcpRoute(route) => {
+                let of = (&*route.parent_refs, &[][..], &*route.rules);
+                return Some(self.stream_unit(key, object, of));
+            }
             _ => return None,
         };
         let known = Seen::new(&self.objects);
@@ -467,7 +504,9 @@ fn standing(key: &ObjectKey, gateway: &GatewayForm) -> BTreeMap<ObjectKey, Strin
     let mut standing = BTreeMap::new();
     for port in gateway.ports() {
         let listeners: Vec<_> = gateway.at(port).collect();
-        for (_, listener) in &listeners {
+        // Connections are forwarded by name, whatever else is there.
+        let http = |protocol: &str| ["HTTP", "HTTPS"].contains(&protocol);
+        for (_, listener) in listeners.iter().filter(|(_, it)| http(&it.protocol)) {
             let host = match &listener.hostname {
                 Some(host) if listeners.len() > 1 || listener.tls.ssl.is_some() => host,
                 // Connections are taken where there are no routes, too.

@@ -1,14 +1,13 @@
 //! A gateway's listeners: which can be served, and which routes may attach to them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv6Addr};
 
 use tenon_model::gateway_api::{
-    AllowedRoutes, FromNamespaces, GROUP, KubernetesGateway, Listener, RouteGroupKind,
+    AllowedRoutes, FromNamespaces, GROUP, GatewayAddress, KubernetesGateway, Listener,
+    RouteGroupKind,
 };
-use tenon_model::{
-    Gateway, GatewayType, HttpGateway, Kind, ListenerOptions, ObjectKey, PortOfGateway, Problem,
-    RouteConfigurationOptions,
-};
+use tenon_model::{Kind, ObjectKey, Problem};
 
 use super::listener_tls::{self, TlsForm};
 use super::{Known, Reason, Seen, hostname};
@@ -19,6 +18,10 @@ pub(crate) struct GatewayForm {
     /// The proxy that it is for: what Gloo's proxies say they are in `node.metadata.role`, behind the owner.
     pub(crate) proxy: String,
     pub(crate) listeners: Vec<ListenerForm>,
+    /// Where Envoy listens.
+    pub(crate) address: IpAddr,
+    /// What is said and has no effect.
+    pub(crate) ignored: Vec<Problem>,
     /// Clients need no good certificate somewhere, though they are asked for one.
     pub(crate) is_insecure: bool,
 }
@@ -67,6 +70,8 @@ impl GatewayForm {
         Self {
             proxy: format!("{}~{}-{}", key.namespace, key.namespace, key.name),
             listeners,
+            address: address(gateway),
+            ignored: ignored(gateway),
             is_insecure: listener_tls::is_insecure(gateway),
         }
     }
@@ -97,39 +102,6 @@ impl GatewayForm {
         self.listeners.iter().any(|it| it.tls.ssl.is_some())
     }
 
-    /// The gateways of the Edge API that it comes to.
-    pub(crate) fn gateways(&self, key: &ObjectKey) -> BTreeMap<ObjectKey, Gateway> {
-        let ports = self.ports().into_iter();
-        ports
-            .map(|port| {
-                let name = listener_name(port);
-                let of_port = PortOfGateway {
-                    namespace: key.namespace.clone(),
-                    prefix: format!("{}~{name}~", key.name).into(),
-                };
-                let http = HttpGateway {
-                    of_port: Some(of_port),
-                    ..HttpGateway::default()
-                };
-                let gateway = Gateway {
-                    ssl: self.at(port).any(|(_, it)| it.tls.ssl.is_some()),
-                    bind_address: std::net::Ipv6Addr::UNSPECIFIED.into(),
-                    bind_port: port,
-                    proxy_names: vec![self.proxy.clone()],
-                    kind: Some(GatewayType::HttpGateway(Box::new(http))),
-                    options: ListenerOptions::default(),
-                    use_proxy_proto: false,
-                    route_options: RouteConfigurationOptions {
-                        ignore_port: true,
-                        ..RouteConfigurationOptions::default()
-                    },
-                    listener_name: Some(name),
-                };
-                (gateway_key(key, port), gateway)
-            })
-            .collect()
-    }
-
     /// What is wrong with it.
     pub(crate) fn problems(&self) -> Vec<Problem> {
         let listeners = self.listeners.iter();
@@ -141,6 +113,7 @@ impl GatewayForm {
                     reasons.map(|why| Problem::error(it.path.clone(), why.message.clone()));
                 errors.chain(it.tls.problems.iter().cloned())
             })
+            .chain(self.ignored.iter().cloned())
             .collect()
     }
 }
@@ -206,6 +179,42 @@ impl ListenerForm {
     }
 }
 
+/// An address that only the machine of the Envoy itself has is bound. Others are those of what stands before it.
+fn address(gateway: &KubernetesGateway) -> IpAddr {
+    let own = gateway.addresses.iter().filter_map(of_the_machine);
+    own.min().unwrap_or(Ipv6Addr::UNSPECIFIED.into())
+}
+
+fn of_the_machine(address: &GatewayAddress) -> Option<IpAddr> {
+    let ip: IpAddr = address.value.as_deref()?.parse().ok()?;
+    (address.kind == "IPAddress" && ip.is_loopback()).then_some(ip)
+}
+
+/// What a gateway says and nothing comes of.
+fn ignored(gateway: &KubernetesGateway) -> Vec<Problem> {
+    let mut ignored = Vec::new();
+    let bound = address(gateway);
+    for (index, it) in gateway.addresses.iter().enumerate() {
+        if of_the_machine(it) != Some(bound) {
+            let text = "has no effect: an Envoy has the addresses of where it runs; only a loopback address is bound";
+            let field = format!("spec.addresses[{index}]");
+            ignored.push(Problem::warning(field, text));
+        }
+    }
+    let tls = gateway.tls.as_ref();
+    if tls.is_some_and(|tls| tls.backend.is_some()) {
+        ignored.push(Problem::warning("spec.tls.backend", "has no effect yet"));
+    }
+    if gateway.infrastructure.is_some() {
+        let text = "has no effect: what it says is for whoever deploys the Envoy";
+        ignored.push(Problem::warning("spec.infrastructure", text));
+    }
+    if gateway.default_scope.is_some() {
+        ignored.push(Problem::warning("spec.defaultScope", "has no effect yet"));
+    }
+    ignored
+}
+
 /// As Gloo's `TranslatePort`: what needs privileges is bound 8000 higher.
 pub(crate) fn bound_port(port: u16) -> u16 {
     match port {
@@ -243,6 +252,8 @@ pub(crate) fn host_key(gateway: &ObjectKey, bound: u16, host: &str) -> ObjectKey
 fn kinds_of(protocol: &str) -> &'static [Kind] {
     match protocol {
         "HTTP" | "HTTPS" => &[Kind::HttpRoute, Kind::GrpcRoute],
+        "TLS" => &[Kind::TlsRoute],
+        "TCP" => &[Kind::TcpRoute],
         _ => &[],
     }
 }
@@ -266,24 +277,42 @@ fn allowed_kinds(allowed: &AllowedRoutes, possible: &[Kind]) -> (Vec<Kind>, Opti
     (kinds, unresolved)
 }
 
-/// "The implementation MUST NOT pick one conflicting Listener as the winner."
+/// "The implementation MUST NOT pick one conflicting Listener as the winner." HTTPS and TLS go together: names tell them
+/// apart.
 fn tell_conflicts(listeners: &mut [ListenerForm]) {
-    let mut protocols: BTreeMap<u16, BTreeSet<&str>> = BTreeMap::new();
+    let mut protocols: BTreeMap<u16, BTreeMap<&str, BTreeSet<&str>>> = BTreeMap::new();
+    let mut hosts: BTreeMap<(u16, Option<&str>), usize> = BTreeMap::new();
     let all: Vec<_> = listeners.to_vec();
     for listener in &all {
+        let protocol = listener.protocol.as_str();
+        let alike = match protocol {
+            "HTTPS" => "TLS",
+            other => other,
+        };
         let of_port = protocols.entry(listener.port).or_default();
-        of_port.insert(&listener.protocol);
+        of_port.entry(alike).or_default().insert(protocol);
+        let of_host = hosts.entry((listener.port, listener.hostname.as_deref()));
+        *of_host.or_default() += 1;
     }
     for listener in listeners {
         let of_port = &protocols[&listener.port];
+        let host = listener.hostname.as_deref();
         if of_port.len() > 1 {
-            let names: Vec<_> = of_port.iter().copied().collect();
+            let names: BTreeSet<_> = of_port.values().flatten().copied().collect();
+            let names: Vec<_> = names.into_iter().collect();
             let text = format!(
                 "port {} is for {} at once",
                 listener.port,
                 names.join(" and ")
             );
             listener.conflict = Some(Reason::new("ProtocolConflict", text));
+        } else if hosts[&(listener.port, host)] > 1 {
+            let text = format!(
+                "port {} is for {} more than once",
+                listener.port,
+                host.unwrap_or("any name")
+            );
+            listener.conflict = Some(Reason::new("HostnameConflict", text));
         }
     }
 }

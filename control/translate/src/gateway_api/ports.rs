@@ -27,7 +27,7 @@ impl GatewayForm {
                 let (ssl, kind) = self.port(key, port, streams)?;
                 let gateway = Gateway {
                     ssl,
-                    bind_address: std::net::Ipv6Addr::UNSPECIFIED.into(),
+                    bind_address: self.address,
                     bind_port: port,
                     proxy_names: vec![self.proxy.clone()],
                     kind: Some(kind),

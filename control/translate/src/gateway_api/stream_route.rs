@@ -82,10 +82,12 @@ fn action(mut shares: Vec<(u32, DestinationType)>) -> TcpAction {
             TcpAction::Single(to(only.unwrap_or(DestinationType::Nowhere)))
         }
         _ => {
-            let destinations = shares.into_iter().map(|(weight, it)| WeightedTcpDestination {
-                destination: to(it),
-                weight,
-            });
+            let destinations = shares
+                .into_iter()
+                .map(|(weight, it)| WeightedTcpDestination {
+                    destination: to(it),
+                    weight,
+                });
             TcpAction::Multi(TcpMultiDestination {
                 destinations: destinations.collect(),
             })

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use tenon_model::{Kind, ObjectKey, Spec};
+use tenon_model::{ObjectKey, Spec};
 
 use super::super::{Translator, Work};
-use super::{RouteUnit, front_parents};
+use super::RouteUnit;
 use crate::gateway_api::ports::{Streams, host_of};
 
 impl Translator {
@@ -76,7 +76,7 @@ impl Translator {
         unit: &RouteUnit,
     ) -> Vec<(String, ObjectKey)> {
         let mut lost = Vec::new();
-        for gateway in front_parents(unit) {
+        for gateway in &unit.parents {
             let Some(owners) = self.front.streams.get(gateway) else {
                 continue;
             };
@@ -101,9 +101,4 @@ impl RouteUnit {
         let attached = here.filter_map(|it| it.outcome.as_ref().ok());
         attached.flat_map(|it| &it.hosts)
     }
-}
-
-/// Whether routes of a kind forward connections.
-pub(super) fn forwards(kind: Kind) -> bool {
-    matches!(kind, Kind::TcpRoute | Kind::TlsRoute)
 }

@@ -14,6 +14,7 @@ use crate::gateway_api::conditions::{
     CONTROLLER, Condition, Conditions, ListenerConditions, ParentConditions,
 };
 use crate::gateway_api::listeners::{GatewayForm, ListenerForm, gateway_key};
+use crate::gateway_api::ports::host_of;
 use crate::output::Status;
 use crate::status;
 
@@ -50,7 +51,9 @@ impl Translator {
         let found = match entry.object.as_ref().map(|object| &object.spec) {
             Some(Spec::GatewayClass(class)) => of_class(&class.controller_name, generation),
             Some(Spec::KubernetesGateway(gateway)) => self.of_gateway(key, gateway, generation),
-            Some(Spec::HttpRoute(_) | Spec::GrpcRoute(_)) => self.of_route(key, generation),
+            Some(
+                Spec::HttpRoute(_) | Spec::GrpcRoute(_) | Spec::TcpRoute(_) | Spec::TlsRoute(_),
+            ) => self.of_route(key, generation),
             Some(
                 Spec::ReferenceGrant(_) | Spec::GatewayParameters(_) | Spec::DirectResponse(_),
             )
@@ -147,6 +150,17 @@ impl Translator {
             ..Found::default()
         };
         found.problems.extend(unit.rules.problems.iter().cloned());
+        for gateway in &unit.parents {
+            for (port, _) in unit.connections(gateway).filter_map(host_of) {
+                for proxy in self.listeners.bound(&gateway_key(gateway, port)) {
+                    found.proxies.entry(proxy.to_string()).or_default();
+                }
+            }
+        }
+        for (host, owner) in self.lost_connections(key, unit) {
+            let text = format!("connections for {host} are those of {owner}, which is older");
+            found.problems.push(Problem::warning("", text));
+        }
         let mut wrong: BTreeMap<ObjectKey, Wrong> = BTreeMap::new();
         for host in &unit.hosts {
             self.add_problems_of_host(key, host, &mut found, &mut wrong);
