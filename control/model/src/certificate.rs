@@ -5,6 +5,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::pem::Pem;
 use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::PublicKey;
+use x509_parser::time::ASN1Time;
 
 const CERTIFICATE: &str = "CERTIFICATE";
 const KEYS: [&str; 3] = ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"];
@@ -35,6 +36,46 @@ pub(crate) fn check_pair(chain: &str, key: &str) -> Result<Option<String>, Strin
 pub fn check_roots(roots: &str) -> Result<(), String> {
     let blocks = blocks(roots, "root certificate")?;
     certificates(&blocks, "root certificate").map(|_| ())
+}
+
+/// How long before its end a certificate is worth a warning: 14 days, in seconds.
+const SOON: i64 = 14 * 24 * 60 * 60;
+
+/// What is worth a warning of the times of certificates, each of which has to be valid; `now` is in seconds since 1970.
+pub(crate) fn warning_of_chain(chain: &str, now: i64) -> Option<String> {
+    let blocks = blocks(chain, "certificate").ok()?;
+    let certificates = certificates(&blocks, "certificate").ok()?;
+    let alone = certificates.len() == 1;
+    let all = certificates.iter().zip(1..).map(|(certificate, number)| {
+        let validity = certificate.validity();
+        let name = match alone {
+            true => "the certificate".to_owned(),
+            false => format!("certificate {number} of the chain"),
+        };
+        (name, validity.not_before, validity.not_after)
+    });
+    let all: Vec<_> = all.collect();
+    let on = |time: &ASN1Time| time.to_datetime().date();
+    let ended = all.iter().find(|(_, _, end)| end.timestamp() < now);
+    let early = all.iter().find(|(_, start, _)| start.timestamp() > now);
+    let soon = all.iter().find(|(_, _, end)| end.timestamp() < now + SOON);
+    ended
+        .map(|(name, _, end)| format!("{name} expired on {}", on(end)))
+        .or_else(|| {
+            early.map(|(name, start, _)| format!("{name} is not valid before {}", on(start)))
+        })
+        .or_else(|| soon.map(|(name, _, end)| format!("{name} expires on {}", on(end))))
+}
+
+/// The same of roots, of which one has to be valid.
+pub(crate) fn warning_of_roots(roots: &str, now: i64) -> Option<String> {
+    let blocks = blocks(roots, "root certificate").ok()?;
+    let roots = certificates(&blocks, "root certificate").ok()?;
+    let is_valid = |root: &X509Certificate<'_>| {
+        let validity = root.validity();
+        (validity.not_before.timestamp()..=validity.not_after.timestamp()).contains(&now)
+    };
+    (!roots.iter().any(is_valid)).then(|| "no root certificate is valid now".to_owned())
 }
 
 fn blocks(text: &str, what: &str) -> Result<Vec<Pem>, String> {

@@ -105,6 +105,34 @@ pub struct TlsSecret {
     pub ocsp_staple: Option<Vec<u8>>,
 }
 
+impl TlsSecret {
+    /// What is worth a warning of its certificates at a time, in seconds since 1970: one that has expired, is not valid yet,
+    /// or expires within 14 days.
+    pub fn warning_at(&self, now: i64) -> Option<String> {
+        let chain = self.cert_chain.as_deref();
+        let roots = self.root_ca.as_deref();
+        chain
+            .and_then(|chain| certificate::warning_of_chain(chain, now))
+            .or_else(|| certificate::warning_of_roots(roots?, now))
+    }
+}
+
+impl Secret {
+    /// The name of its kind, if nothing here has a use for such: Gloo's own servers for authentication have.
+    pub fn kind_of_no_use(&self) -> Option<&'static str> {
+        let kind = match self {
+            Self::ApiKey(_) => "apiKey",
+            Self::Credentials(_) => "credentials",
+            Self::Encryption(_) => "encryption",
+            Self::Oauth(_) => "oauth",
+            Self::Aws(_) | Self::Azure(_) | Self::Gcp(_) | Self::Header(_) | Self::Tls(_) => {
+                return None;
+            }
+        };
+        Some(kind)
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

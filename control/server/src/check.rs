@@ -51,11 +51,12 @@ pub(crate) fn translate(
     filter: &FilterArgs,
 ) -> anyhow::Result<(Update, Vec<String>)> {
     let Batch {
-        changes,
+        mut changes,
         complaints,
         ..
     } = Files::new(&folders.config)?.read()?;
     let options = module::find(filter).options(serve::DEFAULT_BIND);
+    changes.push(serve::now());
     let update = Translator::new(options).apply(changes);
     Ok((update, complaints))
 }

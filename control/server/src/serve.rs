@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use clap::Args;
@@ -216,6 +216,7 @@ impl ControlPlane {
             unproven: BTreeSet::new(),
             clients: 0,
             last_edit: Instant::now(),
+            knows_time: false,
         };
         let stopping = |mut stopped: watch::Receiver<bool>| async move {
             // An error means that the control plane is gone, which stops too.
@@ -346,6 +347,8 @@ struct Engine {
     /// How many Envoys are connected.
     clients: usize,
     last_edit: Instant,
+    /// The translation was told what time it is.
+    knows_time: bool,
 }
 
 impl Engine {
@@ -357,6 +360,8 @@ impl Engine {
         stopped: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
         tokio::pin!(stopped);
+        let first = tokio::time::Instant::now() + CLOCK;
+        let mut clock = tokio::time::interval_at(first, CLOCK);
         loop {
             tokio::select! {
                 () = &mut stopped => return Ok(()),
@@ -367,6 +372,9 @@ impl Engine {
                 Some(event) = events.recv() => self.event(event, &mut events),
                 Some(change) = resolved.recv() => self.told(change, &mut resolved),
                 Some(change) = found.recv() => self.told(change, &mut found),
+                _ = clock.tick() => {
+                    self.apply(vec![now()]);
+                }
                 () = until(self.warm_by) => {
                     tracing::warn!("hosts are still looked up; what is known is served");
                     self.warm_by = None;
@@ -422,6 +430,9 @@ impl Engine {
         }
         if self.clients == 0 && self.last_edit.elapsed() > UNCONTESTED {
             self.prove(true);
+        }
+        if !std::mem::replace(&mut self.knows_time, true) {
+            changes.push(now());
         }
         let started = Instant::now();
         self.last_edit = started;
@@ -640,6 +651,16 @@ impl Engine {
 }
 
 /// Waits until a time, if there is one, else for ever.
+/// How often certificates are looked at that may have expired.
+const CLOCK: Duration = Duration::from_secs(60 * 60);
+
+/// What time it is, for the translation.
+pub(crate) fn now() -> Change {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let seconds = since.unwrap_or_default().as_secs();
+    Change::Time(i64::try_from(seconds).unwrap_or(i64::MAX))
+}
+
 async fn until(time: Option<tokio::time::Instant>) {
     match time {
         Some(time) => tokio::time::sleep_until(time).await,

@@ -95,6 +95,8 @@ pub struct Translator {
     credential_problems: BTreeMap<String, String>,
     lookups: lookups::Lookups,
     statuses: BTreeMap<ObjectKey, Arc<Status>>,
+    /// What time it was when that was told last.
+    now: Option<i64>,
     /// The last status that was told: most are alike, and then the same one.
     last_status: Arc<Status>,
     /// What the status of most objects says of proxies, which is there once.
@@ -118,6 +120,14 @@ impl Entry {
     /// What is used: the last form that could be parsed, or what is left of one that could not.
     fn used(&self) -> Option<&Arc<Object>> {
         self.object.as_ref().or(self.rest.as_ref())
+    }
+
+    /// What is worth a warning of certificates at a time.
+    fn warning_at(&self, now: Option<i64>) -> Option<String> {
+        match &self.object.as_ref()?.spec {
+            Spec::Secret(Secret::Tls(tls)) => tls.warning_at(now?),
+            _ => None,
+        }
     }
 
     fn labels(&self) -> Option<&BTreeMap<String, String>> {
@@ -216,6 +226,7 @@ impl Translator {
             credential_problems: BTreeMap::new(),
             lookups: lookups::Lookups::default(),
             statuses: BTreeMap::new(),
+            now: None,
             last_status: Arc::new(crate::status::status(Vec::new(), BTreeMap::new())),
             usual_proxies: Arc::default(),
         }
@@ -347,6 +358,14 @@ impl Translator {
                 self.prove(&proxy);
                 work.settled = true;
             }
+            Change::Time(now) => {
+                let then = self.now.replace(now);
+                let secrets = self.objects.of_kind(Kind::Secret);
+                let certificates = secrets
+                    .filter(|(_, entry)| entry.warning_at(then) != entry.warning_at(Some(now)));
+                work.statuses
+                    .extend(certificates.map(|(key, _)| key.clone()));
+            }
             Change::Found {
                 name,
                 instances,
@@ -455,8 +474,6 @@ impl Translator {
                 self.mark_readers(&key, work);
             }
             Kind::RouteOption | Kind::VirtualHostOption => self.mark_readers(&key, work),
-            // They attach to what is not there yet.
-            Kind::HttpListenerOption | Kind::ListenerOption => {}
             // The front door's.
             Kind::BackendTlsPolicy
             | Kind::DirectResponse
@@ -464,8 +481,10 @@ impl Translator {
             | Kind::GatewayClass
             | Kind::GatewayParameters
             | Kind::GrpcRoute
+            | Kind::HttpListenerOption
             | Kind::HttpRoute
             | Kind::KubernetesGateway
+            | Kind::ListenerOption
             | Kind::ListenerSet
             | Kind::Namespace
             | Kind::ReferenceGrant

@@ -13,6 +13,7 @@ pub(crate) mod hostname;
 pub(crate) mod http_route;
 pub(crate) mod listener_tls;
 pub(crate) mod listeners;
+pub(crate) mod options;
 pub(crate) mod ports;
 pub(crate) mod precedence;
 pub(crate) mod stream_route;

@@ -140,6 +140,8 @@ pub enum Change {
         /// Why there are none.
         problem: Option<String>,
     },
+    /// What time it is, in seconds since 1970: statuses warn of certificates that expire.
+    Time(i64),
     /// What came of a lookup.
     Found {
         /// Its name, as in [`Update::lookups`].

@@ -229,6 +229,8 @@ const FORMS: &[Forms] = &[
             "options: {prefixRewrite: /NAME, extauth: {customAuth: {}}}",
             "options: {stagedTransformations: {inheritTransformation: true, early: {requestTransforms: [{requestTransformation: {transformationTemplate: {headers: {x-a: {text: NAME}}}}}]}}}",
             "{targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: n0}]}",
+            "metadata: {creationTimestamp: 2026-01-01T00:00:00Z}\noptions: {timeout: 3s, idleTimeout: 4s}\ntargetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: n0}, {group: gateway.networking.k8s.io, kind: HTTPRoute, name: n1}]",
+            "options: {timeout: 5s, extauth: {customAuth: {}}}\ntargetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: NAME}, {group: gateway.networking.k8s.io, kind: HTTPRoute, name: n2}]",
             "options: {timeout: soon}",
         ],
         repaired: "options: {timeout: 1s}",
@@ -240,9 +242,34 @@ const FORMS: &[Forms] = &[
             "options: {includeRequestAttemptCount: true}",
             "options: {retries: {retryOn: 5xx}, csrf: {filterEnabled: {defaultValue: {numerator: 100}}}}",
             "options: {extauth: {customAuth: {}}}",
+            "metadata: {creationTimestamp: 2026-01-01T00:00:00Z}\noptions: {includeRequestAttemptCount: true}\ntargetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: n0}, {group: gateway.networking.k8s.io, kind: Gateway, name: n1, sectionName: wild}]",
+            "options: {includeRequestAttemptCount: true, retries: {retryOn: 5xx}}\ntargetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: n0, sectionName: http}, {group: gateway.networking.k8s.io, kind: Gateway, name: n1}]",
+            "options: {extauth: {customAuth: {}}}\ntargetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: n0}]",
             "options: {nonsense: 1}",
         ],
         repaired: "options: {includeRequestAttemptCount: true}",
+    },
+    Forms {
+        folder: "listeneroptions",
+        namespace: "default",
+        forms: &[
+            "options: {perConnectionBufferLimitBytes: 4096}\ntargetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: n0}]",
+            "metadata: {creationTimestamp: 2026-01-01T00:00:00Z}\noptions: {perConnectionBufferLimitBytes: 8192}\ntargetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: n0, sectionName: http}, {group: gateway.networking.k8s.io, kind: Gateway, name: n1}]",
+            "options: {tcpStats: true}\ntargetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: n1, sectionName: one}]",
+            "options: {tcpStats: 1}",
+        ],
+        repaired: "options: {tcpStats: true}",
+    },
+    Forms {
+        folder: "httplisteneroptions",
+        namespace: "default",
+        forms: &[
+            "options: {httpConnectionManagerSettings: {serverName: NAME}}\ntargetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: n0}, {group: gateway.networking.k8s.io, kind: Gateway, name: n1, sectionName: wild}]",
+            "metadata: {creationTimestamp: 2026-01-01T00:00:00Z}\noptions: {gzip: {memoryLevel: 5}}\ntargetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: n0}, {group: gateway.networking.k8s.io, kind: Gateway, name: n1}]",
+            "options: {extauth: {extauthzServerRef: {name: n2, namespace: default}}}\ntargetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: n0, sectionName: http}]",
+            "options: {gzip: 1}",
+        ],
+        repaired: "options: {gzip: {memoryLevel: 5}}",
     },
     Forms {
         folder: "httproutes",
@@ -357,6 +384,8 @@ fn delete(of: &Forms, number: u8) -> Change {
         "pods" => Kind::Pod,
         "routeoptions" => Kind::RouteOption,
         "virtualhostoptions" => Kind::VirtualHostOption,
+        "listeneroptions" => Kind::ListenerOption,
+        "httplisteneroptions" => Kind::HttpListenerOption,
         "httproutes" => Kind::HttpRoute,
         "kubernetesgateways" => Kind::KubernetesGateway,
         "referencegrants" => Kind::ReferenceGrant,
@@ -506,6 +535,7 @@ fn store(objects: &mut Store, change: &Change) {
         | Change::Accepted(..)
         | Change::Settled(_)
         | Change::Credentials { .. }
+        | Change::Time(_)
         | Change::Found { .. } => {}
     }
 }
@@ -578,6 +608,7 @@ fn reordered(changes: &[Change]) -> Vec<Change> {
         Change::Verdict(..) | Change::Accepted(..) | Change::Settled(_) => "1".to_owned(),
         Change::Credentials { name, .. } => format!("2{name}"),
         Change::Found { name, .. } => format!("3{name}"),
+        Change::Time(_) => "4".to_owned(),
     };
     // Stable.
     changes.sort_by_key(|change| std::cmp::Reverse(of(change)));

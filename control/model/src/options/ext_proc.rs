@@ -2,18 +2,16 @@
 
 use std::time::Duration;
 
+use serde_json::{Map, Value};
 use tenon_model_derive::Read;
 
-use super::values::{NamedValue, StringMatcher};
+use super::values::{NamedValue, SafeRegex, StringMatcher};
 use crate::read::Node;
-use crate::{ObjectRef, header};
+use crate::{ObjectRef, RetryBackOff, header};
 
 /// A server that sees and changes requests and responses: Envoy's `ext_proc`.
 #[derive(Debug, Clone, PartialEq, Read)]
-#[read(
-    refused(asyncMode = "Envoy's filter has no such mode any more; leave it out"),
-    later("mutationRules", "filterMetadata")
-)]
+#[read(refused(asyncMode = "Envoy's filter has no such mode any more; leave it out"))]
 pub struct ExtProcServer {
     /// The server.
     pub grpc_service: ExtProcService,
@@ -49,6 +47,29 @@ pub struct ExtProcServer {
     /// Typed metadata that it is told.
     #[read(with = Node::non_empty)]
     pub typed_metadata_context_namespaces: Vec<String>,
+    /// Which headers it may change: all but those of routing and Envoy's own where this is left out.
+    pub mutation_rules: Option<MutationRules>,
+    /// What access logs and other filters find of it as filter state, under `envoy.filters.http.ext_proc`.
+    pub filter_metadata: Option<Map<String, Value>>,
+}
+
+/// Which headers a server may change.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Read)]
+pub struct MutationRules {
+    /// Those of routing, too: `host`, `:authority`, `:scheme`, `:method`.
+    pub allow_all_routing: Option<bool>,
+    /// Envoy's own, too (`x-envoy-`).
+    pub allow_envoy: Option<bool>,
+    /// None that begins with `:`, nor `host`.
+    pub disallow_system: Option<bool>,
+    /// None, but for those of `allowExpression`.
+    pub disallow_all: Option<bool>,
+    /// These, whatever the others say, but for `disallowExpression`.
+    pub allow_expression: Option<SafeRegex>,
+    /// Never these.
+    pub disallow_expression: Option<SafeRegex>,
+    /// Whether a change that it must not make is an error, and not only left out.
+    pub disallow_is_error: Option<bool>,
 }
 
 /// Whether a server sees and changes them.
@@ -92,7 +113,6 @@ pub struct ExtProcOverrides {
 
 /// A server.
 #[derive(Debug, Clone, PartialEq, Eq, Read)]
-#[read(later("retryPolicy"))]
 pub struct ExtProcService {
     /// Its upstream.
     pub ext_proc_server_ref: ObjectRef,
@@ -103,6 +123,18 @@ pub struct ExtProcService {
     pub timeout: Option<Duration>,
     /// Headers that it is given.
     pub initial_metadata: Vec<NamedValue>,
+    /// How often it is asked again that cannot be reached or is not there.
+    pub retry_policy: Option<ServiceRetries>,
+}
+
+/// How often a server is asked again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Read)]
+pub struct ServiceRetries {
+    /// How long to wait between tries: from a second on where it is left out.
+    pub retry_back_off: Option<RetryBackOff>,
+    /// How often: once where it is left out.
+    #[read(name = "numRetries")]
+    pub retries: Option<u32>,
 }
 
 /// Where a filter stands among a listener's.

@@ -60,6 +60,7 @@ impl Translator {
             quarantine: mem::take(&mut self.quarantine),
             credential_problems: mem::take(&mut self.credential_problems),
             lookups,
+            now: self.now,
             ..Self::new(self.options.clone())
         };
         let old = mem::replace(self, fresh);

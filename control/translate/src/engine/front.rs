@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use tenon_model::gateway_api::{ParentRef, ReferenceGrant, StreamRule};
 use tenon_model::{
-    INTERNAL, Kind, Object, ObjectKey, OptionsRefs, Problem, Spec, SslConfig, VirtualHostOptions,
-    VirtualService,
+    INTERNAL, Kind, Object, ObjectKey, Problem, Spec, SslConfig, VirtualHostOptions, VirtualService,
 };
 
 use super::{Objects, Translator, Work};
@@ -18,11 +17,13 @@ use crate::gateway_api::conditions::CONTROLLER;
 use crate::gateway_api::grpc_route;
 use crate::gateway_api::http_route::{self, Compiled, Rules};
 use crate::gateway_api::listeners::{GatewayForm, host_key};
+use crate::gateway_api::options::KINDS;
 use crate::gateway_api::stream_route::{self, Stream};
 use crate::gateway_api::{Known, Seen, hostname};
 use crate::keys::Keys;
 use crate::names;
 
+mod options;
 mod ports;
 mod statuses;
 
@@ -57,6 +58,7 @@ pub(super) struct Front {
     readers: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
     /// The hosts that are served, by what they are known by within.
     hosts: BTreeMap<ObjectKey, Host>,
+    attaching: options::Attaching,
 }
 
 /// A route, and what it comes to.
@@ -83,11 +85,24 @@ struct Host {
     stands: bool,
 }
 
+impl Host {
+    fn domain(&self, key: &ObjectKey) -> String {
+        match self.domain.is_empty() {
+            true => domain_of(key),
+            false => self.domain.clone(),
+        }
+    }
+}
+
 /// What has to be looked at.
 #[derive(Default)]
 pub(super) struct FrontWork {
+    /// Options that say themselves what they attach to.
+    options: BTreeSet<ObjectKey>,
     pub(super) gateways: BTreeSet<ObjectKey>,
     pub(super) routes: BTreeSet<ObjectKey>,
+    /// What options of listeners and hosts attach to.
+    attached: BTreeSet<ObjectKey>,
     hosts: BTreeSet<ObjectKey>,
     /// The gateways whose ports are to be put.
     ports: BTreeSet<ObjectKey>,
@@ -95,7 +110,15 @@ pub(super) struct FrontWork {
 
 impl FrontWork {
     fn is_empty(&self) -> bool {
-        self.gateways.is_empty() && self.routes.is_empty() && self.hosts.is_empty()
+        let all = [
+            &self.options,
+            &self.gateways,
+            &self.attached,
+            &self.routes,
+            &self.ports,
+            &self.hosts,
+        ];
+        all.into_iter().all(BTreeSet::is_empty)
     }
 }
 
@@ -108,7 +131,14 @@ impl Front {
     /// The objects that users wrote from which something within stems.
     fn sources(&self, key: &ObjectKey) -> Vec<ObjectKey> {
         match key.kind {
-            Kind::Gateway => self.ports.get(key).cloned().into_iter().collect(),
+            Kind::Gateway => match self.ports.get(key) {
+                // What is attached to a listener tells of it, too.
+                Some(gateway) => {
+                    let attached = self.attaching.of(gateway);
+                    attached.chain([gateway]).cloned().collect()
+                }
+                None => Vec::new(),
+            },
             _ => match self.hosts.get(key) {
                 Some(host) => host.routes.iter().cloned().collect(),
                 None => Vec::new(),
@@ -146,6 +176,9 @@ impl Translator {
             kind if is_route(kind) => {
                 front.routes.insert(key.clone());
             }
+            kind if KINDS.contains(&kind) => {
+                front.options.insert(key.clone());
+            }
             _ => {}
         }
         let grants = crate::gateway_api::grants_key(&key.namespace);
@@ -167,8 +200,14 @@ impl Translator {
         if work.front.is_empty() {
             return;
         }
+        for key in mem::take(&mut work.front.options) {
+            self.derive_targets(key, work);
+        }
         for key in mem::take(&mut work.front.gateways) {
             self.derive_gateway(key, work);
+        }
+        for key in mem::take(&mut work.front.attached) {
+            self.derive_attached(key, work);
         }
         for key in mem::take(&mut work.front.routes) {
             self.derive_route(key, work);
@@ -189,15 +228,16 @@ impl Translator {
             all.map(|(key, _)| key.clone())
         };
         FrontWork {
+            options: KINDS.into_iter().flat_map(keys).collect(),
             gateways: keys(Kind::KubernetesGateway).collect(),
             routes: ROUTES.into_iter().flat_map(keys).collect(),
-            hosts: BTreeSet::new(),
-            ports: BTreeSet::new(),
+            ..FrontWork::default()
         }
     }
 
     fn derive_gateway(&mut self, key: ObjectKey, work: &mut Work) {
         work.statuses.insert(key.clone());
+        work.statuses.extend(self.front.attaching.of(&key).cloned());
         let mut reads = Keys::default();
         let new = match self.objects.spec(&key) {
             Some(Spec::KubernetesGateway(gateway)) if self.is_ours(&gateway.gateway_class_name) => {
@@ -227,7 +267,8 @@ impl Translator {
         if old == new {
             return;
         }
-        work.front.ports.insert(key.clone());
+        // Its listeners are there with what is attached to them.
+        work.front.attached.insert(key.clone());
         self.set_standing(&key, (old.as_deref(), new.as_deref()), work);
         if [&old, &new].into_iter().flatten().any(|it| it.has_tls()) {
             self.mark_hosts_of(&key, work);
@@ -288,6 +329,7 @@ impl Translator {
 
     fn derive_route(&mut self, key: ObjectKey, work: &mut Work) {
         work.statuses.insert(key.clone());
+        work.statuses.extend(self.front.attaching.of(&key).cloned());
         let new = self.route_unit(&key).unwrap_or_default();
         let old = self.front.routes.remove(&key).unwrap_or_default();
         let front = &mut self.front;
@@ -368,8 +410,14 @@ impl Translator {
         unit.rules = match &object.spec {
             Spec::HttpRoute(route) => http_route::compile(key, object, route, &known),
             Spec::GrpcRoute(route) => grpc_route::compile(key, object, route, &known),
-            _ => http_route::Rules::default(),
+            _ => Rules::default(),
         };
+        let options = self.options_of_route(key);
+        for compiled in &mut unit.rules.routes {
+            // Behind those that the rule names.
+            let all = &mut compiled.route.options_config_refs.delegate_options;
+            all.extend(options.iter().cloned());
+        }
         unit.reads = known.into_reads().into();
         Some(unit)
     }
@@ -433,17 +481,16 @@ impl Translator {
             self.put_internal(&key, None, work);
             return;
         }
-        let domain = match host.domain.is_empty() {
-            true => domain_of(&key),
-            false => host.domain.clone(),
-        };
+        let domain = host.domain(&key);
+        // Options tell whose routes they are wrong at.
+        self.restate([key.clone()], work);
         let routes = self.compiled(&key).map(|(_, it)| it.route.clone());
         let ssl = self.ssl_of(&key, &domain);
         let spec = VirtualService {
+            options_config_refs: self.options_of_host(&key, &domain),
             domains: vec![domain],
             routes: routes.collect(),
             options: VirtualHostOptions::none(),
-            options_config_refs: OptionsRefs::default(),
             ssl,
         };
         self.put_internal(&key, Some(Spec::VirtualService(Box::new(spec))), work);
@@ -451,15 +498,8 @@ impl Translator {
 
     /// TLS of the listener that a host belongs to.
     fn ssl_of(&self, host: &ObjectKey, domain: &str) -> Option<Arc<SslConfig>> {
-        let mut parts = host.name.split(INTERNAL);
-        let key = ObjectKey {
-            kind: Kind::KubernetesGateway,
-            namespace: host.namespace.clone(),
-            name: parts.next()?.into(),
-        };
-        let port = parts.nth(1)?.parse().ok()?;
-        let gateway = self.front.gateways.get(&key)?;
-        gateway.owner(port, domain)?.tls.ssl.clone()
+        let (_, form, listener) = self.home_of(host, domain)?;
+        form.listeners.get(listener)?.tls.ssl.clone()
     }
 
     /// The routes for a host, in their order, and whose they are.

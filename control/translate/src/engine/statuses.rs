@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::Arc;
 
-use tenon_model::{Kind, ObjectKey, Problem};
+use tenon_model::{Kind, ObjectKey, Problem, Spec};
 
 use super::endpoints::is_in_memory;
 use super::{Entry, HostUnit, Translator, WORTH_A_THREAD, Work, settings_key};
@@ -64,6 +64,16 @@ impl Translator {
         if let Some(object) = &entry.object {
             problems.extend(object.warnings.iter().cloned());
         }
+        if let Some(Spec::Secret(secret)) = entry.object.as_ref().map(|object| &object.spec) {
+            problems.extend(secret.kind_of_no_use().map(|kind| {
+                let text = format!(
+                    "nothing here uses a secret of kind {kind}: it is for Gloo's own servers, and a server that extauth asks has its own"
+                );
+                Problem::warning("", text)
+            }));
+            let warning = entry.warning_at(self.now);
+            problems.extend(warning.map(|text| Problem::warning("", text)));
+        }
         let beside = self.listeners.problems(key);
         let mut stays = !entry.rejected.is_empty() && entry.object.is_some();
         if let Some(unit) = self.hosts.get(key) {
@@ -101,7 +111,7 @@ impl Translator {
             self.add_problems_of_table(key, &mut problems, &mut proxies);
         }
         if let Some(object) = &entry.object {
-            self.add_uses_of_options(key, &object.spec, &mut problems, &mut proxies);
+            self.add_uses_of_options(object, &mut problems, &mut proxies);
         }
         if key.kind == Kind::Settings && key != settings_key() {
             let text = format!("only {} is taken", settings_key());
@@ -153,7 +163,9 @@ impl Translator {
                     .push(Problem::error("", text));
             }
         }
-        status::status(problems, proxies)
+        let mut status = status::status(problems, proxies);
+        status.conditions = self.conditions_of_options(entry).map(Arc::new);
+        status
     }
 
     /// What is wrong with a table is what is wrong with it where virtual services lead to it.

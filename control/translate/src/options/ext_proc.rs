@@ -1,5 +1,6 @@
 //! A server that sees and changes requests and responses.
 
+use envoy_types::pb::envoy::config::common::mutation_rules::v3::HeaderMutationRules;
 use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3::{
     self as envoy, ExtProcOverrides, ExtProcPerRoute, ExternalProcessor, HeaderForwardingRules,
     MetadataOptions, ext_proc_per_route::Override, metadata_options::MetadataNamespaces,
@@ -8,15 +9,18 @@ use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3::{
 use envoy_types::pb::envoy::r#type::matcher::v3::ListStringMatcher;
 use tenon_model::options::ext_proc::{
     BodySendMode, ExtProc, ExtProcOverrides as Overrides, ExtProcServer, ExtProcService,
-    ExtProcSpec, HeaderSendMode, ProcessingMode, StringMatchers,
+    ExtProcSpec, HeaderSendMode, MutationRules, ProcessingMode, ServiceRetries, StringMatchers,
 };
+
+use prost::{Message, Name};
+use tenon_model::options::values::SafeRegex;
 
 use super::values::string_matcher;
 use super::{Configured, Context, grpc_service};
 use crate::http_filters::{ExtProcServers, ExtProcStage};
 use crate::names;
-use crate::proto::{Any, core, duration};
-use crate::wire::any;
+use crate::proto::{Any, boolean, core, duration, regex, uint};
+use crate::wire::{self, Struct, any, any_bytes};
 
 pub(super) fn configure(
     (field, stage): (&str, ExtProcStage),
@@ -60,7 +64,8 @@ pub(crate) fn disabled() -> Any {
 pub(crate) fn filter(server: &ExtProcServer) -> Any {
     let rules = &server.forward_rules;
     let some_rules = rules.allowed_headers.is_some() || rules.disallowed_headers.is_some();
-    any(&ExternalProcessor {
+    let mut bytes = ExternalProcessor {
+        mutation_rules: server.mutation_rules.as_ref().map(mutation_rules),
         grpc_service: Some(service(&server.grpc_service)),
         failure_mode_allow: server.failure_mode_allow,
         processing_mode: server.processing_mode.map(processing_mode),
@@ -80,7 +85,13 @@ pub(crate) fn filter(server: &ExtProcServer) -> Any {
             &server.typed_metadata_context_namespaces,
         ),
         ..ExternalProcessor::default()
-    })
+    }
+    .encode_to_vec();
+    if let Some(metadata) = &server.filter_metadata {
+        let metadata = Struct::from(metadata).encode_to_vec();
+        wire::append(&mut bytes, FILTER_METADATA, &metadata);
+    }
+    any_bytes(ExternalProcessor::type_url(), bytes)
 }
 
 fn translate(from: &Overrides) -> ExtProcOverrides {
@@ -108,7 +119,37 @@ fn service(from: &ExtProcService) -> core::GrpcService {
                 ..core::HeaderValue::default()
             })
             .collect(),
+        retry_policy: from.retry_policy.map(retry_policy),
         ..grpc_service(&cluster, &from.authority, from.timeout)
+    }
+}
+
+/// `ExternalProcessor.filter_metadata`
+const FILTER_METADATA: u32 = 13;
+
+fn mutation_rules(from: &MutationRules) -> HeaderMutationRules {
+    let expression = |it: &Option<SafeRegex>| it.as_ref().map(|it| regex(&it.regex));
+    HeaderMutationRules {
+        allow_all_routing: from.allow_all_routing.and_then(boolean),
+        allow_envoy: from.allow_envoy.and_then(boolean),
+        disallow_system: from.disallow_system.and_then(boolean),
+        disallow_all: from.disallow_all.and_then(boolean),
+        allow_expression: expression(&from.allow_expression),
+        disallow_expression: expression(&from.disallow_expression),
+        disallow_is_error: from.disallow_is_error.and_then(boolean),
+    }
+}
+
+fn retry_policy(from: ServiceRetries) -> core::RetryPolicy {
+    core::RetryPolicy {
+        retry_back_off: from.retry_back_off.map(|it| core::BackoffStrategy {
+            base_interval: Some(duration(it.base)),
+            max_interval: it.most.map(duration),
+        }),
+        num_retries: from.retries.map(uint),
+        // Gloo has no field for it, and Envoy tries nothing again by itself.
+        retry_on: "connect-failure,refused-stream,unavailable".to_owned(),
+        ..core::RetryPolicy::default()
     }
 }
 

@@ -23,7 +23,8 @@ impl Translator {
             self.front.ports.remove(&port);
             self.put_internal(&port, None, work);
         }
-        for (port, gateway) in after {
+        for (port, mut gateway) in after {
+            self.set_options(key, &mut gateway);
             self.front.ports.insert(port.clone(), key.clone());
             let spec = Spec::Gateway(Box::new(gateway));
             self.put_internal(&port, Some(spec), work);

@@ -18,6 +18,9 @@ use crate::gateway_api::ports::host_of;
 use crate::output::Status;
 use crate::status;
 
+/// What the fields of routes begin with.
+pub(super) const ROUTES: &str = "spec.virtualHost.routes[";
+
 type ByProxy = BTreeMap<String, Vec<Problem>>;
 
 /// What is found of an object.
@@ -182,7 +185,6 @@ impl Translator {
         found: &mut Found,
         wrong: &mut BTreeMap<ObjectKey, Wrong>,
     ) {
-        const ROUTES: &str = "spec.virtualHost.routes[";
         for proxy in self.listeners.served(host) {
             found.proxies.entry(proxy.to_string()).or_default();
         }

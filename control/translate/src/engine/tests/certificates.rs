@@ -72,3 +72,33 @@ fn without_the_certificate_of_its_last_good_form_nothing_is_served() {
     fixture.apply(vec![file(CERTIFICATE)]);
     assert!(serves(&fixture, "first.example"));
 }
+
+#[test]
+fn a_certificate_warns_of_its_end_and_its_start() {
+    // Valid from 2026-11-22 to 2126-10-29.
+    const START: i64 = 1_795_360_167;
+    const END: i64 = 4_949_045_367;
+    const DAY: i64 = 24 * 60 * 60;
+    let mut fixture = Fixture::new(&[GATEWAY, CERTIFICATE]);
+    for (now, told) in [
+        (START + DAY, None),
+        (
+            START - DAY,
+            Some("the certificate is not valid before 2026-11-22"),
+        ),
+        (END - 15 * DAY, None),
+        (
+            END - 13 * DAY,
+            Some("the certificate expires on 2126-10-29"),
+        ),
+        (END + DAY, Some("the certificate expired on 2126-10-29")),
+    ] {
+        let changed = fixture.apply(vec![Change::Time(now)]);
+        assert!(changed.is_empty(), "{changed:?}");
+        let told: Vec<_> = told.into_iter().collect();
+        assert_eq!(fixture.messages(Kind::Secret, "there"), told, "at {now}");
+    }
+    // Nothing else is told while it stays so.
+    fixture.apply(vec![Change::Time(END + 2 * DAY)]);
+    assert!(fixture.told.statuses.is_empty());
+}

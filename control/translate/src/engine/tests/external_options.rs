@@ -64,7 +64,7 @@ fn an_edit_of_options_derives_the_virtual_hosts_that_refer_to_them() {
     assert_eq!(fixture.derived(vec![edit]), [""; 0]);
     assert_eq!(
         fixture.messages(Kind::RouteOption, "new"),
-        ["no route of a VirtualService or RouteTable refers to it: it has no effect"]
+        ["no route refers to it: it has no effect"]
     );
 }
 
