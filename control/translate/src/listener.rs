@@ -181,7 +181,13 @@ fn manager(
     let mut early = vec![forged_headers(&http.options, needs)];
     early.extend(early_headers(settings));
     if let Cut::Parts(parts) = cut {
-        early.push(route_table::scope_of_request(module, &table, parts));
+        let ignore_port = gateway.route_options.ignore_port;
+        early.push(route_table::scope_of_request(
+            module,
+            &table,
+            parts,
+            ignore_port,
+        ));
     }
     let mut manager = hcm::HttpConnectionManager {
         stat_prefix: "http".to_owned(),

@@ -142,9 +142,14 @@ pub(crate) fn scope_of_request(
     module: &Module,
     table: &str,
     parts: u16,
+    ignore_port: bool,
 ) -> core::TypedExtensionConfig {
     let (Module::So(path) | Module::Wasm(path)) = module;
-    let config = ScopeConfig::new(table, parts).to_json();
+    let config = ScopeConfig {
+        ignore_port,
+        ..ScopeConfig::new(table, parts)
+    };
+    let config = config.to_json();
     core::TypedExtensionConfig {
         name: "envoy.http.early_header_mutation.dynamic_modules".to_owned(),
         typed_config: Some(any(&DynamicModuleEarlyHeaderMutation {

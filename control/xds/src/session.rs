@@ -165,8 +165,8 @@ impl Session {
         }
     }
 
-    /// A listener warms until it has scopes. Envoy asks for them once for all its listeners, and gives one that is new what
-    /// comes from then on.
+    /// A listener warms until it has scopes. Envoy asks for them once for all its listeners, and one that comes back may be
+    /// given only what comes from then on: to be on the safe side, it gets all of them.
     fn resend_scopes(&mut self) {
         if let Some(scopes) = self.subscriptions.get_mut(&ResourceType::ScopedRoute) {
             scopes.resend_all();

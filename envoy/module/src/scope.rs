@@ -4,11 +4,11 @@ use envoy_proxy_dynamic_modules_rust_sdk::{
     EarlyHeaderMutationConfig, EarlyHeaderMutationContext, envoy_log_error, envoy_log_warn,
 };
 use tenon_contract::Read;
-use tenon_contract::scope::{SCOPE_FILTER, SCOPE_HEADER, ScopeConfig, part, place};
+use tenon_contract::scope::{SCOPE_FILTER, SCOPE_HEADER, ScopeConfig};
 
 /// What the header says, by part.
 struct Scopes {
-    parts: u16,
+    config: ScopeConfig,
     keys: Vec<Box<[u8]>>,
 }
 
@@ -37,20 +37,20 @@ pub(crate) fn new_scope(name: &str, config: &[u8]) -> Option<Box<dyn EarlyHeader
         );
         return None;
     }
-    Some(Box::new(Scopes::new(&value)))
+    Some(Box::new(Scopes::new(value)))
 }
 
 impl Scopes {
-    fn new(config: &ScopeConfig) -> Self {
+    fn new(config: ScopeConfig) -> Self {
         let keys = (0..config.parts).map(|part| config.key(part).into_bytes().into());
         Self {
-            parts: config.parts,
             keys: keys.collect(),
+            config,
         }
     }
 
     fn of(&self, host: &[u8]) -> Option<&[u8]> {
-        let key = self.keys.get(usize::from(part(place(host), self.parts)));
+        let key = self.keys.get(usize::from(self.config.part_of(host)));
         key.map(|key| &**key)
     }
 }
@@ -73,11 +73,14 @@ mod tests {
 
     #[test]
     fn a_host_is_of_the_part_that_the_control_plane_puts_it_in() {
-        for parts in [64, 4096] {
-            let config = ScopeConfig::new("table", parts);
-            let scopes = Scopes::new(&config);
+        for (parts, ignore_port) in [(64, false), (4096, false), (256, true)] {
+            let config = ScopeConfig {
+                ignore_port,
+                ..ScopeConfig::new("table", parts)
+            };
+            let scopes = Scopes::new(config.clone());
             for host in ["a.example.com", "A.EXAMPLE.com:8080", ""] {
-                let key = config.key(part(place(host.as_bytes()), parts));
+                let key = config.key(config.part_of(host.as_bytes()));
                 assert_eq!(scopes.of(host.as_bytes()), Some(key.as_bytes()));
             }
         }

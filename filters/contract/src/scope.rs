@@ -7,7 +7,7 @@
 use serde::Serialize;
 use tenon_contract_derive::Shape;
 
-use crate::{Error, Read, VERSION, read, write};
+use crate::{Error, Read, VERSION, is_false, read, write};
 
 /// The name of the early header mutation that writes the header.
 pub const SCOPE_FILTER: &str = "tenon.scope";
@@ -26,6 +26,9 @@ pub struct ScopeConfig {
     pub table: String,
     /// How many parts there are: a power of two, at most [`PLACES`].
     pub parts: u16,
+    /// Whether the port of a host does not matter: Envoy's `ignore_port_in_host_matching` of the table.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub ignore_port: bool,
 }
 
 impl ScopeConfig {
@@ -35,7 +38,17 @@ impl ScopeConfig {
             version: VERSION,
             table: table.into(),
             parts,
+            ignore_port: false,
         }
+    }
+
+    /// The part of a host, as a request has it.
+    pub fn part_of(&self, host: &[u8]) -> u16 {
+        let host = match self.ignore_port {
+            true => without_port(host),
+            false => host,
+        };
+        part(place(host), self.parts)
     }
 
     /// Reads the JSON text of the configuration.
@@ -75,6 +88,19 @@ pub fn place(host: &[u8]) -> u16 {
     (folded % u64::from(PLACES)) as u16
 }
 
+/// A host without its port, as Envoy finds it (`HeaderUtility::getPortStart`): behind the last colon that is not within
+/// the brackets of an IPv6 address, whatever stands there.
+fn without_port(host: &[u8]) -> &[u8] {
+    let colon = host.iter().rposition(|byte| *byte == b':');
+    let bracket = host.iter().rposition(|byte| *byte == b']');
+    match colon {
+        Some(colon) if bracket.is_none_or(|bracket| bracket < colon) => {
+            host.get(..colon).unwrap_or(host)
+        }
+        _ => host,
+    }
+}
+
 /// The part, of so many, in which a place is. Places of a part are next to each other, and so are parts of what was one part
 /// when there were fewer.
 pub fn part(place: u16, parts: u16) -> u16 {
@@ -107,6 +133,29 @@ mod tests {
         assert_eq!(place(b"A.Example.com"), place(b"a.example.COM"));
         assert_ne!(place(b"a.example.com"), place(b"a.example.com:8080"));
         assert_ne!(place(b"a.example.com"), place(b"a.example.com."));
+    }
+
+    #[test]
+    fn the_port_of_a_host_does_not_matter_where_it_is_ignored() {
+        let config = ScopeConfig {
+            ignore_port: true,
+            ..ScopeConfig::new("table", 256)
+        };
+        let read = ScopeConfig::from_json(config.to_json().as_bytes()).unwrap();
+        assert_eq!(read.value, config);
+        for (host, bare) in [
+            ("a.example.com", "a.example.com"),
+            ("A.example.com:8080", "a.example.com"),
+            ("a.example.com:", "a.example.com"),
+            ("a.example.com.:80", "a.example.com."),
+            ("[::1]:8080", "[::1]"),
+            ("[::1]", "[::1]"),
+            (":80", ""),
+            ("", ""),
+        ] {
+            let expected = part(place(bare.as_bytes()), 256);
+            assert_eq!(config.part_of(host.as_bytes()), expected, "{host}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! | `cold/…` | `tenon serve`, from its start until it serves a folder, and what memory it then has |
 //! | `edit/…` | `tenon serve` and an Envoy: the time until Envoy serves the whole configuration; of edits, the time from a file's renaming to a request that sees it, bytes to Envoy, processor time; memory |
 //! | `routes/…` | Envoy's processor time for a request for the last of many routes of one virtual host; the baseline is the same routes in a list (`--trees-above`) |
+//! | `gateway-api/…` | `translate/`, `cold/` and `edit/` once more, of HTTPRoutes in the place of VirtualServices |
 //! | `clients/…` | `tenon serve` and 1,000 clients that act as Envoys do: memory for each, and the time until an edit is with all |
 
 mod clients;
@@ -27,7 +28,14 @@ use anyhow::{Result, ensure};
 use crate::report::Report;
 
 /// The groups, by the beginnings of their rows' names.
-const GROUPS: [&str; 5] = ["translate/", "cold/", "edit/", "routes/", "clients/"];
+const GROUPS: [&str; 6] = [
+    "translate/",
+    "cold/",
+    "edit/",
+    "routes/",
+    "clients/",
+    "gateway-api/",
+];
 
 /// Whether a name selects rows of the control plane.
 pub(crate) fn is_named(name: &str) -> bool {

@@ -55,9 +55,14 @@ fn the_architecture_names_every_crate() {
 
 /// The documents, those of `docs/` and its folders among them.
 fn documents() -> Vec<PathBuf> {
-    let mut documents: Vec<_> = ["README.md", "CONTRIBUTING.md", "examples/lambda/README.md"]
-        .map(|name| root().join(name))
-        .into();
+    let mut documents: Vec<_> = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "examples/gateway-api/README.md",
+        "examples/lambda/README.md",
+    ]
+    .map(|name| root().join(name))
+    .into();
     let mut folders = vec![root().join("docs")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {

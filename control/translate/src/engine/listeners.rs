@@ -207,14 +207,9 @@ impl Translator {
 
     /// What of the tables is to be told, which may be cut into parts otherwise than before.
     fn settle_tables(&self, bound: &mut Bound, all: bool) -> BTreeMap<String, BTreeSet<Part>> {
-        // The part of a request is that of its host with its port.
-        let may_be_cut = !bound.gateway.route_options.ignore_port;
         let tables = bound.sites.iter_mut().flat_map(|site| &mut site.tables);
         let told = tables.map(|(base, table)| {
-            let cut = match may_be_cut {
-                true => self.cut(table),
-                false => Cut::Whole,
-            };
+            let cut = self.cut(table);
             let parts = match table.settle(cut) {
                 Some(parts) if !all => parts,
                 _ => Part::all(cut).collect(),

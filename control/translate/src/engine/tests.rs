@@ -403,6 +403,28 @@ fn an_edit_in_a_table_in_parts_changes_one_part() {
 }
 
 #[test]
+fn an_edit_of_a_route_of_the_gateway_api_changes_one_part() {
+    let gateway = "gateway.yaml\napiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: gw, namespace: default}\nspec: {gatewayClassName: gloo-gateway, listeners: [{name: http, port: 8080, protocol: HTTP}]}";
+    let route = |number: usize, upstream: &str| {
+        format!(
+            "h{number}.yaml\napiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {{name: h{number}, namespace: default}}\nspec: {{parentRefs: [{{name: gw}}], hostnames: [h{number}.example.com], rules: [{{backendRefs: [{{group: gloo.solo.io, kind: Upstream, name: {upstream}}}]}}]}}"
+        )
+    };
+    let routes: Vec<String> = (0..5).map(|number| route(number, "web")).collect();
+    let files: Vec<&str> = routes
+        .iter()
+        .map(String::as_str)
+        .chain([WEB, gateway])
+        .collect();
+    let mut fixture = Fixture::with_parts_above(3, &files);
+    let all = told(&fixture);
+    assert_eq!(all[&ResourceType::ScopedRoute], 64);
+    assert_eq!(all[&ResourceType::Route], 64);
+    fixture.apply(vec![file(&route(3, "elsewhere"))]);
+    assert_eq!(told(&fixture), BTreeMap::from([(ResourceType::Route, 1)]));
+}
+
+#[test]
 fn a_table_that_grows_is_cut_into_more_parts_so_that_they_stay_as_large() {
     let mut fixture = Fixture::with_parts_above(1, &[WEB]);
     let mut parts = BTreeMap::new();

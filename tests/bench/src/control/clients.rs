@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::folder::Folder;
+use super::folder::{Api, Folder};
 use super::scripted::Clients;
 use super::serving::{Mode, resident};
 use super::{Selection, quartiles};
@@ -21,7 +21,7 @@ pub(super) async fn measure(selection: &Selection<'_>) -> Result<Vec<Figure>> {
     if !selection.wants(&group) {
         return Ok(Vec::new());
     }
-    let folder = Folder::new(HOSTS, EDITS)?;
+    let folder = Folder::new(Api::Edge, HOSTS, EDITS)?;
     let mut tenon = Mode::Incremental.serve(&folder.path()).await?;
     let process = tenon.process().id();
     let alone = resident(process)?;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use super::Selection;
-use super::folder::Folder;
+use super::folder::{Api, Folder};
 use super::serving::{Mode, resident};
 use crate::report::Figure;
 
@@ -18,12 +18,15 @@ const ROWS: [(usize, Option<f64>, Option<f64>); 3] = [
 
 pub(super) async fn measure(selection: &Selection<'_>) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
-    for (hosts, seconds, memory) in ROWS {
-        let name = format!("cold/{hosts}");
+    let rows = Api::ALL
+        .into_iter()
+        .flat_map(|api| ROWS.map(|row| (api, row)));
+    for (api, (hosts, seconds, memory)) in rows {
+        let name = format!("{}cold/{hosts}", api.rows());
         if !selection.wants(&name) {
             continue;
         }
-        let folder = Folder::new(hosts, 0)?;
+        let folder = Folder::new(api, hosts, 0)?;
         let started = Instant::now();
         let mut tenon = Mode::Incremental.serve(&folder.path()).await?;
         let took = started.elapsed().as_secs_f64();

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use tenon_bootstrap::{BootstrapOptions, bootstrap};
 use tenon_e2e::{Envoy, Tenon};
 
-use super::folder::{Folder, host};
+use super::folder::{Api, Folder, host};
 use super::serving::{Mode, resident};
 use super::{Selection, share};
 use crate::cpu;
@@ -24,7 +24,6 @@ const EDITS_ANEW: usize = 30;
 const POLL: Duration = Duration::from_micros(300);
 const TOO_LONG: Duration = Duration::from_secs(20);
 
-pub(super) const LISTENER: &str = "listener-127.0.0.1-0";
 const RECEIVED: &str = "cluster.tenon_xds.upstream_cx_rx_bytes_total";
 
 /// The rows of a size: what they are of, their units, and the most that they may be.
@@ -41,13 +40,14 @@ const ROWS: [(&str, &str, Option<f64>); 8] = [
 
 pub(super) async fn measure(selection: &Selection<'_>) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
-    for hosts in [100, 1_000, 10_000] {
-        let group = format!("edit/{hosts}");
+    let sizes = |api| [100, 1_000, 10_000].map(|hosts| (api, hosts));
+    for (api, hosts) in Api::ALL.into_iter().flat_map(sizes) {
+        let group = format!("{}edit/{hosts}", api.rows());
         if !selection.wants(&group) {
             continue;
         }
-        let anew = run(Mode::Anew, hosts, EDITS_ANEW).await?;
-        let own = run(Mode::Incremental, hosts, EDITS).await?;
+        let anew = run(Mode::Anew, api, hosts, EDITS_ANEW).await?;
+        let own = run(Mode::Incremental, api, hosts, EDITS).await?;
         for (row, unit, target) in ROWS {
             let name = format!("{group}/{row}");
             let value = *own.get(row).with_context(|| name.clone())?;
@@ -61,12 +61,17 @@ pub(super) async fn measure(selection: &Selection<'_>) -> Result<Vec<Figure>> {
 }
 
 /// The values of a run, by row.
-async fn run(mode: Mode, hosts: usize, edits: usize) -> Result<BTreeMap<&'static str, f64>> {
-    let folder = Folder::new(hosts, EDITS)?;
+async fn run(
+    mode: Mode,
+    api: Api,
+    hosts: usize,
+    edits: usize,
+) -> Result<BTreeMap<&'static str, f64>> {
+    let folder = Folder::new(api, hosts, EDITS)?;
     let mut tenon = mode.serve(&folder.path()).await?;
     let started = Instant::now();
-    let mut envoy = start_envoy(&tenon).await?;
-    let address = envoy.listener(LISTENER).await?;
+    let mut envoy = start_envoy(&tenon, api).await?;
+    let address = envoy.listener(&folder.listener()).await?;
     let mut prober = Prober::connect(address)?;
     // The last of them, so that all of the table is there.
     prober.wait_for(EDITS.min(hosts) - 1, 200)?;
@@ -105,11 +110,11 @@ async fn run(mode: Mode, hosts: usize, edits: usize) -> Result<BTreeMap<&'static
     ]))
 }
 
-pub(super) async fn start_envoy(tenon: &Tenon) -> Result<Envoy> {
+pub(super) async fn start_envoy(tenon: &Tenon, api: Api) -> Result<Envoy> {
     let bootstrap = bootstrap(&BootstrapOptions {
         node_id: "bench".into(),
         node_cluster: "bench".into(),
-        role: "gloo-system~gateway-proxy".into(),
+        role: api.role().into(),
         xds_addr: tenon.ready().xds,
         admin_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
         delta: true,

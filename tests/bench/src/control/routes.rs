@@ -6,8 +6,8 @@ use std::net::TcpStream;
 use anyhow::{Result, ensure};
 
 use super::Selection;
-use super::edits::{LISTENER, start_envoy};
-use super::folder::Folder;
+use super::edits::start_envoy;
+use super::folder::{Api, Folder};
 use super::serving::serve;
 use crate::cpu;
 use crate::report::Figure;
@@ -37,8 +37,8 @@ pub(super) async fn measure(selection: &Selection<'_>) -> Result<Vec<Figure>> {
 async fn run(routes: usize, arguments: &[&str]) -> Result<[f64; 2]> {
     let folder = Folder::of_routes(routes)?;
     let tenon = serve(&folder.path(), arguments).await?;
-    let mut envoy = start_envoy(&tenon).await?;
-    let address = envoy.listener(LISTENER).await?;
+    let mut envoy = start_envoy(&tenon, Api::Edge).await?;
+    let address = envoy.listener(&folder.listener()).await?;
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
     let mut responses = Messages::new(BufReader::new(stream.try_clone()?));

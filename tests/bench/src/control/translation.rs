@@ -8,7 +8,7 @@ use anyhow::Result;
 use tenon_model::Object;
 use tenon_translate::{Change, Module, Translator, TranslatorOptions};
 
-use super::folder::{all_objects, lambda, objects, upstream, virtual_service};
+use super::folder::{Api, all_objects, lambda, objects, upstream};
 use super::{Selection, quartiles};
 use crate::report::Figure;
 
@@ -36,21 +36,22 @@ pub(super) fn measure(selection: &Selection<'_>) -> Result<Vec<Figure>> {
             figures.push(cold(name, &objects, ROUNDS, target));
         }
     }
-    for hosts in [100, 1_000, 10_000, 100_000] {
+    let sizes = |api| [100, 1_000, 10_000, 100_000].map(|hosts| (api, hosts));
+    for (api, hosts) in Api::ALL.into_iter().flat_map(sizes) {
         let (all, edit) = (
-            format!("translate/hosts/{hosts}"),
-            format!("translate/edit/{hosts}"),
+            format!("{}translate/hosts/{hosts}", api.rows()),
+            format!("{}translate/edit/{hosts}", api.rows()),
         );
         if !selection.wants(&all) && !selection.wants(&edit) {
             continue;
         }
-        let objects = all_objects(hosts)?;
+        let objects = all_objects(api, hosts)?;
         if selection.wants(&all) {
             let rounds = if hosts > 10_000 { FEW_ROUNDS } else { ROUNDS };
             figures.push(cold(all, &objects, rounds, None));
         }
         if selection.wants(&edit) {
-            figures.push(edits(edit, hosts, &objects)?);
+            figures.push(edits(edit, api, hosts, &objects)?);
         }
     }
     Ok(figures)
@@ -91,13 +92,13 @@ fn cold(name: String, objects: &[Arc<Object>], rounds: usize, target: Option<f64
 }
 
 /// One edit after the other; beside it, as many as there is time for with everything derived anew.
-fn edits(name: String, hosts: usize, objects: &[Arc<Object>]) -> Result<Figure> {
+fn edits(name: String, api: Api, hosts: usize, objects: &[Arc<Object>]) -> Result<Figure> {
     let mut translator = translator();
     translator.apply(changes(objects));
     let mut times = Vec::new();
     let mut anew = Vec::new();
     for number in 0..EDITS {
-        let text = virtual_service(number % hosts, Some(201));
+        let text = api.host(number % hosts, Some(201));
         let edit = changes(&super::folder::objects(&text)?);
         let started = Instant::now();
         let told = black_box(translator.apply(edit));
@@ -105,7 +106,7 @@ fn edits(name: String, hosts: usize, objects: &[Arc<Object>]) -> Result<Figure> 
         drop(told);
     }
     while anew.len() < FEW_ROUNDS || anew.iter().sum::<Duration>() < Duration::from_millis(300) {
-        let text = virtual_service(anew.len() % hosts, Some(202));
+        let text = api.host(anew.len() % hosts, Some(202));
         let edit = changes(&super::folder::objects(&text)?);
         let started = Instant::now();
         black_box(translator.apply_anew(edit));

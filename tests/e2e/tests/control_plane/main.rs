@@ -16,6 +16,7 @@ mod kube;
 mod left;
 mod limits;
 mod listeners;
+mod missing_files;
 mod options;
 mod payloads;
 mod providers;
