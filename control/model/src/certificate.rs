@@ -33,7 +33,7 @@ pub(crate) fn check_pair(chain: &str, key: &str) -> Result<Option<String>, Strin
 }
 
 /// What is wrong with roots.
-pub(crate) fn check_roots(roots: &str) -> Result<(), String> {
+pub fn check_roots(roots: &str) -> Result<(), String> {
     let blocks = blocks(roots, "root certificate")?;
     certificates(&blocks, "root certificate").map(|_| ())
 }

@@ -14,6 +14,7 @@ mod references;
 mod stream_route;
 #[cfg(test)]
 mod tests;
+mod tls_options;
 mod values;
 
 pub use backend_tls_policy::{

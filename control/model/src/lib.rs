@@ -87,6 +87,7 @@ pub use aws::{
     Payload,
 };
 pub use azure::{AzureDestination, AzureFunction, AzureUpstream};
+pub use certificate::check_roots;
 pub use connection::{
     CircuitBreakers, CommonHttpProtocolOptions, ConnectionConfig, DnsLookupFamily, HeaderFormat,
     HeadersWithUnderscoresAction, Http1ProtocolOptions, PreconnectPolicy, ProtocolSelection,
@@ -139,7 +140,7 @@ pub use listener_options::{
     ConnectionBalanceConfig, ExactBalance, ListenerOptions, MetadataKey, ProxyProtocol,
     ProxyProtocolRule, SocketOption, SocketOptionValue, SocketState,
 };
-pub use listener_ssl::{OcspStaplePolicy, SslConfig};
+pub use listener_ssl::{ClientRoots, OcspStaplePolicy, SslConfig};
 pub use load_balancing::{
     LeastRequest, LoadBalancer, LoadBalancerConfig, LocalityConfig, RingHash, RingHashConfig,
     RoundRobin, SlowStart,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tenon_model_derive::{Merge, Read};
 
+use crate::ObjectRef;
 use crate::read::{Fields, Node};
 use crate::ssl::{SslCertificates, SslParameters};
 
@@ -34,6 +35,24 @@ pub struct SslConfig {
     /// What becomes of a certificate without a fresh OCSP response.
     #[read(default)]
     pub ocsp_staple_policy: OcspStaplePolicy,
+    /// More certificates, of which the name that the client asks for decides: of a listener of the Gateway API.
+    #[read(skip)]
+    pub more_certificates: Vec<ObjectRef>,
+    /// Those that ask for other names are apart, though nothing else differs: of a listener of the Gateway API.
+    #[read(skip)]
+    pub is_apart: bool,
+    /// What clients are verified with: of a listener of the Gateway API.
+    #[read(skip)]
+    pub clients: Option<ClientRoots>,
+}
+
+/// What clients are verified with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientRoots {
+    /// The roots, PEM.
+    pub pem: String,
+    /// Clients without a good certificate are not served.
+    pub required: bool,
 }
 
 /// What becomes of a certificate without a fresh OCSP response.

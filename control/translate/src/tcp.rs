@@ -125,7 +125,7 @@ fn terminated(
     if ssl.certificates.is_none() && !ssl.sni_domains.is_empty() {
         return Ok(None);
     }
-    form.reads.extend(listener_tls::secret(ssl));
+    form.reads.extend(listener_tls::secrets(ssl));
     listener_tls::translate(&path, ssl, secrets).map(Some)
 }
 
@@ -200,6 +200,9 @@ fn cluster(
     upstreams: &impl Upstreams,
     form: &mut TcpForm,
 ) -> Option<String> {
+    if let DestinationType::Nowhere = to {
+        return Some(names::BLACKHOLE.to_owned());
+    }
     let upstream = to.upstream();
     let is_kube = matches!(to, DestinationType::Kube(_));
     if is_kube && upstreams.settings().disable_kubernetes_destinations {

@@ -31,7 +31,8 @@ pub struct KubernetesGateway {
     /// Where it listens.
     #[read(required)]
     pub listeners: Vec<Listener>,
-    /// The addresses that it is to have. Where its Envoy runs is not the control plane's business: they have no effect.
+    /// The addresses that it is to have. A loopback address is bound; others have no effect: where its Envoy runs is not the
+    /// control plane's business.
     pub addresses: Vec<GatewayAddress>,
     /// What is said of what it is deployed as.
     pub infrastructure: Option<Infrastructure>,

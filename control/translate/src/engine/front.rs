@@ -6,26 +6,39 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::Arc;
 
-use tenon_model::gateway_api::{ParentRef, ReferenceGrant};
-use tenon_model::{Kind, Object, ObjectKey, Problem, Spec, VirtualHostOptions, VirtualService};
+use tenon_model::gateway_api::{ParentRef, ReferenceGrant, StreamRule};
+use tenon_model::{
+    INTERNAL, Kind, Object, ObjectKey, Problem, Spec, SslConfig, VirtualHostOptions, VirtualService,
+};
 
 use super::{Objects, Translator, Work};
 use crate::gateway_api::attach::{self, Attaching, Attachment};
 use crate::gateway_api::conditions::CONTROLLER;
+use crate::gateway_api::grpc_route;
 use crate::gateway_api::http_route::{self, Compiled, Rules};
-use crate::gateway_api::listeners::{GatewayForm, ListenerForm, host_key, listener_of_host};
+use crate::gateway_api::listeners::{GatewayForm, host_key};
 use crate::gateway_api::options::KINDS;
+use crate::gateway_api::stream_route::{self, Stream};
 use crate::gateway_api::{Known, Seen, hostname};
 use crate::keys::Keys;
 use crate::names;
 
 mod options;
+mod ports;
 mod statuses;
 
 /// The class that there is without being written, as Gloo's Helm chart has it.
 const CLASS: &str = "gloo-gateway";
 /// The class of gateways that are only for other clusters.
 const DISTRIBUTED: &str = "gloo-gateway-distribute";
+
+/// The kinds of routes.
+const ROUTES: [Kind; 4] = [
+    Kind::GrpcRoute,
+    Kind::HttpRoute,
+    Kind::TcpRoute,
+    Kind::TlsRoute,
+];
 
 /// What the objects of the Gateway API come to.
 #[derive(Default)]
@@ -34,10 +47,14 @@ pub(super) struct Front {
     gateways: BTreeMap<ObjectKey, Arc<GatewayForm>>,
     /// Whose gateway of the Edge API is whose.
     ports: BTreeMap<ObjectKey, ObjectKey>,
+    /// Which routes forward the connections of a gateway's hosts.
+    streams: BTreeMap<ObjectKey, BTreeMap<ObjectKey, ObjectKey>>,
     routes: BTreeMap<ObjectKey, RouteUnit>,
     /// The routes that want to be attached to something.
     by_parent: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
-    /// Which routes looked at something.
+    /// What gateways looked at.
+    reads_of_gateways: BTreeMap<ObjectKey, Keys>,
+    /// Which gateways and routes looked at something.
     readers: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
     /// The hosts that are served, by what they are known by within.
     hosts: BTreeMap<ObjectKey, Host>,
@@ -52,6 +69,8 @@ struct RouteUnit {
     attachments: Vec<Attachment>,
     hosts: BTreeSet<ObjectKey>,
     rules: Rules,
+    /// Where its connections go, if it is not for requests.
+    stream: Option<Stream>,
     /// What is wrong with what it wants to be attached to.
     problems: Vec<Problem>,
 }
@@ -85,6 +104,8 @@ pub(super) struct FrontWork {
     /// What options of listeners and hosts attach to.
     attached: BTreeSet<ObjectKey>,
     hosts: BTreeSet<ObjectKey>,
+    /// The gateways whose ports are to be put.
+    ports: BTreeSet<ObjectKey>,
 }
 
 impl FrontWork {
@@ -94,6 +115,7 @@ impl FrontWork {
             &self.gateways,
             &self.attached,
             &self.routes,
+            &self.ports,
             &self.hosts,
         ];
         all.into_iter().all(BTreeSet::is_empty)
@@ -151,7 +173,7 @@ impl Translator {
             Kind::KubernetesGateway => {
                 front.gateways.insert(key.clone());
             }
-            Kind::HttpRoute => {
+            kind if is_route(kind) => {
                 front.routes.insert(key.clone());
             }
             kind if KINDS.contains(&kind) => {
@@ -164,8 +186,13 @@ impl Translator {
             Kind::ReferenceGrant => &grants,
             _ => key,
         };
-        let readers = self.front.readers.get(read).into_iter().flatten();
-        front.routes.extend(readers.cloned());
+        for reader in self.front.readers.get(read).into_iter().flatten() {
+            let readers = match reader.kind {
+                Kind::KubernetesGateway => &mut front.gateways,
+                _ => &mut front.routes,
+            };
+            readers.insert(reader.clone());
+        }
     }
 
     /// Looks at what has to be looked at.
@@ -185,6 +212,9 @@ impl Translator {
         for key in mem::take(&mut work.front.routes) {
             self.derive_route(key, work);
         }
+        for key in mem::take(&mut work.front.ports) {
+            self.derive_ports(&key, work);
+        }
         for key in mem::take(&mut work.front.hosts) {
             self.derive_host_of_gateway(key, work);
         }
@@ -200,7 +230,7 @@ impl Translator {
         FrontWork {
             options: KINDS.into_iter().flat_map(keys).collect(),
             gateways: keys(Kind::KubernetesGateway).collect(),
-            routes: keys(Kind::HttpRoute).collect(),
+            routes: ROUTES.into_iter().flat_map(keys).collect(),
             ..FrontWork::default()
         }
     }
@@ -208,12 +238,25 @@ impl Translator {
     fn derive_gateway(&mut self, key: ObjectKey, work: &mut Work) {
         work.statuses.insert(key.clone());
         work.statuses.extend(self.front.attaching.of(&key).cloned());
+        let mut reads = Keys::default();
         let new = match self.objects.spec(&key) {
             Some(Spec::KubernetesGateway(gateway)) if self.is_ours(&gateway.gateway_class_name) => {
-                Some(Arc::new(GatewayForm::new(&key, gateway)))
+                let known = Seen::new(&self.objects);
+                let form = GatewayForm::new(&key, gateway, &known);
+                reads = known.into_reads().into();
+                Some(Arc::new(form))
             }
             _ => None,
         };
+        let before = self
+            .front
+            .reads_of_gateways
+            .remove(&key)
+            .unwrap_or_default();
+        super::reindex(&mut self.front.readers, &key, &before, &reads);
+        if new.is_some() {
+            self.front.reads_of_gateways.insert(key.clone(), reads);
+        }
         let old = self.front.gateways.get(&key).cloned();
         if old == new && new.is_some() {
             return;
@@ -224,21 +267,12 @@ impl Translator {
         if old == new {
             return;
         }
-        let gateways = |form: &Option<Arc<GatewayForm>>| match form {
-            Some(form) => form.gateways(&key),
-            None => BTreeMap::new(),
-        };
-        let (before, after) = (gateways(&old), gateways(&new));
-        for gone in before.keys().filter(|it| !after.contains_key(*it)) {
-            self.front.ports.remove(gone);
-            self.put_internal(gone, None, work);
-        }
-        for port in after.into_keys() {
-            self.front.ports.insert(port, key.clone());
-        }
         // Its listeners are there with what is attached to them.
         work.front.attached.insert(key.clone());
         self.set_standing(&key, (old.as_deref(), new.as_deref()), work);
+        if [&old, &new].into_iter().flatten().any(|it| it.has_tls()) {
+            self.mark_hosts_of(&key, work);
+        }
         // Without any there may be the default one.
         work.listeners = true;
         match new {
@@ -278,6 +312,21 @@ impl Translator {
         }
     }
 
+    /// All hosts of a gateway, with whose TLS something else may be.
+    fn mark_hosts_of(&self, gateway: &ObjectKey, work: &mut Work) {
+        let prefix = format!("{}{INTERNAL}", gateway.name);
+        let first = ObjectKey {
+            kind: Kind::VirtualService,
+            namespace: gateway.namespace.clone(),
+            name: prefix.as_str().into(),
+        };
+        let hosts = self.front.hosts.range(first..);
+        let own = hosts.take_while(|(host, _)| {
+            host.namespace == gateway.namespace && host.name.starts_with(&prefix)
+        });
+        work.front.hosts.extend(own.map(|(host, _)| host.clone()));
+    }
+
     fn derive_route(&mut self, key: ObjectKey, work: &mut Work) {
         work.statuses.insert(key.clone());
         work.statuses.extend(self.front.attaching.of(&key).cloned());
@@ -291,6 +340,10 @@ impl Translator {
             // Gateways tell how many routes they have.
             let parents = old.parents.iter().chain(&new.parents);
             work.statuses.extend(parents.cloned());
+        }
+        if old.stream != new.stream || new.stream.is_some() && old.attachments != new.attachments {
+            let parents = old.parents.iter().chain(&new.parents);
+            work.front.ports.extend(parents.cloned());
         }
         for host in old.hosts.difference(&new.hosts) {
             if let Some(entry) = front.hosts.get_mut(host) {
@@ -310,20 +363,55 @@ impl Translator {
         }
     }
 
+    /// What a route comes to that is for connections.
+    fn stream_unit(
+        &self,
+        key: &ObjectKey,
+        object: &Object,
+        (parents, hostnames, rules): (&[ParentRef], &[String], &[StreamRule]),
+    ) -> RouteUnit {
+        let known = Seen::new(&self.objects);
+        let attaching = Attaching {
+            key,
+            parents,
+            hostnames,
+        };
+        let mut unit = self.attach(&attaching, &known);
+        // Requests of none of them have routes.
+        unit.hosts.clear();
+        (unit.stream, unit.rules) = stream_route::compile(key, object, rules, &known);
+        unit.reads = known.into_reads().into();
+        unit
+    }
+
     fn route_unit(&self, key: &ObjectKey) -> Option<RouteUnit> {
         let object = self.objects.object(key)?;
-        let Spec::HttpRoute(route) = &object.spec else {
-            return None;
+        let (parents, hostnames) = match &object.spec {
+            Spec::HttpRoute(route) => (&route.parent_refs, &route.hostnames),
+            Spec::GrpcRoute(route) => (&route.parent_refs, &route.hostnames),
+            Spec::TlsRoute(route) => {
+                let of = (&*route.parent_refs, &*route.hostnames, &*route.rules);
+                return Some(self.stream_unit(key, object, of));
+            }
+            Spec::TcpRoute(route) => {
+                let of = (&*route.parent_refs, &[][..], &*route.rules);
+                return Some(self.stream_unit(key, object, of));
+            }
+            _ => return None,
         };
         let known = Seen::new(&self.objects);
         let attaching = Attaching {
             key,
-            parents: &route.parent_refs,
-            hostnames: &route.hostnames,
+            parents,
+            hostnames,
         };
         let mut unit = self.attach(&attaching, &known);
         // What is served nowhere need not be looked at further, but for what is to be told of it.
-        unit.rules = http_route::compile(key, object, route, &known);
+        unit.rules = match &object.spec {
+            Spec::HttpRoute(route) => http_route::compile(key, object, route, &known),
+            Spec::GrpcRoute(route) => grpc_route::compile(key, object, route, &known),
+            _ => Rules::default(),
+        };
         let options = self.options_of_route(key);
         for compiled in &mut unit.rules.routes {
             // Behind those that the rule names.
@@ -396,26 +484,27 @@ impl Translator {
         let domain = host.domain(&key);
         // Options tell whose routes they are wrong at.
         self.restate([key.clone()], work);
-        let listener = self.listener_of_host(&key);
+        let home = self.home_of(&key, &domain);
+        let listener = home.and_then(|(_, form, listener)| form.listeners.get(listener));
         let routes = self.compiled(&key).map(|(_, it)| match listener {
             Some(listener) => http_route::at_listener(&it.route, listener),
             None => it.route.clone(),
         });
+        let ssl = self.ssl_of(&key, &domain);
         let spec = VirtualService {
             options_config_refs: self.options_of_host(&key, &domain),
             domains: vec![domain],
             routes: routes.collect(),
             options: VirtualHostOptions::none(),
-            ssl: None,
+            ssl,
         };
         self.put_internal(&key, Some(Spec::VirtualService(Box::new(spec))), work);
     }
 
-    /// A listener that the clients of a host come by: of all of its port, port and protocol are the same.
-    fn listener_of_host(&self, key: &ObjectKey) -> Option<&ListenerForm> {
-        let (gateway, bound) = listener_of_host(key)?;
-        let (_, listener) = self.front.gateways.get(&gateway)?.at(bound).next()?;
-        Some(listener)
+    /// TLS of the listener that a host belongs to.
+    fn ssl_of(&self, host: &ObjectKey, domain: &str) -> Option<Arc<SslConfig>> {
+        let (_, form, listener) = self.home_of(host, domain)?;
+        form.listeners.get(listener)?.tls.ssl.clone()
     }
 
     /// The routes for a host, in their order, and whose they are.
@@ -460,15 +549,23 @@ fn standing(key: &ObjectKey, gateway: &GatewayForm) -> BTreeMap<ObjectKey, Strin
     let mut standing = BTreeMap::new();
     for port in gateway.ports() {
         let listeners: Vec<_> = gateway.at(port).collect();
-        if listeners.len() < 2 {
-            continue;
-        }
-        let own = listeners.iter().filter_map(|(_, it)| it.hostname.as_ref());
-        for host in own {
-            standing.insert(host_key(key, port, host), host.clone());
+        // Connections are forwarded by name, whatever else is there.
+        let http = |protocol: &str| ["HTTP", "HTTPS"].contains(&protocol);
+        for (_, listener) in listeners.iter().filter(|(_, it)| http(&it.protocol)) {
+            let host = match &listener.hostname {
+                Some(host) if listeners.len() > 1 || listener.tls.ssl.is_some() => host,
+                // Connections are taken where there are no routes, too.
+                None if listener.tls.ssl.is_some() => hostname::ANY,
+                _ => continue,
+            };
+            standing.insert(host_key(key, port, host), host.to_owned());
         }
     }
     standing
+}
+
+fn is_route(kind: Kind) -> bool {
+    ROUTES.contains(&kind)
 }
 
 /// The domain of a host, which is what its name ends with.

@@ -167,9 +167,12 @@ impl Translator {
     /// that is not there is told.
     fn check_certificate(&self, form: &mut VirtualHostForm) -> Option<Problem> {
         let ssl = form.ssl.as_ref()?;
-        let secret = listener::secret(ssl)?;
+        let secrets: Vec<_> = listener::secrets(ssl).collect();
+        if secrets.is_empty() {
+            return None;
+        }
         let checked = listener::translate("spec.sslConfig", ssl, &self.objects);
-        form.reads = mem::take(&mut form.reads).with([secret]);
+        form.reads = mem::take(&mut form.reads).with(secrets);
         match checked {
             Err(problem) if problem.level == ProblemLevel::Error => {
                 form.problems.push(problem);

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use tenon_model::gateway_api::{
-    HeaderMatch, HttpMatch, HttpRoute, MatchType, PathMatch, PathMatchType, QueryParamMatch,
+    HeaderMatch, HttpMatch, HttpRoute, HttpRule, MatchType, PathMatch, PathMatchType,
+    QueryParamMatch,
 };
 use tenon_model::{
     Action, HeaderMatcher, Matcher, Object, ObjectKey, PathMatcher, Problem, QueryMatcher, Route,
@@ -60,14 +61,31 @@ pub(crate) fn compile(
         ..Rules::default()
     };
     for (number, rule) in route.rules.iter().enumerate() {
-        let done = rules.rule(key, number, rule, known);
-        rules.by_listener |= matches!(&done.action, Action::Redirect(to) if to.port_of_listener);
-        for (index, matches) in rule.matches.iter().enumerate() {
-            rules.routes.push(Compiled {
-                precedence: Precedence::of_http(matches, &order, (number, index)),
+        let places = rule.matches.iter().enumerate();
+        let places = places.map(|(index, it)| Precedence::of_http(it, &order, (number, index)));
+        rules.compile("httproute", key, (number, rule), places, known);
+    }
+    rules
+}
+
+impl Rules {
+    /// Takes in a rule with the places of its matches; `kind` is what the names of its routes begin with.
+    pub(super) fn compile(
+        &mut self,
+        kind: &str,
+        key: &ObjectKey,
+        (number, rule): (usize, &HttpRule),
+        places: impl Iterator<Item = Precedence>,
+        known: &Seen<'_, impl Known>,
+    ) {
+        let done = self.rule(key, number, rule, known);
+        self.by_listener |= matches!(&done.action, Action::Redirect(to) if to.port_of_listener);
+        for (index, (matches, precedence)) in rule.matches.iter().zip(places).enumerate() {
+            self.routes.push(Compiled {
+                precedence,
                 route: Route {
                     name: Some(format!(
-                        "httproute-{}-{}-{number}-{index}",
+                        "{kind}-{}-{}-{number}-{index}",
                         key.name, key.namespace
                     )),
                     matchers: vec![matcher(matches)],
@@ -86,7 +104,6 @@ pub(crate) fn compile(
             });
         }
     }
-    rules
 }
 
 /// A route where clients come by a listener: a redirect that names neither scheme nor port leads back to its port, which

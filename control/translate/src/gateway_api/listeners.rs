@@ -1,16 +1,16 @@
 //! A gateway's listeners: which can be served, and which routes may attach to them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv6Addr};
 
 use tenon_model::gateway_api::{
-    AllowedRoutes, FromNamespaces, GROUP, KubernetesGateway, Listener, RouteGroupKind,
+    AllowedRoutes, FromNamespaces, GROUP, GatewayAddress, KubernetesGateway, Listener,
+    RouteGroupKind,
 };
-use tenon_model::{
-    Gateway, GatewayType, HttpGateway, Kind, ListenerOptions, ObjectKey, PortOfGateway, Problem,
-    RouteConfigurationOptions,
-};
+use tenon_model::{Kind, ObjectKey, Problem};
 
-use super::{Known, Reason, Seen};
+use super::listener_tls::{self, TlsForm};
+use super::{Known, Reason, Seen, hostname};
 
 /// What a gateway's listeners come to.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +18,12 @@ pub(crate) struct GatewayForm {
     /// The proxy that it is for: what Gloo's proxies say they are in `node.metadata.role`, behind the owner.
     pub(crate) proxy: String,
     pub(crate) listeners: Vec<ListenerForm>,
+    /// Where Envoy listens.
+    pub(crate) address: IpAddr,
+    /// What is said and has no effect.
+    pub(crate) ignored: Vec<Problem>,
+    /// Clients need no good certificate somewhere, though they are asked for one.
+    pub(crate) is_insecure: bool,
 }
 
 /// What a listener comes to.
@@ -41,19 +47,32 @@ pub(crate) struct ListenerForm {
     pub(crate) unresolved: Option<Reason>,
     /// What others make impossible.
     pub(crate) conflict: Option<Reason>,
+    /// TLS towards its clients.
+    pub(crate) tls: TlsForm,
 }
 
 impl GatewayForm {
-    pub(crate) fn new(key: &ObjectKey, gateway: &KubernetesGateway) -> Self {
+    pub(crate) fn new(
+        key: &ObjectKey,
+        gateway: &KubernetesGateway,
+        known: &Seen<'_, impl Known>,
+    ) -> Self {
         let listeners = gateway.listeners.iter().enumerate();
         let mut listeners: Vec<_> = listeners
-            .map(|(index, it)| ListenerForm::new(format!("spec.listeners[{index}]"), it))
+            .map(|(index, it)| {
+                let path = format!("spec.listeners[{index}]");
+                let tls = listener_tls::resolve(&path, (key, gateway), it, known);
+                ListenerForm::new(path, it, tls)
+            })
             .collect();
         tell_conflicts(&mut listeners);
         tell_taken_ports(&mut listeners);
         Self {
             proxy: format!("{}~{}-{}", key.namespace, key.namespace, key.name),
             listeners,
+            address: address(gateway),
+            ignored: ignored(gateway),
+            is_insecure: listener_tls::is_insecure(gateway),
         }
     }
 
@@ -69,37 +88,18 @@ impl GatewayForm {
         served.map(|it| it.bound).collect()
     }
 
-    /// The gateways of the Edge API that it comes to.
-    pub(crate) fn gateways(&self, key: &ObjectKey) -> BTreeMap<ObjectKey, Gateway> {
-        let ports = self.ports().into_iter();
-        ports
-            .map(|port| {
-                let name = listener_name(port);
-                let of_port = PortOfGateway {
-                    namespace: key.namespace.clone(),
-                    prefix: format!("{}~{name}~", key.name).into(),
-                };
-                let http = HttpGateway {
-                    of_port: Some(of_port),
-                    ..HttpGateway::default()
-                };
-                let gateway = Gateway {
-                    ssl: false,
-                    bind_address: std::net::Ipv6Addr::UNSPECIFIED.into(),
-                    bind_port: port,
-                    proxy_names: vec![self.proxy.clone()],
-                    kind: Some(GatewayType::HttpGateway(Box::new(http))),
-                    options: ListenerOptions::default(),
-                    use_proxy_proto: false,
-                    route_options: RouteConfigurationOptions {
-                        ignore_port: true,
-                        ..RouteConfigurationOptions::default()
-                    },
-                    listener_name: Some(name),
-                };
-                (gateway_key(key, port), gateway)
-            })
-            .collect()
+    /// The listener that a host at a port belongs to.
+    pub(crate) fn owner(&self, bound: u16, host: &str) -> Option<&ListenerForm> {
+        let all = self
+            .at(bound)
+            .map(|(index, it)| (index, it.hostname.as_deref()));
+        let owner = hostname::owner(host, all)?;
+        self.listeners.get(owner)
+    }
+
+    /// Whether it ends TLS.
+    pub(crate) fn has_tls(&self) -> bool {
+        self.listeners.iter().any(|it| it.tls.ssl.is_some())
     }
 
     /// What is wrong with it.
@@ -109,20 +109,25 @@ impl GatewayForm {
             .flat_map(|it| {
                 let all = [&it.refused, &it.unresolved, &it.conflict];
                 let reasons = all.into_iter().flatten();
-                reasons.map(|why| Problem::error(it.path.clone(), why.message.clone()))
+                let errors =
+                    reasons.map(|why| Problem::error(it.path.clone(), why.message.clone()));
+                errors.chain(it.tls.problems.iter().cloned())
             })
+            .chain(self.ignored.iter().cloned())
             .collect()
     }
 }
 
 impl ListenerForm {
-    fn new(path: String, listener: &Listener) -> Self {
+    fn new(path: String, listener: &Listener, mut tls: TlsForm) -> Self {
         let possible = kinds_of(&listener.protocol);
         let refused = possible.is_empty().then(|| {
             let text = format!("protocol {} is not supported", listener.protocol);
             Reason::new("UnsupportedProtocol", text)
         });
         let (kinds, unresolved) = allowed_kinds(&listener.allowed_routes, possible);
+        let unresolved = unresolved.or_else(|| tls.unresolved.take());
+        let refused = refused.or_else(|| tls.refused.take());
         Self {
             name: listener.name.clone(),
             path,
@@ -135,11 +140,17 @@ impl ListenerForm {
             refused,
             unresolved,
             conflict: None,
+            tls,
         }
     }
 
     /// Whether Envoy listens for it.
     pub(crate) fn is_served(&self) -> bool {
+        self.is_accepted() && self.tls.unusable.is_none()
+    }
+
+    /// Whether it is as it may be, if something that it refers to is there.
+    pub(crate) fn is_accepted(&self) -> bool {
         self.refused.is_none() && self.conflict.is_none()
     }
 
@@ -166,6 +177,42 @@ impl ListenerForm {
             })
             .collect()
     }
+}
+
+/// An address that only the machine of the Envoy itself has is bound. Others are those of what stands before it.
+fn address(gateway: &KubernetesGateway) -> IpAddr {
+    let own = gateway.addresses.iter().filter_map(of_the_machine);
+    own.min().unwrap_or(Ipv6Addr::UNSPECIFIED.into())
+}
+
+fn of_the_machine(address: &GatewayAddress) -> Option<IpAddr> {
+    let ip: IpAddr = address.value.as_deref()?.parse().ok()?;
+    (address.kind == "IPAddress" && ip.is_loopback()).then_some(ip)
+}
+
+/// What a gateway says and nothing comes of.
+fn ignored(gateway: &KubernetesGateway) -> Vec<Problem> {
+    let mut ignored = Vec::new();
+    let bound = address(gateway);
+    for (index, it) in gateway.addresses.iter().enumerate() {
+        if of_the_machine(it) != Some(bound) {
+            let text = "has no effect: an Envoy has the addresses of where it runs; only a loopback address is bound";
+            let field = format!("spec.addresses[{index}]");
+            ignored.push(Problem::warning(field, text));
+        }
+    }
+    let tls = gateway.tls.as_ref();
+    if tls.is_some_and(|tls| tls.backend.is_some()) {
+        ignored.push(Problem::warning("spec.tls.backend", "has no effect yet"));
+    }
+    if gateway.infrastructure.is_some() {
+        let text = "has no effect: what it says is for whoever deploys the Envoy";
+        ignored.push(Problem::warning("spec.infrastructure", text));
+    }
+    if gateway.default_scope.is_some() {
+        ignored.push(Problem::warning("spec.defaultScope", "has no effect yet"));
+    }
+    ignored
 }
 
 /// As Gloo's `TranslatePort`: what needs privileges is bound 8000 higher.
@@ -201,21 +248,12 @@ pub(crate) fn host_key(gateway: &ObjectKey, bound: u16, host: &str) -> ObjectKey
     }
 }
 
-/// The gateway and the port of a host, by what that is known by within.
-pub(crate) fn listener_of_host(key: &ObjectKey) -> Option<(ObjectKey, u16)> {
-    let mut parts = key.name.split('~');
-    let gateway = ObjectKey {
-        kind: Kind::KubernetesGateway,
-        namespace: key.namespace.clone(),
-        name: parts.next()?.into(),
-    };
-    Some((gateway, parts.nth(1)?.parse().ok()?))
-}
-
 /// The kinds of routes that a protocol is for.
 fn kinds_of(protocol: &str) -> &'static [Kind] {
     match protocol {
-        "HTTP" => &[Kind::HttpRoute],
+        "HTTP" | "HTTPS" => &[Kind::HttpRoute, Kind::GrpcRoute],
+        "TLS" => &[Kind::TlsRoute],
+        "TCP" => &[Kind::TcpRoute],
         _ => &[],
     }
 }
@@ -239,24 +277,42 @@ fn allowed_kinds(allowed: &AllowedRoutes, possible: &[Kind]) -> (Vec<Kind>, Opti
     (kinds, unresolved)
 }
 
-/// "The implementation MUST NOT pick one conflicting Listener as the winner."
+/// "The implementation MUST NOT pick one conflicting Listener as the winner." HTTPS and TLS go together: names tell them
+/// apart.
 fn tell_conflicts(listeners: &mut [ListenerForm]) {
-    let mut protocols: BTreeMap<u16, BTreeSet<&str>> = BTreeMap::new();
+    let mut protocols: BTreeMap<u16, BTreeMap<&str, BTreeSet<&str>>> = BTreeMap::new();
+    let mut hosts: BTreeMap<(u16, Option<&str>), usize> = BTreeMap::new();
     let all: Vec<_> = listeners.to_vec();
     for listener in &all {
+        let protocol = listener.protocol.as_str();
+        let alike = match protocol {
+            "HTTPS" => "TLS",
+            other => other,
+        };
         let of_port = protocols.entry(listener.port).or_default();
-        of_port.insert(&listener.protocol);
+        of_port.entry(alike).or_default().insert(protocol);
+        let of_host = hosts.entry((listener.port, listener.hostname.as_deref()));
+        *of_host.or_default() += 1;
     }
     for listener in listeners {
         let of_port = &protocols[&listener.port];
+        let host = listener.hostname.as_deref();
         if of_port.len() > 1 {
-            let names: Vec<_> = of_port.iter().copied().collect();
+            let names: BTreeSet<_> = of_port.values().flatten().copied().collect();
+            let names: Vec<_> = names.into_iter().collect();
             let text = format!(
                 "port {} is for {} at once",
                 listener.port,
                 names.join(" and ")
             );
             listener.conflict = Some(Reason::new("ProtocolConflict", text));
+        } else if hosts[&(listener.port, host)] > 1 {
+            let text = format!(
+                "port {} is for {} more than once",
+                listener.port,
+                host.unwrap_or("any name")
+            );
+            listener.conflict = Some(Reason::new("HostnameConflict", text));
         }
     }
 }

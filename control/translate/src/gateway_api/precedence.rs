@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use tenon_model::gateway_api::{HttpMatch, PathMatchType};
+use tenon_model::gateway_api::{GrpcMatch, HttpMatch, MatchType, PathMatchType};
 use tenon_model::{Object, ObjectKey};
 
 /// The place of a match among those of all routes for a host: what is less comes first.
@@ -23,9 +23,9 @@ pub(crate) struct Precedence {
     index: usize,
 }
 
-/// The place of a match by its path.
+/// The place of a match by its path; of gRPC, by the service and then by the method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct PathOrder(u8, Reverse<usize>);
+struct PathOrder(u8, Reverse<usize>, Reverse<usize>);
 
 /// The place of a route among others.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,15 +55,44 @@ impl Precedence {
     ) -> Self {
         let length = matches.path.value.trim_end_matches('/').chars().count();
         let path = match matches.path.kind {
-            PathMatchType::Exact => PathOrder(0, Reverse(0)),
-            PathMatchType::RegularExpression => PathOrder(1, Reverse(length)),
-            PathMatchType::PathPrefix => PathOrder(2, Reverse(length)),
+            PathMatchType::Exact => PathOrder(0, Reverse(0), Reverse(0)),
+            PathMatchType::RegularExpression => PathOrder(1, Reverse(length), Reverse(0)),
+            PathMatchType::PathPrefix => PathOrder(2, Reverse(length), Reverse(0)),
         };
         Self {
             path,
             without_method: matches.method.is_none(),
             headers: Reverse(matches.headers.len()),
             params: Reverse(matches.query_params.len()),
+            route: route.clone(),
+            rule,
+            index,
+        }
+    }
+
+    /// "The rule ... with the largest number of: characters in a matching service; characters in a matching method; header
+    /// matches", then as with HTTP. Where expressions stand is left to implementations: behind names.
+    pub(crate) fn of_grpc(
+        matches: &GrpcMatch,
+        route: &Arc<RouteOrder>,
+        (rule, index): (usize, usize),
+    ) -> Self {
+        let length = |it: &Option<String>| Reverse(it.as_ref().map_or(0, |it| it.chars().count()));
+        let path = match &matches.method {
+            Some(it) => {
+                let kind = match it.kind {
+                    MatchType::Exact => 0,
+                    MatchType::RegularExpression => 1,
+                };
+                PathOrder(kind, length(&it.service), length(&it.method))
+            }
+            None => PathOrder(2, Reverse(0), Reverse(0)),
+        };
+        Self {
+            path,
+            without_method: false,
+            headers: Reverse(matches.headers.len()),
+            params: Reverse(0),
             route: route.clone(),
             rule,
             index,

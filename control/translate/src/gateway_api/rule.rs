@@ -164,7 +164,7 @@ impl Rules {
         }
     }
 
-    fn tell_unresolved(&mut self, field: String, reason: Reason) {
+    pub(super) fn tell_unresolved(&mut self, field: String, reason: Reason) {
         let text = reason.message.clone();
         self.problems.push(match reason.reason {
             // It may come yet.

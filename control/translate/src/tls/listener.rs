@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use prost::Message;
 use tenon_model::{
-    Kind, ObjectKey, OcspStaplePolicy, Problem, Secret, SslCertificates, SslConfig, SslFiles,
+    ClientRoots, Kind, ObjectKey, ObjectRef, OcspStaplePolicy, Problem, Secret, SslCertificates,
+    SslConfig, SslFiles, TlsSecret,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -16,10 +17,12 @@ use super::{names_to_verify, parameters, sds, validation};
 use crate::cluster::Secrets;
 use crate::filters;
 use crate::names;
+use crate::proto::tls::certificate_validation_context::TrustChainVerification;
+use crate::proto::tls::common_tls_context::ValidationContextType;
 use crate::proto::tls::downstream_tls_context::{
     OcspStaplePolicy as EnvoyPolicy, SessionTicketKeysType,
 };
-use crate::proto::{boolean, file, tls};
+use crate::proto::{boolean, file, inline_string, tls};
 
 /// Agree on no protocol: Gloo's way to say so, since an empty list says nothing.
 const ALLOW_EMPTY: &str = "allow_empty";
@@ -66,22 +69,7 @@ pub(crate) fn translate(
         Some(SslCertificates::SecretRef(reference)) => {
             let key = reference.key(Kind::Secret);
             let at = format!("{path}.secretRef");
-            let tls = match secrets.secret(&key) {
-                Some(Secret::Tls(tls)) => tls,
-                Some(_) => {
-                    let text = format!("secret {reference} has no certificate");
-                    return Err(Problem::error(at, text));
-                }
-                None => {
-                    let text =
-                        format!("secret {reference} does not exist: nothing is served with it");
-                    return Err(Problem::warning(at, text));
-                }
-            };
-            if tls.cert_chain.is_none() {
-                let text = format!("secret {reference} has no certificate with its key");
-                return Err(Problem::error(at, text));
-            }
+            let tls = with_certificate(&at, reference, secrets)?;
             if ssl.ocsp_staple_policy == OcspStaplePolicy::MustStaple && tls.ocsp_staple.is_none() {
                 let at = format!("{path}.ocspStaplePolicy");
                 let text = format!("secret {reference} has no OCSP response to staple");
@@ -120,9 +108,17 @@ pub(crate) fn translate(
             )
         }
     };
+    let mut certificates = vec![certificate];
+    for reference in &ssl.more_certificates {
+        with_certificate(&format!("{path}.secretRef"), reference, secrets)?;
+        of.secrets.insert(reference.key(Kind::Secret));
+        certificates.push(filters::sds(&names::tls_certificate(reference)));
+    }
     // Roots alone would make Envoy ask for a certificate, and let clients without one pass.
     let roots = roots.filter(|_| !one_way);
-    of.verifies = roots.is_some();
+    let clients = ssl.clients.as_ref();
+    of.verifies = roots.is_some() || clients.is_some();
+    let required = roots.is_some() || clients.is_some_and(|it| it.required);
     let checks = tls::CertificateValidationContext {
         match_typed_subject_alt_names: names_to_verify(&ssl.verify_subject_alt_name),
         ..tls::CertificateValidationContext::default()
@@ -130,13 +126,18 @@ pub(crate) fn translate(
     let common = tls::CommonTlsContext {
         tls_params: ssl.parameters.as_ref().and_then(parameters),
         alpn_protocols: protocols(ssl),
-        tls_certificate_sds_secret_configs: vec![certificate],
-        validation_context_type: roots.map(|roots| validation(roots, checks)),
+        tls_certificate_sds_secret_configs: certificates,
+        validation_context_type: match clients {
+            Some(clients) => Some(ValidationContextType::ValidationContext(of_clients(
+                clients, checks,
+            ))),
+            None => roots.map(|roots| validation(roots, checks)),
+        },
         ..tls::CommonTlsContext::default()
     };
     of.context = tls::DownstreamTlsContext {
         common_tls_context: Some(common),
-        require_client_certificate: of.verifies.then(|| boolean(true)).flatten(),
+        require_client_certificate: required.then(|| boolean(true)).flatten(),
         session_ticket_keys_type: ssl.disable_tls_session_resumption.then_some(
             SessionTicketKeysType::DisableStatelessSessionResumption(true),
         ),
@@ -152,12 +153,53 @@ pub(crate) fn translate(
     Ok(of)
 }
 
-/// The secret that it depends on, if it is one of the user's resources.
-pub(crate) fn secret(ssl: &SslConfig) -> Option<ObjectKey> {
-    match &ssl.certificates {
-        Some(SslCertificates::SecretRef(reference)) => Some(reference.key(Kind::Secret)),
-        _ => None,
+/// A secret that has a certificate with its key; `at` is the field that names it.
+fn with_certificate<'a>(
+    at: &str,
+    reference: &ObjectRef,
+    secrets: &'a impl Secrets,
+) -> Result<&'a TlsSecret, Problem> {
+    match secrets.secret(&reference.key(Kind::Secret)) {
+        Some(Secret::Tls(tls)) if tls.cert_chain.is_some() => Ok(tls),
+        Some(Secret::Tls(_)) => {
+            let text = format!("secret {reference} has no certificate with its key");
+            Err(Problem::error(at, text))
+        }
+        Some(_) => {
+            let text = format!("secret {reference} has no certificate");
+            Err(Problem::error(at, text))
+        }
+        None => {
+            let text = format!("secret {reference} does not exist: nothing is served with it");
+            Err(Problem::warning(at, text))
+        }
     }
+}
+
+/// What clients are verified with; one that needs no good certificate is asked for one all the same.
+fn of_clients(
+    clients: &ClientRoots,
+    checks: tls::CertificateValidationContext,
+) -> tls::CertificateValidationContext {
+    let verification = match clients.required {
+        true => TrustChainVerification::VerifyTrustChain,
+        false => TrustChainVerification::AcceptUntrusted,
+    };
+    tls::CertificateValidationContext {
+        trusted_ca: inline_string(clients.pem.as_str()),
+        trust_chain_verification: verification.into(),
+        ..checks
+    }
+}
+
+/// The secrets that it depends on, of those that are the user's resources.
+pub(crate) fn secrets(ssl: &SslConfig) -> impl Iterator<Item = ObjectKey> {
+    let first = match &ssl.certificates {
+        Some(SslCertificates::SecretRef(reference)) => Some(reference),
+        _ => None,
+    };
+    let all = first.into_iter().chain(&ssl.more_certificates);
+    all.map(|reference| reference.key(Kind::Secret))
 }
 
 fn protocols(ssl: &SslConfig) -> Vec<String> {

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tenon_model::gateway_api::{GROUP, ParentRef};
 use tenon_model::{
-    Gateway, GatewayType, Kind, Object, ObjectKey, ObjectRef, OptionsRefs, Problem, Spec,
+    Gateway, GatewayType, Kind, MatchedGatewayType, Object, ObjectKey, ObjectRef, OptionsRefs,
+    Problem, Spec,
 };
 
 use super::super::{Entry, Translator, Work, reindex};
 use super::statuses::ROUTES;
 use crate::gateway_api::conditions::{Condition, Conditions, ParentConditions};
 use crate::gateway_api::listeners::{GatewayForm, gateway_key};
-use crate::gateway_api::options::{self, Attached, OfPort, Target};
+use crate::gateway_api::options::{self, Attached, Target};
 use crate::gateway_api::{Reason, hostname};
 use crate::keys::Keys;
 use crate::names;
@@ -46,7 +47,7 @@ impl Translator {
         reindex(&mut attaching.by_target, &key, &old, &new);
         for target in old.clone().with(new.iter().cloned()) {
             match target.kind {
-                Kind::HttpRoute => work.front.routes.insert(target),
+                kind if super::is_route(kind) => work.front.routes.insert(target),
                 _ => work.front.attached.insert(target),
             };
         }
@@ -57,6 +58,7 @@ impl Translator {
 
     /// What is attached to a gateway: its listeners in Envoy have it, and its hosts.
     pub(super) fn derive_attached(&mut self, key: ObjectKey, work: &mut Work) {
+        work.front.ports.insert(key.clone());
         let form = self.front.gateways.get(&key).cloned();
         let new = form.as_ref().map(|form| {
             let named = self.front.attaching.of(&key);
@@ -68,7 +70,7 @@ impl Translator {
         work.statuses.extend(attaching.of(&key).cloned());
         let lost = new.iter().flat_map(|it| it.lost.keys());
         work.statuses.extend(old.lost.keys().chain(lost).cloned());
-        let (Some(form), Some(new)) = (form, new) else {
+        let Some(new) = new else {
             return;
         };
         if old.of_hosts != new.of_hosts {
@@ -76,26 +78,33 @@ impl Translator {
             let own = hosts.filter(|host| place_of(host).is_some_and(|(it, _)| it == key));
             work.front.hosts.extend(own.cloned());
         }
-        for (port, mut gateway) in form.gateways(&key) {
-            let bound = gateway.bind_port;
-            if let Some(of_port) = new.of_ports.get(&bound) {
-                self.set_options(&mut gateway, of_port);
-            }
-            let spec = Spec::Gateway(Box::new(gateway));
-            self.put_internal(&port, Some(spec), work);
-        }
         self.front.attaching.gateways.insert(key, new);
     }
 
-    fn set_options(&self, gateway: &mut Gateway, of_port: &OfPort) {
+    /// Gives a gateway the options that attach to its port.
+    pub(super) fn set_options(&self, key: &ObjectKey, gateway: &mut Gateway) {
+        let attached = self.front.attaching.gateways.get(key);
+        let port = gateway.bind_port;
+        let Some(of_port) = attached.and_then(|it| it.of_ports.get(&port)) else {
+            return;
+        };
         let spec = |key: &Option<ObjectKey>| self.objects.spec(key.as_ref()?);
         if let Some(Spec::ListenerOption(option)) = spec(&of_port.listener) {
             gateway.options = option.options.clone();
         }
-        if let (Some(Spec::HttpListenerOption(option)), Some(GatewayType::HttpGateway(http))) =
-            (spec(&of_port.http), &mut gateway.kind)
-        {
-            http.options = option.options.clone();
+        let Some(Spec::HttpListenerOption(option)) = spec(&of_port.http) else {
+            return;
+        };
+        match &mut gateway.kind {
+            Some(GatewayType::HttpGateway(http)) => http.options = option.options.clone(),
+            Some(GatewayType::HybridGateway(hybrid)) => {
+                for matched in &mut hybrid.matched_gateways {
+                    if let MatchedGatewayType::HttpGateway(http) = &mut matched.kind {
+                        http.options = option.options.clone();
+                    }
+                }
+            }
+            _ => {}
         }
     }
 
@@ -124,7 +133,11 @@ impl Translator {
     }
 
     /// The gateway of a host, and the place of the listener that its requests belong to.
-    fn home_of(&self, host: &ObjectKey, domain: &str) -> Option<(ObjectKey, &GatewayForm, usize)> {
+    pub(super) fn home_of(
+        &self,
+        host: &ObjectKey,
+        domain: &str,
+    ) -> Option<(ObjectKey, &GatewayForm, usize)> {
         let (gateway, bound) = place_of(host)?;
         let form = self.front.gateways.get(&gateway)?;
         let all = form.at(bound);

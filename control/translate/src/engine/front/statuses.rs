@@ -14,6 +14,7 @@ use crate::gateway_api::conditions::{
     CONTROLLER, Condition, Conditions, ListenerConditions, ParentConditions,
 };
 use crate::gateway_api::listeners::{GatewayForm, ListenerForm, gateway_key};
+use crate::gateway_api::ports::host_of;
 use crate::output::Status;
 use crate::status;
 
@@ -53,7 +54,9 @@ impl Translator {
         let found = match entry.object.as_ref().map(|object| &object.spec) {
             Some(Spec::GatewayClass(class)) => of_class(&class.controller_name, generation),
             Some(Spec::KubernetesGateway(gateway)) => self.of_gateway(key, gateway, generation),
-            Some(Spec::HttpRoute(_)) => self.of_route(key, generation),
+            Some(
+                Spec::HttpRoute(_) | Spec::GrpcRoute(_) | Spec::TcpRoute(_) | Spec::TlsRoute(_),
+            ) => self.of_route(key, generation),
             Some(
                 Spec::ReferenceGrant(_)
                 | Spec::GatewayParameters(_)
@@ -153,6 +156,17 @@ impl Translator {
             ..Found::default()
         };
         found.problems.extend(unit.rules.problems.iter().cloned());
+        for gateway in &unit.parents {
+            for (port, _) in unit.connections(gateway).filter_map(host_of) {
+                for proxy in self.listeners.bound(&gateway_key(gateway, port)) {
+                    found.proxies.entry(proxy.to_string()).or_default();
+                }
+            }
+        }
+        for (host, owner) in self.lost_connections(key, unit) {
+            let text = format!("connections for {host} are those of {owner}, which is older");
+            found.problems.push(Problem::warning("", text));
+        }
         let mut wrong: BTreeMap<ObjectKey, Wrong> = BTreeMap::new();
         for host in &unit.hosts {
             self.add_problems_of_host(key, host, &mut found, &mut wrong);
@@ -261,10 +275,16 @@ fn of_whole_gateway(
         Some(reason) => Err(reason),
         None => Ok("Programmed"),
     };
-    vec![
+    let mut all = vec![
         accepted,
         Condition::of("Programmed", programmed, generation),
-    ]
+    ];
+    if form.is_insecure {
+        let kind = "InsecureFrontendValidationMode";
+        let reason = "ConfigurationChanged";
+        all.push(Condition::of(kind, Ok(reason), generation));
+    }
+    all
 }
 
 fn of_listener(
@@ -281,7 +301,8 @@ fn of_listener(
     let accepted = outcome(own, "Accepted");
     let resolved = outcome(listener.unresolved.as_ref(), "ResolvedRefs");
     let conflicted = outcome(listener.conflict.as_ref(), "NoConflicts");
-    let invalid = own.map(|why| Reason::new("Invalid", why.message.clone()));
+    let invalid = own.or(listener.tls.unusable.as_ref());
+    let invalid = invalid.map(|why| Reason::new("Invalid", why.message.clone()));
     let programmed = outcome(invalid.as_ref().or(refused), "Programmed");
     let of = |kind, outcome: &Result<&'static str, Reason>| {
         Condition::of(kind, outcome.as_ref().copied(), generation)

@@ -133,13 +133,13 @@ impl Site {
             .gateway
             .isolate_virtual_hosts_by_ssl_config;
         let mut plan = Plan::default();
-        let mut places: BTreeMap<(bool, ListenerTls), usize> = BTreeMap::new();
-        for (host, (ssl, is_last)) in &self.ssl {
+        let mut places: BTreeMap<(bool, &[String], ListenerTls), usize> = BTreeMap::new();
+        for (host, (given, is_last)) in &self.ssl {
             let ssl = match &self.origin.defaults {
-                Some(defaults) => &Arc::new(ssl.or(defaults)),
-                None => ssl,
+                Some(defaults) => &Arc::new(given.or(defaults)),
+                None => given,
             };
-            plan.reads.extend(listener::secret(ssl));
+            plan.reads.extend(listener::secrets(ssl));
             let tls = match listener::translate("spec.sslConfig", ssl, secrets) {
                 Ok(tls) => tls,
                 Err(problem) => {
@@ -147,21 +147,26 @@ impl Site {
                     continue;
                 }
             };
-            let place = *places
-                .entry((*is_last, tls))
-                .or_insert_with_key(|(is_last, tls)| {
-                    let base = match tls.verifies || isolates {
-                        true => format!("{}-{:016x}", self.base, xxh3_64(&tls.context)),
-                        false => self.base.clone(),
-                    };
-                    plan.groups.push(Group {
-                        tls: tls.clone(),
-                        is_last: *is_last,
-                        base,
-                        members: Vec::new(),
+            let names = match ssl.is_apart {
+                true => &given.sni_domains[..],
+                false => &[],
+            };
+            let place =
+                *places
+                    .entry((*is_last, names, tls))
+                    .or_insert_with_key(|(is_last, _, tls)| {
+                        let base = match tls.verifies || isolates {
+                            true => format!("{}-{:016x}", self.base, xxh3_64(&tls.context)),
+                            false => self.base.clone(),
+                        };
+                        plan.groups.push(Group {
+                            tls: tls.clone(),
+                            is_last: *is_last,
+                            base,
+                            members: Vec::new(),
+                        });
+                        plan.groups.len() - 1
                     });
-                    plan.groups.len() - 1
-                });
             if let Some(group) = plan.groups.get_mut(place) {
                 group.members.push((host.clone(), ssl.sni_domains.clone()));
                 plan.homes.insert(host.clone(), group.base.clone());

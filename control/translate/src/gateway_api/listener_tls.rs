@@ -1,0 +1,242 @@
+//! TLS of a gateway's listeners: their certificates, and what clients are verified with.
+
+use std::sync::Arc;
+
+use tenon_model::gateway_api::{
+    FrontendValidation, FullRef, GROUP, KubernetesGateway, Listener, ListenerTls, SecretRef,
+    TlsMode, ValidationMode,
+};
+use tenon_model::{
+    ClientRoots, Kind, ObjectKey, ObjectRef, Problem, Secret, Spec, SslCertificates, SslConfig,
+};
+
+use super::{Known, Reason, Seen};
+
+/// What the TLS of a listener comes to.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct TlsForm {
+    /// As a virtual service has it, for the listener's hostname; nothing: it is not the gateway that ends it.
+    pub(crate) ssl: Option<Arc<SslConfig>>,
+    /// What it refers to and is not there, or not to be used.
+    pub(crate) unresolved: Option<Reason>,
+    /// Why it cannot be served as it is, though it would be good.
+    pub(crate) unusable: Option<Reason>,
+    /// Why it is not accepted.
+    pub(crate) refused: Option<Reason>,
+    /// What else is worth a word.
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// `path` is the listener's field.
+pub(crate) fn resolve(
+    path: &str,
+    (key, gateway): (&ObjectKey, &KubernetesGateway),
+    listener: &Listener,
+    known: &Seen<'_, impl Known>,
+) -> TlsForm {
+    let mut form = TlsForm::default();
+    let mode = listener.tls.as_ref().map(|it| it.mode);
+    if !["HTTPS", "TLS"].contains(&&*listener.protocol) || mode == Some(TlsMode::Passthrough) {
+        return form;
+    }
+    let (mut ssl, warnings) = match &listener.tls {
+        Some(tls) => tls.ssl_options(&format!("{path}.tls.options")),
+        None => (SslConfig::default(), Vec::new()),
+    };
+    form.problems = warnings;
+    // Roots beside the certificate are not meant for clients, unless an option says so.
+    ssl.one_way_tls.get_or_insert(true);
+    ssl.is_apart = true;
+    ssl.sni_domains = listener.hostname.iter().cloned().collect();
+    let mut certificates = Vec::new();
+    let refs = listener
+        .tls
+        .iter()
+        .flat_map(|tls: &ListenerTls| &tls.certificate_refs);
+    for reference in refs {
+        match certificate(key, reference, known) {
+            Ok(found) => certificates.push(found),
+            Err(reason) => {
+                form.unresolved.get_or_insert(reason);
+            }
+        }
+    }
+    if certificates.is_empty() {
+        let none = || Reason::new("InvalidCertificateRef", "it names no certificate");
+        let reason = form.unresolved.get_or_insert_with(none);
+        form.unusable = Some(Reason::new("Invalid", reason.message.clone()));
+        return form;
+    }
+    ssl.more_certificates = certificates.split_off(1);
+    ssl.certificates = certificates.pop().map(SslCertificates::SecretRef);
+    if let Some(validation) = validation(gateway, listener) {
+        form.verify(key, validation, &mut ssl, known);
+    }
+    form.ssl = Some(Arc::new(ssl));
+    form
+}
+
+impl TlsForm {
+    fn verify(
+        &mut self,
+        key: &ObjectKey,
+        validation: &FrontendValidation,
+        ssl: &mut SslConfig,
+        known: &Seen<'_, impl Known>,
+    ) {
+        let mut pem = String::new();
+        for reference in &validation.ca_certificate_refs {
+            match roots(key, reference, known) {
+                Ok(roots) => {
+                    pem.push_str(roots.trim_end());
+                    pem.push('\n');
+                }
+                Err(reason) => {
+                    self.unresolved.get_or_insert(reason);
+                }
+            }
+        }
+        if pem.is_empty() {
+            let text = "none of its caCertificateRefs can be used";
+            self.refused = Some(Reason::new("NoValidCACertificate", text));
+        }
+        ssl.clients = Some(ClientRoots {
+            pem,
+            required: validation.mode == ValidationMode::AllowValidOnly,
+        });
+    }
+}
+
+/// Whether clients need not have a good certificate somewhere, though they are asked for one.
+pub(crate) fn is_insecure(gateway: &KubernetesGateway) -> bool {
+    let frontend = gateway.tls.as_ref().and_then(|tls| tls.frontend.as_ref());
+    let all = frontend.into_iter().flat_map(|it| {
+        let ports = it.per_port.iter().map(|port| &port.tls);
+        ports.chain([&it.default])
+    });
+    let mut validations = all.filter_map(|tls| tls.validation.as_ref());
+    validations.any(|it| it.mode == ValidationMode::AllowInsecureFallback)
+}
+
+/// What clients are verified with at the port of a listener, if it is for HTTPS.
+fn validation<'a>(
+    gateway: &'a KubernetesGateway,
+    listener: &Listener,
+) -> Option<&'a FrontendValidation> {
+    let frontend = gateway.tls.as_ref()?.frontend.as_ref()?;
+    let mut ports = frontend.per_port.iter();
+    let tls = match ports.find(|it| it.port == listener.port) {
+        Some(port) => &port.tls,
+        None => &frontend.default,
+    };
+    let validation = tls.validation.as_ref()?;
+    (listener.protocol == "HTTPS").then_some(validation)
+}
+
+/// The secret of a certificate.
+fn certificate(
+    gateway: &ObjectKey,
+    reference: &SecretRef,
+    known: &Seen<'_, impl Known>,
+) -> Result<ObjectRef, Reason> {
+    let invalid = |text: String| Err(Reason::new("InvalidCertificateRef", text));
+    let is_secret = ["", "core"].contains(&&*reference.group) && reference.kind == "Secret";
+    if !is_secret {
+        return invalid(format!(
+            "certificates are Secrets, not a {}{}",
+            reference.kind,
+            of_group(&reference.group)
+        ));
+    }
+    let namespace = reference.namespace.as_deref().unwrap_or(&gateway.namespace);
+    permitted(gateway, (Kind::Secret, namespace, &reference.name), known)?;
+    let secret = ObjectRef {
+        namespace: namespace.into(),
+        name: reference.name.as_str().into(),
+    };
+    let key = secret.key(Kind::Secret);
+    match known.spec(&key) {
+        Some(Spec::Secret(found)) => match found {
+            Secret::Tls(tls) if tls.cert_chain.is_some() => Ok(secret),
+            _ => invalid(format!("Secret {secret} has no certificate with its key")),
+        },
+        _ if known.is_there(&key) => {
+            invalid(format!("Secret {secret} is rejected; its status says why"))
+        }
+        _ => invalid(format!("Secret {secret} does not exist")),
+    }
+}
+
+/// What `ca.crt` of a ConfigMap or of a Secret says.
+fn roots<'a>(
+    gateway: &ObjectKey,
+    reference: &FullRef,
+    known: &Seen<'a, impl Known>,
+) -> Result<&'a str, Reason> {
+    let kind = match (reference.group.as_str(), reference.kind.as_str()) {
+        ("" | "core", "ConfigMap") => Kind::ConfigMap,
+        ("" | "core", "Secret") => Kind::Secret,
+        (group, kind) => {
+            let text = format!(
+                "roots are in ConfigMaps or Secrets, not in a {kind}{}",
+                of_group(group)
+            );
+            return Err(Reason::new("InvalidCACertificateKind", text));
+        }
+    };
+    let namespace = reference.namespace.as_deref().unwrap_or(&gateway.namespace);
+    permitted(gateway, (kind, namespace, &reference.name), known)?;
+    let named = ObjectRef {
+        namespace: namespace.into(),
+        name: reference.name.as_str().into(),
+    };
+    bundle(kind, &named, known).map_err(|text| Reason::new("InvalidCACertificateRef", text))
+}
+
+/// The roots that a ConfigMap or a Secret has.
+pub(crate) fn bundle<'a>(
+    kind: Kind,
+    named: &ObjectRef,
+    known: &Seen<'a, impl Known>,
+) -> Result<&'a str, String> {
+    let key = named.key(kind);
+    let roots = match known.spec(&key) {
+        Some(Spec::ConfigMap(map)) => map.data.get("ca.crt").map(String::as_str),
+        Some(Spec::Secret(secret)) => match secret {
+            Secret::Tls(tls) => tls.root_ca.as_deref(),
+            _ => None,
+        },
+        _ if known.is_there(&key) => return Err(format!("{key} is rejected; its status says why")),
+        _ => return Err(format!("{key} does not exist")),
+    };
+    let roots = roots.ok_or_else(|| format!("{key} has no ca.crt"))?;
+    match tenon_model::check_roots(roots) {
+        Ok(()) => Ok(roots),
+        Err(reason) => Err(format!("ca.crt of {key}: {reason}")),
+    }
+}
+
+fn permitted(
+    gateway: &ObjectKey,
+    (kind, namespace, name): (Kind, &str, &str),
+    known: &Seen<'_, impl Known>,
+) -> Result<(), Reason> {
+    let of = gateway.kind.to_string();
+    let from = (GROUP, of.as_str(), &*gateway.namespace);
+    let to = kind.to_string();
+    if known.may_refer(from, ("", &to, namespace), name) {
+        return Ok(());
+    }
+    let text = format!(
+        "no ReferenceGrant in namespace {namespace} permits {of}s of namespace {} to refer to {kind} {name}",
+        gateway.namespace
+    );
+    Err(Reason::new("RefNotPermitted", text))
+}
+
+fn of_group(group: &str) -> String {
+    match group {
+        "" => String::new(),
+        group => format!(" of {group}"),
+    }
+}
