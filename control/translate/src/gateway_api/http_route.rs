@@ -12,6 +12,7 @@ use tenon_model::{
     ValueMatcher, WeightedDestination, WeightedDestinationOptions,
 };
 
+use super::delegation::Children;
 use super::precedence::{Precedence, RouteOrder};
 use super::{Known, Reason, Seen, backends};
 
@@ -28,6 +29,8 @@ pub(crate) struct Rules {
     pub(crate) dropped: Vec<(usize, String)>,
     /// How many rules there are.
     pub(crate) count: usize,
+    /// What became of the routes that it leaves requests to.
+    pub(crate) children: Children,
 }
 
 /// What a match of a rule comes to.
@@ -41,6 +44,8 @@ pub(crate) struct Compiled {
 /// What a route of the Edge API stems from.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Source {
+    /// The route that requests are left to, if it is another one.
+    pub(crate) owner: Option<Arc<ObjectKey>>,
     pub(crate) rule: usize,
     pub(crate) index: usize,
     /// The places of its destinations among the rule's `backendRefs`.
@@ -101,6 +106,7 @@ impl Rules {
                     is_broken: false,
                 },
                 source: Source {
+                    owner: None,
                     rule: number,
                     index,
                     backends: done.backends.clone(),
@@ -154,6 +160,25 @@ impl Rules {
         self.problems.push(Problem::error(field, text.clone()));
         self.dropped.push((number, text));
     }
+}
+
+impl Compiled {
+    /// Has it be a child's, some of whose matches are left: `places` has which, by rule.
+    pub(super) fn belong(&mut self, key: &ObjectKey, places: &[Vec<usize>]) {
+        let source = &mut self.source;
+        if source.owner.is_some() {
+            return;
+        }
+        let place = places.get(source.rule).and_then(|it| it.get(source.index));
+        source.index = place.copied().unwrap_or(source.index);
+        source.owner = Some(Arc::new(key.clone()));
+        let (rule, index) = (source.rule, source.index);
+        self.route.name = Some(name(key, rule, index));
+    }
+}
+
+fn name(key: &ObjectKey, rule: usize, index: usize) -> String {
+    format!("httproute-{}-{}-{rule}-{index}", key.name, key.namespace)
 }
 
 impl Source {
