@@ -7,17 +7,24 @@
 
 pub(crate) mod attach;
 pub(crate) mod backends;
+mod call;
 pub(crate) mod conditions;
 pub(crate) mod delegation;
+mod filters;
 pub(crate) mod grpc_route;
+mod headers;
 pub(crate) mod hostname;
 pub(crate) mod http_route;
 pub(crate) mod listener_tls;
 pub(crate) mod listeners;
 pub(crate) mod options;
+mod paths;
 pub(crate) mod ports;
 pub(crate) mod precedence;
+mod rule;
+mod session;
 pub(crate) mod stream_route;
+mod tries;
 pub(crate) mod within;
 
 use std::cell::RefCell;

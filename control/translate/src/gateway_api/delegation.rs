@@ -165,6 +165,7 @@ impl<K: Known, F: Fn(&ObjectKey) -> Vec<ObjectRef>> World<'_, '_, K, F> {
         if report.unresolved.is_none() {
             report.unresolved = flat.unresolved.take();
         }
+        rules.by_listener |= flat.by_listener;
         for (of, below) in flat.children {
             rules.children.entry(of).or_insert(below);
         }
@@ -245,8 +246,11 @@ impl<K: Known, F: Fn(&ObjectKey) -> Vec<ObjectRef>> World<'_, '_, K, F> {
                 RouteOptions::shared_or(&above.options, &route.options),
             ),
         };
+        if !overrides {
+            below.source.shift += upper.len();
+        }
         let mut all = first.clone();
-        all.extend(then.iter().filter(|it| !first.contains(it)).cloned());
+        all.extend(then.iter().cloned());
         route.options = options;
         route.options_config_refs.delegate_options = all;
     }
