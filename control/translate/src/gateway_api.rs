@@ -9,6 +9,7 @@ pub(crate) mod attach;
 pub(crate) mod backends;
 mod call;
 pub(crate) mod conditions;
+pub(crate) mod delegation;
 mod filters;
 pub(crate) mod grpc_route;
 mod headers;
@@ -24,12 +25,14 @@ mod rule;
 mod session;
 pub(crate) mod stream_route;
 mod tries;
+pub(crate) mod within;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tenon_model::gateway_api::ReferenceGrant;
-use tenon_model::{Kind, ObjectKey, Spec};
+use tenon_model::{Kind, Object, ObjectKey, Spec};
 
 /// The objects that there are.
 pub(crate) trait Known {
@@ -39,6 +42,10 @@ pub(crate) trait Known {
     fn is_there(&self, key: &ObjectKey) -> bool;
     /// What it is labelled with.
     fn labels(&self, key: &ObjectKey) -> Option<&BTreeMap<String, String>>;
+    /// The whole object.
+    fn object(&self, key: &ObjectKey) -> Option<&Arc<Object>>;
+    /// The HTTPRoutes of a namespace, or of all.
+    fn routes(&self, namespace: Option<&str>) -> Vec<&Arc<Object>>;
     /// What permits references to a namespace.
     fn grants(&self, namespace: &str) -> Vec<&ReferenceGrant>;
 }
@@ -81,6 +88,26 @@ impl<'a, K: Known> Seen<'a, K> {
     pub(crate) fn is_there(&self, key: &ObjectKey) -> bool {
         self.reads.borrow_mut().insert(key.clone());
         self.known.is_there(key)
+    }
+
+    pub(crate) fn object(&self, key: &ObjectKey) -> Option<&'a Arc<Object>> {
+        self.reads.borrow_mut().insert(key.clone());
+        self.known.object(key)
+    }
+
+    /// The HTTPRoutes of a namespace or of all, with a label for delegation or any.
+    pub(crate) fn routes(&self, namespace: Option<&str>, label: Option<&str>) -> Vec<Arc<Object>> {
+        let mut reads = self.reads.borrow_mut();
+        reads.insert(delegation::search_key(namespace, label));
+        let all = self.known.routes(namespace).into_iter();
+        let found = all.filter(|object| {
+            let own = object.labels.get(delegation::LABEL);
+            label.is_none_or(|label| own.is_some_and(|own| own == label))
+        });
+        let found: Vec<_> = found.cloned().collect();
+        // They may come to be others.
+        reads.extend(found.iter().map(|object| object.key.clone()));
+        found
     }
 
     /// The labels of a namespace. Kubernetes gives each its name as one; a folder need not have it at all.

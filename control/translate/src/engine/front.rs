@@ -14,6 +14,7 @@ use tenon_model::{
 use super::{Objects, Translator, Work};
 use crate::gateway_api::attach::{self, Attaching, Attachment};
 use crate::gateway_api::conditions::CONTROLLER;
+use crate::gateway_api::delegation::{self, World};
 use crate::gateway_api::grpc_route;
 use crate::gateway_api::http_route::{self, Compiled, Rules};
 use crate::gateway_api::listeners::{GatewayForm, host_key};
@@ -52,6 +53,8 @@ pub(super) struct Front {
     routes: BTreeMap<ObjectKey, RouteUnit>,
     /// The routes that want to be attached to something.
     by_parent: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
+    /// Whose requests are left to a route.
+    by_child: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
     /// What gateways looked at.
     reads_of_gateways: BTreeMap<ObjectKey, Keys>,
     /// Which gateways and routes looked at something.
@@ -140,10 +143,18 @@ impl Front {
                 None => Vec::new(),
             },
             _ => match self.hosts.get(key) {
-                Some(host) => host.routes.iter().cloned().collect(),
+                Some(host) => host.routes.iter().flat_map(|it| self.family(it)).collect(),
                 None => Vec::new(),
             },
         }
+    }
+
+    /// A route, and those that it leaves requests to.
+    fn family(&self, key: &ObjectKey) -> Vec<ObjectKey> {
+        let unit = self.routes.get(key);
+        let children = unit.into_iter().flat_map(|it| it.rules.children.keys());
+        let children = children.map(|(child, _)| child.clone());
+        children.chain([key.clone()]).collect()
     }
 
     /// The objects whose statuses change with those, with what users wrote in the place of what they did not.
@@ -186,7 +197,15 @@ impl Translator {
             Kind::ReferenceGrant => &grants,
             _ => key,
         };
-        for reader in self.front.readers.get(read).into_iter().flatten() {
+        let mut searched = Vec::new();
+        if let Some(object) = self.objects.object(key)
+            && key.kind == Kind::HttpRoute
+        {
+            searched = delegation::searches(key, &object.labels);
+        }
+        let read = searched.iter().chain([read]);
+        let readers = read.filter_map(|key| self.front.readers.get(key));
+        for reader in readers.flatten() {
             let readers = match reader.kind {
                 Kind::KubernetesGateway => &mut front.gateways,
                 _ => &mut front.routes,
@@ -336,6 +355,14 @@ impl Translator {
         super::reindex(&mut front.readers, &key, &old.reads, &new.reads);
         let parents = |unit: &RouteUnit| Keys::from(unit.parents.clone());
         super::reindex(&mut front.by_parent, &key, &parents(&old), &parents(&new));
+        let children = |unit: &RouteUnit| {
+            let children = unit.rules.children.keys();
+            let children: BTreeSet<_> = children.map(|(child, _)| child.clone()).collect();
+            Keys::from(children)
+        };
+        let (before, after) = (children(&old), children(&new));
+        super::reindex(&mut front.by_child, &key, &before, &after);
+        work.statuses.extend(before.with(after));
         if old.attachments != new.attachments {
             // Gateways tell how many routes they have.
             let parents = old.parents.iter().chain(&new.parents);
@@ -407,17 +434,24 @@ impl Translator {
         };
         let mut unit = self.attach(&attaching, &known);
         // What is served nowhere need not be looked at further, but for what is to be told of it.
+        let options = |route: &ObjectKey| self.options_of_route(route);
         unit.rules = match &object.spec {
-            Spec::HttpRoute(route) => http_route::compile(key, object, route, &known),
-            Spec::GrpcRoute(route) => grpc_route::compile(key, object, route, &known),
+            Spec::HttpRoute(route) => {
+                let overrides = delegation::problem_of_overrides(object);
+                unit.problems.extend(overrides);
+                let world = World {
+                    known: &known,
+                    options,
+                };
+                world.compile(key, object, route)
+            }
+            Spec::GrpcRoute(route) => {
+                let mut rules = grpc_route::compile(key, object, route, &known);
+                rules.attach(&options(key));
+                rules
+            }
             _ => Rules::default(),
         };
-        let options = self.options_of_route(key);
-        for compiled in &mut unit.rules.routes {
-            // Behind those that the rule names.
-            let all = &mut compiled.route.options_config_refs.delegate_options;
-            all.extend(options.iter().cloned());
-        }
         unit.reads = known.into_reads().into();
         Some(unit)
     }
@@ -425,6 +459,10 @@ impl Translator {
     fn attach(&self, route: &Attaching<'_>, known: &Seen<'_, Objects>) -> RouteUnit {
         let mut unit = RouteUnit::default();
         for (index, parent) in route.parents.iter().enumerate() {
+            if delegation::is_route(parent) {
+                // Whether that leaves it requests is for its status.
+                continue;
+            }
             let field = format!("spec.parentRefs[{index}]");
             let Some(gateway) = attach::gateway_of(parent, &route.key.namespace) else {
                 let text = format!("routes are not attached to a {}", parent.kind);
@@ -451,11 +489,6 @@ impl Translator {
                 gateway,
                 outcome,
             });
-        }
-        if route.parents.is_empty() {
-            let text = "names no gateway: it is served nowhere";
-            unit.problems
-                .push(Problem::warning("spec.parentRefs", text));
         }
         unit
     }
@@ -513,7 +546,10 @@ impl Translator {
         let keys = keys.into_iter().flat_map(|host| &host.routes);
         let routes = keys.filter_map(|key| Some((key, self.front.routes.get(key)?)));
         let mut all: Vec<_> = routes
-            .flat_map(|(key, unit)| unit.rules.routes.iter().map(move |it| (key, it)))
+            .flat_map(|(key, unit)| {
+                let routes = unit.rules.routes.iter();
+                routes.map(move |it| (it.source.owner.as_deref().unwrap_or(key), it))
+            })
             .collect();
         all.sort_by(|(_, a), (_, b)| a.precedence.cmp(&b.precedence));
         all.into_iter()
@@ -575,6 +611,24 @@ fn domain_of(key: &ObjectKey) -> String {
 }
 
 impl Known for Objects {
+    fn object(&self, key: &ObjectKey) -> Option<&Arc<Object>> {
+        Objects::object(self, key)
+    }
+
+    fn routes(&self, namespace: Option<&str>) -> Vec<&Arc<Object>> {
+        let first = ObjectKey {
+            kind: Kind::HttpRoute,
+            namespace: namespace.unwrap_or_default().into(),
+            name: "".into(),
+        };
+        let routes = self.0.range(first..).take_while(|(key, _)| {
+            key.kind == Kind::HttpRoute && namespace.is_none_or(|it| *key.namespace == *it)
+        });
+        routes
+            .filter_map(|(_, entry)| entry.object.as_ref())
+            .collect()
+    }
+
     fn spec(&self, key: &ObjectKey) -> Option<&Spec> {
         self.object(key).map(|object| &object.spec)
     }

@@ -11,6 +11,7 @@ use tenon_model::{
     ValueMatcher,
 };
 
+use super::delegation::Children;
 use super::listeners::ListenerForm;
 use super::precedence::{Precedence, RouteOrder};
 use super::rule::Places;
@@ -29,6 +30,8 @@ pub(crate) struct Rules {
     pub(crate) dropped: Vec<(usize, Reason)>,
     /// How many rules there are.
     pub(crate) count: usize,
+    /// What became of the routes that it leaves requests to.
+    pub(crate) children: Children,
     /// Some client is sent to the port of the listener that it came by.
     pub(crate) by_listener: bool,
 }
@@ -44,8 +47,12 @@ pub(crate) struct Compiled {
 /// What a route of the Edge API stems from.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Source {
+    /// The route that requests are left to, if it is another one.
+    pub(crate) owner: Option<Arc<ObjectKey>>,
     pub(crate) rule: usize,
     pub(crate) index: usize,
+    /// How many RouteOptions stand before its own.
+    pub(super) shift: usize,
     places: Arc<Places>,
 }
 
@@ -97,8 +104,10 @@ impl Rules {
                     is_broken: false,
                 },
                 source: Source {
+                    owner: None,
                     rule: number,
                     index,
+                    shift: 0,
                     places: done.places.clone(),
                 },
             });
@@ -121,6 +130,25 @@ pub(crate) fn at_listener(route: &Route, listener: &ListenerForm) -> Route {
         to.port = (port != known).then_some(port);
     }
     route
+}
+
+impl Compiled {
+    /// Has it be a child's, some of whose matches are left: `places` has which, by rule.
+    pub(super) fn belong(&mut self, key: &ObjectKey, places: &[Vec<usize>]) {
+        let source = &mut self.source;
+        if source.owner.is_some() {
+            return;
+        }
+        let place = places.get(source.rule).and_then(|it| it.get(source.index));
+        source.index = place.copied().unwrap_or(source.index);
+        source.owner = Some(Arc::new(key.clone()));
+        let (rule, index) = (source.rule, source.index);
+        self.route.name = Some(name(key, rule, index));
+    }
+}
+
+fn name(key: &ObjectKey, rule: usize, index: usize) -> String {
+    format!("httproute-{}-{}-{rule}-{index}", key.name, key.namespace)
 }
 
 impl Source {
@@ -147,7 +175,8 @@ impl Source {
         let place = single.or_else(|| multi?.split(']').next()?.parse().ok());
         let option = rest.strip_prefix(".optionsConfigRefs.delegateOptions[");
         let option = option.and_then(|rest| rest.split(']').next()?.parse().ok());
-        if let Some(filter) = option.and_then(|it: usize| self.places.options.get(it)) {
+        let own = option.and_then(|it: usize| it.checked_sub(self.shift));
+        if let Some(filter) = own.and_then(|it| self.places.options.get(it)) {
             return format!("{rule}.filters[{filter}].extensionRef");
         }
         match place.and_then(|place: usize| self.places.backends.get(place)) {

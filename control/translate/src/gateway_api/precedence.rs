@@ -48,6 +48,16 @@ impl RouteOrder {
 }
 
 impl Precedence {
+    /// The place of a match of a child that is left requests by another route.
+    pub(crate) fn under(self, route: &Arc<RouteOrder>, (rule, index): (usize, usize)) -> Self {
+        Self {
+            route: route.clone(),
+            rule,
+            index,
+            ..self
+        }
+    }
+
     pub(crate) fn of_http(
         matches: &HttpMatch,
         route: &Arc<RouteOrder>,

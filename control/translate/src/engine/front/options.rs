@@ -47,7 +47,12 @@ impl Translator {
         reindex(&mut attaching.by_target, &key, &old, &new);
         for target in old.clone().with(new.iter().cloned()) {
             match target.kind {
-                kind if super::is_route(kind) => work.front.routes.insert(target),
+                kind if super::is_route(kind) => {
+                    // Those that leave it requests have them, too.
+                    let above = self.front.readers.get(&target).into_iter().flatten();
+                    work.front.routes.extend(above.cloned());
+                    work.front.routes.insert(target)
+                }
                 _ => work.front.attached.insert(target),
             };
         }

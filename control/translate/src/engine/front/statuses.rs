@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tenon_model::gateway_api::KubernetesGateway;
+use tenon_model::gateway_api::{GROUP, KubernetesGateway, ParentRef};
 use tenon_model::{ObjectKey, Problem, ProblemLevel, Spec};
 
 use super::super::{Entry, Translator};
@@ -13,6 +13,7 @@ use crate::gateway_api::attach::Attachment;
 use crate::gateway_api::conditions::{
     CONTROLLER, Condition, Conditions, ListenerConditions, ParentConditions,
 };
+use crate::gateway_api::delegation::{self, Child};
 use crate::gateway_api::listeners::{GatewayForm, ListenerForm, gateway_key};
 use crate::gateway_api::ports::host_of;
 use crate::output::Status;
@@ -168,13 +169,43 @@ impl Translator {
             found.problems.push(Problem::warning("", text));
         }
         let mut wrong: BTreeMap<ObjectKey, Wrong> = BTreeMap::new();
-        for host in &unit.hosts {
+        let roots = self.front.by_child.get(key).into_iter().flatten();
+        let roots: Vec<_> = roots.filter_map(|it| self.front.routes.get(it)).collect();
+        let hosts: BTreeSet<_> = roots.iter().flat_map(|it| &it.hosts).collect();
+        for host in hosts.into_iter().chain(&unit.hosts) {
             self.add_problems_of_host(key, host, &mut found, &mut wrong);
         }
         let attachments = unit.attachments.iter();
-        let parents = attachments.map(|it| of_parent(unit, it, &wrong, generation));
+        let mut parents: Vec<_> = attachments
+            .map(|it| of_parent(unit, it, &wrong, generation))
+            .collect();
+        let above = above(key, &roots);
+        parents.extend(
+            above
+                .iter()
+                .map(|(parent, child)| of_child(unit, parent, child, generation)),
+        );
+        if let Some(Spec::HttpRoute(route)) = self.objects.spec(key) {
+            if route.parent_refs.is_empty() && above.is_empty() {
+                let text = "names no gateway: it is served nowhere";
+                found
+                    .problems
+                    .push(Problem::warning("spec.parentRefs", text));
+            }
+            for (index, parent) in route.parent_refs.iter().enumerate() {
+                let is_left = above.keys().any(|it| delegation::names(parent, key, it));
+                if delegation::is_route(parent) && !is_left {
+                    let field = format!("spec.parentRefs[{index}]");
+                    let text = format!("HTTPRoute {} leaves it no requests", parent.name);
+                    found.problems.push(Problem::warning(field, text));
+                }
+            }
+        }
+        let refused = above.values().filter_map(|it| it.refused.as_ref());
+        let refused = refused.map(|why| Problem::error("spec.hostnames", why.message.clone()));
+        found.problems.extend(refused);
         found.conditions = Some(Conditions {
-            parents: parents.collect(),
+            parents,
             ..Conditions::default()
         });
         found
@@ -364,5 +395,43 @@ fn of_parent(
     ParentConditions {
         parent: attachment.parent.clone(),
         conditions,
+    }
+}
+
+/// Who leaves requests to a route, and what became of it there.
+fn above(key: &ObjectKey, roots: &[&RouteUnit]) -> BTreeMap<ObjectKey, Child> {
+    let mut above: BTreeMap<ObjectKey, Child> = BTreeMap::new();
+    let all = roots.iter().flat_map(|it| &it.rules.children);
+    for ((_, parent), child) in all.filter(|((it, _), _)| it == key) {
+        let told = above.entry(parent.clone()).or_default();
+        told.refused = told.refused.take().or_else(|| child.refused.clone());
+        told.unresolved = told.unresolved.take().or_else(|| child.unresolved.clone());
+    }
+    above
+}
+
+/// What became of a route that another one leaves requests to.
+fn of_child(
+    unit: &RouteUnit,
+    parent: &ObjectKey,
+    child: &Child,
+    generation: Option<i64>,
+) -> ParentConditions {
+    let accepted = child.refused.as_ref().map_or(Ok("Accepted"), Err);
+    let unresolved = child.unresolved.as_ref().or(unit.rules.unresolved.as_ref());
+    let resolved = unresolved.map_or(Ok("ResolvedRefs"), Err);
+    ParentConditions {
+        parent: ParentRef {
+            group: GROUP.to_owned(),
+            kind: "HTTPRoute".to_owned(),
+            namespace: Some(parent.namespace.to_string()),
+            name: parent.name.to_string(),
+            section_name: None,
+            port: None,
+        },
+        conditions: vec![
+            Condition::of("Accepted", accepted, generation),
+            Condition::of("ResolvedRefs", resolved, generation),
+        ],
     }
 }
