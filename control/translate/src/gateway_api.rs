@@ -6,6 +6,7 @@
 //! parts of tables and whatever Envoy says of them are the same code for both APIs.
 
 pub(crate) mod attach;
+pub(crate) mod backend_tls;
 pub(crate) mod backends;
 pub(crate) mod conditions;
 pub(crate) mod grpc_route;
