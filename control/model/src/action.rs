@@ -84,6 +84,12 @@ pub struct Redirect {
     pub https: bool,
     /// Without the query.
     pub strip_query: bool,
+    /// To `http`, as the Gateway API has it.
+    #[read(skip)]
+    pub http: bool,
+    /// Of the Gateway API: to the port that clients know the listener by.
+    #[read(skip)]
+    pub port_of_listener: bool,
 }
 
 /// Another path.

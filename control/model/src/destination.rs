@@ -120,6 +120,9 @@ pub struct WeightedDestinationOptions {
     pub buffer_per_route: Option<BufferPerRoute>,
     /// Requests that another site has a browser send.
     pub csrf: Option<Box<Csrf>>,
+    /// What takes the place of the host, as the Gateway API has it.
+    #[read(skip)]
+    pub host_rewrite: Option<String>,
 }
 
 /// What the name of an upstream begins with that stands for a port of a service (Gloo's `FakeUpstreamNamePrefix`).

@@ -28,6 +28,7 @@ use crate::read::{Fields, Node, Read};
 use crate::regex;
 use crate::retries::RetryPolicy;
 use crate::schema::Schema;
+use crate::stateful_session::StatefulSession;
 use crate::transformation::Transformations;
 use crate::upstream::is_host_name;
 
@@ -109,6 +110,12 @@ pub struct RouteOptions {
     /// What is changed of requests and responses.
     #[read(flatten, merge = merge::transformations)]
     pub transformations: Option<Transformations>,
+    /// More copies of the request, as the Gateway API has them.
+    #[read(skip)]
+    pub mirrors: Vec<Shadowing>,
+    /// Whether requests of a session go to the same endpoint, as the Gateway API has it.
+    #[read(skip)]
+    pub session: Option<Box<StatefulSession>>,
 }
 
 /// How long a stream may take.

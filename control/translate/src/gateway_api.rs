@@ -8,16 +8,23 @@
 pub(crate) mod attach;
 pub(crate) mod backend_tls;
 pub(crate) mod backends;
+mod call;
 pub(crate) mod conditions;
+mod filters;
 pub(crate) mod grpc_route;
+mod headers;
 pub(crate) mod hostname;
 pub(crate) mod http_route;
 pub(crate) mod listener_tls;
 pub(crate) mod listeners;
 pub(crate) mod options;
+mod paths;
 pub(crate) mod ports;
 pub(crate) mod precedence;
+mod rule;
+mod session;
 pub(crate) mod stream_route;
+mod tries;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

@@ -11,7 +11,9 @@ use envoy_types::pb::envoy::extensions::filters::http::buffer::v3::{
 };
 use envoy_types::pb::envoy::extensions::filters::http::cors::v3::Cors;
 use envoy_types::pb::envoy::extensions::filters::http::fault::v3::HttpFault;
+use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::HeaderMutation;
 use envoy_types::pb::envoy::extensions::filters::http::rbac::v3::Rbac;
+use envoy_types::pb::envoy::extensions::filters::http::stateful_session::v3::StatefulSession;
 use tenon_model::options::csrf::Csrf;
 use tenon_model::options::ext_proc::{ExtProcServer, FilterStage, StageName, StagePredicate};
 use tenon_model::options::rate_limit::RateLimitServer;
@@ -133,6 +135,8 @@ pub(crate) struct Surroundings<'a> {
 
 pub(crate) const BUFFER: &str = "envoy.filters.http.buffer";
 pub(crate) const CORS: &str = "envoy.filters.http.cors";
+/// Says what a preflight asks for.
+pub(crate) const CORS_ECHO: &str = "tenon.cors_echo";
 pub(crate) const CSRF: &str = "envoy.filters.http.csrf";
 pub(crate) const EXT_AUTHZ: &str = "envoy.filters.http.ext_authz";
 pub(crate) const FAULT: &str = "envoy.filters.http.fault";
@@ -140,6 +144,7 @@ pub(crate) const FORWARD_PROXY: &str = "envoy.filters.http.dynamic_forward_proxy
 pub(crate) const LOCAL_RATE_LIMIT: &str = "envoy.filters.http.local_ratelimit";
 pub(crate) const LOCAL_RATE_LIMIT_BASIC: &str = "envoy.filters.http.local_ratelimit.basic";
 pub(crate) const RBAC: &str = "envoy.filters.http.rbac";
+pub(crate) const STATEFUL_SESSION: &str = "envoy.filters.http.stateful_session";
 
 pub(crate) const GRPC_JSON: &str = "envoy.filters.http.grpc_json_transcoder";
 
@@ -292,6 +297,8 @@ fn native(name: &str, needs: &Needs, of: &Surroundings<'_>) -> Option<(Place, An
     Some(match name {
         FAULT => (Stage::Fault.during(), any(&HttpFault::default())),
         CORS => (Stage::Cors.during(), any(&Cors {})),
+        CORS_ECHO => (Stage::Cors.before(), any(&HeaderMutation::default())),
+        STATEFUL_SESSION => (Stage::OutAuth.before(), any(&StatefulSession::default())),
         CSRF => (Stage::Route.during(), any(&csrf::policy(&Csrf::default()))),
         BUFFER => {
             let max_request_bytes = Some(uint(BUFFER_LIMIT));
@@ -352,7 +359,13 @@ fn of_server(name: &str, needs: &Needs, of: &Surroundings<'_>) -> Option<(Place,
 /// What has a filter do nothing on a route; of a filter that only routes configure.
 fn idle_config(name: &str) -> Option<Any> {
     Some(match name {
-        FAULT | CORS | CSRF | LOCAL_RATE_LIMIT | LOCAL_RATE_LIMIT_BASIC => on(),
+        FAULT
+        | CORS
+        | CORS_ECHO
+        | CSRF
+        | STATEFUL_SESSION
+        | LOCAL_RATE_LIMIT
+        | LOCAL_RATE_LIMIT_BASIC => on(),
         // It looks at routes to its own cluster only.
         FORWARD_PROXY => on(),
         GRPC_JSON => transcoder::nothing(),
@@ -372,9 +385,10 @@ fn idle_config(name: &str) -> Option<Any> {
 }
 
 /// The names that need no settings.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 17] = [
     BUFFER,
     CORS,
+    CORS_ECHO,
     CSRF,
     EXT_AUTHZ,
     FAULT,
@@ -383,6 +397,7 @@ const NAMES: [&str; 15] = [
     LOCAL_RATE_LIMIT,
     LOCAL_RATE_LIMIT_BASIC,
     RBAC,
+    STATEFUL_SESSION,
     "envoy.filters.http.jwt_authn",
     "envoy.filters.http.jwt_authn.before",
     "envoy.filters.http.ratelimit",

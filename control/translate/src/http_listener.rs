@@ -30,7 +30,7 @@ use tenon_model::http_listener::{
 use tenon_model::stateful_session::{SessionState, StatefulSession};
 
 use crate::filters::filter;
-use crate::http_filters::{BUFFER, CSRF, Chain, GRPC_JSON, Stage};
+use crate::http_filters::{BUFFER, CSRF, Chain, GRPC_JSON, STATEFUL_SESSION, Stage};
 use crate::options::csrf;
 use crate::proto::{
     Any, boolean, core, duration, exactly, hcm, listener, percent, route, token_bucket, uint,
@@ -95,9 +95,8 @@ pub(crate) fn put(chain: &mut Chain, form: &HttpForm) {
         chain.put(place, filter(GRPC_JSON, config.clone()));
     }
     if let Some(session) = &options.stateful_session {
-        let name = "envoy.filters.http.stateful_session";
-        let config = stateful_session(session);
-        chain.put(Stage::OutAuth.before(), filter(name, config));
+        let config = any(&stateful_session(session));
+        chain.put(Stage::OutAuth.before(), filter(STATEFUL_SESSION, config));
     }
 }
 
@@ -134,7 +133,7 @@ fn whole(prefix: &str) -> core::CidrRange {
     }
 }
 
-fn stateful_session(session: &StatefulSession) -> Any {
+pub(crate) fn stateful_session(session: &StatefulSession) -> EnvoySession {
     let (name, config) = match &session.state {
         SessionState::CookieBased(based) => {
             let cookie = &based.cookie;
@@ -156,14 +155,14 @@ fn stateful_session(session: &StatefulSession) -> Any {
             ("envoy.http.stateful_session.header", config)
         }
     };
-    any(&EnvoySession {
+    EnvoySession {
         session_state: Some(core::TypedExtensionConfig {
             name: name.to_owned(),
             typed_config: Some(config),
         }),
         strict: session.strict,
         ..EnvoySession::default()
-    })
+    }
 }
 
 /// Envoy's router, which is the last filter.

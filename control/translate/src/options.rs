@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use envoy_types::pb::envoy::extensions::filters::http::stateful_session::v3::StatefulSessionPerRoute;
+use envoy_types::pb::envoy::extensions::filters::http::stateful_session::v3::stateful_session_per_route::Override;
 use tenon_model::options::ext_proc::ExtProc;
 use tenon_model::{
     HeaderToAdd, ObjectRef, Problem, RouteOptions, Servers, UpstreamType, VirtualHostOptions,
@@ -11,9 +13,11 @@ use tenon_model::{
 
 use crate::filters::on;
 use crate::http_filters::{self, ExtProcStage, JwtStage, RateLimitStage, is_native};
+use crate::http_listener::stateful_session;
 use crate::proto::{Any, core, duration};
 use crate::route::Upstreams;
 use crate::secret_headers::{self, SecretHeaders};
+use crate::wire::any;
 
 mod buffer;
 mod cors;
@@ -122,6 +126,13 @@ pub(crate) fn of_route(options: &RouteOptions, context: &Context<'_>) -> Configu
     if let Some(cors) = &options.cors {
         let merge = of_host.cors_policy_merge_settings.unwrap_or_default();
         cors::configure(&cors.below(of_host.cors.as_deref(), merge), &mut to);
+    }
+    if let Some(session) = &options.session {
+        let own = Override::StatefulSession(stateful_session(session));
+        let config = StatefulSessionPerRoute {
+            r#override: Some(own),
+        };
+        to.put(http_filters::STATEFUL_SESSION, any(&config));
     }
     if let Some(csrf) = &options.csrf {
         csrf::configure(csrf, &mut to);

@@ -27,6 +27,7 @@ use crate::proto::route::route_action::{
     ClusterNotFoundResponseCode, ClusterSpecifier, RequestMirrorPolicy, UpgradeConfig,
 };
 use crate::proto::route::weighted_cluster::ClusterWeight;
+use crate::proto::route::weighted_cluster::cluster_weight::HostRewriteSpecifier;
 use crate::proto::{
     Any, BUFFER_LIMIT, boolean, core, duration, header, inline_string, percent, regex, route, uint,
 };
@@ -403,6 +404,10 @@ impl<'a, U: Upstreams> Routes<'a, U> {
                 self.problems.truncate(told);
             }
             let headers = &to.options.headers;
+            let host = to.options.host_rewrite.clone();
+            if host.is_some() && call.as_ref().is_some_and(|call| !is_rest(call)) {
+                self.error(format!("{own}.hostRewrite"), SIGNED);
+            }
             let mut weight = ClusterWeight {
                 name,
                 weight: Some(uint(to.weight)),
@@ -413,6 +418,7 @@ impl<'a, U: Upstreams> Routes<'a, U> {
                 request_headers_to_remove: headers.request_remove.clone(),
                 response_headers_to_add: to_add(&headers.response_add),
                 response_headers_to_remove: headers.response_remove.clone(),
+                host_rewrite_specifier: host.map(HostRewriteSpecifier::HostRewriteLiteral),
                 ..ClusterWeight::default()
             };
             weight
@@ -644,7 +650,7 @@ impl<'a, U: Upstreams> Routes<'a, U> {
             host_rewrite_specifier: options.host_rewrite.as_ref().map(action::host_rewrite),
             ..route::RouteAction::default()
         };
-        if let Some(shadowing) = &options.shadowing {
+        for shadowing in options.shadowing.iter().chain(&options.mirrors) {
             action
                 .request_mirror_policies
                 .extend(self.mirror(path, shadowing));
@@ -907,9 +913,11 @@ fn redirect(to: &Redirect) -> route::RedirectAction {
         port_redirect: to.port.map(u32::from).unwrap_or_default(),
         response_code: code.into(),
         strip_query: to.strip_query,
-        scheme_rewrite_specifier: to
-            .https
-            .then_some(SchemeRewriteSpecifier::HttpsRedirect(true)),
+        scheme_rewrite_specifier: match (to.https, to.http) {
+            (true, _) => Some(SchemeRewriteSpecifier::HttpsRedirect(true)),
+            (false, true) => Some(SchemeRewriteSpecifier::SchemeRedirect("http".to_owned())),
+            (false, false) => None,
+        },
         path_rewrite_specifier: to.path.as_ref().map(|path| match path {
             PathRedirect::Path(path) => PathRewriteSpecifier::PathRedirect(path.clone()),
             PathRedirect::Prefix(prefix) => PathRewriteSpecifier::PrefixRewrite(prefix.clone()),

@@ -31,6 +31,15 @@ pub struct Cors {
     pub allow_credentials: bool,
     /// Of a route: nothing is done, whatever the virtual host says.
     pub disable_for_route: bool,
+    /// Of the Gateway API: preflights of other origins are answered as well, without what would let them pass.
+    #[read(skip)]
+    pub answers_others: bool,
+    /// Of the Gateway API: any method may be used with credentials, so a preflight is told the one that it asks for.
+    #[read(skip)]
+    pub echoes_method: bool,
+    /// The same, of headers.
+    #[read(skip)]
+    pub echoes_headers: bool,
 }
 
 /// What becomes of a route's policy where its virtual host has one, too.

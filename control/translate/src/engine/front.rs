@@ -370,7 +370,7 @@ impl Translator {
         for host in &new.hosts {
             let entry = front.hosts.entry(host.clone()).or_default();
             let is_new = entry.routes.insert(key.clone());
-            if is_new || old.rules.routes != new.rules.routes {
+            if is_new || new.rules.by_listener || old.rules.routes != new.rules.routes {
                 work.front.hosts.insert(host.clone());
             }
         }
@@ -500,7 +500,12 @@ impl Translator {
         let domain = host.domain(&key);
         // Options tell whose routes they are wrong at.
         self.restate([key.clone()], work);
-        let routes = self.compiled(&key).map(|(_, it)| it.route.clone());
+        let home = self.home_of(&key, &domain);
+        let listener = home.and_then(|(_, form, listener)| form.listeners.get(listener));
+        let routes = self.compiled(&key).map(|(_, it)| match listener {
+            Some(listener) => http_route::at_listener(&it.route, listener),
+            None => it.route.clone(),
+        });
         let ssl = self.ssl_of(&key, &domain);
         let spec = VirtualService {
             options_config_refs: self.options_of_host(&key, &domain),

@@ -7,13 +7,14 @@ use tenon_model::gateway_api::{
     QueryParamMatch,
 };
 use tenon_model::{
-    Action, Destination, DestinationType, HeaderMatcher, Matcher, MultiDestination, Object,
-    ObjectKey, OptionsRefs, PathMatcher, Problem, QueryMatcher, Route, RouteAction, RouteOptions,
-    ValueMatcher, WeightedDestination, WeightedDestinationOptions,
+    Action, HeaderMatcher, Matcher, Object, ObjectKey, PathMatcher, Problem, QueryMatcher, Route,
+    ValueMatcher,
 };
 
+use super::listeners::ListenerForm;
 use super::precedence::{Precedence, RouteOrder};
-use super::{Known, Reason, Seen, backends};
+use super::rule::Places;
+use super::{Known, Reason, Seen};
 
 /// What a route's rules come to, wherever it is attached.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -25,9 +26,11 @@ pub(crate) struct Rules {
     /// What they refer to and is not there.
     pub(crate) unresolved: Option<Reason>,
     /// Rules that cannot be served, and why: their requests are answered with 500.
-    pub(crate) dropped: Vec<(usize, String)>,
+    pub(crate) dropped: Vec<(usize, Reason)>,
     /// How many rules there are.
     pub(crate) count: usize,
+    /// Some client is sent to the port of the listener that it came by.
+    pub(crate) by_listener: bool,
 }
 
 /// What a match of a rule comes to.
@@ -43,15 +46,7 @@ pub(crate) struct Compiled {
 pub(crate) struct Source {
     pub(crate) rule: usize,
     pub(crate) index: usize,
-    /// The places of its destinations among the rule's `backendRefs`.
-    backends: Arc<[usize]>,
-}
-
-/// What is done with the requests of a rule.
-struct Done {
-    action: Action,
-    options: Arc<RouteOptions>,
-    backends: Arc<[usize]>,
+    places: Arc<Places>,
 }
 
 pub(crate) fn compile(
@@ -84,6 +79,7 @@ impl Rules {
         known: &Seen<'_, impl Known>,
     ) {
         let done = self.rule(key, number, rule, known);
+        self.by_listener |= matches!(&done.action, Action::Redirect(to) if to.port_of_listener);
         for (index, (matches, precedence)) in rule.matches.iter().zip(places).enumerate() {
             self.routes.push(Compiled {
                 precedence,
@@ -95,7 +91,7 @@ impl Rules {
                     matchers: vec![matcher(matches)],
                     action: done.action.clone(),
                     options: done.options.clone(),
-                    options_config_refs: OptionsRefs::default(),
+                    options_config_refs: done.references.clone(),
                     inheritable_matchers: None,
                     inheritable_path_matchers: None,
                     is_broken: false,
@@ -103,57 +99,28 @@ impl Rules {
                 source: Source {
                     rule: number,
                     index,
-                    backends: done.backends.clone(),
+                    places: done.places.clone(),
                 },
             });
         }
     }
+}
 
-    fn rule(
-        &mut self,
-        key: &ObjectKey,
-        number: usize,
-        rule: &HttpRule,
-        known: &Seen<'_, impl Known>,
-    ) -> Done {
-        let path = format!("spec.rules[{number}]");
-        if let Some((field, text)) = not_yet(rule) {
-            self.drop_rule(number, format!("{path}.{field}"), text);
-            return nowhere();
-        }
-        let mut shares = Vec::new();
-        let mut lost: u32 = 0;
-        for (index, backend) in rule.backend_refs.iter().enumerate() {
-            match backends::resolve(&backend.backend, key, known) {
-                Ok(to) if backend.weight > 0 => shares.push((index, backend.weight, to)),
-                Ok(_) => {}
-                Err(reason) => {
-                    lost += backend.weight;
-                    self.tell_unresolved(format!("{path}.backendRefs[{index}]"), reason);
-                }
-            }
-        }
-        Done {
-            backends: shares.iter().map(|(index, ..)| *index).collect(),
-            action: action(shares, lost),
-            options: RouteOptions::none(),
-        }
+/// A route where clients come by a listener: a redirect that names neither scheme nor port leads back to its port, which
+/// is not said where it is that of the protocol.
+pub(crate) fn at_listener(route: &Route, listener: &ListenerForm) -> Route {
+    let mut route = route.clone();
+    if let Action::Redirect(to) = &mut route.action
+        && to.port_of_listener
+    {
+        let known = match listener.protocol.as_str() {
+            "HTTP" => 80,
+            _ => 443,
+        };
+        let port = to.port.unwrap_or(listener.port);
+        to.port = (port != known).then_some(port);
     }
-
-    pub(super) fn tell_unresolved(&mut self, field: String, reason: Reason) {
-        let text = reason.message.clone();
-        self.problems.push(match reason.reason {
-            // It may come yet.
-            "BackendNotFound" => Problem::warning(field, text),
-            _ => Problem::error(field, text),
-        });
-        self.unresolved.get_or_insert(reason);
-    }
-
-    fn drop_rule(&mut self, number: usize, field: String, text: String) {
-        self.problems.push(Problem::error(field, text.clone()));
-        self.dropped.push((number, text));
-    }
+    route
 }
 
 impl Source {
@@ -178,77 +145,17 @@ impl Source {
         let single = rest.starts_with(".routeAction.single").then_some(0);
         let multi = rest.strip_prefix(".routeAction.multi.destinations[");
         let place = single.or_else(|| multi?.split(']').next()?.parse().ok());
-        match place.and_then(|place: usize| self.backends.get(place)) {
+        let option = rest.strip_prefix(".optionsConfigRefs.delegateOptions[");
+        let option = option.and_then(|rest| rest.split(']').next()?.parse().ok());
+        if let Some(filter) = option.and_then(|it: usize| self.places.options.get(it)) {
+            return format!("{rule}.filters[{filter}].extensionRef");
+        }
+        match place.and_then(|place: usize| self.places.backends.get(place)) {
             Some(backend) => format!("{rule}.backendRefs[{backend}]"),
             None if rest.starts_with(".matchers") => format!("{rule}.matches[{}]", self.index),
             None => rule,
         }
     }
-}
-
-/// What is asked for and not carried out yet.
-fn not_yet(rule: &HttpRule) -> Option<(String, String)> {
-    let text = |field: String| Some((field, "is not supported yet".to_owned()));
-    if let Some(filter) = rule.filters.first() {
-        return text(format!("filters[0].{}", filter.field()));
-    }
-    let backends = rule.backend_refs.iter().enumerate();
-    for (index, backend) in backends {
-        if let Some(filter) = backend.filters.first() {
-            return text(format!(
-                "backendRefs[{index}].filters[0].{}",
-                filter.field()
-            ));
-        }
-    }
-    if rule.timeouts.is_some() {
-        return text("timeouts".to_owned());
-    }
-    if rule.retry.is_some() {
-        return text("retry".to_owned());
-    }
-    if rule.session_persistence.is_some() {
-        return text("sessionPersistence".to_owned());
-    }
-    None
-}
-
-/// Requests that cannot go anywhere: 500.
-fn nowhere() -> Done {
-    Done {
-        action: action(Vec::new(), 1),
-        options: RouteOptions::none(),
-        backends: Arc::default(),
-    }
-}
-
-/// Shares for those that can be reached, and one that is answered with 500 for those that cannot. If there is none at
-/// all, or none has a weight, all are.
-fn action(mut shares: Vec<(usize, u32, Destination)>, lost: u32) -> Action {
-    if let ([_], 0) = (&shares[..], lost)
-        && let Some((.., only)) = shares.pop()
-    {
-        return Action::Route(RouteAction::Single(Box::new(only)));
-    }
-    let weighted = |weight: u32, destination: Destination| WeightedDestination {
-        destination,
-        weight,
-        options: WeightedDestinationOptions::default(),
-    };
-    let none = shares.is_empty();
-    let mut destinations: Vec<_> = shares
-        .into_iter()
-        .map(|(_, weight, to)| weighted(weight, to))
-        .collect();
-    if lost > 0 || none {
-        let nowhere = Destination {
-            to: DestinationType::Nowhere,
-            spec: None,
-            subset: None,
-        };
-        destinations.push(weighted(lost.max(1), nowhere));
-    }
-    Action::Route(RouteAction::Multi(MultiDestination { destinations }))
 }
 
 /// Which requests: of several headers or parameters of the same name the first counts.

@@ -63,7 +63,10 @@ impl Translator {
                 ..Found::default()
             },
             Some(
-                Spec::ReferenceGrant(_) | Spec::GatewayParameters(_) | Spec::DirectResponse(_),
+                Spec::ReferenceGrant(_)
+                | Spec::GatewayParameters(_)
+                | Spec::DirectResponse(_)
+                | Spec::FunctionCall(_),
             )
             | None => Found::default(),
             Some(_) => Found {
@@ -329,22 +332,24 @@ fn of_parent(
     generation: Option<i64>,
 ) -> ParentConditions {
     let rules = &unit.rules;
-    let mut dropped: BTreeMap<usize, String> = BTreeMap::new();
-    for (rule, text) in &rules.dropped {
-        dropped.entry(*rule).or_insert_with(|| text.clone());
+    let mut dropped: BTreeMap<usize, Reason> = BTreeMap::new();
+    for (rule, reason) in &rules.dropped {
+        dropped.entry(*rule).or_insert_with(|| reason.clone());
     }
     for host in attachment.outcome.iter().flat_map(|it| &it.hosts) {
         for (rule, texts) in wrong.get(host).into_iter().flatten() {
             let text = texts.first().cloned().unwrap_or_default();
-            dropped.entry(*rule).or_insert(text);
+            let reason = Reason::new("UnsupportedValue", text);
+            dropped.entry(*rule).or_insert(reason);
         }
     }
     let texts = dropped
         .iter()
-        .map(|(rule, text)| format!("rule {rule}: {text}"));
+        .map(|(rule, reason)| format!("rule {rule}: {}", reason.message));
     let texts = texts.collect::<Vec<_>>().join("; ");
     let all = !dropped.is_empty() && dropped.len() == rules.count;
-    let invalid = all.then(|| Reason::new("UnsupportedValue", texts.clone()));
+    let first = dropped.values().next().filter(|_| all);
+    let invalid = first.map(|it| Reason::new(it.reason, texts.clone()));
     let accepted = match (&attachment.outcome, &invalid) {
         (Err(reason), _) => Err(reason),
         (Ok(_), Some(reason)) => Err(reason),
