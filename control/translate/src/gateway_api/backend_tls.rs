@@ -44,12 +44,10 @@ pub(crate) fn compile(
     };
     form.find_targets(key, policy, known);
     let validation = &policy.validation;
-    let names = validation.subject_alt_names.iter().filter_map(|name| {
-        let value = match name.kind {
-            SubjectAltNameType::Hostname => name.hostname.clone().map(VerifiedName::Host),
-            SubjectAltNameType::Uri => name.uri.clone().map(VerifiedName::Uri),
-        };
-        value
+    let names = validation.subject_alt_names.iter();
+    let names = names.filter_map(|name| match name.kind {
+        SubjectAltNameType::Hostname => name.hostname.clone().map(VerifiedName::Host),
+        SubjectAltNameType::Uri => name.uri.clone().map(VerifiedName::Uri),
     });
     let mut names: Vec<_> = names.collect();
     if names.is_empty() {
