@@ -172,8 +172,8 @@ pub use settings::{
     AwsSettings, GatewaySettings, InvalidConfigPolicy, Settings, TransformationSettings,
 };
 pub use ssl::{
-    CallCredentials, FileCredentialSource, Sds, SdsBuilder, SslCertificates, SslFiles,
-    SslParameters, TlsVersion, UpstreamSsl,
+    BackendRoots, CallCredentials, FileCredentialSource, Sds, SdsBuilder, SslCertificates,
+    SslFiles, SslParameters, TlsVersion, UpstreamSsl, VerifiedName,
 };
 pub use tcp::{
     ConnectionLimit, TcpAction, TcpDestination, TcpGateway, TcpHost, TcpListenerOptions,

@@ -6,7 +6,7 @@ use crate::ObjectRef;
 use crate::read::{Fields, Node};
 
 /// TLS towards an upstream.
-#[derive(Debug, Clone, PartialEq, Eq, Read)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Read)]
 #[read(finish = checked)]
 pub struct UpstreamSsl {
     /// Where certificates, keys and roots come from; nowhere: encrypted, not verified.
@@ -28,6 +28,27 @@ pub struct UpstreamSsl {
     pub allow_renegotiation: bool,
     /// Never present a certificate, even if there is one.
     pub one_way_tls: bool,
+    /// What the other side is verified with: of a BackendTLSPolicy.
+    #[read(skip)]
+    pub backend: Option<BackendRoots>,
+}
+
+/// What a backend is verified with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackendRoots {
+    /// The roots, PEM; nothing: those of Envoy's machine.
+    pub pem: Option<String>,
+    /// The names one of which its certificate must have.
+    pub names: Vec<VerifiedName>,
+}
+
+/// A name in a certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VerifiedName {
+    /// A host, perhaps with `*.` in the place of its first label.
+    Host(String),
+    /// A URI.
+    Uri(String),
 }
 
 /// Where certificates, keys and roots come from.

@@ -6,6 +6,7 @@
 //! parts of tables and whatever Envoy says of them are the same code for both APIs.
 
 pub(crate) mod attach;
+pub(crate) mod backend_tls;
 pub(crate) mod backends;
 mod call;
 pub(crate) mod conditions;

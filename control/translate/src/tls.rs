@@ -1,6 +1,8 @@
 //! TLS towards an upstream.
 
-use tenon_model::{SslCertificates, SslParameters, TlsSecret, TlsVersion, UpstreamSsl};
+use tenon_model::{
+    BackendRoots, SslCertificates, SslParameters, TlsSecret, TlsVersion, UpstreamSsl, VerifiedName,
+};
 
 use crate::filters::sds;
 use crate::names;
@@ -9,7 +11,7 @@ use crate::proto::tls::common_tls_context::{
 };
 use crate::proto::tls::subject_alt_name_matcher::SanType;
 use crate::proto::tls::tls_parameters::TlsProtocol;
-use crate::proto::{core, exactly, file, tls};
+use crate::proto::{core, exactly, file, inline_string, tls};
 use crate::wire::any;
 
 pub(crate) mod listener;
@@ -55,6 +57,9 @@ pub(crate) fn configured(
     secret: Option<&TlsSecret>,
     defaults: &SslParameters,
 ) -> tls::UpstreamTlsContext {
+    if let Some(backend) = &ssl.backend {
+        return of_policy(ssl, backend, defaults);
+    }
     let mut common = tls::CommonTlsContext {
         tls_params: parameters(&ssl.parameters).or_else(|| parameters(defaults)),
         alpn_protocols: ssl.alpn_protocols.clone(),
@@ -110,6 +115,36 @@ pub(crate) fn configured(
         sni: ssl.sni.clone().unwrap_or_default(),
         allow_renegotiation: ssl.allow_renegotiation,
         common_tls_context: Some(common),
+        ..tls::UpstreamTlsContext::default()
+    }
+}
+
+/// As a BackendTLSPolicy says.
+fn of_policy(
+    ssl: &UpstreamSsl,
+    backend: &BackendRoots,
+    defaults: &SslParameters,
+) -> tls::UpstreamTlsContext {
+    let names = backend.names.iter().map(|name| match name {
+        VerifiedName::Host(host) => subject(host, SanType::Dns),
+        VerifiedName::Uri(uri) => subject(uri, SanType::Uri),
+    });
+    let checks = tls::CertificateValidationContext {
+        trusted_ca: match &backend.pem {
+            Some(pem) => inline_string(pem.as_str()),
+            None => file(SYSTEM_ROOTS),
+        },
+        match_typed_subject_alt_names: names.collect(),
+        ..tls::CertificateValidationContext::default()
+    };
+    tls::UpstreamTlsContext {
+        sni: ssl.sni.clone().unwrap_or_default(),
+        common_tls_context: Some(tls::CommonTlsContext {
+            tls_params: parameters(defaults),
+            alpn_protocols: ssl.alpn_protocols.clone(),
+            validation_context_type: Some(ValidationContextType::ValidationContext(checks)),
+            ..tls::CommonTlsContext::default()
+        }),
         ..tls::UpstreamTlsContext::default()
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use prost::Message;
 use tenon_model::{
     Kind, KubernetesService, Object, ObjectKey, ObjectRef, Problem, ServiceEndpoints, Spec,
-    Upstream,
+    Upstream, UpstreamSsl,
 };
 
 use super::lookups::consul_service;
@@ -109,6 +109,20 @@ fn in_memory(key: &ObjectKey, upstream: Upstream) -> Arc<Object> {
     })
 }
 
+/// The same upstream, over TLS as a policy says it, which counts before what the service says of itself.
+fn with_tls(object: &Object, ssl: &UpstreamSsl) -> Arc<Object> {
+    let mut object = object.clone();
+    if let Spec::Upstream(upstream) = &mut object.spec {
+        let mut ssl = ssl.clone();
+        if upstream.is_http2() {
+            // Servers of gRPC take nobody who does not ask for it.
+            ssl.alpn_protocols = vec!["h2".to_owned()];
+        }
+        upstream.ssl_config = Some(ssl);
+    }
+    Arc::new(object)
+}
+
 impl Translator {
     /// Has the clusters of services looked at that a virtual host names now, or no more.
     pub(super) fn mark_services(&self, before: &Keys, after: &Keys, work: &mut Work) {
@@ -140,8 +154,13 @@ impl Translator {
         if stands_for(key).is_none() {
             return self.objects.object(key).cloned().map(Ok);
         }
-        self.is_named(key)
-            .then(|| self.in_memory.get(key).cloned())?
+        let found = self
+            .is_named(key)
+            .then(|| self.in_memory.get(key).cloned())??;
+        Some(match (self.policy_of(key), found) {
+            (Some(ssl), Ok(object)) => Ok(with_tls(&object, ssl)),
+            (_, found) => found,
+        })
     }
 
     /// Whether a route or a gateway names what an upstream stands for.

@@ -25,6 +25,7 @@ use crate::keys::Keys;
 use crate::names;
 
 mod options;
+mod policies;
 mod ports;
 mod statuses;
 
@@ -62,6 +63,7 @@ pub(super) struct Front {
     /// The hosts that are served, by what they are known by within.
     hosts: BTreeMap<ObjectKey, Host>,
     attaching: options::Attaching,
+    policies: policies::Policies,
 }
 
 /// A route, and what it comes to.
@@ -107,6 +109,7 @@ pub(super) struct FrontWork {
     /// What options of listeners and hosts attach to.
     attached: BTreeSet<ObjectKey>,
     hosts: BTreeSet<ObjectKey>,
+    policies: BTreeSet<ObjectKey>,
     /// The gateways whose ports are to be put.
     ports: BTreeSet<ObjectKey>,
 }
@@ -118,6 +121,7 @@ impl FrontWork {
             &self.gateways,
             &self.attached,
             &self.routes,
+            &self.policies,
             &self.ports,
             &self.hosts,
         ];
@@ -187,6 +191,9 @@ impl Translator {
             kind if is_route(kind) => {
                 front.routes.insert(key.clone());
             }
+            Kind::BackendTlsPolicy => {
+                front.policies.insert(key.clone());
+            }
             kind if KINDS.contains(&kind) => {
                 front.options.insert(key.clone());
             }
@@ -208,6 +215,7 @@ impl Translator {
         for reader in readers.flatten() {
             let readers = match reader.kind {
                 Kind::KubernetesGateway => &mut front.gateways,
+                Kind::BackendTlsPolicy => &mut front.policies,
                 _ => &mut front.routes,
             };
             readers.insert(reader.clone());
@@ -231,6 +239,9 @@ impl Translator {
         for key in mem::take(&mut work.front.routes) {
             self.derive_route(key, work);
         }
+        for key in mem::take(&mut work.front.policies) {
+            self.derive_policy(key, work);
+        }
         for key in mem::take(&mut work.front.ports) {
             self.derive_ports(&key, work);
         }
@@ -250,6 +261,7 @@ impl Translator {
             options: KINDS.into_iter().flat_map(keys).collect(),
             gateways: keys(Kind::KubernetesGateway).collect(),
             routes: ROUTES.into_iter().flat_map(keys).collect(),
+            policies: keys(Kind::BackendTlsPolicy).collect(),
             ..FrontWork::default()
         }
     }
@@ -351,6 +363,10 @@ impl Translator {
         work.statuses.extend(self.front.attaching.of(&key).cloned());
         let new = self.route_unit(&key).unwrap_or_default();
         let old = self.front.routes.remove(&key).unwrap_or_default();
+        // Policies tell at which gateways they count.
+        for read in old.reads.iter().chain(new.reads.iter()) {
+            work.statuses.extend(self.front.policies.of(read).cloned());
+        }
         let front = &mut self.front;
         super::reindex(&mut front.readers, &key, &old.reads, &new.reads);
         let parents = |unit: &RouteUnit| Keys::from(unit.parents.clone());

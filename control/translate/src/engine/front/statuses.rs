@@ -58,6 +58,11 @@ impl Translator {
             Some(
                 Spec::HttpRoute(_) | Spec::GrpcRoute(_) | Spec::TcpRoute(_) | Spec::TlsRoute(_),
             ) => self.of_route(key, generation),
+            Some(Spec::BackendTlsPolicy(_)) => Found {
+                problems: self.problems_of_policy(key),
+                conditions: self.conditions_of_policy(key, entry),
+                ..Found::default()
+            },
             Some(
                 Spec::ReferenceGrant(_)
                 | Spec::GatewayParameters(_)
