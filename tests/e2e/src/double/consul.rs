@@ -219,7 +219,12 @@ async fn answer(
     state: &watch::Sender<State>,
 ) -> Result<Response<Full<Bytes>>> {
     let uri = request.uri().clone();
-    state.send_modify(|state| state.asked.push(uri.to_string()));
+    let mut abandoned = 0;
+    // Whatever happens once it is known that this was asked happens to it.
+    state.send_modify(|state| {
+        state.asked.push(uri.to_string());
+        abandoned = state.abandoned;
+    });
     let token = request.headers().get("x-consul-token");
     let token = token.and_then(|it| it.to_str().ok()).map(str::to_owned);
     if let Some(refusal) = refusal(&state.borrow(), &uri, token.as_deref()) {
@@ -233,7 +238,7 @@ async fn answer(
         }
         ["v1", "health", "service" | "connect", service] => {
             let service = percent_decode_str(service).decode_utf8()?.into_owned();
-            healthy(state, &uri, service, token.is_some()).await
+            healthy(state, (&uri, abandoned), service, token.is_some()).await
         }
         _ => Ok(Response::builder().status(404).body(Full::default())?),
     }
@@ -265,20 +270,17 @@ fn refusal(state: &State, uri: &Uri, token: Option<&str>) -> Option<Result<Respo
     Some(response.map_err(Into::into))
 }
 
-/// `/v1/health/service/…`, a blocking query.
+/// `/v1/health/service/…`, a blocking query, asked after so many were abandoned.
 async fn healthy(
     state: &watch::Sender<State>,
-    uri: &Uri,
+    (uri, abandoned): (&Uri, u64),
     service: String,
     has_token: bool,
 ) -> Result<Response<Full<Bytes>>> {
     let mut changes = state.subscribe();
-    let (key, abandoned) = {
-        let state = changes.borrow();
-        let own = state.data_centers.first().cloned().unwrap_or_default();
-        let data_center = parameter(uri, "dc").map_or(own, str::to_owned);
-        ((data_center, service), state.abandoned)
-    };
+    let own = changes.borrow().data_centers.first().cloned();
+    let data_center = parameter(uri, "dc").map(str::to_owned).or(own);
+    let key = (data_center.unwrap_or_default(), service);
     let index = |state: &State| state.services.get(&key).map_or(state.index, |it| it.0);
     let number = |text: &str| text.parse::<u64>().unwrap_or_default();
     let asked = parameter(uri, "index").map_or(0, number);

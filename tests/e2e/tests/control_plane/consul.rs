@@ -228,6 +228,7 @@ async fn while_consul_is_down_all_stays_even_over_a_restart() -> Result<()> {
     consul
         .is_asked("a question that waits", |it| it.contains("&index=2&"))
         .await?;
+    consul.forget();
     consul.go_backwards();
     consul
         .is_asked("one of the lower index", |it| it.contains("&index=1&"))
