@@ -69,7 +69,7 @@ pub(crate) fn resource(served: &Served) -> Option<Value> {
     let id = ResourceId {
         proxy: served.proxy.clone(),
         kind: served.kind,
-        name: served.name.to_string(),
+        name: served.name.clone(),
     };
     to_proto_json(&id, &served.resource)
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use prost::Message;
 use tenon_model::{
     ConfigMap, ConsulService, DnsLookupFamily, Kind, Object, ObjectKey, ObjectRef, Problem,
@@ -40,9 +41,9 @@ const HTTP_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptio
 #[derive(Default)]
 pub(crate) struct ClusterForm {
     /// The encoded clusters, by name: the upstream's own, and those of its functions where each has one.
-    pub(crate) clusters: BTreeMap<String, Vec<u8>>,
+    pub(crate) clusters: Vec<(Arc<str>, Bytes)>,
     /// The encoded listeners that they need, by name.
-    pub(crate) listeners: BTreeMap<String, Vec<u8>>,
+    pub(crate) listeners: Vec<(Arc<str>, Bytes)>,
     /// The generic secrets that they use, by name, and where these come from.
     pub(crate) credentials: BTreeMap<String, CredentialSource>,
     /// Which field of the upstream these are about.
@@ -338,7 +339,7 @@ impl ClusterForm {
             (ResourceType::Listener, &self.listeners),
         ];
         for (kind, resources) in kinds {
-            for bytes in resources.values() {
+            for (_, bytes) in resources {
                 if let Err(violation) = rules::check(kind.message(), bytes) {
                     let problem = Problem::error("spec", violation.to_string());
                     self.problems.push(problem);
@@ -378,15 +379,18 @@ impl ClusterForm {
     }
 
     fn insert(&mut self, cluster: &cluster::Cluster, hosts: Option<wire::WithLoadAssignment>) {
-        let mut bytes = cluster.encode_to_vec();
-        bytes.extend(hosts.unwrap_or_default().encode_to_vec());
-        self.clusters.insert(cluster.name.clone(), bytes);
+        let hosts = hosts.unwrap_or_default();
+        let mut bytes = Vec::with_capacity(cluster.encoded_len() + hosts.encoded_len());
+        cluster.encode_raw(&mut bytes);
+        hosts.encode_raw(&mut bytes);
+        let name = Arc::from(cluster.name.as_str());
+        self.clusters.push((name, bytes.into()));
     }
 
     /// Puts more fields behind the rest of a cluster.
     fn append(&mut self, name: &str, fields: Vec<u8>) {
-        if let Some(cluster) = self.clusters.get_mut(name) {
-            cluster.extend(fields);
+        for (_, bytes) in self.clusters.iter_mut().filter(|(it, _)| **it == *name) {
+            *bytes = [&**bytes, &fields].concat().into();
         }
     }
 }

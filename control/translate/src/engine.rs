@@ -10,7 +10,8 @@ use tenon_model::{
 };
 
 use crate::cluster::{ClusterForm, Secrets, secret_of};
-use crate::keys::Keys;
+use crate::keyed::{Keyed, Readers};
+use crate::keys::Marks;
 use crate::kube::{self, Services};
 use crate::output::{
     Change, CredentialSource, GenericSecret, ProxyName, ProxyStatuses, Resource, ResourceId,
@@ -54,8 +55,8 @@ const DEFAULT_PROXY: &str = "gateway-proxy";
 pub struct Translator {
     options: TranslatorOptions,
     objects: Objects,
-    clusters: BTreeMap<ObjectKey, Box<ClusterForm>>,
-    hosts: BTreeMap<ObjectKey, HostUnit>,
+    clusters: Keyed<ObjectKey, Box<ClusterForm>>,
+    hosts: Keyed<ObjectKey, HostUnit>,
     groups: BTreeMap<ObjectKey, GroupUnit>,
     /// The gateways whose access logs go to a collector, whose cluster nobody wrote.
     collectors: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
@@ -70,9 +71,9 @@ pub struct Translator {
     /// The upstreams that nobody wrote: those that stand for ports of services.
     in_memory: endpoints::InMemory,
     /// Which clusters looked at a secret or a service.
-    readers_of_secrets: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
+    readers_of_secrets: Readers,
     /// Which virtual hosts and upstream groups looked at an upstream, a group or a table.
-    readers: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
+    readers: Readers,
     /// Which virtual hosts looked for tables.
     selectors: SelectorIndex,
     tables: TableIndex,
@@ -83,18 +84,18 @@ pub struct Translator {
     /// The headers of secrets that are told.
     told_headers: BTreeMap<ObjectKey, BTreeSet<String>>,
     /// Which upstreams use a generic secret.
-    users_of_credentials: BTreeMap<String, BTreeSet<ObjectKey>>,
+    users_of_credentials: Keyed<String, BTreeSet<ObjectKey>>,
     proxies: BTreeSet<ProxyName>,
     listeners: listeners::Listeners,
     front: front::Front,
     reach: reach::Reach,
-    resources: BTreeMap<ResourceId, Arc<Resource>>,
+    resources: Keyed<ResourceId, Arc<Resource>>,
     verdicts: BTreeMap<ResourceId, String>,
     quarantine: quarantine::Quarantine,
     credentials: BTreeMap<String, GenericSecret>,
     credential_problems: BTreeMap<String, String>,
     lookups: lookups::Lookups,
-    statuses: BTreeMap<ObjectKey, Arc<Status>>,
+    statuses: Keyed<ObjectKey, Arc<Status>>,
     /// What time it was when that was told last.
     now: Option<i64>,
     /// The last status that was told: most are alike, and then the same one.
@@ -104,7 +105,11 @@ pub struct Translator {
 }
 
 #[derive(Default)]
-struct Objects(BTreeMap<ObjectKey, Entry>);
+struct Objects {
+    entries: Keyed<ObjectKey, Entry>,
+    /// The same keys, for those who ask for all of a kind or of a namespace.
+    order: BTreeSet<ObjectKey>,
+}
 
 #[derive(Default)]
 struct Entry {
@@ -153,15 +158,17 @@ struct HostUnit {
 struct Work {
     /// Of the Gateway API.
     front: front::FrontWork,
-    clusters: BTreeSet<ObjectKey>,
-    groups: BTreeSet<ObjectKey>,
-    hosts: BTreeSet<ObjectKey>,
+    clusters: Marks,
+    groups: Marks,
+    hosts: Marks,
     /// Upstreams whose endpoints may have changed.
-    endpoints: BTreeSet<ObjectKey>,
-    /// Upstreams whose clusters and listeners are to be told, and those of them that there were before.
-    told: BTreeMap<ObjectKey, BTreeSet<(ResourceType, String)>>,
+    endpoints: Marks,
+    /// Upstreams whose clusters and listeners are to be told.
+    told: Marks,
+    /// Those of them that there were before.
+    told_before: BTreeMap<ObjectKey, BTreeSet<(ResourceType, Arc<str>)>>,
     /// Upstreams that other proxies may get than before.
-    reached: BTreeSet<ObjectKey>,
+    reached: Marks,
     /// The cluster of requests that go wherever they say may be told.
     forward_proxy: bool,
     /// Credentials that a cluster uses no more.
@@ -173,22 +180,25 @@ struct Work {
     /// Lookups that a cluster needs no more.
     lookups: BTreeSet<String>,
     /// TLS secrets whose resources may change.
-    secrets: BTreeSet<ObjectKey>,
+    secrets: Marks,
     /// Tables whose newest forms may be good now.
-    tables: BTreeSet<ObjectKey>,
+    tables: Marks,
     /// Gateways changed.
     listeners: bool,
     /// Listeners use other files.
     files: bool,
     /// Virtual hosts that changed in the tables that they are in.
-    in_tables: BTreeSet<ObjectKey>,
+    in_tables: Marks,
     /// Virtual services that are served elsewhere than before.
-    restated: BTreeSet<ObjectKey>,
-    statuses: BTreeSet<ObjectKey>,
+    restated: Marks,
+    statuses: Marks,
     /// An Envoy has accepted everything.
     settled: bool,
     /// The route tables of whose virtual hosts an Envoy has accepted all.
     accepted: BTreeSet<ResourceId>,
+    /// Of these the last counts of each.
+    resources: Vec<(ResourceId, Option<Arc<Resource>>)>,
+    told_statuses: Vec<(ObjectKey, Option<Arc<Status>>)>,
     update: Update,
 }
 
@@ -198,20 +208,20 @@ impl Translator {
         Self {
             options,
             objects: Objects::default(),
-            clusters: BTreeMap::new(),
-            hosts: BTreeMap::new(),
+            clusters: Keyed::default(),
+            hosts: Keyed::default(),
             groups: BTreeMap::new(),
             forwarding: BTreeSet::new(),
             slices: endpoints::Slices::default(),
             in_memory: endpoints::InMemory::new(),
-            readers_of_secrets: BTreeMap::new(),
-            readers: BTreeMap::new(),
+            readers_of_secrets: Readers::default(),
+            readers: Readers::default(),
             selectors: SelectorIndex::default(),
             tables: TableIndex::default(),
             good_tables: BTreeMap::new(),
             good_gateways: BTreeMap::new(),
             told_headers: BTreeMap::new(),
-            users_of_credentials: BTreeMap::new(),
+            users_of_credentials: Keyed::default(),
             proxies: BTreeSet::new(),
             listeners: listeners::Listeners::default(),
             front: front::Front::default(),
@@ -219,13 +229,13 @@ impl Translator {
             servers: Servers::default(),
             most_body: MOST_BODY,
             collectors: BTreeMap::new(),
-            resources: BTreeMap::new(),
+            resources: Keyed::default(),
             verdicts: BTreeMap::new(),
             quarantine: quarantine::Quarantine::default(),
             credentials: BTreeMap::new(),
             credential_problems: BTreeMap::new(),
             lookups: lookups::Lookups::default(),
-            statuses: BTreeMap::new(),
+            statuses: Keyed::default(),
             now: None,
             last_status: Arc::new(crate::status::status(Vec::new(), BTreeMap::new())),
             usual_proxies: Arc::default(),
@@ -248,7 +258,11 @@ impl Translator {
             self.try_suspects(&mut work);
             self.settle(&mut work);
         }
-        work.update
+        Update {
+            resources: work.resources.into_iter().collect(),
+            statuses: work.told_statuses.into_iter().collect(),
+            ..work.update
+        }
     }
 
     /// The proxies that there are: those that a Gateway names, or the default one.
@@ -265,7 +279,7 @@ impl Translator {
             self.take_in_limits(work);
         }
         self.derive_clusters(work);
-        for key in std::mem::take(&mut work.groups) {
+        for key in work.groups.take() {
             self.derive_group(key, work);
         }
         self.derive_hosts(work);
@@ -273,7 +287,7 @@ impl Translator {
         self.derive_clusters(work);
         self.forget_unused_credentials(work);
         self.forget_unused_lookups(work);
-        for key in std::mem::take(&mut work.tables) {
+        for key in work.tables.take() {
             self.remember_table(key);
         }
         if std::mem::take(&mut work.listeners) {
@@ -287,8 +301,8 @@ impl Translator {
         self.derive_host_tables(work);
         // All listeners and routes are known now, and so is who needs what.
         self.follow_reach(work);
-        for (key, before) in std::mem::take(&mut work.told) {
-            self.tell_forms(&key, before, work);
+        for key in work.told.take() {
+            self.tell_forms(&key, work);
         }
         self.tell_generic_secrets(work);
         if std::mem::take(&mut work.forward_proxy) {
@@ -297,13 +311,13 @@ impl Translator {
         if std::mem::take(&mut work.files) {
             self.derive_files(work);
         }
-        for key in std::mem::take(&mut work.secrets) {
+        for key in work.secrets.take() {
             self.derive_secret(&key, work);
         }
-        for key in std::mem::take(&mut work.endpoints) {
+        for key in work.endpoints.take() {
             self.derive_endpoints(&key, work);
         }
-        self.restate(std::mem::take(&mut work.restated), work);
+        self.restate(work.restated.take(), work);
         self.derive_statuses(work);
     }
 
@@ -315,7 +329,7 @@ impl Translator {
                 self.take_in_slice(&key, Some(&object), work);
                 self.take_in_service(&key, Some(&object), work);
                 self.tables.replace(&key, Some(&object.labels));
-                let entry = self.objects.0.entry(key.clone()).or_default();
+                let entry = self.objects.entry(&key);
                 // Gateways select by labels.
                 if entry.labels().is_some_and(|it| *it != object.labels) {
                     work.in_tables.insert(key.clone());
@@ -334,7 +348,7 @@ impl Translator {
                 self.take_in_slice(&key, None, work);
                 self.take_in_service(&key, None, work);
                 self.tables.replace(&key, None);
-                self.objects.0.remove(&key);
+                self.objects.remove(&key);
                 self.mark(key, work);
             }
             Change::Verdict(id, verdict) => {
@@ -393,7 +407,7 @@ impl Translator {
         work: &mut Work,
     ) {
         self.mark_appearance(&key, true, work);
-        let entry = self.objects.0.entry(key.clone()).or_default();
+        let entry = self.objects.entry(&key);
         let before = entry.labels().cloned();
         entry.rejected = problems;
         entry.rest = rest;
@@ -410,7 +424,7 @@ impl Translator {
     /// Gateways warn of virtual services that are not there, whatever those come to.
     fn mark_appearance(&self, key: &ObjectKey, there: bool, work: &mut Work) {
         work.listeners |= key.kind == Kind::VirtualService
-            && self.objects.0.contains_key(key) != there
+            && self.objects.has(key) != there
             && self.listeners.names(key);
     }
 
@@ -438,13 +452,12 @@ impl Translator {
             Kind::Settings | Kind::EndpointSlice | Kind::Endpoints => {}
             Kind::Pod => {
                 let pods = kube::pods_key(&key.namespace);
-                if let Some(readers) = self.readers_of_secrets.get(&pods) {
-                    work.endpoints.extend(readers.iter().cloned());
-                }
+                work.endpoints
+                    .extend(self.readers_of_secrets.of(&pods).cloned());
             }
             Kind::ConfigMap | Kind::Service => {
                 work.listeners |= self.listeners.reads(&key);
-                for reader in self.readers_of_secrets.get(&key).into_iter().flatten() {
+                for reader in self.readers_of_secrets.of(&key) {
                     work.clusters.insert(reader.clone());
                     work.listeners |= self.listeners.reads(reader);
                     // An upstream without its service is none.
@@ -452,11 +465,10 @@ impl Translator {
                 }
             }
             Kind::Secret => {
-                if let Some(readers) = self.readers_of_secrets.get(&key) {
-                    work.clusters.extend(readers.iter().cloned());
-                    // What is wrong with a collector is said where its log is.
-                    work.listeners |= readers.iter().any(|it| self.collectors.contains_key(it));
-                }
+                let mut readers = self.readers_of_secrets.of(&key);
+                work.clusters.extend(readers.clone().cloned());
+                // What is wrong with a collector is said where its log is.
+                work.listeners |= readers.any(|it| self.collectors.contains_key(it));
                 work.secrets.insert(key.clone());
                 work.listeners |= self.listeners.reads(&key);
                 self.mark_readers(&key, work);
@@ -492,7 +504,7 @@ impl Translator {
             | Kind::TlsRoute => {}
             Kind::RouteTable => {
                 self.mark_readers(&key, work);
-                if let Some(labels) = self.objects.0.get(&key).and_then(Entry::labels) {
+                if let Some(labels) = self.objects.entries.get(&key).and_then(Entry::labels) {
                     let found = self.selectors.readers(&key.namespace, labels);
                     work.hosts.extend(found);
                 }
@@ -506,7 +518,7 @@ impl Translator {
     }
 
     fn mark_readers(&self, key: &ObjectKey, work: &mut Work) {
-        for reader in self.readers.get(key).into_iter().flatten() {
+        for reader in self.readers.of(key) {
             let readers = match reader.kind {
                 Kind::UpstreamGroup => &mut work.groups,
                 _ => &mut work.hosts,
@@ -531,7 +543,7 @@ impl Upstreams for Translator {
         };
         match spec {
             Some(Spec::Upstream(upstream)) => Ok(upstream),
-            _ if self.objects.0.contains_key(&key) => Err(format!(
+            _ if self.objects.has(&key) => Err(format!(
                 "upstream {reference} is rejected; its status says why"
             )),
             _ => Err(format!("upstream {reference} does not exist")),
@@ -566,7 +578,7 @@ impl Upstreams for Translator {
 
 impl Objects {
     fn object(&self, key: &ObjectKey) -> Option<&Arc<Object>> {
-        self.0.get(key)?.object.as_ref()
+        self.entries.get(key)?.object.as_ref()
     }
 
     fn spec(&self, key: &ObjectKey) -> Option<&Spec> {
@@ -579,8 +591,36 @@ impl Objects {
             namespace: Arc::from(""),
             name: Arc::from(""),
         };
-        let from = self.0.range(first..);
-        from.take_while(move |(key, _)| key.kind == kind)
+        self.from(&first)
+            .take_while(move |(key, _)| key.kind == kind)
+    }
+
+    /// Those from a key on, in their order.
+    fn from(&self, first: &ObjectKey) -> impl Iterator<Item = (&ObjectKey, &Entry)> + use<'_> {
+        let keys = self.order.range(first..);
+        keys.filter_map(|key| Some((key, self.entries.get(key)?)))
+    }
+
+    fn has(&self, key: &ObjectKey) -> bool {
+        self.entries.contains_key(key)
+    }
+
+    /// That of a key, which is there from now on.
+    fn entry(&mut self, key: &ObjectKey) -> &mut Entry {
+        self.entries.entry(key.clone()).or_insert_with(|| {
+            self.order.insert(key.clone());
+            Entry::default()
+        })
+    }
+
+    fn remove(&mut self, key: &ObjectKey) {
+        self.order.remove(key);
+        self.entries.remove(key);
+    }
+
+    fn retain(&mut self, keep: impl Fn(&ObjectKey) -> bool) {
+        self.order.retain(&keep);
+        self.entries.retain(|key, _| keep(key));
     }
 }
 
@@ -622,26 +662,6 @@ fn settings_key() -> &'static ObjectKey {
         name: "default".into(),
     });
     &KEY
-}
-
-/// Moves a reader from what it read to what it reads.
-fn reindex(
-    index: &mut BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
-    reader: &ObjectKey,
-    old: &Keys,
-    new: &Keys,
-) {
-    for key in old.difference(new) {
-        if let Some(readers) = index.get_mut(key) {
-            readers.remove(reader);
-            if readers.is_empty() {
-                index.remove(key);
-            }
-        }
-    }
-    for key in new.difference(old) {
-        index.entry(key.clone()).or_default().insert(reader.clone());
-    }
 }
 
 #[cfg(test)]

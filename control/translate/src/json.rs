@@ -63,7 +63,7 @@ pub fn to_json(
     for (id, resource) in resources {
         let of_proxy = proxies.entry(&id.proxy).or_default();
         // A golden case shows each message that is emitted, so there is always more than the name.
-        let shown = to_proto_json(id, resource).unwrap_or_else(|| json!({"name": id.name}));
+        let shown = to_proto_json(id, resource).unwrap_or_else(|| json!({"name": &*id.name}));
         of_proxy.insert((id.kind, &id.name), shown);
     }
     for (proxy, of_proxy) in &mut proxies {

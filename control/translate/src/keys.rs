@@ -1,4 +1,5 @@
-//! Sets of a few keys: a node of a `BTreeSet` has room for eleven, and most objects look at one or two others.
+//! Sets of keys: those of a few, since a node of a `BTreeSet` has room for eleven and most objects look at one or two
+//! others, and those that are only collected.
 
 use std::collections::BTreeSet;
 
@@ -52,11 +53,62 @@ impl IntoIterator for Keys {
     }
 }
 
+/// Keys that are collected, to be gone through once: in their order, and each once. Most are collected in their order.
+#[derive(Debug, Default)]
+pub(crate) struct Marks(Vec<ObjectKey>);
+
+impl Marks {
+    pub(crate) fn insert(&mut self, key: ObjectKey) {
+        if self.0.last() != Some(&key) {
+            self.0.push(key);
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All that were collected since the last call.
+    pub(crate) fn take(&mut self) -> Vec<ObjectKey> {
+        let mut keys = std::mem::take(&mut self.0);
+        keys.sort();
+        keys.dedup();
+        keys
+    }
+}
+
+impl Extend<ObjectKey> for Marks {
+    fn extend<I: IntoIterator<Item = ObjectKey>>(&mut self, keys: I) {
+        keys.into_iter().for_each(|key| self.insert(key));
+    }
+}
+
+impl FromIterator<ObjectKey> for Marks {
+    fn from_iter<I: IntoIterator<Item = ObjectKey>>(keys: I) -> Self {
+        let mut marks = Self::default();
+        marks.extend(keys);
+        marks
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use tenon_model::Kind;
 
     use super::*;
+
+    #[test]
+    fn what_is_collected_is_taken_once_and_in_order() {
+        let key = |name: &str| ObjectKey {
+            kind: Kind::Upstream,
+            namespace: "default".into(),
+            name: name.into(),
+        };
+        let mut marks: Marks = ["b", "b", "a", "b", "c"].map(key).into_iter().collect();
+        assert_eq!(marks.take(), ["a", "b", "c"].map(key));
+        assert!(marks.is_empty());
+        assert_eq!(marks.take(), []);
+    }
 
     #[test]
     fn keys_are_a_set() {

@@ -24,6 +24,7 @@ mod http_listener;
 mod inherit;
 mod instances;
 mod json;
+mod keyed;
 mod keys;
 mod kube;
 mod listener;

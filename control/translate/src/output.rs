@@ -40,14 +40,14 @@ pub struct ResourceId {
     /// Its type.
     pub kind: ResourceType,
     /// Its name in Envoy.
-    pub name: String,
+    pub name: Arc<str>,
 }
 
 impl Ord for ResourceId {
     fn cmp(&self, other: &Self) -> Ordering {
         cmp_names(&self.proxy, &other.proxy)
             .then_with(|| self.kind.cmp(&other.kind))
-            .then_with(|| self.name.cmp(&other.name))
+            .then_with(|| cmp_names(&self.name, &other.name))
     }
 }
 
@@ -66,6 +66,16 @@ pub struct Resource {
     pub version: String,
     /// The objects that it stems from; a NACK of it is theirs.
     pub provenance: Arc<[ObjectKey]>,
+}
+
+impl Resource {
+    pub(crate) fn new(value: Bytes, provenance: Arc<[ObjectKey]>) -> Arc<Self> {
+        Arc::new(Self {
+            version: content_hash(&value),
+            value,
+            provenance,
+        })
+    }
 }
 
 impl fmt::Debug for Resource {
@@ -250,7 +260,12 @@ pub enum Module {
     Wasm(String),
 }
 
-/// A name for a content.
+/// A name for a content: 32 digits.
 pub(crate) fn content_hash(content: &[u8]) -> String {
-    format!("{:032x}", xxhash_rust::xxh3::xxh3_128(content))
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let hash = xxhash_rust::xxh3::xxh3_128(content);
+    let digits = (0..32).rev().map(|place| (hash >> (4 * place)) & 0xf);
+    digits
+        .map(|digit| char::from(DIGITS[digit as usize]))
+        .collect()
 }

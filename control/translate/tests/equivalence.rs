@@ -658,7 +658,7 @@ fn each_proxy_has_what_it_names(told: &Told) -> Result<(), TestCaseError> {
     let text = |id: &ResourceId| told.resources[id].value.clone();
     let clusters: BTreeSet<_> = all()
         .filter(|(id, _)| id.kind == ResourceType::Cluster)
-        .map(|(id, _)| id.name.as_str())
+        .map(|(id, _)| &*id.name)
         .collect();
     for proxy in proxies {
         let of = |kinds: &[ResourceType]| -> Vec<_> {
@@ -673,7 +673,7 @@ fn each_proxy_has_what_it_names(told: &Told) -> Result<(), TestCaseError> {
         for name in &clusters {
             // As a text in a message.
             let exactly: Vec<_> = [name.len() as u8].into_iter().chain(name.bytes()).collect();
-            let is_there = own.iter().any(|id| id.name == **name);
+            let is_there = own.iter().any(|id| *id.name == **name);
             let upstream = name.split('/').next().unwrap_or_default();
             // Which other upstreams may name, and then all get it.
             let asked = *name == "n2_default";

@@ -252,7 +252,7 @@ impl Cache {
         let id = ResourceId {
             proxy: served.proxy.clone(),
             kind: served.kind,
-            name: served.name.to_string(),
+            name: served.name.clone(),
         };
         let inner = self.lock();
         let streams = inner.rejections.get(&id);
@@ -349,7 +349,7 @@ impl Inner {
             let id = ResourceId {
                 proxy: proxy.clone(),
                 kind,
-                name: name.to_string(),
+                name: name.clone(),
             };
             Some((id, resource))
         });
@@ -387,7 +387,7 @@ impl Inner {
     }
 
     fn put(&mut self, id: &ResourceId, resource: Option<Arc<Resource>>) {
-        let name = Name::from(&*id.name);
+        let name = id.name.clone();
         *self.generations.entry(id.proxy.clone()).or_default() += 1;
         for stream in self.streams.values_mut() {
             if stream.proxy == id.proxy {

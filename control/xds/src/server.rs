@@ -376,7 +376,7 @@ impl Client {
         ResourceId {
             proxy: self.proxy.clone(),
             kind,
-            name: name.to_string(),
+            name: name.clone(),
         }
     }
 }

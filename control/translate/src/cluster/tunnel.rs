@@ -39,8 +39,8 @@ pub(super) fn dig(
     }
     let path = path(&name);
     let listener = listener(hostname, upstream, &name, &path);
-    form.listeners
-        .insert(listener.name.clone(), listener.encode_to_vec());
+    let bytes = listener.encode_to_vec().into();
+    form.listeners.push((listener.name.into(), bytes));
     let inner = proxy.transport_socket.take();
     let towards = upstream.http_connect_ssl_config.as_ref();
     proxy.transport_socket =

@@ -1,6 +1,7 @@
 //! The whole translation at once: what the incremental one has to come to, and what it is measured against.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hash;
 use std::mem;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use tenon_model::{Kind, ObjectKey};
 
 use super::endpoints::is_in_memory;
 use super::{HostUnit, Translator, Work};
+use crate::keyed::Keyed;
 use crate::output::{Change, Update};
 use crate::virtual_host::VirtualHostForm;
 
@@ -31,7 +33,7 @@ impl Translator {
         let before = self.quarantine.take_before();
         let last_good = mem::take(&mut self.hosts);
         let old_hosts: BTreeMap<_, _> = last_good
-            .iter()
+            .sorted()
             .map(|(key, unit)| (key.clone(), unit.form.clone()))
             .collect();
         let clusters = mem::take(&mut self.clusters);
@@ -42,11 +44,11 @@ impl Translator {
             slices: mem::take(&mut self.slices),
             in_memory: mem::take(&mut self.in_memory),
             hosts: last_good
-                .into_iter()
+                .into_unsorted()
                 .map(|(key, unit)| (key, unit.only_last_good()))
                 .collect(),
             clusters: clusters
-                .into_iter()
+                .into_unsorted()
                 .map(|(key, form)| (key, Box::new(form.only_last_good())))
                 .collect(),
             tables: mem::take(&mut self.tables),
@@ -64,7 +66,7 @@ impl Translator {
             ..Self::new(self.options.clone())
         };
         let old = mem::replace(self, fresh);
-        let keys: BTreeSet<ObjectKey> = self.objects.0.keys().cloned().collect();
+        let keys: BTreeSet<ObjectKey> = self.objects.order.iter().cloned().collect();
         let of = |kind| keys.iter().filter(move |key| key.kind == kind).cloned();
         let is_gone = |key: &&ObjectKey| !keys.contains(key);
         // What stands for services is looked at with the virtual hosts that name them.
@@ -92,7 +94,7 @@ impl Translator {
                 .collect(),
             listeners: true,
             files: true,
-            statuses: keys.clone(),
+            statuses: keys.iter().cloned().collect(),
             settled: told.settled,
             accepted: told.accepted,
             ..Work::default()
@@ -108,7 +110,7 @@ impl Translator {
         self.release_gone(true, &mut work);
         self.forget_verdicts(&mut work);
         self.settle(&mut work);
-        let changed = difference(kept_resources.clone(), &self.resources);
+        let changed = difference_of(&kept_resources, &self.resources);
         let changed = changed.into_keys().map(|id| {
             let old = kept_resources.get(&id).cloned();
             (id, old)
@@ -130,10 +132,10 @@ impl Translator {
         });
         self.quarantine.set_before(before, changed, hosts);
         Update {
-            resources: difference(old_resources, &self.resources),
+            resources: difference_of(&old_resources, &self.resources),
             credentials: difference(old.credentials, &self.credentials),
             lookups: difference(old_lookups, &self.lookups.wanted),
-            statuses: difference(old.statuses, &self.statuses),
+            statuses: difference_of(&old.statuses, &self.statuses),
         }
     }
 
@@ -141,7 +143,7 @@ impl Translator {
     fn forget_verdicts(&mut self, work: &mut Work) {
         let resources = &self.resources;
         self.verdicts.retain(|id, _| resources.contains_key(id));
-        work.statuses.extend(self.objects.0.keys().cloned());
+        work.statuses.extend(self.objects.order.iter().cloned());
     }
 }
 
@@ -156,6 +158,19 @@ impl HostUnit {
             ..Self::default()
         }
     }
+}
+
+/// What is new, changed or gone of what is kept by keys.
+fn difference_of<K: Hash + Ord + Clone, V: PartialEq + Clone>(
+    old: &Keyed<K, V>,
+    new: &Keyed<K, V>,
+) -> BTreeMap<K, Option<V>> {
+    let told = new
+        .unsorted()
+        .filter(|(key, value)| old.get(*key) != Some(*value));
+    let told = told.map(|(key, value)| (key.clone(), Some(value.clone())));
+    let gone = old.keys().filter(|key| !new.contains_key(*key));
+    told.chain(gone.map(|key| (key.clone(), None))).collect()
 }
 
 /// What is new, changed or gone.

@@ -1,6 +1,6 @@
 //! Upstreams as clusters, and the secrets that clusters use.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use tenon_model::{Object, ObjectKey, Problem, Secret, Spec};
 
 use super::endpoints::stands_for;
 use super::lookups::consul_service;
-use super::{Translator, WORTH_A_THREAD, Work, reindex};
+use super::{Translator, WORTH_A_THREAD, Work};
 use crate::cluster::{self, ClusterForm, Secrets, reference};
 use crate::in_parallel;
 use crate::keys::Keys;
@@ -18,7 +18,7 @@ use crate::{kube, names, secret, secret_headers};
 
 impl Translator {
     pub(super) fn derive_clusters(&mut self, work: &mut Work) {
-        let keys: Vec<_> = std::mem::take(&mut work.clusters).into_iter().collect();
+        let keys = work.clusters.take();
         // What one comes to depends on objects alone.
         let forms = in_parallel(&keys, WORTH_A_THREAD, |key| {
             let old = self.clusters.get(key);
@@ -37,12 +37,8 @@ impl Translator {
             let reads = form.as_ref().map(|form| form.reads.clone());
             reads.unwrap_or_default().into()
         };
-        reindex(
-            &mut self.readers_of_secrets,
-            &key,
-            &reads(&old),
-            &reads(&form),
-        );
+        self.readers_of_secrets
+            .reindex(&key, &reads(&old), &reads(&form));
         for form in [&old, &form].into_iter().flatten() {
             work.secrets.extend(form.tls_secrets.iter().cloned());
             if form.endpoints.is_some() {
@@ -50,18 +46,16 @@ impl Translator {
             }
         }
         let transcoder = |form: &Option<Box<ClusterForm>>| form.as_ref()?.transcoder.clone();
-        if transcoder(&old) != transcoder(&form)
-            && let Some(readers) = self.readers.get(&key)
-        {
+        if transcoder(&old) != transcoder(&form) {
             // Routes have it.
-            work.hosts.extend(readers.iter().cloned());
+            work.hosts.extend(self.readers.of(&key).cloned());
         }
-        let before = old
-            .as_deref()
-            .into_iter()
-            .flat_map(resources)
-            .map(|(id, _)| id);
-        work.told.entry(key.clone()).or_default().extend(before);
+        if let Some(old) = &old {
+            let before = resources(old).map(|(kind, name, _)| (kind, name.clone()));
+            let all = work.told_before.entry(key.clone()).or_default();
+            all.extend(before);
+        }
+        work.told.insert(key.clone());
         self.note_upstream(&key, old.as_deref(), form.as_deref());
         self.tell_lookup(&key, old.as_deref(), form.as_deref(), work);
         self.take_in_credentials(&key, old, form.as_deref(), work);
@@ -69,32 +63,28 @@ impl Translator {
             self.clusters.insert(key.clone(), form);
         }
         if consul_service(&key).is_some() {
-            work.statuses
-                .extend(self.readers.get(&key).into_iter().flatten().cloned());
+            work.statuses.extend(self.readers.of(&key).cloned());
         }
         let service = stands_for(&key).map(|to| kube::service_key(&to.service));
         work.statuses.insert(service.unwrap_or(key));
     }
 
     /// Tells of the clusters and listeners of an upstream, and of those that it had before.
-    pub(super) fn tell_forms(
-        &mut self,
-        key: &ObjectKey,
-        before: BTreeSet<(ResourceType, String)>,
-        work: &mut Work,
-    ) {
+    pub(super) fn tell_forms(&mut self, key: &ObjectKey, work: &mut Work) {
         let form = self.clusters.get(key);
-        let now: BTreeMap<_, _> = form
-            .into_iter()
-            .map(|form| &**form)
-            .flat_map(resources)
+        let now = form.into_iter().flat_map(|form| resources(form));
+        let now: Vec<_> = now
+            .map(|(kind, name, bytes)| (kind, name.clone(), bytes.clone()))
             .collect();
-        let gone = before.into_iter().filter(|id| !now.contains_key(id));
-        let mut told: Vec<_> = gone.map(|id| (id, None)).collect();
-        let bytes = |bytes: &Vec<u8>| Some(Bytes::from(bytes.clone()));
-        told.extend(now.into_iter().map(|(id, content)| (id, bytes(content))));
-        for ((kind, name), bytes) in told {
-            self.tell(kind, &name, bytes, key, work);
+        let before = work.told_before.remove(key).unwrap_or_default();
+        for (kind, name) in before {
+            let stays = now.iter().any(|now| (now.0, &now.1) == (kind, &name));
+            if !stays {
+                self.tell(kind, &name, None, key, work);
+            }
+        }
+        for (kind, name, bytes) in now {
+            self.tell(kind, &name, Some(bytes), key, work);
         }
     }
 
@@ -186,12 +176,9 @@ impl Translator {
     /// The SDS resources of a TLS secret, while a cluster or a listener uses it.
     pub(super) fn derive_secret(&mut self, key: &ObjectKey, work: &mut Work) {
         let reference = reference(key);
-        let used = self.readers_of_secrets.get(key).is_some_and(|readers| {
-            let uses = |reader| {
-                let form: Option<&Box<ClusterForm>> = self.clusters.get(reader);
-                form.is_some_and(|form| form.tls_secrets.contains(key))
-            };
-            readers.iter().any(uses)
+        let used = self.readers_of_secrets.of(key).any(|reader| {
+            let form = self.clusters.get(reader);
+            form.is_some_and(|form| form.tls_secrets.contains(key))
         });
         let used = used || self.listeners.uses(key);
         let resources = match self.objects.secret(key) {
@@ -205,7 +192,7 @@ impl Translator {
             let resource = resources.iter().find(|resource| resource.name == name);
             let bytes = resource.map(|resource| Bytes::from(resource.encode_to_vec()));
             self.note_secret(key, &name);
-            self.tell(ResourceType::Secret, &name, bytes, key, work);
+            self.tell(ResourceType::Secret, &name.into(), bytes, key, work);
         }
         self.tell_headers(key, work);
     }
@@ -214,7 +201,7 @@ impl Translator {
     fn tell_headers(&mut self, key: &ObjectKey, work: &mut Work) {
         let reference = reference(key);
         let filter = secret_headers::filter_name(&reference);
-        let readers = self.readers.get(key).into_iter().flatten();
+        let readers = self.readers.of(key);
         let hosts = readers.filter_map(|reader| self.hosts.get(reader));
         let needed = hosts.filter_map(|host| host.form.needs.secrets.get(&filter));
         let needed: BTreeSet<String> = needed.flatten().cloned().collect();
@@ -230,7 +217,7 @@ impl Translator {
                 let resource = secret_headers::resource(&name, value.map(String::as_str));
                 Bytes::from(resource.encode_to_vec())
             });
-            self.tell(ResourceType::Secret, &name, bytes, key, work);
+            self.tell(ResourceType::Secret, &name.into(), bytes, key, work);
         }
         if !needed.is_empty() {
             self.told_headers.insert(key.clone(), needed);
@@ -239,10 +226,9 @@ impl Translator {
 }
 
 /// The clusters and listeners of an upstream.
-fn resources(form: &ClusterForm) -> impl Iterator<Item = ((ResourceType, String), &Vec<u8>)> {
-    let of = |kind, (name, bytes)| ((kind, String::clone(name)), bytes);
+fn resources(form: &ClusterForm) -> impl Iterator<Item = (ResourceType, &Arc<str>, &Bytes)> {
     let clusters = form.clusters.iter();
-    let clusters = clusters.map(move |it| of(ResourceType::Cluster, it));
+    let clusters = clusters.map(|(name, bytes)| (ResourceType::Cluster, name, bytes));
     let listeners = form.listeners.iter();
-    clusters.chain(listeners.map(move |it| of(ResourceType::Listener, it)))
+    clusters.chain(listeners.map(|(name, bytes)| (ResourceType::Listener, name, bytes)))
 }

@@ -165,7 +165,7 @@ impl Translator {
 
     /// Whether a route or a gateway names what an upstream stands for.
     pub(super) fn is_named(&self, key: &ObjectKey) -> bool {
-        self.readers.contains_key(key) || self.listeners.reads(key)
+        self.readers.has(key) || self.listeners.reads(key)
     }
 
     /// Takes in a service, or that it is no more; any other object it leaves alone.
@@ -199,7 +199,7 @@ impl Translator {
         let of_service = |reader: &&ObjectKey| {
             stands_for(reader).is_some_and(|to| kube::service_key(&to.service) == *service)
         };
-        let readers = self.readers_of_secrets.get(service).into_iter().flatten();
+        let readers = self.readers_of_secrets.of(service);
         let forms = readers
             .filter(of_service)
             .filter_map(|key| self.clusters.get(key));
@@ -216,9 +216,8 @@ impl Translator {
             .and_then(|spec| service_of(key, spec));
         let new = new.and_then(|object| service_of(key, &object.spec));
         for service in [&old, &new].into_iter().flatten() {
-            if let Some(readers) = self.readers_of_secrets.get(service) {
-                work.endpoints.extend(readers.iter().cloned());
-            }
+            work.endpoints
+                .extend(self.readers_of_secrets.of(service).cloned());
         }
         if let Some(old) = old {
             self.slices.remove(&old, key);
@@ -234,7 +233,7 @@ impl Translator {
         let form = self.clusters.get(key);
         let bytes = form.and_then(|form| self.assignment(key, &name, form));
         self.lookups.remember(key, bytes.clone());
-        self.tell(ResourceType::Endpoint, &name, bytes, key, work);
+        self.tell(ResourceType::Endpoint, &name.into(), bytes, key, work);
     }
 
     fn assignment(&self, key: &ObjectKey, name: &str, form: &ClusterForm) -> Option<Bytes> {
@@ -264,10 +263,10 @@ impl Pods for Objects {
         namespace: &str,
         ip: IpAddr,
     ) -> Option<&BTreeMap<String, String>> {
-        let named = pod.and_then(|pod| self.0.get(&pod.key(Kind::Pod))?.object.as_ref());
+        let named = pod.and_then(|pod| self.object(&pod.key(Kind::Pod)));
         let by_ip = || {
             let first = kube::pods_key(namespace);
-            let pods = self.0.range(first..).map_while(|(key, entry)| {
+            let pods = self.from(&first).map_while(|(key, entry)| {
                 (key.kind == Kind::Pod && *key.namespace == *namespace).then_some(entry)
             });
             let mut pods = pods.filter_map(|entry| entry.object.as_ref());

@@ -26,7 +26,7 @@ impl ExternalOptions for Translator {
 
 impl Translator {
     fn why_not(&self, key: &ObjectKey) -> Absent {
-        match self.objects.0.contains_key(key) {
+        match self.objects.has(key) {
             true => Absent::Rejected,
             false => Absent::Missing,
         }
@@ -50,7 +50,7 @@ impl Translator {
             _ => return,
         };
         let key = &object.key;
-        let readers = self.readers.get(key).into_iter().flatten();
+        let readers = self.readers.of(key);
         let mut is_used = false;
         for reader in readers {
             is_used = true;

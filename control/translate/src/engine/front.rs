@@ -3,7 +3,6 @@
 //! are served for; the rest of the engine sees only what came out otherwise than before.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::mem;
 use std::sync::Arc;
 
 use tenon_model::gateway_api::{ParentRef, ReferenceGrant, StreamRule};
@@ -21,7 +20,8 @@ use crate::gateway_api::listeners::{GatewayForm, host_key};
 use crate::gateway_api::options::KINDS;
 use crate::gateway_api::stream_route::{self, Stream};
 use crate::gateway_api::{Known, Seen, hostname};
-use crate::keys::Keys;
+use crate::keyed::{Keyed, Readers};
+use crate::keys::{Keys, Marks};
 use crate::names;
 
 mod options;
@@ -51,15 +51,15 @@ pub(super) struct Front {
     ports: BTreeMap<ObjectKey, ObjectKey>,
     /// Which routes forward the connections of a gateway's hosts.
     streams: BTreeMap<ObjectKey, BTreeMap<ObjectKey, ObjectKey>>,
-    routes: BTreeMap<ObjectKey, RouteUnit>,
+    routes: Keyed<ObjectKey, RouteUnit>,
     /// The routes that want to be attached to something.
-    by_parent: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
+    by_parent: Readers,
     /// Whose requests are left to a route.
-    by_child: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
+    by_child: Readers,
     /// What gateways looked at.
     reads_of_gateways: BTreeMap<ObjectKey, Keys>,
     /// Which gateways and routes looked at something.
-    readers: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
+    readers: Readers,
     /// The hosts that are served, by what they are known by within.
     hosts: BTreeMap<ObjectKey, Host>,
     attaching: options::Attaching,
@@ -103,15 +103,15 @@ impl Host {
 #[derive(Default)]
 pub(super) struct FrontWork {
     /// Options that say themselves what they attach to.
-    options: BTreeSet<ObjectKey>,
-    pub(super) gateways: BTreeSet<ObjectKey>,
-    pub(super) routes: BTreeSet<ObjectKey>,
+    options: Marks,
+    pub(super) gateways: Marks,
+    pub(super) routes: Marks,
     /// What options of listeners and hosts attach to.
-    attached: BTreeSet<ObjectKey>,
-    hosts: BTreeSet<ObjectKey>,
-    policies: BTreeSet<ObjectKey>,
+    attached: Marks,
+    hosts: Marks,
+    policies: Marks,
     /// The gateways whose ports are to be put.
-    ports: BTreeSet<ObjectKey>,
+    ports: Marks,
 }
 
 impl FrontWork {
@@ -125,7 +125,7 @@ impl FrontWork {
             &self.ports,
             &self.hosts,
         ];
-        all.into_iter().all(BTreeSet::is_empty)
+        all.into_iter().all(Marks::is_empty)
     }
 }
 
@@ -162,17 +162,15 @@ impl Front {
     }
 
     /// The objects whose statuses change with those, with what users wrote in the place of what they did not.
-    pub(super) fn written(&self, keys: BTreeSet<ObjectKey>) -> BTreeSet<ObjectKey> {
-        let mut written = BTreeSet::new();
+    pub(super) fn written(&self, keys: Vec<ObjectKey>) -> Vec<ObjectKey> {
+        let mut written = Marks::default();
         for key in keys {
             match names::is_internal(&key) {
                 true => written.extend(self.sources(&key)),
-                false => {
-                    written.insert(key);
-                }
+                false => written.insert(key),
             }
         }
-        written
+        written.take()
     }
 }
 
@@ -185,18 +183,10 @@ impl Translator {
                 let gateways = self.objects.of_kind(Kind::KubernetesGateway);
                 front.gateways.extend(gateways.map(|(key, _)| key.clone()));
             }
-            Kind::KubernetesGateway => {
-                front.gateways.insert(key.clone());
-            }
-            kind if is_route(kind) => {
-                front.routes.insert(key.clone());
-            }
-            Kind::BackendTlsPolicy => {
-                front.policies.insert(key.clone());
-            }
-            kind if KINDS.contains(&kind) => {
-                front.options.insert(key.clone());
-            }
+            Kind::KubernetesGateway => front.gateways.insert(key.clone()),
+            kind if is_route(kind) => front.routes.insert(key.clone()),
+            Kind::BackendTlsPolicy => front.policies.insert(key.clone()),
+            kind if KINDS.contains(&kind) => front.options.insert(key.clone()),
             _ => {}
         }
         let grants = crate::gateway_api::grants_key(&key.namespace);
@@ -211,8 +201,7 @@ impl Translator {
             searched = delegation::searches(key, &object.labels);
         }
         let read = searched.iter().chain([read]);
-        let readers = read.filter_map(|key| self.front.readers.get(key));
-        for reader in readers.flatten() {
+        for reader in read.flat_map(|key| self.front.readers.of(key)) {
             let readers = match reader.kind {
                 Kind::KubernetesGateway => &mut front.gateways,
                 Kind::BackendTlsPolicy => &mut front.policies,
@@ -227,32 +216,32 @@ impl Translator {
         if work.front.is_empty() {
             return;
         }
-        for key in mem::take(&mut work.front.options) {
+        for key in work.front.options.take() {
             self.derive_targets(key, work);
         }
-        for key in mem::take(&mut work.front.gateways) {
+        for key in work.front.gateways.take() {
             self.derive_gateway(key, work);
         }
-        for key in mem::take(&mut work.front.attached) {
+        for key in work.front.attached.take() {
             self.derive_attached(key, work);
         }
-        for key in mem::take(&mut work.front.routes) {
+        for key in work.front.routes.take() {
             self.derive_route(key, work);
         }
-        for key in mem::take(&mut work.front.policies) {
+        for key in work.front.policies.take() {
             self.derive_policy(key, work);
         }
-        for key in mem::take(&mut work.front.ports) {
+        for key in work.front.ports.take() {
             self.derive_ports(&key, work);
         }
-        for key in mem::take(&mut work.front.hosts) {
+        for key in work.front.hosts.take() {
             self.derive_host_of_gateway(key, work);
         }
     }
 
     /// Everything anew: what was derived of objects goes away, and all of those are to be looked at.
     pub(super) fn forget_front(&mut self) -> FrontWork {
-        self.objects.0.retain(|key, _| !names::is_internal(key));
+        self.objects.retain(|key| !names::is_internal(key));
         let keys = |kind| {
             let all = self.objects.of_kind(kind);
             all.map(|(key, _)| key.clone())
@@ -284,7 +273,7 @@ impl Translator {
             .reads_of_gateways
             .remove(&key)
             .unwrap_or_default();
-        super::reindex(&mut self.front.readers, &key, &before, &reads);
+        self.front.readers.reindex(&key, &before, &reads);
         if new.is_some() {
             self.front.reads_of_gateways.insert(key.clone(), reads);
         }
@@ -293,7 +282,7 @@ impl Translator {
             return;
         }
         // Routes tell why a gateway is none of theirs, too.
-        let routes = self.front.by_parent.get(&key).into_iter().flatten();
+        let routes = self.front.by_parent.of(&key);
         work.front.routes.extend(routes.cloned());
         if old == new {
             return;
@@ -368,16 +357,18 @@ impl Translator {
             work.statuses.extend(self.front.policies.of(read).cloned());
         }
         let front = &mut self.front;
-        super::reindex(&mut front.readers, &key, &old.reads, &new.reads);
+        front.readers.reindex(&key, &old.reads, &new.reads);
         let parents = |unit: &RouteUnit| Keys::from(unit.parents.clone());
-        super::reindex(&mut front.by_parent, &key, &parents(&old), &parents(&new));
+        front
+            .by_parent
+            .reindex(&key, &parents(&old), &parents(&new));
         let children = |unit: &RouteUnit| {
             let children = unit.rules.children.keys();
             let children: BTreeSet<_> = children.map(|(child, _)| child.clone()).collect();
             Keys::from(children)
         };
         let (before, after) = (children(&old), children(&new));
-        super::reindex(&mut front.by_child, &key, &before, &after);
+        front.by_child.reindex(&key, &before, &after);
         work.statuses.extend(before.with(after));
         if old.attachments != new.attachments {
             // Gateways tell how many routes they have.
@@ -510,10 +501,7 @@ impl Translator {
     }
 
     fn why_no_gateway(&self, gateway: &ObjectKey) -> String {
-        match (
-            self.objects.spec(gateway),
-            self.objects.0.contains_key(gateway),
-        ) {
+        match (self.objects.spec(gateway), self.objects.has(gateway)) {
             (Some(_), _) => format!("{gateway} is not served by this control plane"),
             (None, true) => format!("{gateway} is rejected; its status says why"),
             (None, false) => format!("{gateway} does not exist"),
@@ -585,11 +573,11 @@ impl Translator {
                     spec,
                     warnings: Vec::new(),
                 };
-                let entry = self.objects.0.entry(key.clone()).or_default();
+                let entry = self.objects.entry(key);
                 entry.object = Some(Arc::new(object));
             }
             None => {
-                self.objects.0.remove(key);
+                self.objects.remove(key);
             }
         }
         self.mark(key.clone(), work);
@@ -637,7 +625,7 @@ impl Known for Objects {
             namespace: namespace.unwrap_or_default().into(),
             name: "".into(),
         };
-        let routes = self.0.range(first..).take_while(|(key, _)| {
+        let routes = self.from(&first).take_while(|(key, _)| {
             key.kind == Kind::HttpRoute && namespace.is_none_or(|it| *key.namespace == *it)
         });
         routes
@@ -650,7 +638,7 @@ impl Known for Objects {
     }
 
     fn is_there(&self, key: &ObjectKey) -> bool {
-        self.0.contains_key(key)
+        self.has(key)
     }
 
     fn labels(&self, key: &ObjectKey) -> Option<&BTreeMap<String, String>> {
@@ -659,7 +647,7 @@ impl Known for Objects {
 
     fn grants(&self, namespace: &str) -> Vec<&ReferenceGrant> {
         let first = crate::gateway_api::grants_key(namespace);
-        let own = self.0.range(first..).take_while(|(key, _)| {
+        let own = self.from(&first).take_while(|(key, _)| {
             key.kind == Kind::ReferenceGrant && *key.namespace == *namespace
         });
         let specs = own.filter_map(|(_, entry)| Some(&entry.object.as_ref()?.spec));

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tenon_model::{
     Kind, MultiDestination, Object, ObjectKey, ObjectRef, Problem, ProblemLevel, Spec,
     VirtualHostOptions,
 };
 
-use super::{Translator, Work, reindex};
+use super::{Translator, Work};
 use crate::forward_proxy;
 use crate::keys::Keys;
-use crate::output::{ResourceId, ResourceType};
+use crate::output::{Resource, ResourceId, ResourceType};
 use crate::route::{Routes, Upstreams};
 use crate::tcp::Groups;
 use crate::tree::Seen;
@@ -73,12 +72,12 @@ impl Translator {
         let was_there = old.is_some();
         let old = old.unwrap_or_default();
         let newest = self.objects.object(&key).cloned();
-        let is_there = self.objects.0.contains_key(&key);
+        let is_there = self.objects.has(&key);
         let unit = match newest {
             Some(newest) => self.group_unit(&key, newest, old.good.clone()),
             None => GroupUnit::default(),
         };
-        reindex(&mut self.readers, &key, &old.reads, &unit.reads);
+        self.readers.reindex(&key, &old.reads, &unit.reads);
         self.mark_services(&old.reads, &unit.reads, work);
         let same = match (&old.object, &unit.object) {
             (Some(old), Some(new)) => Arc::ptr_eq(old, new),
@@ -174,19 +173,19 @@ impl Translator {
 
     /// Tells the proxies that name it of the cluster, which is nobody's fault.
     pub(super) fn tell_forward_proxy(&mut self, work: &mut Work) {
-        let bytes = (!self.forwarding.is_empty()).then(|| Bytes::from(forward_proxy::cluster()));
+        let resource = (!self.forwarding.is_empty())
+            .then(|| Resource::new(forward_proxy::cluster().into(), Arc::from([])));
         for proxy in self.proxies.clone() {
             let name = forward_proxy::cluster_name();
-            let bytes = bytes
+            let resource = resource
                 .clone()
                 .filter(|_| self.reaches_cluster(&proxy, &name));
             let id = ResourceId {
                 proxy,
                 kind: ResourceType::Cluster,
-                name,
+                name: name.into(),
             };
-            let content = bytes.map(|bytes| (bytes, Arc::from([])));
-            self.put(id, content, work);
+            self.put(id, resource, work);
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tenon_contract::scope::{PLACES, part, place};
 use tenon_model::{ObjectKey, Problem};
 
+use crate::keyed::Keyed;
 use crate::route_table::Cut;
 
 /// So many virtual hosts with wildcards, which are in every part of a table, a table in parts may have. With more, it is
@@ -42,13 +43,13 @@ pub(super) enum Part {
 #[derive(Default)]
 pub(super) struct HostTable {
     /// What each virtual service asks for, in its own order.
-    hosts: BTreeMap<Host, Vec<Arc<str>>>,
+    hosts: Keyed<Host, Vec<Arc<str>>>,
     /// Those that get a domain only if nobody else asks for it.
     last: BTreeSet<Host>,
     /// Who asks for a domain, sorted: the first gets it.
-    claims: BTreeMap<(Slot, Arc<str>), Vec<Host>>,
-    /// How many domains have wildcards.
-    wildcards: usize,
+    claims: Keyed<Arc<str>, Vec<Host>>,
+    /// The domains that somebody asks for, in no order that means anything.
+    domains: BTreeMap<Slot, Vec<Arc<str>>>,
     dirty: BTreeSet<Slot>,
 }
 
@@ -61,11 +62,11 @@ impl HostTable {
         domains: &[String],
         is_last: bool,
     ) -> BTreeSet<ObjectKey> {
-        let host = match self.hosts.get_key_value(key) {
-            Some((host, _)) => host.clone(),
-            None => Arc::new(key.clone()),
-        };
-        let old = self.hosts.remove(key).unwrap_or_default();
+        let old = self.hosts.remove_entry(key);
+        if old.is_none() && domains.is_empty() {
+            return BTreeSet::new();
+        }
+        let (host, old) = old.unwrap_or_else(|| (Arc::new(key.clone()), Vec::new()));
         let other_rank = match is_last {
             true => self.last.insert(host.clone()),
             false => self.last.remove(&host),
@@ -98,8 +99,7 @@ impl HostTable {
 
     /// Whose statuses are other ones now: those of all others, since the losers' name the winner.
     fn give_up(&mut self, host: &Host, domain: &Arc<str>) -> Vec<ObjectKey> {
-        let id = (slot(domain), domain.clone());
-        let Some(claimants) = self.claims.get_mut(&id) else {
+        let Some(claimants) = self.claims.get_mut(domain) else {
             return Vec::new();
         };
         let was_first = claimants.first() == Some(host);
@@ -109,17 +109,21 @@ impl HostTable {
             false => Vec::new(),
         };
         if claimants.is_empty() {
-            self.claims.remove(&id);
-            self.wildcards -= usize::from(id.0 == Slot::Wildcard);
+            self.claims.remove(domain);
+            if let Some(domains) = self.domains.get_mut(&slot(domain)) {
+                domains.retain(|it| it != domain);
+            }
         }
         others
     }
 
     /// The same.
     fn claim(&mut self, host: &Host, domain: &Arc<str>) -> Vec<ObjectKey> {
-        let slot = slot(domain);
-        let claimants = self.claims.entry((slot, domain.clone())).or_default();
-        self.wildcards += usize::from(claimants.is_empty() && slot == Slot::Wildcard);
+        let claimants = self.claims.entry(domain.clone()).or_default();
+        if claimants.is_empty() {
+            let domains = self.domains.entry(slot(domain)).or_default();
+            domains.push(domain.clone());
+        }
         let rank = |it: &Host| (self.last.contains(it), it.clone());
         let place = claimants.partition_point(|it| rank(it) < rank(host));
         let others = match place {
@@ -131,7 +135,7 @@ impl HostTable {
     }
 
     fn owner(&self, domain: &Arc<str>) -> Option<&Host> {
-        self.claims.get(&(slot(domain), domain.clone()))?.first()
+        self.claims.get(domain)?.first()
     }
 
     fn has(&self, key: &ObjectKey, domain: &Arc<str>) -> bool {
@@ -144,7 +148,7 @@ impl HostTable {
         domains.is_some_and(|domains| domains.iter().any(|domain| self.has(key, domain)))
     }
 
-    /// The virtual services that are in the table, with or without a domain.
+    /// The virtual services that are in the table, with or without a domain, in no order that means anything.
     pub(super) fn keys(&self) -> impl Iterator<Item = &ObjectKey> {
         self.hosts.keys().map(|host| &**host)
     }
@@ -168,7 +172,8 @@ impl HostTable {
     /// more of them.
     pub(super) fn cut(&self, parts_above: usize, more_parts_above: usize) -> Cut {
         let hosts = self.hosts.len();
-        if hosts <= parts_above || self.wildcards > MOST_WILDCARDS {
+        let wildcards = self.domains.get(&Slot::Wildcard).map_or(0, Vec::len);
+        if hosts <= parts_above || wildcards > MOST_WILDCARDS {
             return Cut::Whole;
         }
         let (mut parts, mut most) = (FEWEST_PARTS, more_parts_above);
@@ -198,9 +203,9 @@ impl HostTable {
     /// The virtual services of a part, in the order of their keys, and which domains they get there.
     pub(super) fn part(&self, part: Part) -> Vec<(&ObjectKey, Vec<&str>)> {
         let Part::One { parts, number } = part else {
-            let hosts = self.hosts.keys();
+            let hosts = self.hosts.sorted();
             return hosts
-                .filter_map(|host| self.domains_in(host, None))
+                .filter_map(|(host, asked)| self.domains_in((host, asked), None))
                 .collect();
         };
         let each = PLACES / parts.max(1);
@@ -209,33 +214,34 @@ impl HostTable {
             Slot::Place(first),
             Slot::Place(first.saturating_add(each - 1)),
         );
-        let owners: BTreeSet<&Host> = [places, (Slot::Wildcard, Slot::Wildcard)]
+        let mut owners: Vec<&Host> = [places, (Slot::Wildcard, Slot::Wildcard)]
             .into_iter()
-            .flat_map(|(first, last)| {
-                let from = (first, Arc::from(""));
-                self.claims
-                    .range(from..)
-                    .take_while(move |((slot, _), _)| *slot <= last)
-            })
-            .filter_map(|(_, claimants)| claimants.first())
+            .flat_map(|(first, last)| self.domains.range(first..=last))
+            .flat_map(|(_, domains)| domains)
+            .filter_map(|domain| self.owner(domain))
             .collect();
+        owners.sort_unstable();
+        owners.dedup();
         owners
             .into_iter()
-            .filter_map(|host| self.domains_in(host, Some((number, parts))))
+            .filter_map(|host| {
+                let asked = self.hosts.get(host)?;
+                self.domains_in((host, asked), Some((number, parts)))
+            })
             .collect()
     }
 
     fn domains_in<'a>(
         &'a self,
-        host: &'a Host,
+        (host, asked): (&'a Host, &'a [Arc<str>]),
         of: Option<(u16, u16)>,
     ) -> Option<(&'a ObjectKey, Vec<&'a str>)> {
         let is_there = |domain: &Arc<str>| match (slot(domain), of) {
             (_, None) | (Slot::Wildcard, _) => true,
             (Slot::Place(place), Some((number, parts))) => part(place, parts) == number,
         };
-        let asked = self.hosts.get(host)?.iter();
         let domains: Vec<&str> = asked
+            .iter()
             .filter(|domain| is_there(domain) && self.has(host, domain))
             .map(|domain| &**domain)
             .collect();

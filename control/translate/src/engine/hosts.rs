@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use tenon_model::{Kind, Object, ObjectKey, Problem, ProblemLevel, Spec};
 
-use super::{Entry, HostUnit, Translator, WORTH_A_THREAD, Work, reindex};
+use super::{Entry, HostUnit, Translator, WORTH_A_THREAD, Work};
 use crate::http_filters::FORWARD_PROXY;
 use crate::in_parallel;
 use crate::names;
@@ -16,10 +16,10 @@ use crate::virtual_host::{self, Kept, VirtualHostForm};
 
 impl Translator {
     pub(super) fn derive_hosts(&mut self, work: &mut Work) {
-        let keys: Vec<_> = std::mem::take(&mut work.hosts).into_iter().collect();
+        let keys = work.hosts.take();
         // What one comes to does not depend on others.
         let units = in_parallel(&keys, WORTH_A_THREAD, |key| {
-            let entry = self.objects.0.get(key)?;
+            let entry = self.objects.entries.get(key)?;
             Some(self.host_unit(key, entry, self.hosts.get(key)))
         });
         for (key, unit) in keys.into_iter().zip(units) {
@@ -37,7 +37,7 @@ impl Translator {
         }
         let before = old.as_ref().map_or(&*EMPTY, |unit| &unit.form);
         let after = new.as_ref().map_or(&*EMPTY, |unit| &unit.form);
-        reindex(&mut self.readers, &key, &before.reads, &after.reads);
+        self.readers.reindex(&key, &before.reads, &after.reads);
         self.mark_services(&before.reads, &after.reads, work);
         self.selectors
             .reindex(&key, &before.selectors, &after.selectors);

@@ -3,12 +3,12 @@
 //! A gateway that changes is looked at with its neighbours; a virtual service that changes is put into the tables that it
 //! is in, and only what it changes there is encoded.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tenon_model::{Gateway, Kind, ListenerOptions, ObjectKey, RouteConfigurationOptions, Spec};
 
 use super::host_table::Part;
@@ -16,7 +16,9 @@ use super::hosts::tells_of_readers;
 use super::{DEFAULT_PROXY, Translator, Work};
 use crate::cluster::Secrets;
 use crate::http_filters::Surroundings;
-use crate::output::{Module, ProxyName, ResourceId, ResourceType};
+use crate::in_parallel;
+use crate::keys::Marks;
+use crate::output::{Module, ProxyName, Resource, ResourceId, ResourceType};
 use crate::route_table::Cut;
 use crate::virtual_host::VirtualHostForm;
 use crate::{listener, names, options, route_table};
@@ -32,6 +34,9 @@ mod site;
 pub(super) use bound::Listeners;
 use bound::{Addresses, Bound};
 use site::{Site, Table};
+
+/// So many parts of route tables are worth a thread.
+const PARTS_AT_A_TIME: usize = 16;
 
 impl Translator {
     /// Looks at all gateways. The tables of those that have the virtual services that they had before stay.
@@ -80,7 +85,10 @@ impl Translator {
                     }
                     site.take_over(old);
                 }
-                let hosts = site.is_new.then(|| self.hosts.keys().cloned().collect());
+                let hosts = site.is_new.then(|| {
+                    let hosts = self.hosts.sorted();
+                    hosts.map(|(key, _)| key.clone()).collect::<Vec<_>>()
+                });
                 self.change_site(site, &hosts.unwrap_or_default(), true, work);
             }
             if rewrite || bound.sites.iter().any(|site| site.is_new) {
@@ -160,7 +168,7 @@ impl Translator {
 
     /// Puts virtual hosts that changed into the tables that they are in.
     pub(super) fn derive_host_tables(&mut self, work: &mut Work) {
-        let hosts = mem::take(&mut work.in_tables);
+        let hosts = work.in_tables.take();
         let mut listeners = mem::take(&mut self.listeners);
         for (key, bound) in &mut listeners.gateways {
             self.change_hosts(key, bound, &hosts, work);
@@ -172,7 +180,7 @@ impl Translator {
         &mut self,
         key: &Option<ObjectKey>,
         bound: &mut Bound,
-        hosts: &BTreeSet<ObjectKey>,
+        hosts: &[ObjectKey],
         work: &mut Work,
     ) {
         let mut other_listener = false;
@@ -224,7 +232,7 @@ impl Translator {
     fn change_site(
         &self,
         site: &mut Site,
-        hosts: &BTreeSet<ObjectKey>,
+        hosts: &[ObjectKey],
         anew: bool,
         work: &mut Work,
     ) -> SiteChange {
@@ -235,12 +243,13 @@ impl Translator {
             let ssl = form.and_then(|form| Some((form.ssl.as_ref()?, form.is_rest)));
             other_tls |= site.set_ssl(host, ssl);
         }
-        let mut moved = hosts.clone();
+        let mut moved = Cow::Borrowed(hosts);
         if site.is_tls && other_tls {
             let plan = site.plan(&self.objects);
             if plan != site.plan {
                 let old = mem::replace(&mut site.plan, plan);
-                moved.extend(site.plan.moved(&old));
+                let more = hosts.iter().cloned().chain(site.plan.moved(&old));
+                moved = Cow::Owned(more.collect::<Marks>().take());
                 work.restated.extend(site.plan.restated(&old));
                 work.secrets
                     .extend(old.secrets().chain(site.plan.secrets()));
@@ -250,7 +259,7 @@ impl Translator {
                 site.tables.entry(base.clone()).or_default();
             }
         }
-        for host in &moved {
+        for host in &*moved {
             let form = self.selected(site, host);
             let home = form.and_then(|_| site.table_of(host)).cloned();
             for (base, table) in &mut site.tables {
@@ -298,7 +307,7 @@ impl Translator {
     /// others are not.
     fn selected(&self, site: &Site, key: &ObjectKey) -> Option<&VirtualHostForm> {
         let unit = self.hosts.get(key)?;
-        let object = self.objects.0.get(key)?.used()?;
+        let object = self.objects.entries.get(key)?.used()?;
         let meant = site.chosen.contain(key, &object.labels);
         (meant && unit.form.ssl.is_some() == site.is_tls).then_some(&unit.form)
     }
@@ -331,19 +340,20 @@ impl Translator {
             .then(|| listener::translate(&bound.name, gateway, module, &chains, &surroundings));
         let quic = names::over_quic(&bound.name);
         let over_quic = listener::over_quic(&quic, gateway, module, &chains, &surroundings);
-        let listeners = [(bound.name.clone(), over_tcp), (quic, over_quic)]
-            .map(|(name, bytes)| (name, bytes.map(Bytes::from)));
         let stems = key.iter().chain(bound.tls_hosts());
         let provenance: Arc<[ObjectKey]> = stems.cloned().collect();
+        let listeners = [(bound.name.clone(), over_tcp), (quic, over_quic)].map(|(name, bytes)| {
+            let resource = bytes.map(|it| Resource::new(it.into(), provenance.clone()));
+            (name, resource)
+        });
         for proxy in &bound.proxies {
-            for (name, bytes) in &listeners {
+            for (name, resource) in &listeners {
                 let id = ResourceId {
                     proxy: proxy.clone(),
                     kind: ResourceType::Listener,
-                    name: name.clone(),
+                    name: name.as_str().into(),
                 };
-                let content = bytes.clone().map(|bytes| (bytes, provenance.clone()));
-                self.put(id, content, work);
+                self.put(id, resource.clone(), work);
             }
         }
     }
@@ -356,26 +366,38 @@ impl Translator {
         work: &mut Work,
     ) {
         let tables = bound.sites.iter().flat_map(|site| &site.tables);
-        for (base, table) in tables {
-            for part in told.get(base).into_iter().flatten() {
-                self.put_part((key, bound), (base, table), *part, work);
+        let parts: Vec<_> = tables
+            .flat_map(|(base, table)| {
+                let parts = told.get(base).into_iter().flatten();
+                parts.map(move |part| (base.as_str(), table, *part))
+            })
+            .collect();
+        let own: Arc<[ObjectKey]> = key.iter().cloned().collect();
+        let made = in_parallel(&parts, PARTS_AT_A_TIME, |(base, table, part)| {
+            let name: Arc<str> = part.name(base).into();
+            let scope = match *part {
+                Part::One { parts, number } => Some(route_table::scope(base, parts, number)),
+                Part::Whole => None,
+            };
+            let scope = scope.map(|bytes| Resource::new(bytes, own.clone()));
+            let routes = self.route_table(key, bound, (&name, table, *part));
+            (name, scope, routes)
+        });
+        for (name, scope, routes) in made {
+            if let Some(scope) = scope {
+                self.put_everywhere(bound, (ResourceType::ScopedRoute, &name), &scope, work);
             }
+            self.put_everywhere(bound, (ResourceType::Route, &name), &routes, work);
         }
     }
 
-    fn put_part(
-        &mut self,
-        (key, bound): (&Option<ObjectKey>, &Bound),
-        (base, table): (&str, &Table),
-        part: Part,
-        work: &mut Work,
-    ) {
-        let name = part.name(base);
-        if let Part::One { parts, number } = part {
-            let scope = route_table::scope(base, parts, number);
-            let own: Arc<[ObjectKey]> = key.iter().cloned().collect();
-            self.put_everywhere(bound, ResourceType::ScopedRoute, &name, &scope, &own, work);
-        }
+    /// A table, or a part of it.
+    fn route_table(
+        &self,
+        key: &Option<ObjectKey>,
+        bound: &Bound,
+        (name, table, part): (&str, &Table, Part),
+    ) -> Arc<Resource> {
         let hosts = table.hosts.part(part);
         let stems = hosts.iter().map(|(host, _)| *host);
         let stems: Arc<[ObjectKey]> = key.iter().chain(stems).cloned().collect();
@@ -383,26 +405,24 @@ impl Translator {
             .into_iter()
             .filter_map(|(host, domains)| Some((&*self.hosts.get(host)?.form, domains)));
         let options = bound.gateway.route_options;
-        let bytes = route_table::encode(&name, options, part != Part::Whole, forms);
-        self.put_everywhere(bound, ResourceType::Route, &name, &bytes, &stems, work);
+        let bytes = route_table::encode(name, options, part != Part::Whole, forms);
+        Resource::new(bytes, stems)
     }
 
     fn put_everywhere(
         &mut self,
         bound: &Bound,
-        kind: ResourceType,
-        name: &str,
-        bytes: &Bytes,
-        provenance: &Arc<[ObjectKey]>,
+        (kind, name): (ResourceType, &Arc<str>),
+        resource: &Arc<Resource>,
         work: &mut Work,
     ) {
         for proxy in &bound.proxies {
             let id = ResourceId {
                 proxy: proxy.clone(),
                 kind,
-                name: name.to_owned(),
+                name: name.clone(),
             };
-            self.put(id, Some((bytes.clone(), provenance.clone())), work);
+            self.put(id, Some(resource.clone()), work);
         }
     }
 

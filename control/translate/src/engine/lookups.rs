@@ -104,10 +104,8 @@ impl Translator {
         for user in users {
             work.statuses.insert(user.clone());
             // Nobody wrote it, so it is told by those who name it.
-            if consul_service(user).is_some()
-                && let Some(readers) = self.readers.get(user)
-            {
-                work.statuses.extend(readers.iter().cloned());
+            if consul_service(user).is_some() {
+                work.statuses.extend(self.readers.of(user).cloned());
             }
         }
         let found = self.lookups.found.entry(name).or_default();

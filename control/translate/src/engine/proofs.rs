@@ -70,22 +70,19 @@ impl Translator {
         if unproven.contains(key) {
             return true;
         }
-        let readers = |index: &BTreeMap<ObjectKey, BTreeSet<ObjectKey>>| -> Vec<ObjectKey> {
-            index.get(key).into_iter().flatten().cloned().collect()
-        };
         match key.kind {
             Kind::Upstream | Kind::VirtualService | Kind::Gateway => false,
             Kind::RouteTable
             | Kind::RouteOption
             | Kind::VirtualHostOption
             | Kind::UpstreamGroup => {
-                let mut readers = readers(&self.readers).into_iter();
-                readers.any(|reader| self.depends(&reader, unproven))
+                let mut readers = self.readers.of(key);
+                readers.any(|reader| self.depends(reader, unproven))
             }
             Kind::Secret | Kind::ConfigMap | Kind::Service => {
-                let clusters = readers(&self.readers_of_secrets);
-                let mut all = clusters.into_iter().chain(readers(&self.readers));
-                all.any(|reader| unproven.contains(&reader))
+                let clusters = self.readers_of_secrets.of(key);
+                let mut all = clusters.chain(self.readers.of(key));
+                all.any(|reader| unproven.contains(reader))
             }
             // They may be in anything.
             _ => !unproven.is_empty(),

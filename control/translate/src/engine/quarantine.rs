@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::statuses::mentions;
 use super::{HostUnit, Translator, Work};
+use crate::keyed::Keyed;
 use crate::output::{ProxyName, Resource, ResourceId, ResourceType};
 use crate::route::Upstreams;
 use crate::virtual_host::VirtualHostForm;
@@ -22,10 +23,10 @@ use crate::{names, shortened};
 #[derive(Default)]
 pub(super) struct Quarantine {
     /// What resources were before they changed, while Envoy has not answered; `None`: they were not there.
-    pub(super) before: BTreeMap<ResourceId, Option<Arc<Resource>>>,
+    pub(super) before: Keyed<ResourceId, Option<Arc<Resource>>>,
     refused: BTreeMap<ResourceId, Refused>,
     /// The same of virtual hosts.
-    pub(super) hosts_before: BTreeMap<ObjectKey, Option<Arc<VirtualHostForm>>>,
+    pub(super) hosts_before: Keyed<ObjectKey, Option<Arc<VirtualHostForm>>>,
     held: BTreeMap<ObjectKey, Held>,
     /// Suspects that are still to be tried, a group at a time, and the table of which each was refused.
     waiting: Vec<(ResourceId, Vec<ObjectKey>)>,
@@ -144,7 +145,7 @@ impl Translator {
             None => self.resources.remove(id),
         };
         self.note_reach(id);
-        work.update.resources.insert(id.clone(), instead);
+        work.resources.push((id.clone(), instead));
     }
 
     /// Whether somebody is to blame.
@@ -404,8 +405,8 @@ impl Quarantine {
 
 /// What was before the changes that are not settled.
 pub(super) struct Before {
-    resources: BTreeMap<ResourceId, Option<Arc<Resource>>>,
-    hosts: BTreeMap<ObjectKey, Option<Arc<VirtualHostForm>>>,
+    resources: Keyed<ResourceId, Option<Arc<Resource>>>,
+    hosts: Keyed<ObjectKey, Option<Arc<VirtualHostForm>>>,
 }
 
 fn hash(form: &VirtualHostForm) -> u128 {

@@ -150,10 +150,10 @@ impl Translator {
                 ..Reach::default()
             };
             if several {
-                for (id, resource) in &self.resources {
+                for (id, resource) in self.resources.sorted() {
                     reach.note(id, Some(resource));
                 }
-                for (key, form) in &self.clusters {
+                for (key, form) in self.clusters.sorted() {
                     reach.take_in(key, None, Some(form));
                 }
             }
@@ -177,19 +177,15 @@ impl Translator {
         }
         for mention in &changed {
             match self.reach.owners.get(mention) {
-                Some(key) if key.kind == Kind::Secret => {
-                    work.secrets.insert(key.clone());
-                }
-                Some(key) => {
-                    work.reached.insert(key.clone());
-                }
+                Some(key) if key.kind == Kind::Secret => work.secrets.insert(key.clone()),
+                Some(key) => work.reached.insert(key.clone()),
                 None => {}
             }
         }
         let is_changed = |name: &str| changed.contains(&mention(name));
         work.forward_proxy |= any || is_changed(&forward_proxy::cluster_name());
         work.files |= self.listeners.files().any(is_changed);
-        for key in mem::take(&mut work.reached) {
+        for key in work.reached.take() {
             if let Some(form) = self.clusters.get(&key) {
                 work.secrets.extend(form.tls_secrets.iter().cloned());
                 work.shared.extend(form.credentials.keys().cloned());
@@ -199,7 +195,7 @@ impl Translator {
             }
             let service = stands_for(&key).map(|to| kube::service_key(&to.service));
             work.statuses.insert(service.unwrap_or_else(|| key.clone()));
-            work.told.entry(key).or_default();
+            work.told.insert(key);
         }
     }
 
@@ -229,7 +225,7 @@ impl Translator {
             form.is_some_and(|form| form.tls_secrets.contains(secret))
                 && self.reaches(proxy, reader)
         };
-        let readers = || self.readers_of_secrets.get(secret).into_iter().flatten();
+        let readers = || self.readers_of_secrets.of(secret);
         self.names(proxy, name) || readers().any(uses)
     }
 
@@ -282,8 +278,8 @@ fn names_of<'a>(
     form: Option<&'a ClusterForm>,
 ) -> impl Iterator<Item = Mention> + use<'a> {
     let own = mention(&names::cluster(key));
-    let clusters = form.into_iter().flat_map(|form| form.clusters.keys());
-    std::iter::once(own).chain(clusters.map(|name| mention(name)))
+    let clusters = form.into_iter().flat_map(|form| form.clusters.iter());
+    std::iter::once(own).chain(clusters.map(|(name, _)| mention(name)))
 }
 
 fn mention(name: &str) -> Mention {

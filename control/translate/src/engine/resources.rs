@@ -8,14 +8,14 @@ use tenon_model::ObjectKey;
 use super::endpoints::stands_for;
 use super::{Translator, Work};
 use crate::kube;
-use crate::output::{ProxyName, Resource, ResourceId, ResourceType, content_hash};
+use crate::output::{ProxyName, Resource, ResourceId, ResourceType};
 
 impl Translator {
     /// Tells of a resource that stems from one object: those proxies that get it have it, the others have not.
     pub(super) fn tell(
         &mut self,
         kind: ResourceType,
-        name: &str,
+        name: &Arc<str>,
         bytes: Option<Bytes>,
         key: &ObjectKey,
         work: &mut Work,
@@ -31,31 +31,19 @@ impl Translator {
             Some(gateways) => gateways.iter().cloned().collect(),
             None => Arc::from([service.unwrap_or_else(|| key.clone())]),
         };
+        let resource = bytes.map(|bytes| Resource::new(bytes, provenance));
         for proxy in self.proxies.clone() {
-            let bytes = bytes.clone().filter(|_| gets(self, &proxy));
+            let resource = resource.clone().filter(|_| gets(self, &proxy));
             let id = ResourceId {
                 proxy,
                 kind,
-                name: name.to_owned(),
+                name: name.clone(),
             };
-            let content = bytes.map(|bytes| (bytes, provenance.clone()));
-            self.put(id, content, work);
+            self.put(id, resource, work);
         }
     }
 
-    pub(super) fn put(
-        &mut self,
-        id: ResourceId,
-        content: Option<(Bytes, Arc<[ObjectKey]>)>,
-        work: &mut Work,
-    ) {
-        let new = content.map(|(value, provenance)| {
-            Arc::new(Resource {
-                version: content_hash(&value),
-                value,
-                provenance,
-            })
-        });
+    pub(super) fn put(&mut self, id: ResourceId, new: Option<Arc<Resource>>, work: &mut Work) {
         let new = match new {
             Some(new) => self.screen(&id, new, work),
             None => {
@@ -70,7 +58,7 @@ impl Translator {
                 }
                 self.remember(&id, Some(old));
                 self.note_reach(&id);
-                work.update.resources.insert(id, None);
+                work.resources.push((id, None));
             }
             return;
         };
@@ -80,7 +68,7 @@ impl Translator {
         }) {
             self.remember(&id, old);
             self.note_reach(&id);
-            work.update.resources.insert(id, Some(resource));
+            work.resources.push((id, Some(resource)));
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Statuses of objects: of themselves, of their neighbours, of Envoy and of their credentials.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::mem;
 use std::sync::Arc;
 
 use tenon_model::{Kind, ObjectKey, Problem, Spec};
@@ -15,10 +14,9 @@ use crate::{names, shortened, status};
 
 impl Translator {
     pub(super) fn derive_statuses(&mut self, work: &mut Work) {
-        let keys = self.front.written(mem::take(&mut work.statuses));
-        let keys: Vec<_> = keys.into_iter().collect();
+        let keys = self.front.written(work.statuses.take());
         let statuses = in_parallel(&keys, WORTH_A_THREAD, |key| {
-            let status = self.status(key, self.objects.0.get(key)?);
+            let status = self.status(key, self.objects.entries.get(key)?);
             // Kubernetes' own objects are nobody's configuration of ours: they have one only if something is wrong with them.
             (!is_kubernetes(key.kind) || !status.messages.is_empty()).then_some(status)
         });
@@ -44,7 +42,7 @@ impl Translator {
             Some(status) => self.statuses.insert(key.clone(), status.clone()),
             None => self.statuses.remove(&key),
         };
-        work.update.statuses.insert(key, status);
+        work.told_statuses.push((key, status));
     }
 
     /// Most objects are at the same proxies, which have nothing to say of them.
@@ -101,7 +99,7 @@ impl Translator {
             problems.extend(unit.problems().iter().cloned());
             problems.extend(self.problems_of_services_of_consul(unit.reads()));
             stays |= unit.is_old();
-            for reader in self.readers.get(key).into_iter().flatten() {
+            for reader in self.readers.of(key) {
                 for proxy in self.listeners.served(reader) {
                     proxies.entry(proxy.to_string()).or_default();
                 }
@@ -176,7 +174,7 @@ impl Translator {
         proxies: &mut BTreeMap<String, Vec<Problem>>,
     ) {
         let mut is_reached = false;
-        for reader in self.readers.get(key).into_iter().flatten() {
+        for reader in self.readers.of(key) {
             let Some(unit) = self.hosts.get(reader) else {
                 continue;
             };

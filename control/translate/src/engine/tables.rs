@@ -124,7 +124,7 @@ impl Translator {
             self.good_tables.remove(&key);
             return;
         };
-        let readers = self.readers.get(&key).into_iter().flatten();
+        let readers = self.readers.of(&key);
         let said: Vec<bool> = readers
             .filter_map(|reader| self.hosts.get(reader)?.form.tables.get(&key).copied())
             .collect();
@@ -136,7 +136,7 @@ impl Translator {
 
 impl Translator {
     fn rest_of_table(&self, key: &ObjectKey) -> Option<&RouteTable> {
-        match &self.objects.0.get(key)?.rest.as_ref()?.spec {
+        match &self.objects.entries.get(key)?.rest.as_ref()?.spec {
             Spec::RouteTable(table) => Some(table),
             _ => None,
         }
@@ -148,7 +148,7 @@ impl Tables for Translator {
         match self.objects.spec(key) {
             Some(Spec::RouteTable(table)) => Found::Table(table),
             _ if let Some(table) = self.rest_of_table(key) => Found::Rest(table),
-            _ if self.objects.0.contains_key(key) => Found::Rejected,
+            _ if self.objects.has(key) => Found::Rejected,
             _ => Found::Missing,
         }
     }

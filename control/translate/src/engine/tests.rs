@@ -82,7 +82,7 @@ impl Fixture {
     /// What changed, by name.
     fn apply(&mut self, changes: Vec<Change>) -> Vec<String> {
         self.told = self.translator.apply(changes);
-        let names = self.told.resources.keys().map(|id| id.name.clone());
+        let names = self.told.resources.keys().map(|id| id.name.to_string());
         names.collect()
     }
 

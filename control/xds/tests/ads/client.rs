@@ -211,7 +211,7 @@ fn resources(
         let id = ResourceId {
             proxy: ProxyName::from(proxy),
             kind: *kind,
-            name: name.to_owned(),
+            name: name.into(),
         };
         (id, (!version.is_empty()).then(|| resource(text, version)))
     });

@@ -13,7 +13,7 @@ async fn with_clusters(server: &Server, names: &[&str]) -> DeltaClient {
 async fn next_rejected(server: &mut Server) -> (String, String) {
     server
         .event(|event| match event {
-            Event::Rejected { id, text, .. } => Some((id.name, text)),
+            Event::Rejected { id, text, .. } => Some((id.name.to_string(), text)),
             _ => None,
         })
         .await
@@ -35,7 +35,7 @@ async fn a_refused_version_is_not_sent_again_and_the_next_one_is() {
     server.put(&[(Cluster, "a@3")]);
     client.accept(Cluster, &["a@3"]).await;
     let recovered = |event| match event {
-        Event::Recovered(id) => Some(id.name),
+        Event::Recovered(id) => Some(id.name.to_string()),
         _ => None,
     };
     assert_eq!(server.event(recovered).await, "a");
@@ -271,7 +271,7 @@ async fn what_stands_beside_a_refused_one_is_accepted() {
     assert_eq!(next_accepted(&mut server).await, ["a@1"]);
     client.refuse(Cluster, &["b@1"], "b: no good").await;
     let version = |event| match event {
-        Event::Rejected { id, version, .. } => Some((id.name, version)),
+        Event::Rejected { id, version, .. } => Some((id.name.to_string(), version)),
         _ => None,
     };
     let rejected = ("b".to_owned(), "1".to_owned());

@@ -140,7 +140,7 @@ async fn a_bad_cluster_is_found_while_its_neighbours_keep_their_last_good_form()
             .await;
     }
     let rejected = |event| match event {
-        Event::Rejected { id, .. } => Some(id.name),
+        Event::Rejected { id, .. } => Some(id.name.to_string()),
         _ => None,
     };
     assert_eq!(server.event(rejected).await, "a");
@@ -205,7 +205,7 @@ async fn an_answer_is_a_nack_by_its_error_and_not_by_its_version() {
         )
         .await;
     let rejected = |event| match event {
-        Event::Rejected { id, .. } => Some(id.name),
+        Event::Rejected { id, .. } => Some(id.name.to_string()),
         _ => None,
     };
     assert_eq!(server.event(rejected).await, "a");

@@ -8,12 +8,13 @@ use tenon_model::{
     Problem, Spec,
 };
 
-use super::super::{Entry, Translator, Work, reindex};
+use super::super::{Entry, Translator, Work};
 use super::statuses::ROUTES;
 use crate::gateway_api::conditions::{Condition, Conditions, ParentConditions};
 use crate::gateway_api::listeners::{GatewayForm, gateway_key};
 use crate::gateway_api::options::{self, Attached, Target};
 use crate::gateway_api::{Reason, hostname};
+use crate::keyed::Readers;
 use crate::keys::Keys;
 use crate::names;
 
@@ -21,7 +22,7 @@ use crate::names;
 #[derive(Default)]
 pub(super) struct Attaching {
     /// The options that name something.
-    by_target: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
+    by_target: Readers,
     /// What options name.
     targets: BTreeMap<ObjectKey, Keys>,
     /// What is attached to gateways.
@@ -31,7 +32,7 @@ pub(super) struct Attaching {
 impl Attaching {
     /// The options that name something.
     pub(super) fn of(&self, target: &ObjectKey) -> impl Iterator<Item = &ObjectKey> {
-        self.by_target.get(target).into_iter().flatten()
+        self.by_target.sorted_of(target)
     }
 }
 
@@ -44,12 +45,12 @@ impl Translator {
         let new: Keys = named.collect::<BTreeSet<_>>().into();
         let attaching = &mut self.front.attaching;
         let old = attaching.targets.remove(&key).unwrap_or_default();
-        reindex(&mut attaching.by_target, &key, &old, &new);
+        attaching.by_target.reindex(&key, &old, &new);
         for target in old.clone().with(new.iter().cloned()) {
             match target.kind {
                 kind if super::is_route(kind) => {
                     // Those that leave it requests have them, too.
-                    let above = self.front.readers.get(&target).into_iter().flatten();
+                    let above = self.front.readers.of(&target);
                     work.front.routes.extend(above.cloned());
                     work.front.routes.insert(target)
                 }

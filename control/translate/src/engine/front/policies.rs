@@ -59,7 +59,7 @@ impl Translator {
         };
         let policies = &mut self.front.policies;
         let before = policies.reads.remove(&key).unwrap_or_default();
-        super::super::reindex(&mut self.front.readers, &key, &before, &reads);
+        self.front.readers.reindex(&key, &before, &reads);
         let old = policies.forms.remove(&key);
         let services = |form: &Option<Policy>| -> BTreeSet<ObjectKey> {
             let targets = form.iter().flat_map(|form| form.targets.keys());
@@ -85,7 +85,7 @@ impl Translator {
                 // Others may win, or lose.
                 let all = self.front.policies.of(service);
                 work.statuses.extend(all.cloned());
-                let readers = self.readers_of_secrets.get(service).into_iter().flatten();
+                let readers = self.readers_of_secrets.of(service);
                 work.clusters.extend(readers.cloned());
             }
         }
@@ -156,10 +156,8 @@ impl Translator {
 
     fn ancestors(&self, form: &Policy) -> BTreeSet<ObjectKey> {
         let services = form.targets.keys().map(|(service, _)| service);
-        let readers = services.filter_map(|service| self.front.readers.get(service));
-        let routes = readers
-            .flatten()
-            .filter_map(|key| self.front.routes.get(key));
+        let readers = services.flat_map(|service| self.front.readers.of(service));
+        let routes = readers.filter_map(|key| self.front.routes.get(key));
         let attachments = routes.flat_map(|unit| &unit.attachments);
         let good = attachments.filter(|it| it.outcome.is_ok());
         good.map(|it| it.gateway.clone()).collect()

@@ -34,7 +34,7 @@ impl Translator {
     /// Where the connections of a gateway's routes go: of several routes for the same ones, those of the first.
     fn streams_of(&mut self, gateway: &ObjectKey, work: &mut Work) -> Streams {
         let mut winners: BTreeMap<ObjectKey, (&ObjectKey, &RouteUnit)> = BTreeMap::new();
-        let routes = self.front.by_parent.get(gateway).into_iter().flatten();
+        let routes = self.front.by_parent.sorted_of(gateway);
         for route in routes {
             let Some(unit) = self.front.routes.get(route) else {
                 continue;
@@ -61,7 +61,7 @@ impl Translator {
         let old = self.front.streams.insert(gateway.clone(), owners.clone());
         if old.unwrap_or_default() != owners {
             // Those that get none tell so.
-            let routes = self.front.by_parent.get(gateway).into_iter().flatten();
+            let routes = self.front.by_parent.of(gateway);
             work.statuses.extend(routes.cloned());
         }
         if owners.is_empty() {

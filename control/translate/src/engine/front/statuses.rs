@@ -141,7 +141,7 @@ impl Translator {
     /// How many routes are attached to each listener.
     fn attached_to(&self, gateway: &ObjectKey) -> BTreeMap<usize, usize> {
         let mut counts = BTreeMap::new();
-        let routes = self.front.by_parent.get(gateway).into_iter().flatten();
+        let routes = self.front.by_parent.sorted_of(gateway);
         for unit in routes.filter_map(|key| self.front.routes.get(key)) {
             let here = unit.attachments.iter().filter(|it| it.gateway == *gateway);
             let attached = here.filter_map(|it| it.outcome.as_ref().ok());
@@ -174,7 +174,7 @@ impl Translator {
             found.problems.push(Problem::warning("", text));
         }
         let mut wrong: BTreeMap<ObjectKey, Wrong> = BTreeMap::new();
-        let roots = self.front.by_child.get(key).into_iter().flatten();
+        let roots = self.front.by_child.sorted_of(key);
         let roots: Vec<_> = roots.filter_map(|it| self.front.routes.get(it)).collect();
         let hosts: BTreeSet<_> = roots.iter().flat_map(|it| &it.hosts).collect();
         for host in hosts.into_iter().chain(&unit.hosts) {

@@ -347,7 +347,7 @@ impl Bound {
             names.iter().map(|(kind, name)| ResourceId {
                 proxy: proxy.clone(),
                 kind: *kind,
-                name: name.clone(),
+                name: name.as_str().into(),
             })
         });
         ids.collect()

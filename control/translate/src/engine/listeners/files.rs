@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tenon_model::ObjectKey;
 
 use super::super::{Translator, Work};
-use crate::output::{ResourceId, ResourceType};
+use crate::output::{Resource, ResourceId, ResourceType};
 
 impl Translator {
     /// Tells the proxies whose listeners use files of them.
@@ -34,10 +33,10 @@ impl Translator {
         }
         let old = std::mem::replace(&mut self.listeners.files, files.clone());
         let gone = old.keys().filter(|name| !files.contains_key(*name));
-        let gone: Vec<_> = gone.map(|name| (name.clone(), None)).collect();
+        let gone: Vec<_> = gone.map(|name| (Arc::from(name.as_str()), None)).collect();
         let told = files.into_iter().map(|(name, (bytes, users))| {
             let stems: Arc<[ObjectKey]> = users.into_iter().collect();
-            (name, Some((Bytes::from(bytes), stems)))
+            (Arc::from(name), Some(Resource::new(bytes.into(), stems)))
         });
         let told: Vec<_> = told.chain(gone).collect();
         for proxy in self.proxies.clone() {

@@ -195,7 +195,7 @@ impl Translator {
         let named = named.iter().enumerate();
         let missing = named.filter(|(_, reference)| {
             let host = reference.key(Kind::VirtualService);
-            !self.objects.0.contains_key(&host)
+            !self.objects.has(&host)
         });
         let warnings = missing.map(|(index, reference)| {
             let field = format!("{path}.virtualServices[{index}]");

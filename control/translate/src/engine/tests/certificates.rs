@@ -32,7 +32,7 @@ fn with(secret: &str, host: &str) -> String {
 }
 
 fn serves(fixture: &Fixture, text: &str) -> bool {
-    let resources = fixture.translator.resources.iter();
+    let resources = fixture.translator.resources.sorted();
     let mut routes = resources.filter(|(id, _)| id.kind == ResourceType::Route);
     routes.any(|(_, resource)| {
         let mut windows = resource.value.windows(text.len());

@@ -43,9 +43,9 @@ fn to_azure() -> String {
 
 /// What a proxy has of a type.
 fn of(fixture: &Fixture, proxy: &str, kind: ResourceType) -> Vec<String> {
-    let resources = fixture.translator.resources.keys();
+    let resources = fixture.translator.resources.sorted().map(|(id, _)| id);
     let own = resources.filter(|id| *id.proxy == *proxy && id.kind == kind);
-    own.map(|id| id.name.clone()).collect()
+    own.map(|id| id.name.to_string()).collect()
 }
 
 fn clusters(fixture: &Fixture, proxy: &str) -> Vec<String> {
@@ -222,7 +222,7 @@ fn it_gets_all_even_if_such_a_route_is_one_of_many() {
     };
     let chosen = "{matchers: [{prefix: /x}], routeAction: {clusterHeader: to}}";
     fixture.apply(vec![many(chosen)]);
-    assert!(fixture.translator.resources.values().any(|it| {
+    assert!(fixture.translator.resources.unsorted().any(|(_, it)| {
         let name = b"envoy.config.route.v3.RouteList";
         it.value.windows(name.len()).any(|window| window == name)
     }));

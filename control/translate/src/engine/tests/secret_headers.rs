@@ -21,7 +21,7 @@ fn value(fixture: &Fixture, name: &str) -> Option<String> {
 fn a_new_value_changes_its_secret_only_and_a_new_name_what_sends_it() {
     let mut fixture = Fixture::new(&[KEYS, WEB, &host("a", &with_secret("web"))]);
     assert!(value(&fixture, NAME).unwrap().contains("hidden"));
-    let everything = fixture.translator.resources.iter();
+    let everything = fixture.translator.resources.sorted();
     for (id, resource) in everything.filter(|(id, _)| id.kind != ResourceType::Secret) {
         let text = String::from_utf8_lossy(&resource.value);
         assert!(!text.contains("hidden"), "{id:?}");

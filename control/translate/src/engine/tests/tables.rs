@@ -36,7 +36,7 @@ impl Fixture {
 
     /// Where the form of each host is, which is another place once it is derived anew.
     fn bodies(&self) -> BTreeMap<Arc<str>, *const u8> {
-        let hosts = self.translator.hosts.iter();
+        let hosts = self.translator.hosts.sorted();
         hosts
             .map(|(key, unit)| (key.name.clone(), unit.form.body.as_ptr()))
             .collect()
