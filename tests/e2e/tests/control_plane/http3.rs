@@ -112,7 +112,8 @@ on_both_hosts! {
             let (mut client, _) = Client::tls(address, trusting.clone(), NAME).await?;
             let mut request = get("/");
             request.headers_mut().insert("host", NAME.parse()?);
-            Ok((client.send(request).await?.header("alt-svc") == "").then_some(()))
+            let told = client.send(request).await?;
+            Ok(told.header("alt-svc").is_empty().then_some(()))
         })
         .await
     }
