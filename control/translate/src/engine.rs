@@ -524,7 +524,10 @@ impl Upstreams for Translator {
         }
         let spec = match self.clusters.get(&key) {
             Some(form) if !form.is_good() => form.good.as_ref().map(|good| &good.spec),
-            _ => match self.in_memory.get(&key) {
+            _ => match self
+                .in_memory
+                .get(endpoints::as_it_says(&key).as_ref().unwrap_or(&key))
+            {
                 Some(upstream) => upstream.as_ref().ok().map(|it| &it.spec),
                 None => self.objects.spec(&key),
             },
