@@ -1,5 +1,8 @@
 //! The Gateway API on a real Envoy: what its rules say is shown by requests.
 
+mod external_auth;
+mod shares;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
