@@ -61,6 +61,8 @@ struct Message {
     fields: Vec<Field>,
     /// Oneofs of which a field has to be there.
     one_of: Vec<(String, Vec<u32>)>,
+    /// Those that have to be counted, or that must not be left out: their places among the fields.
+    counted: Vec<usize>,
     /// Whether it is `google.protobuf.Any`.
     is_any: bool,
 }
@@ -73,8 +75,8 @@ struct Field {
     rule: Rule,
     /// It must be there.
     required: bool,
-    /// Left out, it has its default value, which the rule is for as well.
-    has_default: bool,
+    /// Left out, it has its default value, which the rule is for as well, and does not fit.
+    needs_value: bool,
     /// The rule is not for the default value.
     ignore_empty: bool,
 }
@@ -108,7 +110,8 @@ enum Rule {
     Number(Bounds<f64>),
     Text(Text),
     Choice {
-        defined: Option<HashSet<i64>>,
+        /// Sorted.
+        defined: Option<Vec<i64>>,
         only: Vec<i64>,
         never: Vec<i64>,
     },
@@ -144,9 +147,27 @@ struct Text {
     not_contains: Vec<u8>,
     only: Vec<Vec<u8>>,
     never: Vec<Vec<u8>>,
-    pattern: Option<regex_lite::Regex>,
+    pattern: Option<Pattern>,
     is_address: bool,
 }
+
+enum Pattern {
+    Regex(regex_lite::Regex),
+    /// One that is asked for often.
+    Known(fn(&str) -> bool),
+}
+
+impl Pattern {
+    fn is_match(&self, text: &str) -> bool {
+        match self {
+            Self::Regex(regex) => regex.is_match(text),
+            Self::Known(fits) => fits(text),
+        }
+    }
+}
+
+/// So many fields are counted without asking for memory.
+const FEW: usize = 64;
 
 impl Violation {
     fn new(text: impl Into<String>) -> Self {
@@ -181,19 +202,23 @@ impl Rules {
         if message.is_any {
             return self.any(bytes);
         }
-        let mut counts = vec![0_u64; message.fields.len()];
+        if message.fields.is_empty() && message.one_of.is_empty() {
+            return Ok(());
+        }
+        let (mut few, mut many) = ([0_u64; FEW], Vec::new());
+        let counts = match few.get_mut(..message.fields.len()) {
+            Some(counts) => counts,
+            None => {
+                many.resize(message.fields.len(), 0);
+                many.as_mut_slice()
+            }
+        };
         let mut told: Vec<HashSet<&[u8]>> = Vec::new();
-        let mut seen: Vec<u32> = Vec::new();
-        let mut parts: Vec<(usize, Cow<'_, [u8]>)> = Vec::new();
+        let mut has_parts = false;
         for (number, encoded) in fields(bytes) {
-            seen.push(number);
-            let Ok(at) = message
-                .fields
-                .binary_search_by_key(&number, |field| field.number)
-            else {
+            let Some((at, field)) = message.field(number) else {
                 continue;
             };
-            let field = &message.fields[at];
             match (&field.many, &encoded) {
                 (Many::List { .. }, Encoded::Bytes(packed)) if field.kind.is_packable() => {
                     for encoded in field.kind.unpack(packed) {
@@ -214,13 +239,9 @@ impl Rules {
                         .map_err(|it| it.under(&name()))?;
                     counts[at] += 1;
                 }
-                (Many::One, Encoded::Bytes(bytes)) if matches!(field.kind, Kind::Message(_)) => {
+                (Many::One, Encoded::Bytes(_)) if matches!(field.kind, Kind::Message(_)) => {
                     counts[at] += 1;
-                    // A message may come in parts, which are merged: that is what its bytes after each other are.
-                    match parts.iter_mut().find(|(of, _)| *of == at) {
-                        Some((_, part)) => part.to_mut().extend_from_slice(bytes),
-                        None => parts.push((at, Cow::Borrowed(bytes))),
-                    }
+                    has_parts = true;
                 }
                 _ => {
                     self.value(field, &encoded)
@@ -229,28 +250,56 @@ impl Rules {
                 }
             }
         }
-        for (at, bytes) in &parts {
-            let field = &message.fields[*at];
-            self.value(field, &Encoded::Bytes(bytes))
-                .map_err(|it| it.under(&field.name))?;
+        if has_parts {
+            self.parts(message, counts, bytes)?;
         }
-        for (field, count) in message.fields.iter().zip(counts) {
+        for at in &message.counted {
+            let (field, count) = (&message.fields[*at], counts[*at]);
             field
                 .check_count(count)
                 .map_err(|it| it.under(&field.name))?;
-            if count == 0 && field.has_default && !field.ignore_empty {
-                let empty = match field.kind {
-                    Kind::Bytes => Encoded::Bytes(&[]),
-                    _ => Encoded::Number(0),
-                };
-                self.value(field, &empty)
-                    .map_err(|it| it.under(&field.name))?;
+            if count == 0 && field.needs_value {
+                field.check_default().map_err(|it| it.under(&field.name))?;
             }
         }
         for (name, numbers) in &message.one_of {
-            if !numbers.iter().any(|number| seen.contains(number)) {
+            if !fields(bytes).any(|(number, _)| numbers.contains(&number)) {
                 return Err(Violation::new("one of its fields is required").under(name));
             }
+        }
+        Ok(())
+    }
+
+    /// Checks the messages in a message. One may come in parts, which are merged: that is what its bytes after each other
+    /// are.
+    fn parts(&self, message: &Message, counts: &[u64], bytes: &[u8]) -> Result<(), Violation> {
+        let mut merged: Vec<u32> = Vec::new();
+        for (number, encoded) in fields(bytes) {
+            let Some((at, field)) = message.field(number) else {
+                continue;
+            };
+            if !matches!((&field.many, field.kind), (Many::One, Kind::Message(_)))
+                || merged.contains(&number)
+            {
+                continue;
+            }
+            let Encoded::Bytes(part) = encoded else {
+                continue;
+            };
+            let whole = match counts[at] {
+                1 => Cow::Borrowed(part),
+                _ => {
+                    merged.push(number);
+                    let parts = fields(bytes).filter(|(it, _)| *it == number);
+                    let parts = parts.filter_map(|(_, encoded)| match encoded {
+                        Encoded::Bytes(part) => Some(part),
+                        Encoded::Number(_) => None,
+                    });
+                    Cow::Owned(parts.collect::<Vec<_>>().concat())
+                }
+            };
+            self.value(field, &Encoded::Bytes(&whole))
+                .map_err(|it| it.under(&field.name))?;
         }
         Ok(())
     }
@@ -288,7 +337,24 @@ impl Rules {
     }
 }
 
+impl Message {
+    fn field(&self, number: u32) -> Option<(usize, &Field)> {
+        let fields = &self.fields;
+        let at = fields.binary_search_by_key(&number, |field| field.number);
+        let at = at.ok()?;
+        Some((at, fields.get(at)?))
+    }
+}
+
 impl Field {
+    /// What is left out has its default value.
+    fn check_default(&self) -> Result<(), Violation> {
+        match self.kind {
+            Kind::Bytes => self.check_value(self.kind, &Encoded::Bytes(&[])),
+            kind => self.check_value(kind, &Encoded::Number(0)),
+        }
+    }
+
     fn check_count(&self, count: u64) -> Result<(), Violation> {
         match self.many {
             Many::One if self.required && count == 0 => Err(Violation::new("is required")),
@@ -323,7 +389,9 @@ impl Field {
                 Encoded::Number(bits),
             ) => {
                 let value = *bits as i64;
-                let fits = defined.as_ref().is_none_or(|all| all.contains(&value))
+                let fits = defined
+                    .as_ref()
+                    .is_none_or(|all| all.binary_search(&value).is_ok())
                     && (only.is_empty() || only.contains(&value))
                     && !never.contains(&value);
                 match fits {

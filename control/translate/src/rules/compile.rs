@@ -1,21 +1,39 @@
 //! From descriptors to rules.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use prost_reflect::{
     DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind as Type,
     MessageDescriptor, ReflectMessage, Value,
 };
 
-use super::{Bounds, Field, Fits, Kind, Many, Message, Rule, Rules, Text};
+use super::{Bounds, Field, Fits, Kind, Many, Message, Pattern, Rule, Rules, Text};
 
 /// By `HTTP_HEADER_NAME` and `HTTP_HEADER_VALUE`, and whether it is strict.
-const HEADERS: [(i32, bool, &str); 4] = [
-    (1, true, r"^:?[0-9a-zA-Z!#$%&'*+,.^_|~`-]+$"),
-    (1, false, r"^[^\x00\n\r]*$"),
-    (2, true, r"^[^\x00-\x08\n-\x1f\x7f]*$"),
-    (2, false, r"^[^\x00\n\r]*$"),
+const HEADERS: [(i32, bool, fn(&str) -> bool); 4] = [
+    (1, true, is_header_name),
+    (1, false, is_one_line),
+    (2, true, is_header_value),
+    (2, false, is_one_line),
 ];
+
+/// `^:?[0-9a-zA-Z!#$%&'*+-.^_|~\x60]+$`
+fn is_header_name(text: &str) -> bool {
+    let name = text.strip_prefix(':').unwrap_or(text);
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+,-.^_|~`".contains(&byte);
+    !name.is_empty() && name.bytes().all(fits)
+}
+
+/// `^[^\x00-\x08\x0A-\x1F\x7F]*$`
+fn is_header_value(text: &str) -> bool {
+    let fits = |byte: u8| byte == b'\t' || !byte.is_ascii_control();
+    text.bytes().all(fits)
+}
+
+/// `^[^\x00\x0A\x0D]*$`
+fn is_one_line(text: &str) -> bool {
+    !text.bytes().any(|byte| matches!(byte, 0 | b'\n' | b'\r'))
+}
 
 pub(super) fn compile(pool: &DescriptorPool) -> Rules {
     let by_name: HashMap<String, usize> = pool
@@ -35,9 +53,63 @@ pub(super) fn compile(pool: &DescriptorPool) -> Rules {
         by_name: &by_name,
     };
     let messages = pool.all_messages().map(|it| compiler.message(&it));
-    Rules {
+    let mut rules = Rules {
         messages: messages.collect(),
         by_name,
+    };
+    rules.leave_out_what_is_free();
+    rules
+}
+
+impl Rules {
+    /// Messages in which nothing has a rule, however deep, need no look; and what else is known beforehand.
+    fn leave_out_what_is_free(&mut self) {
+        let mut has_rules = vec![false; self.messages.len()];
+        loop {
+            let has = |message: &Message| {
+                let within = |field: &Field| match field.kind {
+                    Kind::Message(index) => !field.is_free() || has_rules[index],
+                    _ => true,
+                };
+                message.is_any || !message.one_of.is_empty() || message.fields.iter().any(within)
+            };
+            let found: Vec<bool> = self.messages.iter().map(has).collect();
+            if found == has_rules {
+                break;
+            }
+            has_rules = found;
+        }
+        for message in &mut self.messages {
+            message.fields.retain(|field| match field.kind {
+                Kind::Message(index) => !field.is_free() || has_rules[index],
+                _ => true,
+            });
+            let fields = message.fields.iter().enumerate();
+            let counted = fields.filter(|(_, field)| field.is_counted());
+            message.counted = counted.map(|(at, _)| at).collect();
+        }
+    }
+}
+
+impl Field {
+    /// Whether there is nothing to check of it, but perhaps of what is in it.
+    fn is_free(&self) -> bool {
+        matches!(self.rule, Rule::Free) && !self.is_counted() && !self.is_unique()
+    }
+
+    fn is_unique(&self) -> bool {
+        matches!(self.many, Many::List { unique: true, .. })
+    }
+
+    /// Whether it matters how often it is there.
+    fn is_counted(&self) -> bool {
+        let any = match self.many {
+            Many::One => !self.required,
+            Many::List { least, most, .. } | Many::Map { least, most } => {
+                least == 0 && most == u64::MAX
+            }
+        };
+        !any || self.needs_value
     }
 }
 
@@ -57,20 +129,7 @@ impl Compiler<'_> {
         }
         let mut fields: Vec<_> = of.fields().map(|it| self.field(&it)).collect();
         // What has neither a rule nor anything in it that has one needs no look.
-        fields.retain(|field| {
-            !matches!(field.rule, Rule::Free)
-                || field.required
-                || !matches!(
-                    field.many,
-                    Many::One
-                        | Many::List {
-                            least: 0,
-                            most: u64::MAX,
-                            unique: false
-                        }
-                )
-                || matches!(field.kind, Kind::Message(_))
-        });
+        fields.retain(|field| !field.is_free() || matches!(field.kind, Kind::Message(_)));
         fields.sort_by_key(|field| field.number);
         let one_of = of.oneofs().filter(|it| {
             let options = it.options();
@@ -85,6 +144,7 @@ impl Compiler<'_> {
                     (it.name().to_owned(), numbers)
                 })
                 .collect(),
+            counted: Vec::new(),
             is_any: false,
         }
     }
@@ -128,7 +188,8 @@ impl Compiler<'_> {
         };
         let wrapped = matches!(of.kind(), Type::Message(_))
             && matches!(rule, Rule::Number(_) | Rule::Text(_));
-        Field {
+        let has_default = matches!(many, Many::One) && !of.supports_presence();
+        let mut field = Field {
             number: of.number(),
             name: of.name().to_owned(),
             kind: match (wrapped, skipped) {
@@ -136,12 +197,14 @@ impl Compiler<'_> {
                 (false, true) => Kind::Bytes,
                 (false, false) => self.kind(of),
             },
-            has_default: matches!(many, Many::One) && !of.supports_presence(),
+            needs_value: false,
             many,
             rule,
             required,
             ignore_empty,
-        }
+        };
+        field.needs_value = has_default && !ignore_empty && field.check_default().is_err();
+        field
     }
 
     fn kind(&self, of: &FieldDescriptor) -> Kind {
@@ -207,7 +270,11 @@ fn rule(rules: &DynamicMessage, of: &FieldDescriptor) -> (Rule, bool) {
         let mut only: Vec<_> = list(&rules, "in").iter().filter_map(whole).collect();
         only.extend(value(&rules, "const").as_ref().and_then(whole));
         let choice = Rule::Choice {
-            defined: defined.then(|| all.values().map(|it| i64::from(it.number())).collect()),
+            defined: defined.then(|| {
+                let all = all.values().map(|it| i64::from(it.number()));
+                let all: BTreeSet<_> = all.collect();
+                all.into_iter().collect()
+            }),
             only,
             never: list(&rules, "not_in").iter().filter_map(whole).collect(),
         };
@@ -301,7 +368,6 @@ fn text(rules: &DynamicMessage) -> Text {
         .iter()
         .find(|(name, is_strict, _)| Some(*name) == known && *is_strict == strict);
     let pattern = value(rules, "pattern").and_then(|it| it.as_str().map(str::to_owned));
-    let pattern = pattern.or(known.map(|(_, _, pattern)| (*pattern).to_owned()));
     Text {
         least: exact.or(least.filter(|_| !of_bytes)).unwrap_or(0),
         most: exact.or(most.filter(|_| !of_bytes)),
@@ -316,7 +382,10 @@ fn text(rules: &DynamicMessage) -> Text {
         not_contains: one("not_contains").unwrap_or_default(),
         only: all("in"),
         never: all("not_in"),
-        pattern: pattern.and_then(|pattern| regex_lite::Regex::new(&pattern).ok()),
+        pattern: match pattern {
+            Some(pattern) => regex_lite::Regex::new(&pattern).ok().map(Pattern::Regex),
+            None => known.map(|(_, _, fits)| Pattern::Known(*fits)),
+        },
         is_address: ["ip", "ipv4", "ipv6"]
             .iter()
             .any(|name| flag(Some(rules), name))
