@@ -160,6 +160,8 @@ struct HostUnit {
 /// What one `apply` has still to look at, and what it tells.
 #[derive(Default)]
 struct Work {
+    /// There were no clusters before: all are told.
+    is_first: bool,
     /// Of the Gateway API.
     front: front::FrontWork,
     clusters: Marks,
@@ -253,6 +255,7 @@ impl Translator {
     /// The first call tells the default Gateway, even without changes.
     pub fn apply(&mut self, changes: Vec<Change>) -> Update {
         let mut work = Work {
+            is_first: self.clusters.is_empty(),
             listeners: self.proxies.is_empty(),
             ..Work::default()
         };

@@ -264,8 +264,11 @@ pub enum Module {
 pub(crate) fn content_hash(content: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let hash = xxhash_rust::xxh3::xxh3_128(content);
-    let digits = (0..32).rev().map(|place| (hash >> (4 * place)) & 0xf);
-    digits
-        .map(|digit| char::from(DIGITS[digit as usize]))
-        .collect()
+    let mut text = String::with_capacity(32);
+    for byte in hash.to_be_bytes() {
+        for digit in [byte >> 4, byte & 0xf] {
+            text.push(DIGITS[usize::from(digit)].into());
+        }
+    }
+    text
 }

@@ -172,7 +172,7 @@ impl Translator {
     pub(super) fn follow_reach(&mut self, work: &mut Work) {
         let changed = mem::take(&mut self.reach.changed);
         let any = changed.contains(&ANY);
-        if any {
+        if any && !work.is_first {
             work.reached.extend(self.clusters.keys().cloned());
         }
         for mention in &changed {
