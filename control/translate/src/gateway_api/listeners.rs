@@ -70,12 +70,13 @@ impl GatewayForm {
             })
             .collect();
         tell_conflicts(&mut listeners);
-        tell_taken_ports(&mut listeners);
+        let mut ignored = ignored(gateway);
+        ignored.extend(bind(&mut listeners));
         Self {
             proxy: format!("{}~{}-{}", key.namespace, key.namespace, key.name),
             listeners,
             address: address(gateway),
-            ignored: ignored(gateway),
+            ignored,
             no_parameters: parameters(key, gateway, known).err(),
             is_insecure: listener_tls::is_insecure(gateway),
         }
@@ -149,7 +150,7 @@ impl ListenerForm {
             name: listener.name.clone(),
             path,
             port: listener.port,
-            bound: bound_port(listener.port),
+            bound: listener.port,
             protocol: listener.protocol.clone(),
             hostname: listener.hostname.clone(),
             kinds,
@@ -264,12 +265,34 @@ fn ignored(gateway: &KubernetesGateway) -> Vec<Problem> {
     ignored
 }
 
-/// As Gloo's `TranslatePort`: what needs privileges is bound 8000 higher.
-pub(crate) fn bound_port(port: u16) -> u16 {
-    match port {
-        0..1024 => port + 8_000,
-        _ => port,
+/// How much higher than it is a port that needs privileges is bound: as with Gloo's `TranslatePort`, if no listener has
+/// that port itself.
+const ABOVE: [u16; 3] = [8_000, 10_000, 20_000];
+
+/// Gives the listeners the ports that Envoy binds, and tells of those that are not Gloo's.
+fn bind(listeners: &mut [ListenerForm]) -> Vec<Problem> {
+    let own: BTreeSet<_> = listeners.iter().map(|it| it.port).collect();
+    let mut told = Vec::new();
+    for listener in listeners.iter_mut().filter(|it| it.port < 1024) {
+        let mut possible = ABOVE.iter().map(|above| listener.port + above);
+        let Some(bound) = possible.find(|port| !own.contains(port)) else {
+            let text = format!("port {} finds no port to be bound as", listener.port);
+            listener
+                .refused
+                .get_or_insert(Reason::new("PortUnavailable", text));
+            continue;
+        };
+        listener.bound = bound;
+        let usual = listener.port + ABOVE[0];
+        if bound != usual {
+            let text = format!(
+                "port {} is bound as {bound}: port {usual} is one of a listener",
+                listener.port
+            );
+            told.push(Problem::warning(format!("{}.port", listener.path), text));
+        }
     }
+    told
 }
 
 /// The name of the listener of a port in Envoy, as with Gloo.
@@ -331,7 +354,8 @@ fn allowed_kinds(allowed: &AllowedRoutes, possible: &[Kind]) -> (Vec<Kind>, Opti
 fn tell_conflicts(listeners: &mut [ListenerForm]) {
     let mut protocols: BTreeMap<u16, BTreeMap<&str, BTreeSet<&str>>> = BTreeMap::new();
     let mut hosts: BTreeMap<(u16, Option<&str>), usize> = BTreeMap::new();
-    let all: Vec<_> = listeners.to_vec();
+    let is_ours = |it: &&ListenerForm| !kinds_of(&it.protocol).is_empty();
+    let all: Vec<_> = listeners.iter().filter(is_ours).cloned().collect();
     for listener in &all {
         let protocol = listener.protocol.as_str();
         let alike = match protocol {
@@ -343,7 +367,8 @@ fn tell_conflicts(listeners: &mut [ListenerForm]) {
         let of_host = hosts.entry((listener.port, listener.hostname.as_deref()));
         *of_host.or_default() += 1;
     }
-    for listener in listeners {
+    // What is not served at all takes nothing from others: another protocol may be one of datagrams, too.
+    for listener in listeners.iter_mut().filter(|it| is_ours(&&**it)) {
         let of_port = &protocols[&listener.port];
         let host = listener.hostname.as_deref();
         if of_port.len() > 1 {
@@ -362,21 +387,6 @@ fn tell_conflicts(listeners: &mut [ListenerForm]) {
                 host.unwrap_or("any name")
             );
             listener.conflict = Some(Reason::new("HostnameConflict", text));
-        }
-    }
-}
-
-/// Two ports that Envoy would bind as one: the first gets it.
-fn tell_taken_ports(listeners: &mut [ListenerForm]) {
-    let mut taken: BTreeMap<u16, u16> = BTreeMap::new();
-    for listener in listeners.iter_mut().filter(|it| it.is_served()) {
-        let port = *taken.entry(listener.bound).or_insert(listener.port);
-        if port != listener.port {
-            let text = format!(
-                "port {} is bound as {}, which port {port} is bound as already",
-                listener.port, listener.bound
-            );
-            listener.refused = Some(Reason::new("PortUnavailable", text));
         }
     }
 }
