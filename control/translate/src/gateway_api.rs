@@ -12,6 +12,7 @@ mod call;
 pub(crate) mod conditions;
 pub(crate) mod delegation;
 pub(crate) mod dispute;
+mod external_auth;
 mod filters;
 pub(crate) mod grpc_route;
 mod headers;

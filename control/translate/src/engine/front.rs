@@ -522,7 +522,9 @@ impl Translator {
             match &attachment.outcome {
                 Ok(attached) => {
                     unit.hosts.extend(attached.hosts.iter().cloned());
-                    let lost = lost.iter().filter(|(it, _)| attachment.claimed.contains(it));
+                    let lost = lost
+                        .iter()
+                        .filter(|(it, _)| attachment.claimed.contains(it));
                     unit.problems.extend(lost.map(|(listener, owner)| {
                         let text = attach::tell_lost(form, *listener, owner);
                         Problem::warning(field.clone(), text)

@@ -118,7 +118,9 @@ impl GatewayForm {
                     (&it.unresolved_at, &it.unresolved),
                     (&it.path, &it.conflict),
                 ];
-                let reasons = all.into_iter().filter_map(|(at, why)| Some((at, why.as_ref()?)));
+                let reasons = all
+                    .into_iter()
+                    .filter_map(|(at, why)| Some((at, why.as_ref()?)));
                 let errors =
                     reasons.map(|(at, why)| Problem::error(at.clone(), why.message.clone()));
                 errors.chain(it.tls.problems.iter().cloned())
