@@ -24,6 +24,7 @@ use crate::keyed::{Keyed, Readers};
 use crate::keys::{Keys, Marks};
 use crate::names;
 
+mod disputes;
 mod options;
 mod policies;
 mod ports;
@@ -41,6 +42,9 @@ const ROUTES: [Kind; 4] = [
     Kind::TcpRoute,
     Kind::TlsRoute,
 ];
+
+/// The kinds that are there for routes which refer to them.
+const REFERRED: [Kind; 2] = [Kind::DirectResponse, Kind::FunctionCall];
 
 /// What the objects of the Gateway API come to.
 #[derive(Default)]
@@ -63,6 +67,7 @@ pub(super) struct Front {
     /// The hosts that are served, by what they are known by within.
     hosts: BTreeMap<ObjectKey, Host>,
     attaching: options::Attaching,
+    disputes: disputes::Disputes,
     policies: policies::Policies,
 }
 
@@ -71,6 +76,7 @@ pub(super) struct Front {
 struct RouteUnit {
     reads: Keys,
     parents: BTreeSet<ObjectKey>,
+    claimant: disputes::Claimant,
     attachments: Vec<Attachment>,
     hosts: BTreeSet<ObjectKey>,
     rules: Rules,
@@ -109,6 +115,8 @@ pub(super) struct FrontWork {
     /// What options of listeners and hosts attach to.
     attached: Marks,
     hosts: Marks,
+    /// The gateways whose hostnames may be other routes' now.
+    disputes: Marks,
     policies: Marks,
     /// The gateways whose ports are to be put.
     ports: Marks,
@@ -121,6 +129,7 @@ impl FrontWork {
             &self.gateways,
             &self.attached,
             &self.routes,
+            &self.disputes,
             &self.policies,
             &self.ports,
             &self.hosts,
@@ -228,6 +237,13 @@ impl Translator {
         for key in work.front.routes.take() {
             self.derive_route(key, work);
         }
+        for key in work.front.disputes.take() {
+            self.derive_disputes(key, work);
+        }
+        // Those that get others than before.
+        for key in work.front.routes.take() {
+            self.derive_route(key, work);
+        }
         for key in work.front.policies.take() {
             self.derive_policy(key, work);
         }
@@ -287,6 +303,7 @@ impl Translator {
         if old == new {
             return;
         }
+        work.front.disputes.insert(key.clone());
         // Its listeners are there with what is attached to them.
         work.front.attached.insert(key.clone());
         self.set_standing(&key, (old.as_deref(), new.as_deref()), work);
@@ -356,6 +373,10 @@ impl Translator {
         for read in old.reads.iter().chain(new.reads.iter()) {
             work.statuses.extend(self.front.policies.of(read).cloned());
         }
+        // Those tell whether routes refer to them.
+        let referred = old.reads.symmetric_difference(&new.reads);
+        let referred = referred.filter(|it| REFERRED.contains(&it.kind));
+        work.statuses.extend(referred.cloned());
         let front = &mut self.front;
         front.readers.reindex(&key, &old.reads, &new.reads);
         let parents = |unit: &RouteUnit| Keys::from(unit.parents.clone());
@@ -370,6 +391,10 @@ impl Translator {
         let (before, after) = (children(&old), children(&new));
         front.by_child.reindex(&key, &before, &after);
         work.statuses.extend(before.with(after));
+        if old.claims().ne(new.claims()) || old.claimant != new.claimant {
+            let parents = old.parents.iter().chain(&new.parents);
+            work.front.disputes.extend(parents.cloned());
+        }
         if old.attachments != new.attachments {
             // Gateways tell how many routes they have.
             let parents = old.parents.iter().chain(&new.parents);
@@ -440,6 +465,7 @@ impl Translator {
             hostnames,
         };
         let mut unit = self.attach(&attaching, &known);
+        unit.claimant = disputes::Claimant::new(key, object, hostnames);
         // What is served nowhere need not be looked at further, but for what is to be told of it.
         let options = |route: &ObjectKey| self.options_of_route(route);
         unit.rules = match &object.spec {
@@ -482,19 +508,26 @@ impl Translator {
                 unit.problems.push(Problem::warning(field, text));
                 continue;
             };
-            let outcome = attach::attach(route, parent, (&gateway, form), known);
-            if let Ok(attached) = &outcome {
-                unit.hosts.extend(attached.hosts.iter().cloned());
-            }
-            if let Err(reason) = &outcome {
-                unit.problems
-                    .push(Problem::error(field, reason.message.clone()));
+            let lost = self.front.disputes.lost(&gateway, route.key);
+            let attachment = attach::attach(route, parent, (&gateway, form), lost, known);
+            match &attachment.outcome {
+                Ok(attached) => {
+                    unit.hosts.extend(attached.hosts.iter().cloned());
+                    let lost = lost
+                        .iter()
+                        .filter(|(it, _)| attachment.claimed.contains(it));
+                    unit.problems.extend(lost.map(|(listener, owner)| {
+                        let text = attach::tell_lost(form, *listener, owner);
+                        Problem::warning(field.clone(), text)
+                    }));
+                }
+                Err(reason) => unit
+                    .problems
+                    .push(Problem::error(field, reason.message.clone())),
             }
             unit.attachments.push(Attachment {
                 index,
-                parent: ParentRef::clone(parent),
-                gateway,
-                outcome,
+                ..attachment
             });
         }
         unit
