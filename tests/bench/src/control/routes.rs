@@ -64,7 +64,7 @@ impl Served {
         let folder = Folder::of_routes(routes)?;
         let arguments = ["--trees-above", &trees_above.to_string()];
         let tenon = serve(&folder.path(), &arguments).await?;
-        let mut envoy = start_envoy(&tenon, Api::Edge).await?;
+        let envoy = start_envoy(&tenon, Api::Edge).await?;
         let address = envoy.listener(&folder.listener()).await?;
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
