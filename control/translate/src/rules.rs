@@ -108,7 +108,7 @@ enum Kind {
 enum Rule {
     Free,
     Number(Bounds<f64>),
-    Text(Text),
+    Text(Box<Text>),
     Choice {
         /// Sorted.
         defined: Option<Vec<i64>>,
@@ -151,10 +151,12 @@ struct Text {
     is_address: bool,
 }
 
+/// A pattern that is asked for often, as a loop over bytes.
+type Known = fn(&str) -> bool;
+
 enum Pattern {
     Regex(regex_lite::Regex),
-    /// One that is asked for often.
-    Known(fn(&str) -> bool),
+    Known(Known),
 }
 
 impl Pattern {

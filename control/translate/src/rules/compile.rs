@@ -7,10 +7,10 @@ use prost_reflect::{
     MessageDescriptor, ReflectMessage, Value,
 };
 
-use super::{Bounds, Field, Fits, Kind, Many, Message, Pattern, Rule, Rules, Text};
+use super::{Bounds, Field, Fits, Kind, Known, Many, Message, Pattern, Rule, Rules, Text};
 
 /// By `HTTP_HEADER_NAME` and `HTTP_HEADER_VALUE`, and whether it is strict.
-const HEADERS: [(i32, bool, fn(&str) -> bool); 4] = [
+const HEADERS: [(i32, bool, Known); 4] = [
     (1, true, is_header_name),
     (1, false, is_one_line),
     (2, true, is_header_value),
@@ -259,7 +259,7 @@ fn rule(rules: &DynamicMessage, of: &FieldDescriptor) -> (Rule, bool) {
     }
     if let Some(rules) = part(Some(rules), "string").or_else(|| part(Some(rules), "bytes")) {
         let ignore_empty = flag(Some(&rules), "ignore_empty");
-        return (Rule::Text(text(&rules)), ignore_empty);
+        return (Rule::Text(Box::new(text(&rules))), ignore_empty);
     }
     if let Some(rules) = part(Some(rules), "enum") {
         let Type::Enum(all) = of.kind() else {
