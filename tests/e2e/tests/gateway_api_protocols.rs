@@ -336,6 +336,7 @@ async fn calls_of_grpc_go_by_service_method_and_headers() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_without_a_protocol_is_called_in_grpc_and_asked_in_http1() -> Result<()> {
+    const HOSTS: [&str; 2] = ["calls.test", "pages.test"];
     let server = PlainDouble::start().await?;
     let service = json!({
         "apiVersion": "v1", "kind": "Service",
@@ -348,13 +349,15 @@ async fn a_service_without_a_protocol_is_called_in_grpc_and_asked_in_http1() -> 
         "ports": [{"port": server.address().port()}],
         "endpoints": [{"addresses": ["127.0.0.1"]}],
     });
-    let of = |matches: Value| {
+    // Routes of both kinds share no host.
+    let of = |host: &str, matches: Value| {
         let backends = json!([{"name": "both", "port": 80}]);
-        json!({"parentRefs": [{"name": "gw"}], "rules": [{"matches": matches, "backendRefs": backends}]})
+        let rules = json!([{"matches": matches, "backendRefs": backends}]);
+        json!({"parentRefs": [{"name": "gw"}], "hostnames": [host], "rules": rules})
     };
     let port = free_port()?;
     let listener = json!([{"name": "http", "port": port, "protocol": "HTTP"}]);
-    let calls = of(json!([{"method": {"service": "shop.v1.Carts"}}]));
+    let calls = of(HOSTS[0], json!([{"method": {"service": "shop.v1.Carts"}}]));
     let (tenon, _folder) = up(&[
         gateway(listener, json!({})),
         service,
@@ -364,7 +367,7 @@ async fn a_service_without_a_protocol_is_called_in_grpc_and_asked_in_http1() -> 
             "HTTPRoute",
             "v1",
             "pages",
-            of(json!([{"path": {"value": "/"}}])),
+            of(HOSTS[1], json!([{"path": {"value": "/"}}])),
         ),
     ])
     .await?;
@@ -387,6 +390,8 @@ async fn a_service_without_a_protocol_is_called_in_grpc_and_asked_in_http1() -> 
         server.forget();
         server.answer(answer.header("content-type", kind));
         let mut request = post(path, &b"\0\0\0\0\0"[..]);
+        let host = HOSTS[usize::from(!is_call)];
+        request.headers_mut().insert("host", host.parse()?);
         request.headers_mut().insert("content-type", kind.parse()?);
         let answer = client.send(request).await?;
         let expected = if is_call { "called" } else { "asked" };
