@@ -108,7 +108,7 @@ on_both_hosts! {
         }}));
         let setting = Resources::new()?
             .with_drain(20)
-            .put("gateway", &of(1))?
+            .put("gateway", &of(100))?
             .put("routes", &virtual_service("routes", "*", &[
                 forwarding("/", json!({"hostRewrite": localhost(web.address())})),
             ]))?
@@ -120,7 +120,7 @@ on_both_hosts! {
             let changes = changes(&setting.envoy).await?;
             anyhow::Ok(changes["listener_manager.listener_in_place_updated"] + changes["listener_manager.listener_modified"])
         };
-        for hosts in 2..6 {
+        for hosts in 101..105 {
             let before = listeners().await?;
             setting.put("gateway", &of(hosts))?;
             deadline::until("the other listener", async || Ok((listeners().await? > before).then_some(()))).await?;
