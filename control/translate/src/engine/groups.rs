@@ -8,9 +8,7 @@ use tenon_model::{
 };
 
 use super::{Translator, Work};
-use crate::forward_proxy;
 use crate::keys::Keys;
-use crate::output::{Resource, ResourceId, ResourceType};
 use crate::route::{Routes, Upstreams};
 use crate::tcp::Groups;
 use crate::tree::Seen;
@@ -155,37 +153,6 @@ impl Translator {
                 "upstream group {reference} is rejected; its status says why"
             )),
             None => Err(format!("upstream group {reference} does not exist")),
-        }
-    }
-
-    /// Takes in whether a virtual host forwards requests to whatever host they are for. While one does, there is a cluster
-    /// for it.
-    pub(super) fn tell_forwarding(&mut self, key: &ObjectKey, forwards: bool, work: &mut Work) {
-        let any = !self.forwarding.is_empty();
-        match forwards {
-            true => self.forwarding.insert(key.clone()),
-            false => self.forwarding.remove(key),
-        };
-        if any == self.forwarding.is_empty() {
-            work.forward_proxy = true;
-        }
-    }
-
-    /// Tells the proxies that name it of the cluster, which is nobody's fault.
-    pub(super) fn tell_forward_proxy(&mut self, work: &mut Work) {
-        let resource = (!self.forwarding.is_empty())
-            .then(|| Resource::new(forward_proxy::cluster().into(), Arc::from([])));
-        for proxy in self.proxies.clone() {
-            let name = forward_proxy::cluster_name();
-            let resource = resource
-                .clone()
-                .filter(|_| self.reaches_cluster(&proxy, &name));
-            let id = ResourceId {
-                proxy,
-                kind: ResourceType::Cluster,
-                name: name.into(),
-            };
-            self.put(id, resource, work);
         }
     }
 }
