@@ -447,36 +447,35 @@ async fn a_service_without_a_protocol_is_called_in_grpc_and_asked_in_http1() -> 
         "ports": [{"port": server.address().port()}],
         "endpoints": [{"addresses": ["127.0.0.1"]}],
     });
-    let of = |matches: Value| {
-        let backends = json!([{"name": "both", "port": 80}]);
-        json!({"parentRefs": [{"name": "gw"}], "rules": [{"matches": matches, "backendRefs": backends}]})
+    let of = |host: &str| {
+        json!({
+            "parentRefs": [{"name": "gw"}],
+            "hostnames": [host],
+            "rules": [{"backendRefs": [{"name": "both", "port": 80}]}],
+        })
     };
     let port = free_port()?;
     let listener = json!([{"name": "http", "port": port, "protocol": "HTTP"}]);
-    let calls = of(json!([{"method": {"service": "shop.v1.Carts"}}]));
     let (tenon, _folder) = up(&[
         gateway(listener, json!({})),
         service,
         slice,
-        resource("GRPCRoute", "v1", "calls", calls),
-        resource(
-            "HTTPRoute",
-            "v1",
-            "pages",
-            of(json!([{"path": {"value": "/"}}])),
-        ),
+        resource("GRPCRoute", "v1", "calls", of("grpc.test")),
+        resource("HTTPRoute", "v1", "pages", of("www.test")),
     ])
     .await?;
     let mut client = Client::http2(at(&tenon, port)?).await?;
     for is_call in [true, false, true] {
-        let (path, kind, answer, version) = match is_call {
+        let (host, path, kind, answer, version) = match is_call {
             true => (
+                "grpc.test",
                 "/shop.v1.Carts/Get",
                 "application/grpc",
                 Answer::body("called").trailer("grpc-status", "0"),
                 http::Version::HTTP_2,
             ),
             false => (
+                "www.test",
                 "/page",
                 "text/plain",
                 Answer::body("asked"),
@@ -486,7 +485,9 @@ async fn a_service_without_a_protocol_is_called_in_grpc_and_asked_in_http1() -> 
         server.forget();
         server.answer(answer.header("content-type", kind));
         let mut request = post(path, &b"\0\0\0\0\0"[..]);
-        request.headers_mut().insert("content-type", kind.parse()?);
+        let headers = request.headers_mut();
+        headers.insert("content-type", kind.parse()?);
+        headers.insert("host", host.parse()?);
         let answer = client.send(request).await?;
         let expected = if is_call { "called" } else { "asked" };
         assert_eq!((answer.status, &*answer.text()), (200, expected));
