@@ -13,8 +13,8 @@ use crate::cluster::{ClusterForm, Secrets, secret_of};
 use crate::keys::Keys;
 use crate::kube::{self, Services};
 use crate::output::{
-    Change, CredentialSource, GenericSecret, ProxyName, ProxyStatuses, Resource, ResourceId,
-    ResourceType, Status, TranslatorOptions, Update,
+    Change, CredentialSource, GenericSecret, ProxyName, Resource, ResourceId, ResourceType, Status,
+    TranslatorOptions, Update,
 };
 use crate::route::Upstreams;
 use crate::route_table::MOST_BODY;
@@ -103,12 +103,11 @@ pub struct Translator {
     now: Option<i64>,
     /// The last status that was told: most are alike, and then the same one.
     last_status: Arc<Status>,
-    /// What the status of most objects says of proxies, which is there once.
-    usual_proxies: Arc<ProxyStatuses>,
 }
 
+/// The objects, and those of them that are looked for by a label.
 #[derive(Default)]
-struct Objects(BTreeMap<ObjectKey, Entry>);
+struct Objects(BTreeMap<ObjectKey, Entry>, front::Labelled);
 
 #[derive(Default)]
 struct Entry {
@@ -234,7 +233,6 @@ impl Translator {
             statuses: BTreeMap::new(),
             now: None,
             last_status: Arc::new(crate::status::status(Vec::new(), BTreeMap::new())),
-            usual_proxies: Arc::default(),
         }
     }
 
@@ -322,6 +320,7 @@ impl Translator {
                 self.take_in_slice(&key, Some(&object), work);
                 self.take_in_service(&key, Some(&object), work);
                 self.tables.replace(&key, Some(&object.labels));
+                self.objects.relabel(&key, Some(&object));
                 let entry = self.objects.0.entry(key.clone()).or_default();
                 // Gateways select by labels.
                 if entry.labels().is_some_and(|it| *it != object.labels) {
@@ -341,6 +340,7 @@ impl Translator {
                 self.take_in_slice(&key, None, work);
                 self.take_in_service(&key, None, work);
                 self.tables.replace(&key, None);
+                self.objects.relabel(&key, None);
                 self.objects.0.remove(&key);
                 self.mark(key, work);
             }
@@ -586,6 +586,13 @@ impl Objects {
 
     fn spec(&self, key: &ObjectKey) -> Option<&Spec> {
         self.object(key).map(|object| &object.spec)
+    }
+
+    /// Takes in the labels of an object that is about to be replaced.
+    fn relabel(&mut self, key: &ObjectKey, new: Option<&Object>) {
+        let old = self.0.get(key).and_then(|entry| entry.object.as_ref());
+        let new = new.map(|object| &object.labels);
+        self.1.replace(key, old.map(|object| &object.labels), new);
     }
 
     fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (&ObjectKey, &Entry)> {

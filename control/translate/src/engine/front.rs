@@ -19,16 +19,20 @@ use crate::gateway_api::grpc_route;
 use crate::gateway_api::http_route::{self, Compiled, Rules};
 use crate::gateway_api::listeners::{GatewayForm, host_key};
 use crate::gateway_api::options::KINDS;
+use crate::gateway_api::overrides::problems_of_overrides;
 use crate::gateway_api::stream_route::{self, Stream};
 use crate::gateway_api::{Known, Seen, hostname};
 use crate::keys::Keys;
 use crate::names;
 
 mod disputes;
+mod labels;
 mod options;
 mod policies;
 mod ports;
 mod statuses;
+
+pub(super) use labels::Labelled;
 
 /// The class that there is without being written, as Gloo's Helm chart has it.
 const CLASS: &str = "gloo-gateway";
@@ -479,8 +483,7 @@ impl Translator {
         let options = |route: &ObjectKey| self.options_of_route(route);
         unit.rules = match &object.spec {
             Spec::HttpRoute(route) => {
-                let overrides = delegation::problem_of_overrides(object);
-                unit.problems.extend(overrides);
+                unit.problems.extend(problems_of_overrides(object));
                 let world = World {
                     known: &known,
                     options,
@@ -664,7 +667,11 @@ impl Known for Objects {
         Objects::object(self, key)
     }
 
-    fn routes(&self, namespace: Option<&str>) -> Vec<&Arc<Object>> {
+    fn routes(&self, namespace: Option<&str>, label: Option<&str>) -> Vec<&Arc<Object>> {
+        if let Some(label) = label {
+            let keys = self.1.of(label, namespace);
+            return keys.filter_map(|key| self.object(key)).collect();
+        }
         let first = ObjectKey {
             kind: Kind::HttpRoute,
             namespace: namespace.unwrap_or_default().into(),
