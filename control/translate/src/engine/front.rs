@@ -21,6 +21,7 @@ use crate::names;
 mod gateways;
 mod hosts;
 mod known;
+mod listener_statuses;
 mod options;
 mod policies;
 mod ports;
@@ -45,6 +46,8 @@ const ROUTES: [Kind; 4] = [
 pub(super) struct Front {
     /// The gateways that are ours.
     gateways: BTreeMap<ObjectKey, Arc<GatewayForm>>,
+    /// The ListenerSets that name a gateway.
+    sets: gateways::Sets,
     /// Whose gateway of the Edge API is whose.
     ports: BTreeMap<ObjectKey, ObjectKey>,
     /// Which routes forward the connections of a gateway's hosts.
@@ -83,6 +86,7 @@ struct RouteUnit {
 pub(super) struct FrontWork {
     /// Options that say themselves what they attach to.
     options: BTreeSet<ObjectKey>,
+    sets: BTreeSet<ObjectKey>,
     pub(super) gateways: BTreeSet<ObjectKey>,
     pub(super) routes: BTreeSet<ObjectKey>,
     /// What options of listeners and hosts attach to.
@@ -97,6 +101,7 @@ impl FrontWork {
     fn is_empty(&self) -> bool {
         let all = [
             &self.options,
+            &self.sets,
             &self.gateways,
             &self.attached,
             &self.routes,
@@ -120,8 +125,9 @@ impl Front {
             Kind::Gateway => match self.ports.get(key) {
                 // What is attached to a listener tells of it, too.
                 Some(gateway) => {
-                    let attached = self.attaching.of(gateway);
-                    attached.chain([gateway]).cloned().collect()
+                    let owners = self.sets.of(gateway).chain([gateway]);
+                    let attached = owners.clone().flat_map(|it| self.attaching.of(it));
+                    attached.chain(owners).cloned().collect()
                 }
                 None => Vec::new(),
             },
@@ -167,6 +173,9 @@ impl Translator {
             Kind::KubernetesGateway => {
                 front.gateways.insert(key.clone());
             }
+            Kind::ListenerSet => {
+                front.sets.insert(key.clone());
+            }
             kind if is_route(kind) => {
                 front.routes.insert(key.clone());
             }
@@ -206,6 +215,9 @@ impl Translator {
         if work.front.is_empty() {
             return;
         }
+        for key in mem::take(&mut work.front.sets) {
+            self.derive_set(key, work);
+        }
         for key in mem::take(&mut work.front.options) {
             self.derive_targets(key, work);
         }
@@ -238,6 +250,7 @@ impl Translator {
         };
         FrontWork {
             options: KINDS.into_iter().flat_map(keys).collect(),
+            sets: keys(Kind::ListenerSet).collect(),
             gateways: keys(Kind::KubernetesGateway).collect(),
             routes: ROUTES.into_iter().flat_map(keys).collect(),
             policies: keys(Kind::BackendTlsPolicy).collect(),

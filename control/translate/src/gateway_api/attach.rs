@@ -6,7 +6,7 @@ use tenon_model::gateway_api::{GROUP, ParentRef};
 use tenon_model::{Kind, ObjectKey};
 
 use super::listeners::{GatewayForm, host_key};
-use super::{Known, Reason, Seen, hostname};
+use super::{Known, Reason, Seen, hostname, listener_sets};
 
 /// A route, as far as it matters where it is attached.
 pub(crate) struct Attaching<'a> {
@@ -34,24 +34,33 @@ pub(crate) struct Attached {
     pub(crate) hosts: BTreeSet<ObjectKey>,
 }
 
-/// The key of the gateway that a reference names, if it is one.
-pub(crate) fn gateway_of(parent: &ParentRef, own_namespace: &str) -> Option<ObjectKey> {
-    (parent.group == GROUP && parent.kind == "Gateway").then(|| ObjectKey {
-        kind: Kind::KubernetesGateway,
+/// The key of the Gateway or ListenerSet that a reference names, if it is one.
+pub(crate) fn parent_of(parent: &ParentRef, own_namespace: &str) -> Option<ObjectKey> {
+    let kind = match (parent.group.as_str(), parent.kind.as_str()) {
+        (GROUP, "Gateway") => Kind::KubernetesGateway,
+        (group, kind) if listener_sets::is_set(group, kind) => Kind::ListenerSet,
+        _ => return None,
+    };
+    Some(ObjectKey {
+        kind,
         namespace: parent.namespace.as_deref().unwrap_or(own_namespace).into(),
         name: parent.name.as_str().into(),
     })
 }
 
-/// Attaches a route to the listeners of a gateway.
+/// Attaches a route to the listeners of a gateway: to its own, or to those of the ListenerSet that `owner` is.
 pub(crate) fn attach(
     route: &Attaching<'_>,
-    parent: &ParentRef,
+    (parent, owner): (&ParentRef, &ObjectKey),
     (key, gateway): (&ObjectKey, &GatewayForm),
     known: &Seen<'_, impl Known>,
 ) -> Result<Attached, Reason> {
-    let all = gateway.listeners.iter().enumerate();
-    let named: Vec<_> = all
+    if let Some(Err(why)) = gateway.sets.get(owner) {
+        let text = format!("no listener of {owner} is there: {}", why.message);
+        return Err(Reason::new("NoMatchingParent", text));
+    }
+    let named: Vec<_> = gateway
+        .of(owner)
         .filter(|(_, it)| {
             let of_name = parent
                 .section_name
@@ -61,14 +70,17 @@ pub(crate) fn attach(
         })
         .collect();
     if named.is_empty() {
-        let text = "no listener of the gateway has that sectionName and port";
+        let of = match owner.kind {
+            Kind::ListenerSet => "ListenerSet",
+            _ => "gateway",
+        };
+        let text = format!("no listener of the {of} has that sectionName and port");
         return Err(Reason::new("NoMatchingParent", text));
     }
     let allowing: Vec<_> = named
         .into_iter()
         .filter(|(_, it)| {
-            it.kinds.contains(&route.key.kind)
-                && it.allows(&route.key.namespace, &key.namespace, known)
+            it.kinds.contains(&route.key.kind) && it.allows(&route.key.namespace, known)
         })
         .collect();
     if allowing.is_empty() {

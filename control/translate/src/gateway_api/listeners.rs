@@ -2,22 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 
 use tenon_model::gateway_api::{
     AllowedRoutes, FromNamespaces, GROUP, GatewayAddress, KubernetesGateway, Listener,
     RouteGroupKind,
 };
-use tenon_model::{Kind, ObjectKey, Problem};
+use tenon_model::{Kind, Object, ObjectKey, Problem, Spec};
 
 use super::listener_tls::{self, TlsForm};
-use super::{Known, Reason, Seen, hostname};
+use super::{Known, Reason, Seen, hostname, listener_sets};
 
 /// What a gateway's listeners come to.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct GatewayForm {
     /// The proxy that it is for: what Gloo's proxies say they are in `node.metadata.role`, behind the owner.
     pub(crate) proxy: String,
+    /// Its own, then those of its ListenerSets, in their order.
     pub(crate) listeners: Vec<ListenerForm>,
+    /// What became of the ListenerSets that name it.
+    pub(crate) sets: BTreeMap<ObjectKey, Result<(), Reason>>,
     /// Where Envoy listens.
     pub(crate) address: IpAddr,
     /// What is said and has no effect.
@@ -29,6 +33,8 @@ pub(crate) struct GatewayForm {
 /// What a listener comes to.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ListenerForm {
+    /// The Gateway or ListenerSet that says it.
+    pub(crate) owner: ObjectKey,
     pub(crate) name: String,
     /// The field that says it.
     pub(crate) path: String,
@@ -52,24 +58,36 @@ pub(crate) struct ListenerForm {
 }
 
 impl GatewayForm {
+    /// `sets` are the ListenerSets that name it.
     pub(crate) fn new(
         key: &ObjectKey,
         gateway: &KubernetesGateway,
+        sets: &[&Arc<Object>],
         known: &Seen<'_, impl Known>,
     ) -> Self {
-        let listeners = gateway.listeners.iter().enumerate();
-        let mut listeners: Vec<_> = listeners
-            .map(|(index, it)| {
-                let path = format!("spec.listeners[{index}]");
-                let tls = listener_tls::resolve(&path, (key, gateway), it, known);
-                ListenerForm::new(path, it, tls)
-            })
-            .collect();
+        let of_gateway = (key, gateway);
+        let mut listeners = listeners_of(key, of_gateway, &gateway.listeners, known);
         tell_conflicts(&mut listeners);
+        // "At least one distinct Listener MUST be present, or else the Gateway … must be rejected from processing as a
+        // whole."
+        let is_accepted = listeners.iter().any(ListenerForm::is_served);
+        let mut outcomes = BTreeMap::new();
+        for object in listener_sets::in_order(sets) {
+            let outcome = match is_accepted {
+                true => listener_sets::allowed(of_gateway, &object.key, known),
+                false => Err(listener_sets::without_gateway(key)),
+            };
+            if let (Ok(()), Spec::ListenerSet(set)) = (&outcome, &object.spec) {
+                listeners.extend(listeners_of(&object.key, of_gateway, &set.listeners, known));
+            }
+            outcomes.insert(object.key.clone(), outcome);
+        }
+        listener_sets::tell_conflicts(key, &mut listeners);
         tell_taken_ports(&mut listeners);
         Self {
             proxy: format!("{}~{}-{}", key.namespace, key.namespace, key.name),
             listeners,
+            sets: outcomes,
             address: address(gateway),
             ignored: ignored(gateway),
             is_insecure: listener_tls::is_insecure(gateway),
@@ -102,24 +120,54 @@ impl GatewayForm {
         self.listeners.iter().any(|it| it.tls.ssl.is_some())
     }
 
-    /// What is wrong with it.
-    pub(crate) fn problems(&self) -> Vec<Problem> {
-        let listeners = self.listeners.iter();
-        listeners
-            .flat_map(|it| {
-                let all = [&it.refused, &it.unresolved, &it.conflict];
-                let reasons = all.into_iter().flatten();
-                let errors =
-                    reasons.map(|why| Problem::error(it.path.clone(), why.message.clone()));
-                errors.chain(it.tls.problems.iter().cloned())
-            })
-            .chain(self.ignored.iter().cloned())
-            .collect()
+    /// The listeners of the Gateway itself or of one of its ListenerSets, with their places.
+    pub(crate) fn of<'a>(
+        &'a self,
+        owner: &'a ObjectKey,
+    ) -> impl Iterator<Item = (usize, &'a ListenerForm)> {
+        let all = self.listeners.iter().enumerate();
+        all.filter(move |(_, it)| it.owner == *owner)
+    }
+
+    /// What is wrong with the listeners of the Gateway itself or of one of its ListenerSets.
+    pub(crate) fn problems<'a>(
+        &'a self,
+        owner: &'a ObjectKey,
+    ) -> impl Iterator<Item = Problem> + 'a {
+        self.of(owner).flat_map(|(_, it)| {
+            let all = [&it.refused, &it.unresolved, &it.conflict];
+            let reasons = all.into_iter().flatten();
+            let errors = reasons.map(|why| Problem::error(it.path.clone(), why.message.clone()));
+            errors.chain(it.tls.problems.iter().cloned())
+        })
+    }
+
+    /// So many of its ListenerSets have a listener that is served.
+    pub(crate) fn attached_sets(&self) -> usize {
+        let served = |set: &ObjectKey| self.of(set).any(|(_, it)| it.is_served());
+        self.sets.keys().filter(|set| served(set)).count()
     }
 }
 
+/// Those of a Gateway or of one of its ListenerSets, each by itself.
+fn listeners_of(
+    owner: &ObjectKey,
+    gateway: (&ObjectKey, &KubernetesGateway),
+    listeners: &[Listener],
+    known: &Seen<'_, impl Known>,
+) -> Vec<ListenerForm> {
+    let listeners = listeners.iter().enumerate();
+    listeners
+        .map(|(index, it)| {
+            let path = format!("spec.listeners[{index}]");
+            let tls = listener_tls::resolve(&path, (owner, gateway), it, known);
+            ListenerForm::new(owner.clone(), path, it, tls)
+        })
+        .collect()
+}
+
 impl ListenerForm {
-    fn new(path: String, listener: &Listener, mut tls: TlsForm) -> Self {
+    fn new(owner: ObjectKey, path: String, listener: &Listener, mut tls: TlsForm) -> Self {
         let possible = kinds_of(&listener.protocol);
         let refused = possible.is_empty().then(|| {
             let text = format!("protocol {} is not supported", listener.protocol);
@@ -129,6 +177,7 @@ impl ListenerForm {
         let unresolved = unresolved.or_else(|| tls.unresolved.take());
         let refused = refused.or_else(|| tls.refused.take());
         Self {
+            owner,
             name: listener.name.clone(),
             path,
             port: listener.port,
@@ -144,6 +193,14 @@ impl ListenerForm {
         }
     }
 
+    /// What a port is for: HTTPS and TLS go together, as names tell them apart.
+    pub(crate) fn alike(&self) -> &str {
+        match self.protocol.as_str() {
+            "HTTPS" => "TLS",
+            other => other,
+        }
+    }
+
     /// Whether Envoy listens for it.
     pub(crate) fn is_served(&self) -> bool {
         self.is_accepted() && self.tls.unusable.is_none()
@@ -154,12 +211,12 @@ impl ListenerForm {
         self.refused.is_none() && self.conflict.is_none()
     }
 
-    /// Whether it takes routes of a namespace; `own` is the gateway's.
-    pub(crate) fn allows(&self, namespace: &str, own: &str, known: &Seen<'_, impl Known>) -> bool {
+    /// Whether it takes routes of a namespace.
+    pub(crate) fn allows(&self, namespace: &str, known: &Seen<'_, impl Known>) -> bool {
         let namespaces = &self.allowed.namespaces;
         match namespaces.from {
             FromNamespaces::All => true,
-            FromNamespaces::Same => namespace == own,
+            FromNamespaces::Same => *namespace == *self.owner.namespace,
             FromNamespaces::Selector => namespaces.selector.as_ref().is_some_and(|selector| {
                 let labels = known.labels_of_namespace(namespace);
                 selector.matches(&labels)
@@ -277,20 +334,17 @@ fn allowed_kinds(allowed: &AllowedRoutes, possible: &[Kind]) -> (Vec<Kind>, Opti
     (kinds, unresolved)
 }
 
-/// "The implementation MUST NOT pick one conflicting Listener as the winner." HTTPS and TLS go together: names tell them
-/// apart.
+/// Of a Gateway's own: "The implementation MUST NOT pick one conflicting Listener as the winner." HTTPS and TLS go
+/// together: names tell them apart.
 fn tell_conflicts(listeners: &mut [ListenerForm]) {
     let mut protocols: BTreeMap<u16, BTreeMap<&str, BTreeSet<&str>>> = BTreeMap::new();
     let mut hosts: BTreeMap<(u16, Option<&str>), usize> = BTreeMap::new();
     let all: Vec<_> = listeners.to_vec();
     for listener in &all {
         let protocol = listener.protocol.as_str();
-        let alike = match protocol {
-            "HTTPS" => "TLS",
-            other => other,
-        };
         let of_port = protocols.entry(listener.port).or_default();
-        of_port.entry(alike).or_default().insert(protocol);
+        let alike = of_port.entry(listener.alike()).or_default();
+        alike.insert(protocol);
         let of_host = hosts.entry((listener.port, listener.hostname.as_deref()));
         *of_host.or_default() += 1;
     }

@@ -137,18 +137,20 @@ impl Translator {
                 continue;
             }
             let field = format!("spec.parentRefs[{index}]");
-            let Some(gateway) = attach::gateway_of(parent, &route.key.namespace) else {
+            let Some(owner) = attach::parent_of(parent, &route.key.namespace) else {
                 let text = format!("routes are not attached to a {}", parent.kind);
                 unit.problems.push(Problem::warning(field, text));
                 continue;
             };
-            unit.parents.insert(gateway.clone());
-            let Some(form) = self.front.gateways.get(&gateway) else {
-                let text = self.why_no_gateway(&gateway);
+            unit.parents.insert(owner.clone());
+            let set = self.front.sets.gateway(&owner);
+            unit.parents.extend(set.cloned());
+            let Some((gateway, form)) = self.gateway_with(&owner) else {
+                let text = self.why_no_gateway(&owner);
                 unit.problems.push(Problem::warning(field, text));
                 continue;
             };
-            let outcome = attach::attach(route, parent, (&gateway, form), known);
+            let outcome = attach::attach(route, (parent, &owner), (&gateway, form), known);
             if let Ok(attached) = &outcome {
                 unit.hosts.extend(attached.hosts.iter().cloned());
             }
@@ -166,7 +168,8 @@ impl Translator {
         unit
     }
 
-    pub(super) fn why_no_gateway(&self, gateway: &ObjectKey) -> String {
+    pub(super) fn why_no_gateway(&self, owner: &ObjectKey) -> String {
+        let gateway = self.front.sets.gateway(owner).unwrap_or(owner);
         match (
             self.objects.spec(gateway),
             self.objects.0.contains_key(gateway),

@@ -20,6 +20,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+mod listener_sets;
+
 const GROUP: &str = "gateway.networking.k8s.io";
 
 /// An authority, and what it signs.
