@@ -53,6 +53,9 @@ pub struct KubernetesService {
     /// The number of its port.
     #[read(range(1, 65_535))]
     pub port: u16,
+    /// It is spoken to in HTTP/2 whatever the service says of itself, as the Gateway API has it for gRPC.
+    #[read(skip)]
+    pub http2: bool,
 }
 
 /// A service of Consul.
@@ -127,7 +130,9 @@ pub struct WeightedDestinationOptions {
 
 /// What the name of an upstream begins with that stands for a port of a service (Gloo's `FakeUpstreamNamePrefix`).
 const STANDS_FOR: &str = "kube-svc:";
-/// The same, for a service of Consul.
+/// What it ends with where the service is spoken to in HTTP/2, whatever it says of itself.
+const IN_HTTP2: &str = ";h2";
+/// What the name of one begins with that stands for a service of Consul.
 const STANDS_FOR_CONSUL: &str = "consul-svc:";
 /// Where all of those are.
 const NAMESPACE: &str = "gloo-system";
@@ -181,9 +186,10 @@ impl KubernetesService {
     /// The upstream that there is in memory for the port of a service.
     pub fn upstream(&self) -> ObjectRef {
         let ObjectRef { namespace, name } = &self.service;
+        let end = if self.http2 { IN_HTTP2 } else { "" };
         ObjectRef {
             namespace: namespace.clone(),
-            name: format!("{STANDS_FOR}{namespace}-{name}-{}", self.port).into(),
+            name: format!("{STANDS_FOR}{namespace}-{name}-{}{end}", self.port).into(),
         }
     }
 
@@ -193,6 +199,10 @@ impl KubernetesService {
         let name = name
             .strip_prefix(&*reference.namespace)?
             .strip_prefix('-')?;
+        let (name, http2) = match name.strip_suffix(IN_HTTP2) {
+            Some(name) => (name, true),
+            None => (name, false),
+        };
         let (name, port) = name.rsplit_once('-')?;
         Some(Self {
             service: ObjectRef {
@@ -200,6 +210,7 @@ impl KubernetesService {
                 name: name.into(),
             },
             port: port.parse().ok()?,
+            http2,
         })
     }
 }
@@ -308,6 +319,21 @@ fn read_options(node: &Node<'_>) -> Option<WeightedDestinationOptions> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_of_a_service_is_known_by_the_name_of_its_upstream() {
+        for http2 in [false, true] {
+            let to = KubernetesService {
+                service: ObjectRef {
+                    namespace: "a-b".into(),
+                    name: "c-d".into(),
+                },
+                port: 80,
+                http2,
+            };
+            assert_eq!(KubernetesService::of_upstream(&to.upstream()), Some(to));
+        }
+    }
 
     #[test]
     fn a_service_of_consul_is_known_by_the_name_of_its_upstream() {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::read::{Node, Path, Read, Report};
+use crate::schema::APIS;
 use crate::{
     ConfigMap, Gateway, HttpListenerOption, Kind, ListenerOption, MatchableHttpGateway,
     MatchableTcpGateway, Metadata, MultiDestination, Object, ObjectKey, Parsed, Pod, Problem,
@@ -21,23 +22,8 @@ const BESIDE: [&str; 5] = [
     "namespacedStatuses",
 ];
 
-/// Gloo's folders of resources, in its directory form.
-const FOLDERS: [(&str, Kind); 14] = [
-    ("artifacts", Kind::ConfigMap),
-    ("gateways", Kind::Gateway),
-    ("httpgateways", Kind::MatchableHttpGateway),
-    ("httplisteneroptions", Kind::HttpListenerOption),
-    ("listeneroptions", Kind::ListenerOption),
-    ("routeoptions", Kind::RouteOption),
-    ("routetables", Kind::RouteTable),
-    ("secrets", Kind::Secret),
-    ("settings", Kind::Settings),
-    ("tcpgateways", Kind::MatchableTcpGateway),
-    ("upstreamgroups", Kind::UpstreamGroup),
-    ("upstreams", Kind::Upstream),
-    ("virtualhostoptions", Kind::VirtualHostOption),
-    ("virtualservices", Kind::VirtualService),
-];
+/// Gloo's folder of what Kubernetes calls ConfigMaps, in its directory form.
+const ARTIFACTS: &str = "artifacts";
 
 /// Gloo's other folders and kinds: known, not read.
 const OTHER_FOLDERS: [&str; 3] = ["authconfigs", "proxies", "ratelimitconfigs"];
@@ -80,6 +66,11 @@ fn read(path: &str, document: &Value, parsed: &mut Vec<Parsed>) {
     parsed.push(match identify(path, document) {
         Err(text) => Parsed::Unreadable(Problem::error("", text)),
         Ok(Identity::Other(kind)) => Parsed::Ignored { kind },
+        Ok(Identity::OfVersion { key, text }) => Parsed::Rejected {
+            key,
+            problems: vec![Problem::error("apiVersion", text)],
+            rest: None,
+        },
         Ok(Identity::Ours { key, form }) => object(key, form, document),
     });
 }
@@ -98,7 +89,15 @@ enum Form {
 }
 
 enum Identity {
-    Ours { key: ObjectKey, form: Form },
+    Ours {
+        key: ObjectKey,
+        form: Form,
+    },
+    /// One of ours in a version that is not read, and what to say of it.
+    OfVersion {
+        key: ObjectKey,
+        text: String,
+    },
     Other(String),
 }
 
@@ -124,9 +123,10 @@ fn identify(path: &str, document: &Value) -> Result<Identity, String> {
             true => "",
             false => metadata("namespace").unwrap_or("default"),
         };
-        return Ok(Identity::Ours {
-            key: key(kind, namespace, name),
-            form,
+        let key = key(kind, namespace, name);
+        return Ok(match form {
+            Ok(form) => Identity::Ours { key, form },
+            Err(text) => Identity::OfVersion { key, text },
         });
     }
     let Some((folder, namespace, name)) = gloo_path(path) else {
@@ -134,10 +134,9 @@ fn identify(path: &str, document: &Value) -> Result<Identity, String> {
             "neither apiVersion and kind, nor a path <plural>/<namespace>/<name>.yaml".into(),
         );
     };
-    let Some((_, kind)) = FOLDERS.iter().find(|(known, _)| *known == folder) else {
+    let Some(kind) = folder_kind(folder) else {
         return Ok(Identity::Other(folder.into()));
     };
-    let kind = *kind;
     Ok(Identity::Ours {
         key: key(kind, namespace, name),
         form: match kind {
@@ -155,62 +154,47 @@ fn key(kind: Kind, namespace: &str, name: &str) -> ObjectKey {
     }
 }
 
-fn kubernetes_kind(version: &str, kind: &str) -> Option<(Kind, Form)> {
-    Some(match (version, kind) {
-        ("v1", "ConfigMap") => (Kind::ConfigMap, Form::Kubernetes),
-        ("v1", "Endpoints") => (Kind::Endpoints, Form::Kubernetes),
-        ("v1", "Pod") => (Kind::Pod, Form::Kubernetes),
-        ("v1", "Service") => (Kind::Service, Form::Kubernetes),
-        ("discovery.k8s.io/v1", "EndpointSlice") => (Kind::EndpointSlice, Form::Kubernetes),
-        ("v1", "Secret") => (Kind::Secret, Form::KubernetesSecret),
-        ("gloo.solo.io/v1", "Secret") => (Kind::Secret, Form::Bare),
-        ("gloo.solo.io/v1", "Settings") => (Kind::Settings, Form::Spec),
-        ("gloo.solo.io/v1", "UpstreamGroup") => (Kind::UpstreamGroup, Form::Spec),
-        ("gloo.solo.io/v1", "Upstream") => (Kind::Upstream, Form::Spec),
-        ("gateway.solo.io/v1", "VirtualService") => (Kind::VirtualService, Form::Spec),
-        ("gateway.solo.io/v1", "RouteTable") => (Kind::RouteTable, Form::Spec),
-        ("gateway.solo.io/v1", "MatchableHttpGateway") => (Kind::MatchableHttpGateway, Form::Spec),
-        ("gateway.solo.io/v1", "MatchableTcpGateway") => (Kind::MatchableTcpGateway, Form::Spec),
-        ("gateway.solo.io/v1", "RouteOption") => (Kind::RouteOption, Form::Spec),
-        ("gateway.solo.io/v1", "VirtualHostOption") => (Kind::VirtualHostOption, Form::Spec),
-        ("gateway.solo.io/v1", "ListenerOption") => (Kind::ListenerOption, Form::Spec),
-        ("gateway.solo.io/v1", "HttpListenerOption") => (Kind::HttpListenerOption, Form::Spec),
-        ("gateway.solo.io/v1", "Gateway") => (Kind::Gateway, Form::Spec),
-        ("v1", "Namespace") => (Kind::Namespace, Form::Kubernetes),
-        ("gateway.networking.k8s.io/v1" | "gateway.networking.k8s.io/v1beta1", "GatewayClass") => {
-            (Kind::GatewayClass, Form::Spec)
+/// The kind of a resource, by `apiVersion` and `kind`; why it is not read in this version; nothing if it is of others.
+fn kubernetes_kind(api_version: &str, name: &str) -> Option<(Kind, Result<Form, String>)> {
+    let kubernetes = match (api_version, name) {
+        ("v1", "ConfigMap") => Some(Kind::ConfigMap),
+        ("v1", "Endpoints") => Some(Kind::Endpoints),
+        ("discovery.k8s.io/v1", "EndpointSlice") => Some(Kind::EndpointSlice),
+        ("v1", "Namespace") => Some(Kind::Namespace),
+        ("v1", "Pod") => Some(Kind::Pod),
+        ("v1", "Service") => Some(Kind::Service),
+        ("v1", "Secret") => return Some((Kind::Secret, Ok(Form::KubernetesSecret))),
+        // Its name while it was an experiment.
+        ("gateway.networking.x-k8s.io/v1alpha1", "XListenerSet") => {
+            return Some((Kind::ListenerSet, Ok(Form::Spec)));
         }
-        ("gateway.networking.k8s.io/v1" | "gateway.networking.k8s.io/v1beta1", "Gateway") => {
-            (Kind::KubernetesGateway, Form::Spec)
-        }
-        ("gateway.networking.k8s.io/v1" | "gateway.networking.k8s.io/v1beta1", "HTTPRoute") => {
-            (Kind::HttpRoute, Form::Spec)
-        }
-        ("gateway.networking.k8s.io/v1", "GRPCRoute") => (Kind::GrpcRoute, Form::Spec),
-        (
-            "gateway.networking.k8s.io/v1"
-            | "gateway.networking.k8s.io/v1alpha3"
-            | "gateway.networking.k8s.io/v1alpha2",
-            "TLSRoute",
-        ) => (Kind::TlsRoute, Form::Spec),
-        ("gateway.networking.k8s.io/v1alpha2", "TCPRoute") => (Kind::TcpRoute, Form::Spec),
-        ("gateway.networking.k8s.io/v1", "ListenerSet") => (Kind::ListenerSet, Form::Spec),
-        (
-            "gateway.networking.k8s.io/v1" | "gateway.networking.k8s.io/v1beta1",
-            "ReferenceGrant",
-        ) => (Kind::ReferenceGrant, Form::Spec),
-        (
-            "gateway.networking.k8s.io/v1" | "gateway.networking.k8s.io/v1alpha3",
-            "BackendTLSPolicy",
-        ) => (Kind::BackendTlsPolicy, Form::Spec),
-        ("gateway.networking.x-k8s.io/v1alpha1", "XListenerSet") => (Kind::ListenerSet, Form::Spec),
-        ("gateway.gloo.solo.io/v1alpha1", "GatewayParameters") => {
-            (Kind::GatewayParameters, Form::Spec)
-        }
-        ("gateway.gloo.solo.io/v1alpha1", "DirectResponse") => (Kind::DirectResponse, Form::Spec),
-        ("tenon.dev/v1alpha1", "FunctionCall") => (Kind::FunctionCall, Form::Spec),
-        _ => return None,
-    })
+        _ => None,
+    };
+    if let Some(kind) = kubernetes {
+        return Some((kind, Ok(Form::Kubernetes)));
+    }
+    let (group, version) = api_version.split_once('/')?;
+    let mut apis = APIS.iter();
+    let api = apis.find(|api| api.kind.name() == name && api.group == group)?;
+    let form = match (api.versions.contains(&version), api.kind) {
+        (true, Kind::Secret) => Ok(Form::Bare),
+        (true, _) => Ok(Form::Spec),
+        (false, _) => Err(format!(
+            "{name} is not read in version {version}: expected {}",
+            api.versions.join(" or ")
+        )),
+    };
+    Some((api.kind, form))
+}
+
+/// The kind that a folder of Gloo's directory form holds.
+fn folder_kind(folder: &str) -> Option<Kind> {
+    if folder == ARTIFACTS {
+        return Some(Kind::ConfigMap);
+    }
+    let mut apis = APIS.iter();
+    let api = apis.find(|api| api.has_folder() && api.plural == folder)?;
+    Some(api.kind)
 }
 
 fn gloo_path(path: &str) -> Option<(&str, &str, &str)> {
@@ -220,8 +204,7 @@ fn gloo_path(path: &str) -> Option<(&str, &str, &str)> {
         .iter()
         .find_map(|end| file.strip_suffix(end))?;
     let (namespace, folder) = (parts.next()?, parts.next()?);
-    let mut known = FOLDERS.iter().map(|(folder, _)| *folder);
-    (known.any(|known| known == folder) || OTHER_FOLDERS.contains(&folder))
+    (folder_kind(folder).is_some() || OTHER_FOLDERS.contains(&folder))
         .then_some((folder, namespace, name))
 }
 

@@ -116,7 +116,7 @@ impl Service {
             "servicePort": port.port,
         });
         let mut spec = Map::from_iter([("kube".to_owned(), kube)]);
-        spec.insert("useHttp2".to_owned(), self.is_http2(port).into());
+        spec.insert("useHttp2".to_owned(), self.speaks_http2(port).into());
         if let Some(ssl) = self.ssl_config(of, port) {
             spec.insert("sslConfig".to_owned(), ssl);
         }
@@ -129,7 +129,12 @@ impl Service {
         upstream.ok_or_else(|| report.into_problems())
     }
 
-    fn is_http2(&self, port: &ServicePort) -> bool {
+    /// Whether it says that a port is spoken to in HTTP/2.
+    pub fn is_http2(&self, port: u16) -> bool {
+        self.port(port).is_some_and(|port| self.speaks_http2(port))
+    }
+
+    fn speaks_http2(&self, port: &ServicePort) -> bool {
         match self.annotations.get(H2_SERVICE).map(String::as_str) {
             Some("true") => return true,
             Some("false") => return false,

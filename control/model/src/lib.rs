@@ -432,25 +432,51 @@ impl Kind {
         )
     }
 
+    /// As users write it. Two kinds of different groups have the same name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BackendTlsPolicy => "BackendTLSPolicy",
+            Self::ConfigMap => "ConfigMap",
+            Self::DirectResponse => "DirectResponse",
+            Self::EndpointSlice => "EndpointSlice",
+            Self::Endpoints => "Endpoints",
+            Self::FunctionCall => "FunctionCall",
+            Self::Gateway | Self::KubernetesGateway => "Gateway",
+            Self::GatewayClass => "GatewayClass",
+            Self::GatewayParameters => "GatewayParameters",
+            Self::GrpcRoute => "GRPCRoute",
+            Self::HttpListenerOption => "HttpListenerOption",
+            Self::HttpRoute => "HTTPRoute",
+            Self::ListenerOption => "ListenerOption",
+            Self::ListenerSet => "ListenerSet",
+            Self::MatchableHttpGateway => "MatchableHttpGateway",
+            Self::MatchableTcpGateway => "MatchableTcpGateway",
+            Self::Namespace => "Namespace",
+            Self::Pod => "Pod",
+            Self::ReferenceGrant => "ReferenceGrant",
+            Self::RouteOption => "RouteOption",
+            Self::RouteTable => "RouteTable",
+            Self::Secret => "Secret",
+            Self::Service => "Service",
+            Self::Settings => "Settings",
+            Self::TcpRoute => "TCPRoute",
+            Self::TlsRoute => "TLSRoute",
+            Self::Upstream => "Upstream",
+            Self::UpstreamGroup => "UpstreamGroup",
+            Self::VirtualHostOption => "VirtualHostOption",
+            Self::VirtualService => "VirtualService",
+        }
+    }
+
     /// Whether its objects are in no namespace.
     pub fn is_cluster_wide(self) -> bool {
         matches!(self, Self::GatewayClass | Self::Namespace)
     }
 }
 
-/// As users write it. Two kinds of different groups have the same name.
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self {
-            Self::BackendTlsPolicy => "BackendTLSPolicy",
-            Self::GrpcRoute => "GRPCRoute",
-            Self::HttpRoute => "HTTPRoute",
-            Self::KubernetesGateway => "Gateway",
-            Self::TcpRoute => "TCPRoute",
-            Self::TlsRoute => "TLSRoute",
-            other => return fmt::Debug::fmt(other, f),
-        };
-        f.write_str(name)
+        f.write_str(self.name())
     }
 }
 

@@ -24,6 +24,10 @@ pub struct Matcher {
     /// The methods; none: any.
     #[read(with = method)]
     pub methods: Vec<String>,
+    /// Of a million of such requests, only the first so many, as the Gateway API has it where the backends of a rule are
+    /// routes of their own. Envoy draws one number for a request, and compares it on each route that it comes to.
+    #[read(skip)]
+    pub up_to: Option<u32>,
 }
 
 /// Which paths.
@@ -91,6 +95,7 @@ impl Default for Matcher {
             headers: Vec::new(),
             query: Vec::new(),
             methods: Vec::new(),
+            up_to: None,
         }
     }
 }

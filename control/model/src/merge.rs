@@ -111,6 +111,12 @@ pub(crate) fn first<T: Unset>(own: &T, other: &T) -> T {
     }
 }
 
+/// What several places say counts together, each once.
+pub(crate) fn both<T: Clone + PartialEq>(own: &[T], other: &[T]) -> Vec<T> {
+    let more = other.iter().filter(|it| !own.contains(it));
+    own.iter().chain(more).cloned().collect()
+}
+
 /// Transformations that inherit say more than the first place does.
 pub(crate) fn transformations(
     own: &Option<Transformations>,

@@ -13,7 +13,7 @@ use crate::merge;
 use crate::options::buffer::BufferPerRoute;
 use crate::options::cors::Cors;
 use crate::options::csrf::Csrf;
-use crate::options::ext_auth::ExtAuth;
+use crate::options::ext_auth::{ExtAuth, ExtAuthServer};
 use crate::options::ext_proc::ExtProc;
 use crate::options::faults::Faults;
 use crate::options::jwt::{RouteJwt, StagedJwt, StagedRouteJwt};
@@ -113,6 +113,10 @@ pub struct RouteOptions {
     /// More copies of the request, as the Gateway API has them.
     #[read(skip)]
     pub mirrors: Vec<Shadowing>,
+    /// Servers that are asked one after the other whether a request may pass, whoever else is asked, as the Gateway API has
+    /// them. Nobody says of another that those need not be asked.
+    #[read(skip, merge = merge::both)]
+    pub external_auth: Vec<Arc<ExtAuthServer>>,
     /// Whether requests of a session go to the same endpoint, as the Gateway API has it.
     #[read(skip)]
     pub session: Option<Box<StatefulSession>>,

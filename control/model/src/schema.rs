@@ -208,7 +208,13 @@ pub const APIS: [Api; 25] = [
         "gatewayparameters",
         &["gwp"],
     ),
-    of_gateway_api(Kind::GrpcRoute, NETWORKING, &["v1"], "grpcroutes", &[]),
+    of_gateway_api(
+        Kind::GrpcRoute,
+        NETWORKING,
+        &["v1", "v1alpha2"],
+        "grpcroutes",
+        &[],
+    ),
     of_gateway_api(Kind::HttpRoute, NETWORKING, V1_BETA, "httproutes", &[]),
     of_gateway_api(
         Kind::KubernetesGateway,
@@ -227,11 +233,17 @@ pub const APIS: [Api; 25] = [
     of_gateway_api(
         Kind::ReferenceGrant,
         NETWORKING,
-        V1_BETA,
+        &["v1", "v1beta1", "v1alpha2"],
         "referencegrants",
         &["refgrant"],
     ),
-    of_gateway_api(Kind::TcpRoute, NETWORKING, &["v1alpha2"], "tcproutes", &[]),
+    of_gateway_api(
+        Kind::TcpRoute,
+        NETWORKING,
+        &["v1alpha2", "v1"],
+        "tcproutes",
+        &[],
+    ),
     of_gateway_api(
         Kind::TlsRoute,
         NETWORKING,

@@ -571,32 +571,27 @@ impl Engine {
     fn apply(&mut self, changes: Vec<Change>) -> bool {
         let started = Instant::now();
         // A large folder may take a while: other tasks move on.
-        let update = tokio::task::block_in_place(|| {
+        let mut update = tokio::task::block_in_place(|| {
             let mut update = self.translate(changes);
             self.take_back(&mut update);
             update
         });
         self.shared.metrics.translated(started);
-        let Update {
-            resources,
-            credentials,
-            lookups,
-            statuses,
-        } = &update;
         tracing::debug!(
-            resources = resources.len(),
-            credentials = credentials.len(),
-            lookups = lookups.len(),
-            statuses = statuses.len(),
+            resources = update.resources.len(),
+            credentials = update.credentials.len(),
+            lookups = update.lookups.len(),
+            statuses = update.statuses.len(),
             "translated"
         );
-        // Secrets first: what refers to them must find them.
-        self.credentials.apply(credentials);
-        self.discovery.apply(lookups);
+        // Who sees by a request that a change has arrived finds its status.
+        self.note(std::mem::take(&mut update.statuses));
+        // Secrets before all else: what refers to them must find them.
+        self.credentials.apply(&update.credentials);
+        self.discovery.apply(&update.lookups);
         let proxies = self.translator.proxies().iter().cloned();
         self.shared.cache.set_proxies(proxies);
         self.shared.cache.apply(&update);
-        self.note(update.statuses);
         !update.resources.is_empty()
     }
 

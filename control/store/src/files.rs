@@ -542,7 +542,11 @@ fn documents(file: &Path, parsed: Vec<Parsed>) -> Vec<Document<Arc<Object>>> {
             } => Some(Document::Rejected(key, problems, rest.map(Arc::from))),
             Parsed::Unreadable(problem) => Some(Document::Unreadable(problem)),
             // A kind that is misspelt, or not supported yet, would be looked for in vain.
-            Parsed::Ignored { kind } if kind.contains(".solo.io/") => {
+            Parsed::Ignored { kind }
+                if [".solo.io/", "gateway.networking."]
+                    .iter()
+                    .any(|ours| kind.contains(ours)) =>
+            {
                 tracing::warn!(file = %file.display(), kind, "skipped: not a kind that is read");
                 None
             }

@@ -63,6 +63,10 @@ pub struct Translator {
     servers: Servers,
     /// How long bodies may be that routes answer with, by the gateway that takes the longest.
     most_body: usize,
+    /// Servers that routes say themselves, by their filters, and how many virtual hosts have such routes.
+    asked: BTreeMap<String, usize>,
+    /// The virtual hosts whose requests may come to routes of others, which may ask them.
+    moving: BTreeSet<ObjectKey>,
     /// The virtual hosts that forward requests to whatever host they are for.
     forwarding: BTreeSet<ObjectKey>,
     /// Where services are found.
@@ -201,6 +205,8 @@ impl Translator {
             clusters: BTreeMap::new(),
             hosts: BTreeMap::new(),
             groups: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            moving: BTreeSet::new(),
             forwarding: BTreeSet::new(),
             slices: endpoints::Slices::default(),
             in_memory: endpoints::InMemory::new(),
@@ -524,7 +530,10 @@ impl Upstreams for Translator {
         }
         let spec = match self.clusters.get(&key) {
             Some(form) if !form.is_good() => form.good.as_ref().map(|good| &good.spec),
-            _ => match self.in_memory.get(&key) {
+            _ => match self
+                .in_memory
+                .get(endpoints::as_it_says(&key).as_ref().unwrap_or(&key))
+            {
                 Some(upstream) => upstream.as_ref().ok().map(|it| &it.spec),
                 None => self.objects.spec(&key),
             },
@@ -557,6 +566,10 @@ impl Upstreams for Translator {
 
     fn most_body(&self) -> usize {
         self.most_body
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.keys().cloned().collect()
     }
 
     fn keeps_secrets_home(&self) -> bool {

@@ -345,6 +345,10 @@ fn of_server(name: &str, needs: &Needs, of: &Surroundings<'_>) -> Option<(Place,
             return Some((stage.place(server), rate_limit::filter(server, stage)));
         }
     }
+    if let Some(server) = needs.asked.get(name) {
+        let is_there = (of.is_there)(&server.extauthz_server_ref);
+        return Some((Stage::AuthN.during(), ext_auth::filter(server, is_there)));
+    }
     let server = name.strip_prefix(EXT_AUTHZ)?;
     let server = of
         .servers

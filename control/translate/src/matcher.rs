@@ -5,7 +5,7 @@ use tenon_model::{HeaderMatcher, Matcher, PathMatcher, QueryMatcher, ValueMatche
 use crate::proto::route::header_matcher::HeaderMatchSpecifier;
 use crate::proto::route::query_parameter_matcher::QueryParameterMatchSpecifier;
 use crate::proto::route::route_match::{ConnectMatcher, PathSpecifier};
-use crate::proto::{boolean, exactly, matches, regex, route};
+use crate::proto::{boolean, exactly, matches, millionths, regex, route, share};
 
 pub(crate) fn translate(matcher: &Matcher) -> route::RouteMatch {
     let mut headers: Vec<_> = matcher.headers.iter().map(header).collect();
@@ -35,6 +35,7 @@ pub(crate) fn translate(matcher: &Matcher) -> route::RouteMatch {
         },
         headers,
         query_parameters: matcher.query.iter().map(query).collect(),
+        runtime_fraction: matcher.up_to.map(|up_to| share(millionths(up_to))),
         ..route::RouteMatch::default()
     }
 }

@@ -1,10 +1,12 @@
 //! Options of routes, their destinations and virtual hosts, as configuration of Envoy's own filters.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use envoy_types::pb::envoy::extensions::filters::http::stateful_session::v3::StatefulSessionPerRoute;
 use envoy_types::pb::envoy::extensions::filters::http::stateful_session::v3::stateful_session_per_route::Override;
+use tenon_model::options::ext_auth::ExtAuthServer;
 use tenon_model::options::ext_proc::ExtProc;
 use tenon_model::{
     HeaderToAdd, ObjectRef, Problem, RouteOptions, Servers, UpstreamType, VirtualHostOptions,
@@ -32,6 +34,9 @@ pub(crate) mod values;
 
 pub(crate) use jwt::JwtNeeds;
 
+/// Servers that routes say themselves, by the names of their filters.
+pub(crate) type Asked = BTreeMap<String, Arc<ExtAuthServer>>;
+
 /// Where Envoy puts what tokens say.
 const JWT_METADATA: &str = "envoy.filters.http.jwt_authn";
 
@@ -58,6 +63,8 @@ pub(crate) struct Configured {
     pub(crate) jwt: BTreeMap<JwtStage, JwtNeeds>,
     /// Headers whose values are secrets.
     pub(crate) secrets: SecretHeaders,
+    /// Servers that are asked, by their filters, which nobody else knows.
+    pub(crate) asked: Asked,
     /// What is asked may have another route chosen.
     pub(crate) reroutes: bool,
     /// What is wrong: paths from the options on.
@@ -143,6 +150,7 @@ pub(crate) fn of_route(options: &RouteOptions, context: &Context<'_>) -> Configu
     if let Some(auth) = &options.extauth {
         ext_auth::configure(auth, context, &mut to);
     }
+    ext_auth::ask_all(&options.external_auth, context, &mut to);
     for (place, own, of_host) in [
         (RATE_LIMIT, &options.ratelimit, &of_host.ratelimit),
         (EARLY, &options.ratelimit_early, &of_host.ratelimit_early),

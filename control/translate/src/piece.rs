@@ -15,7 +15,7 @@ use tenon_model::{
 use crate::http_filters::{FORWARD_PROXY, JwtStage};
 use crate::inherit::Shape;
 use crate::moves::Moves;
-use crate::options::JwtNeeds;
+use crate::options::{Asked, JwtNeeds};
 use crate::proto::{core, route};
 use crate::route::{RouteForm, broken};
 use crate::route_table::MOST_BODY;
@@ -47,6 +47,8 @@ pub(crate) struct Needs {
     pub(crate) cluster_headers: BTreeSet<String>,
     /// Headers whose values are secrets.
     pub(crate) secrets: SecretHeaders,
+    /// Servers that routes say themselves.
+    pub(crate) asked: Asked,
 }
 
 /// Envoy's own filters that the requests of a virtual host may come to.
@@ -77,6 +79,13 @@ impl Needs {
         }
     }
 
+    /// Servers that routes say themselves.
+    fn add_asked(&mut self, asked: &Asked) {
+        let asked = asked.iter();
+        self.asked
+            .extend(asked.map(|(filter, server)| (filter.clone(), server.clone())));
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -88,6 +97,7 @@ impl Needs {
         self.filters.extend(other.filters.iter().cloned());
         self.add_jwt(&other.jwt);
         self.add_secrets(&other.secrets);
+        self.add_asked(&other.asked);
         let headers = other.cluster_headers.iter().cloned();
         self.cluster_headers.extend(headers);
     }
@@ -181,6 +191,7 @@ impl Piece {
                 .extend(forwards.then(|| FORWARD_PROXY.to_owned()));
             needs.add_jwt(&form.jwt);
             needs.add_secrets(&form.secrets);
+            needs.add_asked(&form.asked);
             needs.cluster_headers.extend(cluster_header(&form.route));
             if form.reroutes {
                 moves = moves.max(Moves::Anywhere);
@@ -323,6 +334,11 @@ impl Piece {
 
     pub(crate) fn needs(&self) -> &Needs {
         &self.needs
+    }
+
+    /// Whether its requests may come to routes of other virtual hosts.
+    pub(crate) fn moves_anywhere(&self) -> bool {
+        self.moves == Moves::Anywhere
     }
 
     fn is_within(&self, other: &Self) -> bool {

@@ -35,9 +35,12 @@ pub(crate) fn uint(value: u32) -> protobuf::UInt32Value {
 /// Of so many percent, to a ten-thousandth of one.
 pub(crate) fn percent(percent: f64) -> FractionalPercent {
     // The model has it from 0 to 100.
-    let millionths = (percent * 10_000.0).round().clamp(0.0, 1_000_000.0);
+    millionths((percent * 10_000.0).round().clamp(0.0, 1_000_000.0) as u32)
+}
+
+pub(crate) fn millionths(numerator: u32) -> FractionalPercent {
     FractionalPercent {
-        numerator: millionths as u32,
+        numerator,
         denominator: DenominatorType::Million.into(),
     }
 }

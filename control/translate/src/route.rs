@@ -18,7 +18,7 @@ use tenon_model::{
 
 use crate::by_path::{self, Answer};
 use crate::http_filters::{GRPC_JSON, JwtStage};
-use crate::options::{Configured, Context, JwtNeeds};
+use crate::options::{Asked, Configured, Context, JwtNeeds};
 use crate::proto::route::redirect_action::{
     PathRewriteSpecifier, RedirectResponseCode, SchemeRewriteSpecifier,
 };
@@ -48,6 +48,8 @@ pub(crate) trait Upstreams {
     fn header_secret(&self, reference: &ObjectRef) -> Result<&HeaderSecret, String>;
     /// How long bodies may be that routes answer with, by the gateway that takes the longest.
     fn most_body(&self) -> usize;
+    /// The filters of servers that some route says itself.
+    fn asked(&self) -> Vec<String>;
     /// Whether secrets of headers have to be in the namespace of the upstreams that they go to.
     fn keeps_secrets_home(&self) -> bool;
 }
@@ -70,6 +72,8 @@ pub(crate) struct RouteForm {
     pub(crate) jwt: BTreeMap<JwtStage, JwtNeeds>,
     /// Headers whose values are secrets.
     pub(crate) secrets: SecretHeaders,
+    /// Servers that it says itself.
+    pub(crate) asked: Asked,
     /// What is asked on the way may have another route chosen.
     pub(crate) reroutes: bool,
 }
@@ -85,6 +89,7 @@ impl RouteForm {
             filters: Vec::new(),
             jwt: BTreeMap::new(),
             secrets: SecretHeaders::new(),
+            asked: Asked::new(),
             reroutes: false,
         }
     }
@@ -99,6 +104,9 @@ impl RouteForm {
             let needed = self.secrets.entry(filter.clone()).or_default();
             needed.extend(headers.iter().cloned());
         }
+        let asked = options.asked.iter();
+        let asked = asked.map(|(filter, server)| (filter.clone(), server.clone()));
+        self.asked.extend(asked);
         self.reroutes |= options.reroutes;
     }
 }

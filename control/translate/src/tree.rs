@@ -673,6 +673,10 @@ impl<U: Upstreams> Upstreams for Seen<'_, U> {
         self.upstreams.most_body()
     }
 
+    fn asked(&self) -> Vec<String> {
+        self.upstreams.asked()
+    }
+
     fn keeps_secrets_home(&self) -> bool {
         self.upstreams.keeps_secrets_home()
     }

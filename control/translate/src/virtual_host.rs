@@ -61,6 +61,8 @@ pub(crate) struct VirtualHostForm {
     pub(crate) kept: Kept,
     /// The routes in `body` that not every gateway takes.
     pub(crate) large: Vec<LargeRoute>,
+    /// Its requests may come to routes of other virtual hosts, on their way through the filters.
+    pub(crate) moves: bool,
 }
 
 impl VirtualHostForm {
@@ -172,9 +174,14 @@ pub(crate) fn translate(
         ..Needs::default()
     };
     pieces.iter().for_each(|piece| needs.add(piece.needs()));
+    let moves = of_host.reroutes || pieces.iter().any(|piece| piece.moves_anywhere());
+    let mut all = http_filters::all(tree.servers());
+    if moves {
+        all.extend(world.asked());
+    }
     let present = Present {
         of_host: needs.filters.clone(),
-        all: http_filters::all(tree.servers()),
+        all,
         on,
         moves: of_host.reroutes,
     };
@@ -194,6 +201,7 @@ pub(crate) fn translate(
     form.body = body.into_boxed_slice().into();
     form.needs = needs;
     form.large = large;
+    form.moves = moves;
     form
 }
 

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 use tempfile::TempDir;
 use tenon_contract::CALLED_HEADER;
-use tenon_e2e::deadline::until;
+use tenon_e2e::deadline::{DEADLINE, until};
 use tenon_e2e::{Envoy, Gate, artefact};
 
 use crate::fake::{Answer, HeaderList};
@@ -194,7 +194,7 @@ impl Runner {
     async fn counted(&mut self, scenario: &Scenario) -> Result<Vec<(String, String)>> {
         // A try that is lost is counted when Envoy gets around to end it, so this waits for as many as are due.
         let due = scenario.results().len();
-        let end = Instant::now() + Duration::from_secs(5);
+        let end = Instant::now() + DEADLINE;
         loop {
             let now = self.read_counts().await?;
             let mut new = Vec::new();

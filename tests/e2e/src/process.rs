@@ -3,10 +3,12 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tokio::net::TcpSocket;
 
 use crate::deadline::until;
 
@@ -177,14 +179,23 @@ pub fn artefact(name: &str) -> Result<PathBuf> {
         .with_context(|| format!("no {}: run `make build`", path.display()))
 }
 
-/// A port that was free a moment ago, for who cannot bind port 0 and tell.
+/// What [`free_port`] holds.
+static HELD: Mutex<Vec<TcpSocket>> = Mutex::new(Vec::new());
+
+/// A free port of 127.0.0.1, for who cannot bind port 0 and tell, or has to come back to where it was. Nobody else is given
+/// it while this process runs: a socket that is bound and does not listen keeps the kernel from that, and stands in the way
+/// of nobody who binds that very port with `SO_REUSEADDR`, as all servers do.
 ///
 /// # Errors
 /// There is none.
 pub fn free_port() -> Result<u16> {
-    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?
-        .local_addr()?
-        .port())
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(([127, 0, 0, 1], 0).into())?;
+    let port = socket.local_addr()?.port();
+    let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    held.push(socket);
+    Ok(port)
 }
 
 #[cfg(test)]
@@ -215,6 +226,21 @@ mod tests {
     /// Neither gone nor a zombie that its new parent has not reaped yet.
     fn runs(id: u32) -> bool {
         fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+    }
+
+    #[test]
+    fn a_free_port_is_taken_by_nobody_but_who_asks_for_it_again_and_again() {
+        use std::net::TcpListener;
+
+        let port = free_port().unwrap();
+        let others: Vec<_> = (0..500)
+            .map(|_| TcpListener::bind(("127.0.0.1", 0)).unwrap())
+            .map(|other| other.local_addr().unwrap().port())
+            .collect();
+        assert!(!others.contains(&port));
+        for _ in 0..2 {
+            TcpListener::bind(("127.0.0.1", port)).unwrap();
+        }
     }
 
     #[tokio::test]

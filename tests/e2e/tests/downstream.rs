@@ -233,7 +233,7 @@ async fn a_wasm_that_may_not_hold_headers_waits_for_ever() -> anyhow::Result<()>
     let gateway = with_routes(Filter::Wasm, |_| {})?
         .service("service", service.address())
         .route(plain_route("/", "service"))
-        .manager(json!({"stream_idle_timeout": "0.3s"}))
+        .manager(json!({"stream_idle_timeout": "2s"}))
         .calls_in_listener(
             "lambda",
             lambda.address(),

@@ -66,18 +66,19 @@ async fn panic_under_load(
         Ok((counted.iter().map(|(_, count)| count).sum::<u64>() == panics).then_some(()))
     })
     .await?;
-    let log = envoy.log();
     for (hook, _) in statuses {
-        let line = log
-            .lines()
-            .find(|line| line.contains("panic in") && line.contains(hook));
-        assert!(
-            line.is_some_and(|line| line.contains("examples/panicking.rs:")),
-            "{hook}: {line:?}"
-        );
+        tenon_e2e::deadline::until(&format!("a panic of {hook} in the log"), || async {
+            let log = envoy.log();
+            let of_hook = |line: &&str| line.contains("panic in") && line.contains(hook);
+            let line = log.lines().find(of_hook);
+            Ok(line
+                .is_some_and(|line| line.contains("examples/panicking.rs:"))
+                .then_some(()))
+        })
+        .await?;
     }
     assert!(
-        !log.contains("as the request asked"),
+        !envoy.log().contains("as the request asked"),
         "messages of panics print values"
     );
     Ok(())

@@ -50,7 +50,7 @@ on_both_hosts! {
                 route["request_mirror_policies"] = json!([{"cluster": "mirror"}]);
             }))
             .route(route("/slow", |route| {
-                route["retry_policy"] = json!({"retry_on": "5xx", "num_retries": 1, "per_try_timeout": "0.2s"});
+                route["retry_policy"] = json!({"retry_on": "5xx", "num_retries": 1, "per_try_timeout": "1.5s"});
             }))
             .route(plain_route("/target", "target"))
             .start()
@@ -70,7 +70,7 @@ on_both_hosts! {
             assert_eq!(client.send(post("/slow", "an order")).await?.status, 504);
         }
         gate.open();
-        let asked = service.requests();
+        let asked = service.wait_for_requests(6).await?;
         assert_eq!(asked.len(), 6, "each of the slow is tried twice");
         for seen in asked {
             assert_eq!(seen.method.as_str(), "PUT");

@@ -176,7 +176,7 @@ on_both_hosts! {
             }))
             .routes(routes("timeout", |route| route["timeout"] = json!("0.2s")))
             .routes(routes("hedge", |route| {
-                route["retry_policy"] = json!({"retry_on": "5xx", "num_retries": 1, "per_try_timeout": "0.2s"});
+                route["retry_policy"] = json!({"retry_on": "5xx", "num_retries": 1, "per_try_timeout": "1.5s"});
                 route["hedge_policy"] = json!({"hedge_on_per_try_timeout": true});
             }))
             .start()

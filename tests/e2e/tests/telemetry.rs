@@ -20,7 +20,7 @@ on_both_hosts! {
         for name in ["good", "failing", "throttled", "unknown", "slow"] {
             let mut route = function_route(&format!("/{name}"), "lambda", &CallConfig::aws(name, name));
             if name == "slow" {
-                route["route"]["retry_policy"] = json!({"retry_on": "5xx", "num_retries": 1, "per_try_timeout": "0.2s"});
+                route["route"]["retry_policy"] = json!({"retry_on": "5xx", "num_retries": 1, "per_try_timeout": "2s"});
             }
             builder = builder.route(route);
         }

@@ -208,8 +208,8 @@ async fn traps_in_a_row_are_over_soon_after_the_last_one() -> Result<()> {
         Ok((ask_anew(&gateway, "/one/quick").await? == 200).then_some(()))
     })
     .await?;
-    // The backoff, and time for a busy machine.
-    assert!(start.elapsed() < 10 * BACKOFF, "{:?}", start.elapsed());
+    // The backoff, and much time for a busy machine.
+    assert!(start.elapsed() < 100 * BACKOFF, "{:?}", start.elapsed());
     let_it_age(&gateway).await?;
     gateway.envoy.process().check_alive()
 }

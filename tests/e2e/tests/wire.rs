@@ -256,9 +256,11 @@ on_both_hosts! {
             let mut sending = lost.share();
             let mut half = request(Method::POST, "/echo", body);
             half.headers_mut().insert("content-length", HeaderValue::from_static("100"));
+            let admin = gateway.envoy.admin();
+            admin.stat_until(active, |requests| requests == 0).await?;
             let sent = tokio::spawn(async move { sending.send(half).await });
             sender.send_data("half of".into()).await?;
-            gateway.envoy.admin().stat_until(active, |requests| requests > 0).await?;
+            admin.stat_until(active, |requests| requests > 0).await?;
             lost.hang_up();
             assert!(sent.await?.is_err());
             gateway.wait_for_count("echo", "cancelled", round).await?;

@@ -19,8 +19,12 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream, Error> {
     for field in &fields.named {
         let of = attributes::field(&field.attrs)?;
         let Some(ident) = &field.ident else { continue };
+        let merge = match &of.merge {
+            Some(merge) => quote!(#merge),
+            None => quote!(crate::merge::first),
+        };
+        merged.push(quote!(#ident: #merge(&self.#ident, &other.#ident)));
         if of.skip {
-            merged.push(quote!(#ident: crate::merge::first(&self.#ident, &other.#ident)));
             continue;
         }
         let is_meant = match of.flatten {
@@ -38,11 +42,6 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream, Error> {
                 return !crate::merge::Unset::is_unset(&self.#ident);
             }
         });
-        let merge = match &of.merge {
-            Some(merge) => quote!(#merge),
-            None => quote!(crate::merge::first),
-        };
-        merged.push(quote!(#ident: #merge(&self.#ident, &other.#ident)));
     }
     Ok(quote! {
         const _: () = {

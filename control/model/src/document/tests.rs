@@ -146,6 +146,37 @@ fn other_kinds_are_ignored() {
 }
 
 #[test]
+fn a_version_that_is_not_read_is_told_and_not_skipped() {
+    for (version, kind, text) in [
+        (
+            "gloo.solo.io/v2",
+            "Upstream",
+            "Upstream is not read in version v2: expected v1",
+        ),
+        (
+            "gateway.networking.k8s.io/v1alpha1",
+            "HTTPRoute",
+            "HTTPRoute is not read in version v1alpha1: expected v1 or v1beta1",
+        ),
+        (
+            "gateway.networking.k8s.io/v1alpha2",
+            "BackendTLSPolicy",
+            "BackendTLSPolicy is not read in version v1alpha2: expected v1 or v1alpha3",
+        ),
+    ] {
+        let read = one(
+            "a.yaml",
+            &format!("{{apiVersion: {version}, kind: {kind}, metadata: {{name: a}}, spec: {{}}}}"),
+        );
+        let Parsed::Rejected { key, problems, .. } = read else {
+            panic!("{read:?}")
+        };
+        assert_eq!((key.kind.name(), &*key.name), (kind, "a"));
+        assert_eq!(problems, [Problem::error("apiVersion", text)]);
+    }
+}
+
+#[test]
 fn a_text_that_says_not_what_it_is_is_unreadable() {
     for text in [
         "a: 1",

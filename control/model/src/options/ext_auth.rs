@@ -97,6 +97,9 @@ pub struct GrpcService {
     /// The value of `:authority`; the name of the cluster where it is left out.
     #[read(default, with = header::value)]
     pub authority: String,
+    /// The headers that it is told, as the Gateway API has it; none: all.
+    #[read(skip)]
+    pub allowed_headers: Vec<String>,
 }
 
 /// A server that is spoken to in HTTP.
@@ -139,6 +142,10 @@ pub struct HttpServiceResponse {
     /// Headers that go to the upstream beside the request's.
     #[read(with = header::matched_name)]
     pub allowed_upstream_headers_to_append: Vec<String>,
+    /// Whether all headers of its answer go to the upstream, but for those that are about that answer itself and those that
+    /// say where requests go, as the Gateway API has it.
+    #[read(skip)]
+    pub all_upstream_headers: bool,
 }
 
 /// Whether a server is given bodies.

@@ -114,7 +114,7 @@ impl Fixture {
     }
 
     async fn next_problem(&mut self) -> Option<String> {
-        let next = tokio::time::timeout(Duration::from_secs(20), self.changes.recv());
+        let next = tokio::time::timeout(Duration::from_secs(120), self.changes.recv());
         match next.await.expect("no change").unwrap() {
             Change::Credentials { problem, .. } => problem,
             change => panic!("{change:?}"),
@@ -220,13 +220,37 @@ async fn a_refusal_is_asked_about_again_and_recovers() {
 }
 
 #[tokio::test]
-async fn credentials_that_are_still_valid_survive_a_failed_renewal() {
-    let mut fixture = Fixture::new(&[Answer::Session(7), Answer::Denied]).await;
+async fn credentials_are_renewed_when_they_are_about_to_end() {
+    let mut fixture = Fixture::new(&[Answer::Session(7), Answer::Session(3600)]).await;
     fixture.apply(Some(source(Some(ROLE))));
+    for _ in 0..2 {
+        assert_eq!(fixture.next_problem().await, None);
+        assert!(fixture.served().unwrap().contains("ASIASESSION"));
+    }
+}
+
+#[tokio::test]
+async fn credentials_that_are_still_valid_survive_a_failed_renewal() {
+    let mut fixture = Fixture::new(&[Answer::Denied]).await;
+    fixture.apply(Some(source(None)));
     assert_eq!(fixture.next_problem().await, None);
-    // Renewed before the end, and refused.
+    let mut renewal = fixture.credentials.renewal("s", false);
+    let ending = |in_seconds: u64| Resolved {
+        blob: SecretBlob::Aws(keys()),
+        expiry: Some(SystemTime::now() + Duration::from_secs(in_seconds)),
+    };
+    renewal.resolved(ending(3600));
+    assert_eq!(fixture.next_problem().await, None);
+    assert_eq!(renewal.failed("denied".to_owned(), 1), FIRST_RETRY);
+    assert_eq!(fixture.next_problem().await, Some("denied".to_owned()));
+    assert!(fixture.served().unwrap().contains("base-secret"));
+    // Those that have ended do not.
+    renewal.resolved(ending(0));
+    assert_eq!(fixture.next_problem().await, None);
+    renewal.failed("denied again".to_owned(), 2);
     assert!(fixture.next_problem().await.is_some());
-    assert!(fixture.served().unwrap().contains("ASIASESSION"));
+    let served = fixture.served().unwrap();
+    assert!(served.contains("denied again") && !served.contains("base-secret"));
 }
 
 #[tokio::test]

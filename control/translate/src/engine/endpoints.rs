@@ -75,6 +75,20 @@ pub(super) fn stands_for(key: &ObjectKey) -> Option<KubernetesService> {
     of_kind.then(|| KubernetesService::of_upstream(&reference(key)))?
 }
 
+/// The upstream that stands for the same port, spoken to as the service says itself.
+pub(super) fn as_it_says(key: &ObjectKey) -> Option<ObjectKey> {
+    let to = stands_for(key).filter(|to| to.http2)?;
+    let plain = KubernetesService { http2: false, ..to };
+    Some(plain.upstream().key(Kind::Upstream))
+}
+
+/// The upstream that stands for the same port, spoken to in HTTP/2 whatever the service says.
+fn in_http2(key: &ObjectKey) -> Option<ObjectKey> {
+    let to = stands_for(key)?;
+    let other = KubernetesService { http2: true, ..to };
+    Some(other.upstream().key(Kind::Upstream))
+}
+
 /// Whether nobody wrote an upstream: it is there because a route names what it stands for.
 pub(super) fn is_in_memory(key: &ObjectKey) -> bool {
     stands_for(key).is_some() || consul_service(key).is_some()
@@ -90,6 +104,7 @@ fn standing_for(key: &ObjectKey, object: &Object) -> InMemory {
         let to = KubernetesService {
             service: of.clone(),
             port: port.port,
+            http2: false,
         };
         let key = to.upstream().key(Kind::Upstream);
         let upstream = service.upstream(&of, port);
@@ -107,6 +122,16 @@ fn in_memory(key: &ObjectKey, upstream: Upstream) -> Arc<Object> {
         spec: Spec::Upstream(Box::new(upstream)),
         warnings: Vec::new(),
     })
+}
+
+/// The same upstream under another key, spoken to in HTTP/2.
+fn with_http2(key: &ObjectKey, object: &Object) -> Arc<Object> {
+    let mut object = object.clone();
+    object.key = key.clone();
+    if let Spec::Upstream(upstream) = &mut object.spec {
+        upstream.use_http2 = true;
+    }
+    Arc::new(object)
 }
 
 /// The same upstream, over TLS as a policy says it, which counts before what the service says of itself.
@@ -154,9 +179,18 @@ impl Translator {
         if stands_for(key).is_none() {
             return self.objects.object(key).cloned().map(Ok);
         }
-        let found = self
-            .is_named(key)
-            .then(|| self.in_memory.get(key).cloned())??;
+        if !self.is_named(key) {
+            return None;
+        }
+        let found = match as_it_says(key) {
+            None => self.in_memory.get(key).cloned()?,
+            Some(plain) => {
+                let found = self.in_memory.get(&plain)?.as_ref();
+                found
+                    .map(|object| with_http2(key, object))
+                    .map_err(Vec::clone)
+            }
+        };
         Some(match (self.policy_of(key), found) {
             (Some(ssl), Ok(object)) => Ok(with_tls(&object, ssl)),
             (_, found) => found,
@@ -182,10 +216,13 @@ impl Translator {
         let old = old.unwrap_or_default();
         let new = new.map(|new| standing_for(key, new)).unwrap_or_default();
         for key in old.keys().chain(new.keys()) {
-            work.clusters.insert(key.clone());
-            if old.get(key) != new.get(key) {
-                work.listeners |= self.listeners.reads(key);
-                self.mark_readers(key, work);
+            let named = in_http2(key).filter(|other| self.is_named(other));
+            for reader in named.iter().chain([key]) {
+                work.clusters.insert(reader.clone());
+                if old.get(key) != new.get(key) {
+                    work.listeners |= self.listeners.reads(reader);
+                    self.mark_readers(reader, work);
+                }
             }
         }
         for key in old.keys() {

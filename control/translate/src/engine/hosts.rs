@@ -10,13 +10,23 @@ use super::{Entry, HostUnit, Translator, WORTH_A_THREAD, Work, reindex};
 use crate::http_filters::FORWARD_PROXY;
 use crate::in_parallel;
 use crate::names;
+use crate::options::Asked;
+use crate::route::Upstreams;
 use crate::secret_headers;
 use crate::tls::listener;
 use crate::virtual_host::{self, Kept, VirtualHostForm};
 
 impl Translator {
     pub(super) fn derive_hosts(&mut self, work: &mut Work) {
+        // Those whose requests may come to routes of others are looked at again if those ask somebody else.
+        while !work.hosts.is_empty() {
+            self.derive_marked_hosts(work);
+        }
+    }
+
+    fn derive_marked_hosts(&mut self, work: &mut Work) {
         let keys: Vec<_> = std::mem::take(&mut work.hosts).into_iter().collect();
+        let asked = Upstreams::asked(self);
         // What one comes to does not depend on others.
         let units = in_parallel(&keys, WORTH_A_THREAD, |key| {
             let entry = self.objects.0.get(key)?;
@@ -24,6 +34,10 @@ impl Translator {
         });
         for (key, unit) in keys.into_iter().zip(units) {
             self.take_host(key, unit, work);
+        }
+        // A filter that is off for a request where it begins would not be there for it where it ends.
+        if asked != Upstreams::asked(self) {
+            work.hosts.extend(self.moving.iter().cloned());
         }
     }
 
@@ -68,12 +82,32 @@ impl Translator {
             work.secrets
                 .extend(names.filter_map(|name| secret_headers::secret(name)));
         }
+        self.count_asked(&before.needs.asked, &after.needs.asked);
+        match after.moves {
+            true => self.moving.insert(key.clone()),
+            false => self.moving.remove(&key),
+        };
         let forwards = after.needs.filters.contains(FORWARD_PROXY);
         if let Some(new) = new {
             self.hosts.insert(key.clone(), new);
         }
         self.tell_forwarding(&key, forwards, work);
         work.statuses.insert(key);
+    }
+
+    /// Counts who asks servers that routes say themselves.
+    fn count_asked(&mut self, before: &Asked, after: &Asked) {
+        for filter in after.keys().filter(|it| !before.contains_key(*it)) {
+            *self.asked.entry(filter.clone()).or_default() += 1;
+        }
+        for filter in before.keys().filter(|it| !after.contains_key(*it)) {
+            if let Some(count) = self.asked.get_mut(filter) {
+                *count -= 1;
+                if *count == 0 {
+                    self.asked.remove(filter);
+                }
+            }
+        }
     }
 
     /// Tries the newest form, then the last good one; in the end what is good of the newest.

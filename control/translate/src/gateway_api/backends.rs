@@ -53,11 +53,26 @@ pub(crate) fn resolve(
         Kind::Service => service(&reference, backend, known)?,
         _ => upstream(&reference, known)?,
     };
-    Ok(Destination {
+    let to = Destination {
         to,
         spec: None,
         subset: None,
+    };
+    Ok(match route.kind {
+        Kind::GrpcRoute => in_http2(to, known),
+        _ => to,
     })
+}
+
+/// Has a Service that does not say that it speaks HTTP/2 spoken to in it, for that is what gRPC needs. (An upstream says
+/// itself what it speaks.)
+pub(super) fn in_http2(mut to: Destination, known: &Seen<'_, impl Known>) -> Destination {
+    if let DestinationType::Kube(port) = &mut to.to
+        && let Some(Spec::Service(service)) = known.spec(&port.service.key(Kind::Service))
+    {
+        port.http2 = !service.is_http2(port.port);
+    }
+    to
 }
 
 fn service(
@@ -77,6 +92,7 @@ fn service(
     Ok(DestinationType::Kube(KubernetesService {
         service: reference.clone(),
         port,
+        http2: false,
     }))
 }
 

@@ -7,8 +7,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tenon_model::gateway_api::{BackendRef, GROUP, HttpMatch, HttpRoute, ParentRef};
-use tenon_model::{Kind, Merge, Object, ObjectKey, ObjectRef, Problem, RouteOptions, Spec};
+use tenon_model::gateway_api::{BackendRef, GROUP, HttpMatch, HttpRoute, HttpRule, ParentRef};
+use tenon_model::{
+    Kind, Merge, Object, ObjectKey, ObjectRef, OptionsRefs, Problem, RouteOptions, Spec,
+};
 
 use super::http_route::{self, Compiled, Rules};
 use super::precedence::RouteOrder;
@@ -49,6 +51,12 @@ struct Level<'a> {
     chain: Vec<ObjectKey>,
 }
 
+/// What a rule says of all requests.
+struct Policy {
+    options: Arc<RouteOptions>,
+    references: OptionsRefs,
+}
+
 impl<K: Known, F: Fn(&ObjectKey) -> Vec<ObjectRef>> World<'_, '_, K, F> {
     /// What a route and those that it leaves requests to come to.
     pub(crate) fn compile(&self, key: &ObjectKey, object: &Object, route: &HttpRoute) -> Rules {
@@ -71,10 +79,11 @@ impl<K: Known, F: Fn(&ObjectKey) -> Vec<ObjectRef>> World<'_, '_, K, F> {
         let delegating = delegating
             .filter(|(_, rule)| rule.backend_refs.iter().any(|it| is_delegated(&it.backend)));
         for (number, rule) in delegating {
-            let policies = rules.routes.iter().filter(|it| it.source.rule == number);
-            let Some(policy) = policies.map(|it| it.route.clone()).next() else {
+            if rules.failed.contains(&number) {
+                // What it says of all requests cannot be skipped for those that it leaves to others.
                 continue;
-            };
+            }
+            let policy = self.policy(level.key, number, rule);
             if own.rules[number].backend_refs.is_empty() {
                 // Nothing but what it leaves to others.
                 rules.routes.retain(|it| it.source.rule != number);
@@ -109,6 +118,29 @@ impl<K: Known, F: Fn(&ObjectKey) -> Vec<ObjectRef>> World<'_, '_, K, F> {
             }
         }
         rules
+    }
+
+    /// What a rule says of all requests, wherever they go.
+    fn policy(&self, key: &ObjectKey, number: usize, rule: &HttpRule) -> Policy {
+        let alone = HttpRule {
+            backend_refs: Vec::new(),
+            ..rule.clone()
+        };
+        let mut parts = Rules::default().rule(key, number, &alone, self.known).parts;
+        match parts.pop() {
+            Some(part) => {
+                let mut references = part.references;
+                references.delegate_options.extend((self.options)(key));
+                Policy {
+                    options: part.options,
+                    references,
+                }
+            }
+            None => Policy {
+                options: RouteOptions::none(),
+                references: OptionsRefs::default(),
+            },
+        }
     }
 
     /// What a child does with what a match of its parent leaves it.
@@ -229,10 +261,10 @@ impl<K: Known, F: Fn(&ObjectKey) -> Vec<ObjectRef>> World<'_, '_, K, F> {
     }
 
     /// Puts what a parent's rule says of options over what a child's says.
-    fn inherit(&self, parent: &Object, above: &tenon_model::Route, below: &mut Compiled) {
+    fn inherit(&self, parent: &Object, above: &Policy, below: &mut Compiled) {
         let overrides = annotation(parent, OVERRIDES).is_some_and(|value| value.trim() == "*");
         let route = &mut below.route;
-        let upper = &above.options_config_refs.delegate_options;
+        let upper = &above.references.delegate_options;
         let lower = &route.options_config_refs.delegate_options;
         let (first, then, options) = match overrides {
             true => (

@@ -1,9 +1,12 @@
 //! What the filters of a rule, and of its backends, come to.
 
+use std::sync::Arc;
+
 use tenon_model::gateway_api::{
     CorsFilter, HttpFilter, LocalRef, RequestMirror, RequestRedirect, Scheme, UrlRewrite,
 };
 use tenon_model::options::cors::Cors;
+use tenon_model::options::ext_auth::ExtAuthServer;
 use tenon_model::{
     Action, DirectResponse, Kind, ObjectKey, ObjectRef, PathRewrite, Redirect, RedirectStatus,
     Shadowing, Spec,
@@ -11,7 +14,7 @@ use tenon_model::{
 
 use super::call::Call;
 use super::headers::Changes;
-use super::{Known, Reason, Seen, backends, paths};
+use super::{Known, Reason, Seen, backends, external_auth, paths};
 
 /// What filters come to.
 #[derive(Debug, Clone, Default)]
@@ -22,14 +25,24 @@ pub(crate) struct Filtered {
     pub(crate) path: Option<PathRewrite>,
     pub(crate) mirrors: Vec<Shadowing>,
     pub(crate) cors: Option<Box<Cors>>,
+    /// Who is asked whether requests may pass.
+    pub(crate) external_auth: Vec<Arc<ExtAuthServer>>,
     /// What takes the place of the backends.
     pub(crate) answer: Option<Action>,
     /// The function of the backends.
     pub(crate) call: Option<Call>,
     /// RouteOptions, and their places among the filters.
-    pub(crate) options: Vec<(usize, ObjectRef)>,
+    pub(crate) options: Vec<(FilterPlace, ObjectRef)>,
     /// What is wrong with them.
     pub(crate) wrong: Vec<Wrong>,
+}
+
+/// Where a filter stands in a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FilterPlace {
+    /// The backend whose it is, if it is not the rule's.
+    pub(crate) backend: Option<usize>,
+    pub(crate) index: usize,
 }
 
 /// What is wrong with a filter.
@@ -58,8 +71,8 @@ pub(crate) struct Place<'a> {
     pub(crate) route: &'a ObjectKey,
     /// The prefix that the rule's only match has, if it is one.
     pub(crate) matched: &'a str,
-    /// They are of a backend.
-    pub(crate) of_backend: bool,
+    /// The backend whose they are, if they are not the rule's.
+    pub(crate) backend: Option<usize>,
     /// The rule has backends.
     pub(crate) has_backends: bool,
 }
@@ -110,10 +123,6 @@ impl Filtered {
         place: Place<'_>,
         known: &Seen<'_, impl Known>,
     ) -> Result<(), Refused> {
-        let only_of_rules = matches!(filter, HttpFilter::RequestRedirect(_) | HttpFilter::Cors(_));
-        if place.of_backend && only_of_rules {
-            return Err(unsupported("is not possible for a single backend"));
-        }
         match filter {
             HttpFilter::RequestHeaderModifier(it) => {
                 let changes = Changes::of(it).map_err(unsupported)?;
@@ -138,13 +147,17 @@ impl Filtered {
             }
             HttpFilter::Cors(it) => self.cors = Some(Box::new(cors(it))),
             HttpFilter::ExtensionRef(it) => self.extension(index, it, place, known)?,
-            HttpFilter::ExternalAuth(_) => return Err(unsupported("is not supported yet")),
+            HttpFilter::ExternalAuth(it) => {
+                let server = external_auth::server(it, place.route, known);
+                let server = server.map_err(|reason| (reason, Fate::Failed))?;
+                self.external_auth.push(Arc::new(server));
+            }
         }
         Ok(())
     }
 
     fn answer(&mut self, action: Action, place: Place<'_>) -> Result<(), Refused> {
-        if place.has_backends {
+        if place.has_backends && place.backend.is_none() {
             return Err(incompatible(
                 "answers requests itself, so the rule must not have backendRefs",
             ));
@@ -169,13 +182,15 @@ impl Filtered {
             namespace: place.route.namespace.clone(),
             name: it.name.as_str().into(),
         };
-        match (it.group.as_str(), it.kind.as_str(), place.of_backend) {
-            ("gateway.solo.io", "RouteOption", false) => {
+        match (it.group.as_str(), it.kind.as_str()) {
+            ("gateway.solo.io", "RouteOption") => {
                 find(&reference, Kind::RouteOption, known)?;
-                self.options.push((index, reference));
+                let backend = place.backend;
+                self.options
+                    .push((FilterPlace { backend, index }, reference));
                 Ok(())
             }
-            ("gateway.gloo.solo.io", "DirectResponse", false) => {
+            ("gateway.gloo.solo.io", "DirectResponse") => {
                 let Spec::DirectResponse(it) = find(&reference, Kind::DirectResponse, known)?
                 else {
                     return Ok(());
@@ -186,21 +201,23 @@ impl Filtered {
                 };
                 self.answer(Action::DirectResponse(answer), place)
             }
-            ("gloo.solo.io", "Parameter", true) => self.call(Call::Parameter(it.name.clone())),
-            ("tenon.dev", "FunctionCall", _) => {
+            ("gloo.solo.io", "Parameter") if place.backend.is_some() => {
+                self.call(Call::Parameter(it.name.clone()))
+            }
+            ("tenon.dev", "FunctionCall") => {
                 let Spec::FunctionCall(it) = find(&reference, Kind::FunctionCall, known)? else {
                     return Ok(());
                 };
                 self.call(Call::Function(it.clone()))
             }
-            (group, kind, of_backend) => {
-                let expected = match of_backend {
-                    true => "a Parameter of gloo.solo.io, or a FunctionCall of tenon.dev",
-                    false => {
-                        "a RouteOption of gateway.solo.io, a DirectResponse of gateway.gloo.solo.io, or a FunctionCall of tenon.dev"
-                    }
+            (group, kind) => {
+                let parameter = match place.backend {
+                    Some(_) => "a Parameter of gloo.solo.io, ",
+                    None => "",
                 };
-                let text = format!("{kind} of {group:?} is no filter here: expected {expected}");
+                let text = format!(
+                    "{kind} of {group:?} is no filter here: expected {parameter}a RouteOption of gateway.solo.io, a DirectResponse of gateway.gloo.solo.io, or a FunctionCall of tenon.dev"
+                );
                 Err(failed("InvalidKind", text))
             }
         }

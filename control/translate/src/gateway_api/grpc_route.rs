@@ -1,5 +1,6 @@
 //! A GRPCRoute's rules: those of an HTTPRoute whose paths say what is called.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use tenon_model::gateway_api::{
@@ -21,24 +22,24 @@ pub(crate) fn compile(
     route: &GrpcRoute,
     known: &Seen<'_, impl Known>,
 ) -> Rules {
-    let order = Arc::new(RouteOrder::of(key, object));
-    let mut rules = Rules {
-        count: route.rules.len(),
-        ..Rules::default()
+    let rules = route.rules.iter();
+    let rules = rules.map(|rule| Cow::Owned(of_http(rule, matches(rule))));
+    let precedence = |order: &Arc<RouteOrder>, (rule, index): (usize, usize)| {
+        Precedence::of_grpc(&matches(&route.rules[rule])[index], order, (rule, index))
     };
-    for (number, rule) in route.rules.iter().enumerate() {
-        // A rule without matches is for all calls.
-        let all = [GrpcMatch::default()];
-        let matches = match &rule.matches[..] {
-            [] => &all,
-            some => some,
-        };
-        let places = matches.iter().enumerate();
-        let places = places.map(|(index, it)| Precedence::of_grpc(it, &order, (number, index)));
-        let as_http = of_http(rule, matches);
-        rules.compile("grpcroute", key, (number, &as_http), places, known);
+    Rules::compile("grpcroute", (key, object), rules, precedence, known)
+}
+
+/// A rule without matches is for all calls.
+fn matches(rule: &GrpcRule) -> &[GrpcMatch] {
+    static ALL: [GrpcMatch; 1] = [GrpcMatch {
+        method: None,
+        headers: Vec::new(),
+    }];
+    match &rule.matches[..] {
+        [] => &ALL,
+        some => some,
     }
-    rules
 }
 
 fn of_http(rule: &GrpcRule, matches: &[GrpcMatch]) -> HttpRule {

@@ -1,5 +1,7 @@
 //! An HTTPRoute's rules as routes of the Edge API.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tenon_model::gateway_api::{
@@ -14,7 +16,7 @@ use tenon_model::{
 use super::delegation::Children;
 use super::listeners::ListenerForm;
 use super::precedence::{Precedence, RouteOrder};
-use super::rule::Places;
+use super::rule::{Part, Places};
 use super::{Known, Reason, Seen};
 
 /// What a route's rules come to, wherever it is attached.
@@ -28,6 +30,8 @@ pub(crate) struct Rules {
     pub(crate) unresolved: Option<Reason>,
     /// Rules that cannot be served, and why: their requests are answered with 500.
     pub(crate) dropped: Vec<(usize, Reason)>,
+    /// All rules whose requests are answered with 500.
+    pub(super) failed: BTreeSet<usize>,
     /// How many rules there are.
     pub(crate) count: usize,
     /// What became of the routes that it leaves requests to.
@@ -49,8 +53,12 @@ pub(crate) struct Compiled {
 pub(crate) struct Source {
     /// The route that requests are left to, if it is another one.
     pub(crate) owner: Option<Arc<ObjectKey>>,
+    /// What its name begins with.
+    kind: &'static str,
     pub(crate) rule: usize,
     pub(crate) index: usize,
+    /// Which share of the requests it is for, if each has a route of its own.
+    share: Option<usize>,
     /// How many RouteOptions stand before its own.
     pub(super) shift: usize,
     places: Arc<Places>,
@@ -62,56 +70,77 @@ pub(crate) fn compile(
     route: &HttpRoute,
     known: &Seen<'_, impl Known>,
 ) -> Rules {
-    let order = Arc::new(RouteOrder::of(key, object));
-    let mut rules = Rules {
-        count: route.rules.len(),
-        ..Rules::default()
+    let rules = route.rules.iter().map(Cow::Borrowed);
+    let precedence = |order: &Arc<RouteOrder>, (rule, index): (usize, usize)| {
+        Precedence::of_http(&route.rules[rule].matches[index], order, (rule, index))
     };
-    for (number, rule) in route.rules.iter().enumerate() {
-        let places = rule.matches.iter().enumerate();
-        let places = places.map(|(index, it)| Precedence::of_http(it, &order, (number, index)));
-        rules.compile("httproute", key, (number, rule), places, known);
-    }
-    rules
+    Rules::compile("httproute", (key, object), rules, precedence, known)
 }
 
 impl Rules {
-    /// Takes in a rule with the places of its matches; `kind` is what the names of its routes begin with.
-    pub(super) fn compile(
-        &mut self,
-        kind: &str,
-        key: &ObjectKey,
-        (number, rule): (usize, &HttpRule),
-        places: impl Iterator<Item = Precedence>,
+    /// Rules, with the precedence of each match; `kind` is what the names of their routes begin with.
+    pub(super) fn compile<'a>(
+        kind: &'static str,
+        (key, object): (&ObjectKey, &Object),
+        from: impl Iterator<Item = Cow<'a, HttpRule>>,
+        precedence: impl Fn(&Arc<RouteOrder>, (usize, usize)) -> Precedence,
         known: &Seen<'_, impl Known>,
-    ) {
-        let done = self.rule(key, number, rule, known);
-        self.by_listener |= matches!(&done.action, Action::Redirect(to) if to.port_of_listener);
-        for (index, (matches, precedence)) in rule.matches.iter().zip(places).enumerate() {
-            self.routes.push(Compiled {
-                precedence,
-                route: Route {
-                    name: Some(format!(
-                        "{kind}-{}-{}-{number}-{index}",
-                        key.name, key.namespace
-                    )),
-                    matchers: vec![matcher(matches)],
-                    action: done.action.clone(),
-                    options: done.options.clone(),
-                    options_config_refs: done.references.clone(),
-                    inheritable_matchers: None,
-                    inheritable_path_matchers: None,
-                    is_broken: false,
-                },
-                source: Source {
-                    owner: None,
-                    rule: number,
-                    index,
-                    shift: 0,
-                    places: done.places.clone(),
-                },
-            });
+    ) -> Self {
+        let order = Arc::new(RouteOrder::of(key, object));
+        let mut rules = Self::default();
+        for (number, rule) in from.enumerate() {
+            rules.count += 1;
+            let done = rules.rule(key, number, &rule, known);
+            if done.fails {
+                rules.failed.insert(number);
+            }
+            for (index, matches) in rule.matches.iter().enumerate() {
+                let precedence = precedence(&order, (number, index));
+                let several = done.parts.len() > 1;
+                for (share, part) in done.parts.iter().enumerate() {
+                    let source = Source {
+                        kind,
+                        owner: None,
+                        rule: number,
+                        index,
+                        share: several.then_some(share),
+                        shift: 0,
+                        places: part.places.clone(),
+                    };
+                    let precedence = precedence.clone();
+                    rules.add(key, (matches, precedence), part, source);
+                }
+            }
         }
+        rules
+    }
+
+    fn add(
+        &mut self,
+        key: &ObjectKey,
+        (matches, precedence): (&HttpMatch, Precedence),
+        part: &Part,
+        source: Source,
+    ) {
+        self.by_listener |= matches!(&part.action, Action::Redirect(to) if to.port_of_listener);
+        let matcher = Matcher {
+            up_to: part.up_to,
+            ..matcher(matches)
+        };
+        self.routes.push(Compiled {
+            precedence,
+            route: Route {
+                name: Some(source.name(key)),
+                matchers: vec![matcher],
+                action: part.action.clone(),
+                options: part.options.clone(),
+                options_config_refs: part.references.clone(),
+                inheritable_matchers: None,
+                inheritable_path_matchers: None,
+                is_broken: false,
+            },
+            source,
+        });
     }
 }
 
@@ -142,16 +171,23 @@ impl Compiled {
         let place = places.get(source.rule).and_then(|it| it.get(source.index));
         source.index = place.copied().unwrap_or(source.index);
         source.owner = Some(Arc::new(key.clone()));
-        let (rule, index) = (source.rule, source.index);
-        self.route.name = Some(name(key, rule, index));
+        self.route.name = Some(source.name(key));
     }
 }
 
-fn name(key: &ObjectKey, rule: usize, index: usize) -> String {
-    format!("httproute-{}-{}-{rule}-{index}", key.name, key.namespace)
-}
-
 impl Source {
+    /// The name of its route, which is the one of Gloo's, but for those of single shares.
+    fn name(&self, key: &ObjectKey) -> String {
+        let Self {
+            kind, rule, index, ..
+        } = self;
+        let name = format!("{kind}-{}-{}-{rule}-{index}", key.name, key.namespace);
+        match self.share {
+            Some(share) => format!("{name}-share-{share}"),
+            None => name,
+        }
+    }
+
     /// What is wrong with a route of the Edge API, where it stands in its source: `rest` is the field within the route.
     pub(crate) fn locate(&self, rest: &str, problem: &Problem) -> Problem {
         let field = self.field(rest);
@@ -177,7 +213,9 @@ impl Source {
         let option = option.and_then(|rest| rest.split(']').next()?.parse().ok());
         let own = option.and_then(|it: usize| it.checked_sub(self.shift));
         if let Some(filter) = own.and_then(|it| self.places.options.get(it)) {
-            return format!("{rule}.filters[{filter}].extensionRef");
+            let of = filter.backend.map(|it| format!("backendRefs[{it}]."));
+            let of = of.unwrap_or_default();
+            return format!("{rule}.{of}filters[{}].extensionRef", filter.index);
         }
         match place.and_then(|place: usize| self.places.backends.get(place)) {
             Some(backend) => format!("{rule}.backendRefs[{backend}]"),
@@ -195,6 +233,7 @@ fn matcher(from: &HttpMatch) -> Matcher {
         headers: headers(&from.headers),
         query: from.query_params.iter().map(param).collect(),
         methods: from.method.iter().cloned().collect(),
+        up_to: None,
     }
 }
 

@@ -83,7 +83,7 @@ impl GatewayForm {
             outcomes.insert(object.key.clone(), outcome);
         }
         listener_sets::tell_conflicts(key, &mut listeners);
-        tell_taken_ports(&mut listeners);
+        bind(&mut listeners);
         Self {
             proxy: format!("{}~{}-{}", key.namespace, key.namespace, key.name),
             listeners,
@@ -181,7 +181,7 @@ impl ListenerForm {
             name: listener.name.clone(),
             path,
             port: listener.port,
-            bound: bound_port(listener.port),
+            bound: listener.port,
             protocol: listener.protocol.clone(),
             hostname: listener.hostname.clone(),
             kinds,
@@ -199,6 +199,11 @@ impl ListenerForm {
             "HTTPS" => "TLS",
             other => other,
         }
+    }
+
+    fn refuse_port(&mut self, text: String) {
+        let reason = Reason::new("PortUnavailable", text);
+        self.refused.get_or_insert(reason);
     }
 
     /// Whether Envoy listens for it.
@@ -272,11 +277,44 @@ fn ignored(gateway: &KubernetesGateway) -> Vec<Problem> {
     ignored
 }
 
-/// As Gloo's `TranslatePort`: what needs privileges is bound 8000 higher.
-pub(crate) fn bound_port(port: u16) -> u16 {
-    match port {
-        0..1024 => port + 8_000,
-        _ => port,
+/// How much higher than it is a port that needs privileges is bound: as with Gloo's `TranslatePort`, if no listener has
+/// that port itself.
+const ABOVE: [u16; 3] = [8_000, 10_000, 20_000];
+
+/// Gives the listeners the ports that Envoy binds, and tells of those that are not Gloo's. What the Gateway or an earlier
+/// ListenerSet has stays where it is, whatever later ones ask for.
+fn bind(listeners: &mut [ListenerForm]) {
+    let mut taken: BTreeMap<u16, u16> = BTreeMap::new();
+    for of_owner in listeners.chunk_by_mut(|a, b| a.owner == b.owner) {
+        for listener in of_owner.iter_mut().filter(|it| it.port >= 1024) {
+            let port = *taken.entry(listener.port).or_insert(listener.port);
+            if port != listener.port {
+                let text = format!("port {} is what port {port} is bound as", listener.port);
+                listener.refuse_port(text);
+            }
+        }
+        for listener in of_owner.iter_mut().filter(|it| it.port < 1024) {
+            let mut possible = ABOVE.iter().map(|above| listener.port + above);
+            let free = |bound: &u16| taken.get(bound).is_none_or(|port| *port == listener.port);
+            let Some(bound) = possible.find(free) else {
+                listener.refuse_port(format!(
+                    "port {} finds no port to be bound as",
+                    listener.port
+                ));
+                continue;
+            };
+            taken.insert(bound, listener.port);
+            listener.bound = bound;
+            let usual = listener.port + ABOVE[0];
+            if bound != usual {
+                let text = format!(
+                    "port {} is bound as {bound}: port {usual} is one of a listener",
+                    listener.port
+                );
+                let field = format!("{}.port", listener.path);
+                listener.tls.problems.push(Problem::warning(field, text));
+            }
+        }
     }
 }
 
@@ -339,7 +377,8 @@ fn allowed_kinds(allowed: &AllowedRoutes, possible: &[Kind]) -> (Vec<Kind>, Opti
 fn tell_conflicts(listeners: &mut [ListenerForm]) {
     let mut protocols: BTreeMap<u16, BTreeMap<&str, BTreeSet<&str>>> = BTreeMap::new();
     let mut hosts: BTreeMap<(u16, Option<&str>), usize> = BTreeMap::new();
-    let all: Vec<_> = listeners.to_vec();
+    let is_ours = |it: &&ListenerForm| !kinds_of(&it.protocol).is_empty();
+    let all: Vec<_> = listeners.iter().filter(is_ours).cloned().collect();
     for listener in &all {
         let protocol = listener.protocol.as_str();
         let of_port = protocols.entry(listener.port).or_default();
@@ -348,7 +387,8 @@ fn tell_conflicts(listeners: &mut [ListenerForm]) {
         let of_host = hosts.entry((listener.port, listener.hostname.as_deref()));
         *of_host.or_default() += 1;
     }
-    for listener in listeners {
+    // What is not served at all takes nothing from others: another protocol may be one of datagrams, too.
+    for listener in listeners.iter_mut().filter(|it| is_ours(&&**it)) {
         let of_port = &protocols[&listener.port];
         let host = listener.hostname.as_deref();
         if of_port.len() > 1 {
@@ -367,21 +407,6 @@ fn tell_conflicts(listeners: &mut [ListenerForm]) {
                 host.unwrap_or("any name")
             );
             listener.conflict = Some(Reason::new("HostnameConflict", text));
-        }
-    }
-}
-
-/// Two ports that Envoy would bind as one: the first gets it.
-fn tell_taken_ports(listeners: &mut [ListenerForm]) {
-    let mut taken: BTreeMap<u16, u16> = BTreeMap::new();
-    for listener in listeners.iter_mut().filter(|it| it.is_served()) {
-        let port = *taken.entry(listener.bound).or_insert(listener.port);
-        if port != listener.port {
-            let text = format!(
-                "port {} is bound as {}, which port {port} is bound as already",
-                listener.port, listener.bound
-            );
-            listener.refused = Some(Reason::new("PortUnavailable", text));
         }
     }
 }

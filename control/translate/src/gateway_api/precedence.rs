@@ -11,7 +11,7 @@ use tenon_model::{Object, ObjectKey};
 /// "Proxy or Load Balancer routing configuration generated from HTTPRoutes MUST prioritize matches based on the following
 /// criteria, continuing on ties": an exact path; the longest prefix; a method; the most headers; the most query
 /// parameters; the oldest route; the first by namespace and name; the first rule. Where expressions stand is left to
-/// implementations: behind exact paths, as with Gloo.
+/// implementations: behind exact paths, whatever their length, as with Gloo.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Precedence {
     path: PathOrder,
@@ -66,7 +66,7 @@ impl Precedence {
         let length = matches.path.value.trim_end_matches('/').chars().count();
         let path = match matches.path.kind {
             PathMatchType::Exact => PathOrder(0, Reverse(0), Reverse(0)),
-            PathMatchType::RegularExpression => PathOrder(1, Reverse(length), Reverse(0)),
+            PathMatchType::RegularExpression => PathOrder(1, Reverse(0), Reverse(0)),
             PathMatchType::PathPrefix => PathOrder(2, Reverse(length), Reverse(0)),
         };
         Self {

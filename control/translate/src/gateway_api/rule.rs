@@ -1,21 +1,33 @@
 //! What is done with the requests of a rule.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tenon_model::gateway_api::{HttpBackendRef, HttpRule};
 use tenon_model::stateful_session::StatefulSession;
 use tenon_model::{
     Action, Destination, DestinationType, MultiDestination, ObjectKey, OptionsRefs, Problem,
-    RouteAction, RouteOptions, WeightedDestination, WeightedDestinationOptions,
+    RetryPolicy, RouteAction, RouteOptions, WeightedDestination, WeightedDestinationOptions,
 };
 
 use super::call::Call;
-use super::filters::{self, Fate, Filtered, Wrong};
+use super::filters::{self, Fate, FilterPlace, Filtered, Wrong};
 use super::http_route::Rules;
 use super::{Known, Reason, Seen, backends, headers, session, tries};
 
 /// What is done with the requests of a rule.
 pub(super) struct Done {
+    /// One route with all of them, most of the time; else one for each share, of which each but the last one says how far it
+    /// reaches.
+    pub(super) parts: Vec<Part>,
+    /// None of them can be served.
+    pub(super) fails: bool,
+}
+
+/// What is done with requests of a rule: with all, or with a share.
+pub(super) struct Part {
+    /// Of a million requests, the first so many; nothing: all that are left.
+    pub(super) up_to: Option<u32>,
     pub(super) action: Action,
     pub(super) options: Arc<RouteOptions>,
     pub(super) references: OptionsRefs,
@@ -27,8 +39,8 @@ pub(super) struct Done {
 pub(super) struct Places {
     /// Its destinations, among the rule's `backendRefs`.
     pub(super) backends: Vec<usize>,
-    /// The RouteOptions that it refers to, among the rule's filters.
-    pub(super) options: Vec<usize>,
+    /// The RouteOptions that it refers to, among the filters of the rule and its backends.
+    pub(super) options: Vec<FilterPlace>,
 }
 
 /// What a backend comes to.
@@ -61,7 +73,7 @@ impl Rules {
             path: format!("spec.rules[{number}]"),
             rule,
         };
-        let mut own = filters::read(&rule.filters, at.place(false), known);
+        let mut own = filters::read(&rule.filters, at.place(None), known);
         let mut fails = own.fails();
         self.tell(&at, "", &own.wrong);
         let session = self.session(&at).unwrap_or_else(|()| {
@@ -81,22 +93,21 @@ impl Rules {
         if fails {
             return nowhere();
         }
-        if let ([_], [only]) = (&rule.backend_refs[..], &mut shares[..]) {
-            own.take_over(std::mem::take(&mut only.filters));
-        }
-        let (timeout, retries) = tries::of_rule(rule);
-        let options = RouteOptions {
-            timeout,
-            retries,
-            session: session.map(Box::new),
-            transformations: own.call.as_ref().and_then(Call::transformations).cloned(),
-            path_rewrite: own.path.take(),
-            host_rewrite: own.host.take().map(tenon_model::HostRewrite::Literal),
-            mirrors: std::mem::take(&mut own.mirrors),
-            cors: own.cors.take(),
-            ..RouteOptions::default()
+        let several = rule.backend_refs.len() > 1;
+        let apart = several && shares.iter().any(|it| it.filters.are_of_a_route());
+        let settings = Settings::of(rule, session);
+        let parts = match (apart, &mut shares[..]) {
+            (true, _) => apart_from_each_other(&own, &settings, shares, lost),
+            (false, [only]) if !several => {
+                own.take_over(std::mem::take(&mut only.filters));
+                vec![own.done(&settings, shares, lost)]
+            }
+            _ => vec![own.done(&settings, shares, lost)],
         };
-        own.done(options, shares, lost)
+        Done {
+            parts,
+            fails: false,
+        }
     }
 
     /// What a backend comes to; nothing, if no requests go there.
@@ -109,10 +120,7 @@ impl Rules {
         known: &Seen<'_, impl Known>,
     ) -> Result<Option<Share>, Fate> {
         let field = format!(".backendRefs[{index}]");
-        let mut filters = filters::read(&backend.filters, at.place(true), known);
-        if at.rule.backend_refs.len() > 1 {
-            filters.wrong.extend(only_of_all(&filters, backend));
-        }
+        let filters = filters::read(&backend.filters, at.place(Some(index)), known);
         self.tell(at, &format!("{field}."), &filters.wrong);
         let mut fates = filters.wrong.iter().map(|it| it.fate);
         if fates.any(|it| it == Fate::Dropped) {
@@ -182,7 +190,7 @@ impl Rules {
 }
 
 impl Rule<'_> {
-    fn place(&self, of_backend: bool) -> filters::Place<'_> {
+    fn place(&self, backend: Option<usize>) -> filters::Place<'_> {
         let matched = match &self.rule.matches[..] {
             [only] => &only.path.value,
             _ => "",
@@ -190,24 +198,69 @@ impl Rule<'_> {
         filters::Place {
             route: self.key,
             matched,
-            of_backend,
+            backend,
             has_backends: !self.rule.backend_refs.is_empty(),
         }
     }
 }
 
+/// What a rule says besides its filters.
+struct Settings {
+    timeout: Option<Duration>,
+    retries: Option<RetryPolicy>,
+    session: Option<Box<StatefulSession>>,
+}
+
+impl Settings {
+    fn of(rule: &HttpRule, session: Option<StatefulSession>) -> Self {
+        let (timeout, retries) = tries::of_rule(rule);
+        Self {
+            timeout,
+            retries,
+            session: session.map(Box::new),
+        }
+    }
+}
+
 impl Filtered {
-    /// What the only backend of a rule says is said of all requests.
+    /// What a backend says is said of all requests that there are: it is the only one, or it has a route of its own.
     fn take_over(&mut self, backend: Self) {
         self.requests = self.requests.then(&backend.requests);
         self.responses = self.responses.then(&backend.responses);
         self.host = backend.host.or(self.host.take());
         self.path = backend.path.or(self.path.take());
         self.mirrors.extend(backend.mirrors);
+        self.cors = backend.cors.or(self.cors.take());
+        self.external_auth.extend(backend.external_auth);
+        self.answer = backend.answer.or(self.answer.take());
         self.call = backend.call.or(self.call.take());
+        // What is said at the backend counts before what is said of all.
+        self.options.splice(0..0, backend.options);
     }
 
-    fn done(self, mut options: RouteOptions, shares: Vec<Share>, lost: u32) -> Done {
+    /// Whether they say what Envoy can do for a route only, not for one of the clusters among which a route chooses.
+    fn are_of_a_route(&self) -> bool {
+        self.path.is_some()
+            || !self.mirrors.is_empty()
+            || self.cors.is_some()
+            || !self.external_auth.is_empty()
+            || self.answer.is_some()
+            || !self.options.is_empty()
+    }
+
+    fn done(mut self, settings: &Settings, shares: Vec<Share>, lost: u32) -> Part {
+        let mut options = RouteOptions {
+            timeout: settings.timeout,
+            retries: settings.retries.clone(),
+            session: settings.session.clone(),
+            transformations: self.call.as_ref().and_then(Call::transformations).cloned(),
+            path_rewrite: self.path.take(),
+            host_rewrite: self.host.take().map(tenon_model::HostRewrite::Literal),
+            mirrors: std::mem::take(&mut self.mirrors),
+            cors: self.cors.take(),
+            external_auth: std::mem::take(&mut self.external_auth),
+            ..RouteOptions::default()
+        };
         let changes =
             |it: &Share| !it.filters.requests.is_empty() || !it.filters.responses.is_empty();
         let by_share = shares.iter().any(changes);
@@ -234,7 +287,8 @@ impl Filtered {
             true => RouteOptions::none(),
             false => Arc::new(options),
         };
-        Done {
+        Part {
+            up_to: None,
             action: match self.answer {
                 Some(answer) => answer,
                 None => action(shares, (lost, of_lost)),
@@ -276,37 +330,49 @@ impl Share {
     }
 }
 
-/// What filters of one of several backends say that Envoy can only do for all of them.
-fn only_of_all(filters: &Filtered, backend: &HttpBackendRef) -> Vec<Wrong> {
-    let said = [
-        ("urlRewrite", filters.path.is_some()),
-        ("requestMirror", !filters.mirrors.is_empty()),
-    ];
-    let mut wrong = Vec::new();
-    for (name, _) in said.into_iter().filter(|(_, is_said)| *is_said) {
-        let mut all = backend.filters.iter();
-        let index = all.position(|it| it.field() == name).unwrap_or_default();
-        let field = match name {
-            "urlRewrite" => format!("filters[{index}].{name}.path"),
-            name => format!("filters[{index}].{name}"),
-        };
-        let text = "is possible only for the only backend of a rule, or for the rule";
-        wrong.push(Wrong {
-            field,
-            reason: Reason::new("UnsupportedValue", text),
-            fate: Fate::Dropped,
+/// A route for each share, since some say what Envoy can do for a route only. A request has the same number on all of
+/// them, so that the shares are those of the weights, to a millionth, and a request that has its route chosen again has the
+/// same one.
+fn apart_from_each_other(
+    own: &Filtered,
+    settings: &Settings,
+    shares: Vec<Share>,
+    lost: u32,
+) -> Vec<Part> {
+    let weights = shares.iter().map(|it| u64::from(it.weight));
+    let total = weights.sum::<u64>() + u64::from(lost);
+    let mut before = 0;
+    let mut parts = Vec::new();
+    for mut share in shares {
+        before += u64::from(share.weight);
+        let mut all = own.clone();
+        all.take_over(std::mem::take(&mut share.filters));
+        let up_to = (before < total).then(|| before * MILLION / total);
+        parts.push(Part {
+            up_to: up_to.and_then(|it| u32::try_from(it).ok()),
+            ..all.done(settings, vec![share], 0)
         });
     }
-    wrong
+    if lost > 0 || parts.is_empty() {
+        parts.push(own.clone().done(settings, Vec::new(), lost));
+    }
+    parts
 }
+
+const MILLION: u64 = 1_000_000;
 
 /// Requests that cannot go anywhere: 500.
 fn nowhere() -> Done {
-    Done {
+    let part = Part {
+        up_to: None,
         action: action(Vec::new(), (1, WeightedDestinationOptions::default())),
         options: RouteOptions::none(),
         references: OptionsRefs::default(),
         places: Arc::default(),
+    };
+    Done {
+        parts: vec![part],
+        fails: true,
     }
 }
 

@@ -1,11 +1,13 @@
 //! Asking a server whether a request may pass.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use envoy_types::pb::envoy::config::common::mutation_rules::v3::HeaderMutationRules;
 use envoy_types::pb::envoy::extensions::filters::http::ext_authz::v3::{
-    AuthorizationRequest, AuthorizationResponse, BufferSettings, ExtAuthz, ExtAuthzPerRoute,
-    HttpService, ext_authz::Services, ext_authz_per_route::Override,
+    self as authz, AuthorizationRequest, AuthorizationResponse, BufferSettings, ExtAuthz,
+    ExtAuthzPerRoute, HttpService, ext_authz::Services, ext_authz_per_route::Override,
 };
 use envoy_types::pb::envoy::r#type::matcher::v3::{ListStringMatcher, StringMatcher};
 use envoy_types::pb::envoy::r#type::v3::HttpStatus;
@@ -14,10 +16,12 @@ use tenon_model::options::ext_auth::{
     ExtAuth, ExtAuthServer, ExtAuthService, ExtAuthSpec, HttpService as Http,
 };
 
+use xxhash_rust::xxh3::xxh3_128;
+
 use super::{Configured, Context, grpc_service};
 use crate::http_filters::EXT_AUTHZ;
 use crate::names;
-use crate::proto::{Any, core, duration, exactly, matches};
+use crate::proto::{Any, boolean, core, duration, exactly, matches, regex};
 use crate::wire::{self, any, any_bytes};
 
 /// `ExtAuthzPerRoute.check_settings`
@@ -69,6 +73,29 @@ pub(super) fn configure(auth: &ExtAuth, context: &Context<'_>, to: &mut Configur
         any_bytes(ExtAuthzPerRoute::type_url(), bytes),
     );
 }
+
+/// Of a route: asks servers one after the other, whoever else is asked.
+pub(super) fn ask_all(servers: &[Arc<ExtAuthServer>], context: &Context<'_>, to: &mut Configured) {
+    for (place, server) in servers.iter().enumerate() {
+        to.needs_server("externalAuth", &server.extauthz_server_ref, context);
+        let name = name_of_own(place, server);
+        let asking = Override::CheckSettings(authz::CheckSettings::default());
+        let config = ExtAuthzPerRoute {
+            r#override: Some(asking),
+        };
+        to.put(&name, any(&config));
+        to.asked.insert(name, server.clone());
+    }
+}
+
+/// The filter of a server that routes say themselves: the same for all that say the same, in the order in which they ask.
+fn name_of_own(place: usize, server: &ExtAuthServer) -> String {
+    let hash = xxh3_128(&filter(server, true).value);
+    format!("{EXT_AUTHZ}{OWN}{place:02}/{hash:032x}")
+}
+
+/// What tells a server that routes say themselves from those of the settings, in the names of filters.
+const OWN: &str = "/";
 
 /// Has the other servers not asked, which the virtual host may ask.
 fn ask_no_other(server: Option<&str>, context: &Context<'_>, to: &mut Configured) {
@@ -131,9 +158,32 @@ pub(crate) fn filter(server: &ExtAuthServer, is_there: bool) -> Any {
             })
         }),
         stat_prefix: server.stat_prefix.clone(),
+        allowed_headers: match &server.service {
+            Some(ExtAuthService::GrpcService(grpc)) => {
+                list(grpc.allowed_headers.iter().map(|it| ignoring_case(it)))
+            }
+            _ => None,
+        },
+        decoder_header_mutation_rules: tells_all(server).then(|| HeaderMutationRules {
+            // What is not allowed is left out.
+            disallow_system: boolean(true),
+            disallow_expression: Some(regex(NOT_COPIED)),
+            ..HeaderMutationRules::default()
+        }),
         metadata_context_namespaces: vec![super::JWT_METADATA.to_owned()],
         ..ExtAuthz::default()
     })
+}
+
+/// Headers that are about a server's answer itself, or say where requests go: what they said of the request would be wrong.
+const NOT_COPIED: &str = "(?i)(host|connection|content-.*|date|keep-alive|proxy-.*|server|te|trailer|transfer-encoding|upgrade|via|x-envoy-.*|x-tenon-.*)";
+
+/// Whether all headers of a server's answer go to the upstream.
+fn tells_all(server: &ExtAuthServer) -> bool {
+    match &server.service {
+        Some(ExtAuthService::HttpService(http)) => http.response.all_upstream_headers,
+        _ => false,
+    }
 }
 
 /// As Gloo.
@@ -167,7 +217,10 @@ fn http_service(server: &ExtAuthServer, http: &Http, cluster: &str, timeout: Dur
             allowed_headers: list(allowed.chain(allowed_regex)),
         }),
         authorization_response: Some(AuthorizationResponse {
-            allowed_upstream_headers: list(upstream.iter().map(|it| ignoring_case(it))),
+            allowed_upstream_headers: match response.all_upstream_headers {
+                true => list([matches("[^:].*")].into_iter()),
+                false => list(upstream.iter().map(|it| ignoring_case(it))),
+            },
             allowed_client_headers: list(
                 response
                     .allowed_client_headers

@@ -27,7 +27,7 @@ pub(crate) use tenon_translate::ResourceType::{
 };
 
 /// Long enough for a slow machine; a response that is due comes within milliseconds.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) type Connection = AggregatedDiscoveryServiceClient<Channel>;
 

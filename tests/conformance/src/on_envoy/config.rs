@@ -177,7 +177,8 @@ impl Setup<'_> {
         });
         let mut action = json!({"weighted_clusters": {"clusters": [weights]}, "timeout": "60s"});
         if scenario.answers.iter().any(late) {
-            retry["per_try_timeout"] = "0.3s".into();
+            // Longer than a slow machine takes for the next one.
+            retry["per_try_timeout"] = "1s".into();
             action["hedge_policy"] = json!({"hedge_on_per_try_timeout": true});
         }
         if scenario.retry.times > 0 {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tenon_bootstrap::{ENVOY_VERSION, find_envoy};
 use tenon_e2e::{Filter, PlainDouble, deadline};
 
-use super::setting::{Resources, Setting, object, to_answer, virtual_service};
+use super::setting::{Resources, object, to_answer, virtual_service};
 
 fn upstream(to: &PlainDouble, ssl: Option<Value>) -> Value {
     let address = to.address();
@@ -17,14 +17,6 @@ fn upstream(to: &PlainDouble, ssl: Option<Value>) -> Value {
         spec["sslConfig"] = ssl;
     }
     object("Upstream", "web", spec)
-}
-
-async fn until_upstream(setting: &Setting, wanted: &str) -> Result<String> {
-    deadline::until(&format!("the upstream to be {wanted}"), || async {
-        let (state, messages) = setting.status("Upstream", "web").await?;
-        Ok((state == wanted).then_some(messages))
-    })
-    .await
 }
 
 /// A certificate that is none is one of the things that only Envoy's own code finds out.
@@ -55,13 +47,14 @@ async fn what_the_canary_refuses_is_not_served_and_its_status_has_envoys_words()
     let none = none.to_string_lossy();
     let ssl = json!({"sslFiles": {"tlsCert": none, "tlsKey": none}});
     setting.put("web", &upstream(&two, Some(ssl)))?;
-    let words = until_upstream(&setting, "Rejected").await?;
-    assert!(
-        words.contains("Envoy refuses it: ")
-            && words.contains("certificate")
-            && words.contains("its last good form stays in use"),
-        "{words}"
-    );
+    let words = [
+        "Envoy refuses it: ",
+        "certificate",
+        "its last good form stays in use",
+    ];
+    setting
+        .has_status("Upstream", "web", "Rejected", &words)
+        .await?;
     let admin = setting.envoy.admin();
     assert_eq!(admin.stat("cluster_manager.cds.update_rejected").await?, 0);
     let before = one.requests().len();
@@ -73,7 +66,9 @@ async fn what_the_canary_refuses_is_not_served_and_its_status_has_envoys_words()
     let routes = virtual_service("beside", "beside.example.com", &[to_answer("/", "new")]);
     setting.put("beside", &routes)?;
     setting.put("web", &upstream(&two, None))?;
-    until_upstream(&setting, "Accepted").await?;
+    setting
+        .has_status("Upstream", "web", "Accepted", &[])
+        .await?;
     deadline::until("the next form", || async {
         setting.ask("/web").await?;
         Ok((!two.requests().is_empty()).then_some(()))

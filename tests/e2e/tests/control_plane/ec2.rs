@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use tenon_e2e::Ministack;
 
-use super::kube::{named, named_at, other_changes};
+use super::kube::{named, named_at, not_asked, other_changes};
 use super::*;
 
 fn of_web(spec: Value, connect_timeout: &str) -> Value {
@@ -68,12 +68,7 @@ async fn instances_of_ec2_come_and_go_without_a_push_of_clusters() -> Result<()>
     sees("two").await?;
     // One that is stopped still answers here, so that nothing is lost while it is not known yet.
     ministack.stop_instance(&id).await?;
-    deadline::until("no request to the one that is stopped", || async {
-        two.forget();
-        load.more(20).await?;
-        Ok(two.requests().is_empty().then_some(()))
-    })
-    .await?;
+    not_asked(&two, &load).await?;
     assert_eq!(
         other_changes(&setting).await?,
         before,
@@ -87,7 +82,16 @@ async fn instances_of_ec2_come_and_go_without_a_push_of_clusters() -> Result<()>
             "2.5s",
         ),
     ] {
+        let modified = async || {
+            let changes = changes(&setting.envoy).await?;
+            anyhow::Ok(changes["cluster_manager.cluster_modified"])
+        };
+        let before = modified().await?;
         setting.put("upstream", &of_web(edit, timeout))?;
+        deadline::until("the edited cluster", async || {
+            Ok((modified().await? > before).then_some(()))
+        })
+        .await?;
         load.more(50).await?;
     }
     // Keys that are not good any more take nothing away.
@@ -95,14 +99,10 @@ async fn instances_of_ec2_come_and_go_without_a_push_of_clusters() -> Result<()>
         "secret",
         &secret("aws", &AccessKey::new("AKIDUNKNOWN", "unknown")),
     )?;
-    deadline::until("a warning", || async {
-        let (state, messages) = setting.status("Upstream", "web").await?;
-        Ok(
-            (state == "Warning" && messages.contains("those found last stay: AuthFailure"))
-                .then_some(()),
-        )
-    })
-    .await?;
+    let words = ["those found last stay: AuthFailure"];
+    setting
+        .has_status("Upstream", "web", "Warning", &words)
+        .await?;
     load.more(50).await?;
     assert_eq!(load.stop().await?, Vec::<String>::new());
     let key = ministack.key();

@@ -143,7 +143,11 @@ async fn an_envoy_gets_what_is_of_the_proxy_in_its_certificate_and_is_told_why_n
         }
     }
     let refusals = r#"tenon_xds_refused_clients_total{reason="identity"}"#;
-    assert!(tenon.admin().get("/metrics").await?.contains(refusals));
+    deadline::until("the refusals to be counted", || async {
+        let metrics = tenon.admin().get("/metrics").await?;
+        Ok(metrics.contains(refusals).then_some(()))
+    })
+    .await?;
 
     // A rotation of the control plane's own certificate: the Envoy that comes back takes it.
     issue(&issuer, path, "server", server_name()?)?;

@@ -63,6 +63,19 @@ pub(super) async fn named_at(name: &'static str, address: SocketAddr) -> Result<
     Ok(double)
 }
 
+/// Waits until a service gets none of the requests that flow. While it is one of two that take turns, it gets some of so
+/// many.
+pub(super) async fn not_asked(service: &PlainDouble, load: &Load) -> Result<()> {
+    deadline::until("no request to one that is gone", || async move {
+        // Those that are under way are answered first.
+        load.more(20).await?;
+        service.forget();
+        load.more(30).await?;
+        Ok(service.requests().is_empty().then_some(()))
+    })
+    .await
+}
+
 /// What Envoy counts as changes of clusters, but for the updates of their hosts.
 pub(super) async fn other_changes(setting: &setting::Setting) -> Result<BTreeMap<String, u64>> {
     let mut changes = changes(&setting.envoy).await?;
@@ -96,14 +109,18 @@ on_both_hosts! {
                 setting.sees(path, |answer| answer.text() == "two").await?;
             }
             setting.put("a", &slice("a", one.address(), false))?;
-            one.forget();
-            two.forget();
-            two.wait_for_requests(50).await?;
+            for load in &loads {
+                not_asked(&one, load).await?;
+            }
             // And back.
             setting.put("a", &slice("a", one.address(), true))?;
-            setting.sees("/service", |answer| answer.text() == "one").await?;
+            for path in ["/", "/service"] {
+                setting.sees(path, |answer| answer.text() == "one").await?;
+            }
             setting.put("b", &slice("b", two.address(), false))?;
-            one.wait_for_requests(50).await?;
+            for load in &loads {
+                not_asked(&two, load).await?;
+            }
         }
         assert_eq!(other_changes(&setting).await?, before, "no cluster, listener or route was told again");
         for load in loads {
@@ -137,10 +154,7 @@ on_both_hosts! {
         }
         // A port that the service has not: the last good form stays.
         setting.put("upstream", &of_web(81, "5s"))?;
-        deadline::until("the status of the broken upstream", || async {
-            Ok((setting.status("Upstream", "web").await?.0 == "Rejected").then_some(()))
-        })
-        .await?;
+        setting.has_status("Upstream", "web", "Rejected", &[]).await?;
         load.more(50).await?;
         assert_eq!(load.stop().await?, Vec::<String>::new());
         // Without its service it is none, and with it again it is.
@@ -162,7 +176,7 @@ async fn hosts_take_the_place_of_endpoints_that_are_unhealthy() -> Result<()> {
     let other = json!({"address": "127.0.0.1", "port": two.address().port()});
     let mut upstream = of_web(80, "5s");
     upstream["spec"]["healthChecks"] = json!([{
-        "timeout": "1s", "interval": "1s", "unhealthyThreshold": 1, "healthyThreshold": 1, "tcpHealthCheck": {},
+        "timeout": "20s", "interval": "1s", "unhealthyThreshold": 1, "healthyThreshold": 1, "tcpHealthCheck": {},
     }]);
     upstream["spec"]["failover"] =
         json!({"prioritizedLocalities": [{"localityEndpoints": [{"lbEndpoints": [other]}]}]});
@@ -176,7 +190,9 @@ async fn hosts_take_the_place_of_endpoints_that_are_unhealthy() -> Result<()> {
         )?
         .start(Filter::So)
         .await?;
-    assert_eq!(setting.status("Upstream", "web").await?.0, "Accepted");
+    setting
+        .has_status("Upstream", "web", "Accepted", &[])
+        .await?;
     let answers = async |name: &str| {
         deadline::until(name, || async {
             Ok((setting.ask("/").await?.text() == name).then_some(()))

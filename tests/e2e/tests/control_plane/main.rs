@@ -34,6 +34,7 @@ mod trees;
 mod upstreams;
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use bytes::Bytes;
@@ -50,6 +51,8 @@ use setting::{
 };
 
 const CLIENTS: usize = 8;
+/// How long an edit may take until requests see it.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 async fn lambda(blue: &str, green: &str) -> Result<LambdaDouble> {
     let lambda = LambdaDouble::start().await?;
@@ -140,23 +143,32 @@ on_both_hosts! {
         load.more(100).await?;
 
         // The route.
+        let mut took = Vec::new();
+        let edited = Instant::now();
         setting.put("routes", &virtual_service("routes", "*", &[to_function("/", "lambda", "green")]))?;
         setting.sees("/", |answer| answer.text() == "green").await?;
+        took.push(edited.elapsed());
         load.more(100).await?;
 
         // The upstream.
+        let edited = Instant::now();
         setting.put("upstream", &upstream("lambda", &two))?;
         setting.sees("/", |answer| answer.text() == "green of two").await?;
+        took.push(edited.elapsed());
         load.more(100).await?;
 
         // The secret: both keys are good until nobody uses the old one.
         two.set_keys([LambdaDouble::key(), other_key()]);
         let before = changes(&setting.envoy).await?;
+        let edited = Instant::now();
         setting.put("secret", &secret("lambda", &other_key()))?;
         setting.sees("/", |_| {
             two.calls("green").last().is_some_and(|call| call.request.header("authorization").contains(&other_key().id))
         })
         .await?;
+        took.push(edited.elapsed());
+        // Milliseconds are usual. A machine with more to do may be late once; what waits for something is late each time.
+        assert!(took.iter().any(|took| *took < AT_ONCE), "{took:?}");
         assert_eq!(changes(&setting.envoy).await?, before, "a rotation changes no cluster, listener or route");
         load.more(100).await?;
         two.set_keys([other_key()]);
@@ -184,10 +196,8 @@ on_both_hosts! {
             .start(filter)
             .await?;
         setting.sees("/", |answer| answer.text() == "blue").await?;
-        let (state, messages) = setting.status("Upstream", "wrong").await?;
-        assert_eq!(state, "Rejected");
-        assert!(messages.contains("spec.static.hosts[0].port"), "{messages}");
-        assert_eq!(setting.status("Upstream", "lambda").await?.0, "Accepted");
+        setting.has_status("Upstream", "wrong", "Rejected", &["spec.static.hosts[0].port"]).await?;
+        setting.has_status("Upstream", "lambda", "Accepted", &[]).await?;
         assert!(setting.tenon.log().contains("broken.yaml"), "{}", setting.tenon.log());
         let load = Load::start(setting.address, "/", CLIENTS);
         load.more(50).await?;
@@ -229,14 +239,12 @@ on_both_hosts! {
         assert_eq!(setting.ask("/").await?.text(), "blue");
         let refused = setting.ask("/without").await?;
         assert_eq!((refused.status, refused.header("x-tenon-error")), (503, "no_credentials"));
-        let (state, messages) = setting.status("Upstream", "without").await?;
-        assert_eq!(state, "Warning");
-        assert!(messages.contains("default/without") || messages.contains("without"), "{messages}");
+        setting.has_status("Upstream", "without", "Warning", &["default/without"]).await?;
         let before = changes(&setting.envoy).await?;
         setting.put("its-secret", &secret("without", &LambdaDouble::key()))?;
         setting.sees("/without", |answer| answer.status == 200).await?;
         assert_eq!(changes(&setting.envoy).await?, before);
-        assert_eq!(setting.status("Upstream", "without").await?.0, "Accepted");
+        setting.has_status("Upstream", "without", "Accepted", &[]).await?;
         // And gone again.
         setting.remove("its-secret")?;
         setting.sees("/without", |answer| answer.status == 503).await?;
@@ -275,10 +283,7 @@ on_both_hosts! {
         let mut half = secret("half", &key);
         half["stringData"]["aws_access_key_id"] = json!(["no", "text"]);
         setting.put("half", &half)?;
-        deadline::until("the status of the broken secret", || async {
-            Ok((setting.status("Secret", "half").await?.0 == "Rejected").then_some(()))
-        })
-        .await?;
+        setting.has_status("Secret", "half", "Rejected", &[]).await?;
         // Nothing tells the `.wasm` in time that a client has gone: its request is logged with the signature still in it.
         let gate = Gate::new();
         lambda.answer("blue", [Answer::body("late").held_by(&gate)]);

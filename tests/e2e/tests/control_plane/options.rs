@@ -164,6 +164,7 @@ async fn envoy_s_own_filters_do_what_options_say() -> Result<()> {
     let server = |name: &str| {
         json!({
             "extauthzServerRef": {"name": name, "namespace": "default"},
+            "requestTimeout": "60s",
             "httpService": {
                 "pathPrefix": "/check",
                 "request": {"allowedHeaders": ["x-pass"]},

@@ -64,6 +64,8 @@ fn route(prefix: &str, function: &str, more: Value) -> Value {
             "upstream": {"name": "lambda", "namespace": "default"},
             "destinationSpec": {"aws": aws},
         }},
+        // A first call starts an interpreter.
+        "options": {"timeout": "60s"},
     })
 }
 

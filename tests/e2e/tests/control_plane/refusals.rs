@@ -6,19 +6,14 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use tenon_e2e::{Client, Filter, PlainDouble, deadline, free_port, post};
 
-use super::setting::{Resources, Setting, object, to_answer, virtual_service};
+use super::setting::{Resources, object, to_answer, virtual_service};
+
+const IN_USE: &str = "Address already in use";
+const STAYS: &str = "its last good form stays in use";
 
 fn gateway(name: &str, port: u16) -> Value {
     let spec = json!({"bindAddress": "127.0.0.1", "bindPort": port, "httpGateway": {}});
     object("Gateway", name, spec)
-}
-
-async fn until_status(setting: &Setting, name: &str, wanted: &str) -> Result<String> {
-    deadline::until(&format!("the status {wanted} of {name}"), || async {
-        let (state, messages) = setting.status("Gateway", name).await?;
-        Ok((state == wanted).then_some(messages))
-    })
-    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -49,11 +44,10 @@ async fn refused_beside_others(resources: Resources) -> Result<()> {
     );
     setting.put_text("more-gateways", &both)?;
 
-    let words = until_status(&setting, "taken", "Rejected").await?;
-    assert!(
-        words.contains("Envoy refuses it: ") && words.contains("Address already in use"),
-        "{words}"
-    );
+    let words = ["Envoy refuses it: ", IN_USE];
+    setting
+        .has_status("Gateway", "taken", "Rejected", &words)
+        .await?;
     let beside = || async {
         let Ok(mut client) = Client::http1(([127, 0, 0, 1], free).into()).await else {
             return Ok(None);
@@ -66,11 +60,7 @@ async fn refused_beside_others(resources: Resources) -> Result<()> {
         "one"
     );
     for name in ["gateway", "free"] {
-        assert_eq!(
-            setting.status("Gateway", name).await?.0,
-            "Accepted",
-            "{name}"
-        );
+        setting.has_status("Gateway", name, "Accepted", &[]).await?;
     }
     // Edits arrive on both, and what was refused is not sent again.
     let refused = "listener_manager.lds.update_rejected";
@@ -88,7 +78,9 @@ async fn refused_beside_others(resources: Resources) -> Result<()> {
         gateway("free", free)
     );
     setting.put_text("more-gateways", &both)?;
-    until_status(&setting, "taken", "Accepted").await?;
+    setting
+        .has_status("Gateway", "taken", "Accepted", &[])
+        .await?;
     Ok(())
 }
 
@@ -125,24 +117,16 @@ async fn a_cluster_that_envoy_refuses_goes_back_to_the_form_that_it_took() -> Re
             setting.tenon.process().kill()?;
             setting.tenon.serve_again().await?;
         }
-        let words = deadline::until("Envoy's words", || async {
-            let (state, messages) = setting.status("Upstream", "web").await?;
-            Ok((state == "Rejected").then_some(messages))
-        })
-        .await?;
-        assert!(
-            words.contains("Envoy refuses it: ")
-                && words.contains("/nowhere/tls.")
-                && words.contains("its last good form stays in use"),
-            "{restarted}: {words}"
-        );
+        let words = ["Envoy refuses it: ", "/nowhere/tls.", STAYS];
+        setting
+            .has_status("Upstream", "web", "Rejected", &words)
+            .await?;
         let before = one.requests().len();
         assert_eq!(setting.ask("/").await?.status, 200);
         assert_eq!(one.requests().len(), before + 1);
-        assert_eq!(
-            setting.status("VirtualService", "routes").await?.0,
-            "Accepted"
-        );
+        setting
+            .has_status("VirtualService", "routes", "Accepted", &[])
+            .await?;
     }
 
     setting.put("web", &upstream(&two, Value::Null))?;
@@ -152,7 +136,9 @@ async fn a_cluster_that_envoy_refuses_goes_back_to_the_form_that_it_took() -> Re
         Ok((!two.requests().is_empty()).then_some(()))
     })
     .await?;
-    assert_eq!(setting.status("Upstream", "web").await?.0, "Accepted");
+    setting
+        .has_status("Upstream", "web", "Accepted", &[])
+        .await?;
     Ok(())
 }
 
@@ -182,7 +168,9 @@ async fn what_stays_refused_keeps_nothing_else_in_doubt() -> Result<()> {
         .start(Filter::So)
         .await?;
     assert_eq!(setting.ask("/").await?.status, 200);
-    until_status(&setting, "fixed", "Accepted").await?;
+    setting
+        .has_status("Gateway", "fixed", "Accepted", &[])
+        .await?;
     let mut holder = None;
     setting
         .replace_envoy(|| {
@@ -190,11 +178,12 @@ async fn what_stays_refused_keeps_nothing_else_in_doubt() -> Result<()> {
             Ok(())
         })
         .await?;
-    let words = until_status(&setting, "fixed", "Rejected").await;
-    let status = setting.tenon.status().await?.to_string();
-    assert!(status.contains("Address already in use"), "{words:?}");
+    setting
+        .has_status("Gateway", "fixed", "Rejected", &[IN_USE])
+        .await?;
 
-    setting.put("web", &upstream(&two, None))?;
+    // A request may see it before Envoy's answer has come, which is what proves it.
+    setting.put_and_wait("web", &upstream(&two, None)).await?;
     deadline::until("the new form", || async {
         setting.ask("/").await?;
         Ok((!two.requests().is_empty()).then_some(()))
@@ -207,15 +196,9 @@ async fn what_stays_refused_keeps_nothing_else_in_doubt() -> Result<()> {
             setting.tenon.process().kill()?;
             setting.tenon.serve_again().await?;
         }
-        let words = deadline::until("Envoy's words", || async {
-            let (state, messages) = setting.status("Upstream", "web").await?;
-            Ok((state == "Rejected").then_some(messages))
-        })
-        .await?;
-        assert!(
-            words.contains("its last good form stays in use"),
-            "{restarted}: {words}"
-        );
+        setting
+            .has_status("Upstream", "web", "Rejected", &[STAYS])
+            .await?;
         let before = two.requests().len();
         assert_eq!(setting.ask("/").await?.status, 200);
         assert_eq!(two.requests().len(), before + 1, "{restarted}");

@@ -163,6 +163,7 @@ async fn a_server_of_the_user_s_says_in_grpc_who_may_pass() -> Result<()> {
     ];
     let server = json!({
         "extauthzServerRef": reference("door"),
+        "requestTimeout": "60s",
         "grpcService": {"authority": "door.example"},
         "requestBody": {"maxRequestBytes": 100},
     });
@@ -241,7 +242,7 @@ async fn a_rate_limit_service_is_asked_with_the_descriptors_of_routes() -> Resul
             "settings",
             &settings(json!({"ratelimitServer": {
                 "ratelimitServerRef": reference("limits"),
-                "requestTimeout": "2s",
+                "requestTimeout": "60s",
                 "denyOnFail": true,
             }})),
         )?
@@ -315,7 +316,7 @@ async fn a_server_sees_and_changes_requests_and_responses() -> Result<()> {
             "settings",
             &settings(json!({"extProc": {
                 "grpcService": {"extProcServerRef": reference("processor")},
-                "messageTimeout": "2s",
+                "messageTimeout": "60s",
             }})),
         )?
         .put("routes", &virtual_service("routes", "*", &routes))?

@@ -3,9 +3,8 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tenon_bootstrap::{BootstrapOptions, bootstrap};
@@ -15,9 +14,6 @@ use tenon_e2e::{
     Client, Envoy, EnvoyOptions, Filter, LambdaDouble, Response, Tenon, TenonOptions, deadline,
     post,
 };
-
-/// How long an edit may take until requests see it.
-const AT_ONCE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Setting {
     pub(crate) tenon: Tenon,
@@ -166,17 +162,55 @@ impl Setting {
             .await
     }
 
-    /// Waits until the answer to a request is as wanted, and fails where that takes more than a second.
+    /// Waits until the answer to a request is as wanted.
     pub(crate) async fn sees(&self, path: &str, wanted: impl Fn(&Response) -> bool) -> Result<()> {
-        let started = Instant::now();
         let wanted = &wanted;
         deadline::until(&format!("the new behaviour of {path}"), || async move {
             Ok(wanted(&self.ask(path).await?).then_some(()))
         })
-        .await?;
-        let took = started.elapsed();
-        ensure!(took < AT_ONCE, "the edit was seen after {took:?}");
-        Ok(())
+        .await
+    }
+
+    /// Waits until a resource has a state, and messages with all of these texts; gives the messages. What is found out of
+    /// credentials and hosts, and by Envoy, is told of later than it is served.
+    pub(crate) async fn has_status(
+        &self,
+        kind: &str,
+        name: &str,
+        state: &str,
+        texts: &[&str],
+    ) -> Result<String> {
+        let what = format!("the status {state} of {kind} {name} with {texts:?}");
+        let status = deadline::until(&what, || async move {
+            let (found, messages) = self.status(kind, name).await?;
+            let all = texts.iter().all(|text| messages.contains(text));
+            Ok((found == state && all).then_some(messages))
+        });
+        match status.await {
+            Ok(messages) => Ok(messages),
+            Err(error) => {
+                let (state, messages) = self.status(kind, name).await?;
+                Err(error.context(format!("it is {state} {messages}")))
+            }
+        }
+    }
+
+    /// How often an Envoy has answered to all of an edit.
+    async fn answered(&self) -> Result<u64> {
+        let metrics = self.tenon.admin().get("/metrics").await?;
+        let mut lines = metrics.lines();
+        let count = lines.find_map(|line| line.strip_prefix("tenon_edit_to_ack_seconds_count "));
+        Ok(count.context("no such metric")?.parse()?)
+    }
+
+    /// Puts a file in place of another, and waits until an Envoy has answered to it.
+    pub(crate) async fn put_and_wait(&self, file: &str, resource: &Value) -> Result<()> {
+        let before = self.answered().await?;
+        self.put(file, resource)?;
+        deadline::until("an answer of Envoy's", || async move {
+            Ok((self.answered().await? > before).then_some(()))
+        })
+        .await
     }
 
     /// The state of a resource, and the texts of its messages.

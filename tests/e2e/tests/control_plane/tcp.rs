@@ -114,10 +114,9 @@ async fn connections_go_by_the_name_that_they_ask_for() -> Result<()> {
         .put("rest", &service("rest", rest.address()))?
         .start(Filter::So)
         .await?;
-    assert_eq!(
-        setting.status("Gateway", "gateway").await?,
-        ("Accepted".into(), "[]".into())
-    );
+    setting
+        .has_status("Gateway", "gateway", "Accepted", &["[]"])
+        .await?;
     let trusting = authority.client(None)?;
     // Envoy ends TLS, or lets it pass: the certificates tell.
     let (mut client, shown) =
@@ -195,13 +194,10 @@ async fn connections_go_to_upstreams_groups_and_services() -> Result<()> {
         "gateway",
         &tcp_gateway(&[json!({"destination": {"single": kube}})]),
     )?;
-    deadline::until("a warning", || async {
-        let (state, text) = setting.status("Gateway", "gateway").await?;
-        Ok((state == "Warning"
-            && text.contains("service default/db with port 5432 does not exist"))
-        .then_some(()))
-    })
-    .await?;
+    let missing = "service default/db with port 5432 does not exist";
+    setting
+        .has_status("Gateway", "gateway", "Warning", &[missing])
+        .await?;
     let address = two.address();
     setting.put("service", &json!({
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": "db", "namespace": "default"},
@@ -212,7 +208,9 @@ async fn connections_go_to_upstreams_groups_and_services() -> Result<()> {
         "subsets": [{"addresses": [{"ip": address.ip().to_string()}], "ports": [{"port": address.port()}]}],
     }))?;
     answers(setting.address, "two").await?;
-    assert_eq!(setting.status("Gateway", "gateway").await?.0, "Accepted");
+    setting
+        .has_status("Gateway", "gateway", "Accepted", &[])
+        .await?;
     // One of Consul, and some of its instances.
     let of_consul = |tags: Value| {
         let consul = json!({"consul": {"serviceName": "db", "tags": tags}});

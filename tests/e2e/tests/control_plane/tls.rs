@@ -212,8 +212,8 @@ async fn a_new_certificate_costs_no_connection_and_a_lost_one_only_its_own() -> 
     .await?;
     let (mut client, _) = Client::tls(address, trusting.clone(), "two.example").await?;
     assert_eq!(ask(&mut client, "two.example").await?.text(), "two");
-    let (state, messages) = setting.status("VirtualService", "one").await?;
-    assert_eq!(state, "Warning", "{messages}");
-    assert!(messages.contains("does not exist"), "{messages}");
+    setting
+        .has_status("VirtualService", "one", "Warning", &["does not exist"])
+        .await?;
     Ok(())
 }

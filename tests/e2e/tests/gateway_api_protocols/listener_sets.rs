@@ -47,7 +47,8 @@ async fn comes_to_answer(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn listeners_of_listener_sets_are_served_and_the_first_of_those_that_conflict() -> Result<()> {
+async fn listeners_of_listener_sets_are_served_and_the_first_of_those_that_conflict() -> Result<()>
+{
     let authority = Authority::new()?;
     let identity = authority.sign("tls.test")?;
     let (own, first, second) = (

@@ -436,6 +436,75 @@ async fn calls_of_grpc_go_by_service_method_and_headers() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_without_a_protocol_is_called_in_grpc_and_asked_in_http1() -> Result<()> {
+    let server = PlainDouble::start().await?;
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "both", "namespace": "default"},
+        "spec": {"ports": [{"port": 80}]},
+    });
+    let slice = json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": {"name": "both", "namespace": "default", "labels": {"kubernetes.io/service-name": "both"}},
+        "ports": [{"port": server.address().port()}],
+        "endpoints": [{"addresses": ["127.0.0.1"]}],
+    });
+    let of = |matches: Value| {
+        let backends = json!([{"name": "both", "port": 80}]);
+        json!({"parentRefs": [{"name": "gw"}], "rules": [{"matches": matches, "backendRefs": backends}]})
+    };
+    let port = free_port()?;
+    let listener = json!([{"name": "http", "port": port, "protocol": "HTTP"}]);
+    let calls = of(json!([{"method": {"service": "shop.v1.Carts"}}]));
+    let (tenon, _folder) = up(&[
+        gateway(listener, json!({})),
+        service,
+        slice,
+        resource("GRPCRoute", "v1", "calls", calls),
+        resource(
+            "HTTPRoute",
+            "v1",
+            "pages",
+            of(json!([{"path": {"value": "/"}}])),
+        ),
+    ])
+    .await?;
+    let mut client = Client::http2(at(&tenon, port)?).await?;
+    for is_call in [true, false, true] {
+        let (path, kind, answer, version) = match is_call {
+            true => (
+                "/shop.v1.Carts/Get",
+                "application/grpc",
+                Answer::body("called").trailer("grpc-status", "0"),
+                http::Version::HTTP_2,
+            ),
+            false => (
+                "/page",
+                "text/plain",
+                Answer::body("asked"),
+                http::Version::HTTP_11,
+            ),
+        };
+        server.forget();
+        server.answer(answer.header("content-type", kind));
+        let mut request = post(path, &b"\0\0\0\0\0"[..]);
+        request.headers_mut().insert("content-type", kind.parse()?);
+        let answer = client.send(request).await?;
+        let expected = if is_call { "called" } else { "asked" };
+        assert_eq!((answer.status, &*answer.text()), (200, expected));
+        let [received] = &server.requests()[..] else {
+            panic!("{:?}", server.requests());
+        };
+        assert_eq!(received.version, version, "{path}");
+        let status = answer
+            .trailers
+            .and_then(|it| it.get("grpc-status").cloned());
+        assert_eq!(status.is_some_and(|it| it == "0"), is_call, "{path}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn backends_are_verified_as_policies_say() -> Result<()> {
     let (authority, other) = (Authority::new()?, Authority::new()?);
     let backend = secure_server("backend", &authority.sign("backend.test")?).await?;

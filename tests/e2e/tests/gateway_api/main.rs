@@ -1,5 +1,8 @@
 //! The Gateway API on a real Envoy: what its rules say is shown by requests.
 
+mod external_auth;
+mod shares;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -524,14 +527,14 @@ async fn requests_and_tries_end_in_time() -> Result<()> {
     let rules = json!([
         rule(
             "/request",
-            to("slow", json!({"timeouts": {"request": "100ms"}}))
+            to("slow", json!({"timeouts": {"request": "1s"}}))
         ),
         rule(
             "/try",
             to(
                 "slow",
                 json!({
-                    "timeouts": {"backendRequest": "100ms"},
+                    "timeouts": {"backendRequest": "1s"},
                     "retry": {"attempts": 2, "backoff": "1ms"},
                 })
             )
@@ -540,7 +543,7 @@ async fn requests_and_tries_end_in_time() -> Result<()> {
             "/one",
             to(
                 "slow",
-                json!({"timeouts": {"request": "10s", "backendRequest": "100ms"}})
+                json!({"timeouts": {"request": "60s", "backendRequest": "1s"}})
             )
         ),
         rule(
