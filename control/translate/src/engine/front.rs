@@ -18,6 +18,7 @@ use crate::gateway_api::stream_route::Stream;
 use crate::keys::Keys;
 use crate::names;
 
+mod disputes;
 mod gateways;
 mod hosts;
 mod known;
@@ -40,6 +41,9 @@ const ROUTES: [Kind; 4] = [
     Kind::TcpRoute,
     Kind::TlsRoute,
 ];
+
+/// The kinds that are there for routes which refer to them.
+const REFERRED: [Kind; 2] = [Kind::DirectResponse, Kind::FunctionCall];
 
 /// What the objects of the Gateway API come to.
 #[derive(Default)]
@@ -64,6 +68,7 @@ pub(super) struct Front {
     /// The hosts that are served, by what they are known by within.
     hosts: BTreeMap<ObjectKey, hosts::Host>,
     attaching: options::Attaching,
+    disputes: disputes::Disputes,
     policies: policies::Policies,
 }
 
@@ -72,6 +77,7 @@ pub(super) struct Front {
 struct RouteUnit {
     reads: Keys,
     parents: BTreeSet<ObjectKey>,
+    claimant: disputes::Claimant,
     attachments: Vec<Attachment>,
     hosts: BTreeSet<ObjectKey>,
     rules: Rules,
@@ -92,6 +98,8 @@ pub(super) struct FrontWork {
     /// What options of listeners and hosts attach to.
     attached: BTreeSet<ObjectKey>,
     hosts: BTreeSet<ObjectKey>,
+    /// The gateways whose hostnames may be other routes' now.
+    disputes: BTreeSet<ObjectKey>,
     policies: BTreeSet<ObjectKey>,
     /// The gateways whose ports are to be put.
     ports: BTreeSet<ObjectKey>,
@@ -105,6 +113,7 @@ impl FrontWork {
             &self.gateways,
             &self.attached,
             &self.routes,
+            &self.disputes,
             &self.policies,
             &self.ports,
             &self.hosts,
@@ -227,6 +236,13 @@ impl Translator {
         for key in mem::take(&mut work.front.attached) {
             self.derive_attached(key, work);
         }
+        for key in mem::take(&mut work.front.routes) {
+            self.derive_route(key, work);
+        }
+        for key in mem::take(&mut work.front.disputes) {
+            self.derive_disputes(key, work);
+        }
+        // Those that get others than before.
         for key in mem::take(&mut work.front.routes) {
             self.derive_route(key, work);
         }

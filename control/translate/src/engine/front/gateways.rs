@@ -116,6 +116,7 @@ impl Translator {
         if old == new {
             return;
         }
+        work.front.disputes.insert(key.clone());
         // Its listeners are there with what is attached to them.
         work.front.attached.insert(key.clone());
         self.set_standing(&key, (old.as_deref(), new.as_deref()), work);

@@ -33,8 +33,11 @@ impl Translator {
             };
         };
         let mut of = self.of_owner(key, (key, form), generation);
-        of.found.problems.extend(form.ignored.iter().cloned());
+        of.found.problems.extend(form.own_problems());
         let mut own = of.summary(("Invalid", "no listener can be served"), generation);
+        if let (Some(reason), Some(accepted)) = (&form.no_parameters, own.first_mut()) {
+            *accepted = Condition::of("Accepted", Err(reason), generation);
+        }
         if form.is_insecure {
             let kind = "InsecureFrontendValidationMode";
             let reason = "ConfigurationChanged";

@@ -6,7 +6,8 @@ use tenon_model::gateway_api::{ParentRef, StreamRule};
 use tenon_model::{Object, ObjectKey, Problem, Spec};
 
 use super::super::{Objects, Translator, Work, reindex};
-use super::RouteUnit;
+use super::disputes::Claimant;
+use super::{REFERRED, RouteUnit};
 use crate::gateway_api::attach::{self, Attaching, Attachment};
 use crate::gateway_api::delegation::{self, World};
 use crate::gateway_api::http_route::Rules;
@@ -23,6 +24,10 @@ impl Translator {
         for read in old.reads.iter().chain(new.reads.iter()) {
             work.statuses.extend(self.front.policies.of(read).cloned());
         }
+        // Those tell whether routes refer to them.
+        let referred = old.reads.symmetric_difference(&new.reads);
+        let referred = referred.filter(|it| REFERRED.contains(&it.kind));
+        work.statuses.extend(referred.cloned());
         let front = &mut self.front;
         reindex(&mut front.readers, &key, &old.reads, &new.reads);
         let parents = |unit: &RouteUnit| Keys::from(unit.parents.clone());
@@ -35,6 +40,10 @@ impl Translator {
         let (before, after) = (children(&old), children(&new));
         reindex(&mut front.by_child, &key, &before, &after);
         work.statuses.extend(before.with(after));
+        if old.claims().ne(new.claims()) || old.claimant != new.claimant {
+            let parents = old.parents.iter().chain(&new.parents);
+            work.front.disputes.extend(parents.cloned());
+        }
         if old.attachments != new.attachments {
             // Gateways tell how many routes they have.
             let parents = old.parents.iter().chain(&new.parents);
@@ -106,6 +115,7 @@ impl Translator {
             hostnames,
         };
         let mut unit = self.attach(&attaching, &known);
+        unit.claimant = Claimant::new(key, object, hostnames);
         // What is served nowhere need not be looked at further, but for what is to be told of it.
         let options = |route: &ObjectKey| self.options_of_route(route);
         unit.rules = match &object.spec {
@@ -150,19 +160,27 @@ impl Translator {
                 unit.problems.push(Problem::warning(field, text));
                 continue;
             };
-            let outcome = attach::attach(route, (parent, &owner), (&gateway, form), known);
-            if let Ok(attached) = &outcome {
-                unit.hosts.extend(attached.hosts.iter().cloned());
-            }
-            if let Err(reason) = &outcome {
-                unit.problems
-                    .push(Problem::error(field, reason.message.clone()));
+            let lost = self.front.disputes.lost(&gateway, route.key);
+            let of_gateway = (&gateway, form);
+            let attachment = attach::attach(route, (parent, &owner), of_gateway, lost, known);
+            match &attachment.outcome {
+                Ok(attached) => {
+                    unit.hosts.extend(attached.hosts.iter().cloned());
+                    let lost = lost
+                        .iter()
+                        .filter(|(it, _)| attachment.claimed.contains(it));
+                    unit.problems.extend(lost.map(|(listener, owner)| {
+                        let text = attach::tell_lost(form, *listener, owner);
+                        Problem::warning(field.clone(), text)
+                    }));
+                }
+                Err(reason) => unit
+                    .problems
+                    .push(Problem::error(field, reason.message.clone())),
             }
             unit.attachments.push(Attachment {
                 index,
-                parent: ParentRef::clone(parent),
-                gateway,
-                outcome,
+                ..attachment
             });
         }
         unit
