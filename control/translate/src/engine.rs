@@ -67,8 +67,8 @@ pub struct Translator {
     asked: BTreeMap<String, usize>,
     /// The virtual hosts whose requests may come to routes of others, which may ask them.
     moving: BTreeSet<ObjectKey>,
-    /// The virtual hosts that forward requests to whatever host they are for.
-    forwarding: BTreeSet<ObjectKey>,
+    /// The gateways that forward requests to whatever host they are for, each of whose ways has a cluster that nobody wrote.
+    forward_proxies: BTreeMap<ObjectKey, listeners::Forwarding>,
     /// Where services are found.
     slices: endpoints::Slices,
     /// The upstreams that nobody wrote: those that stand for ports of services.
@@ -207,7 +207,7 @@ impl Translator {
             groups: BTreeMap::new(),
             asked: BTreeMap::new(),
             moving: BTreeSet::new(),
-            forwarding: BTreeSet::new(),
+            forward_proxies: BTreeMap::new(),
             slices: endpoints::Slices::default(),
             in_memory: endpoints::InMemory::new(),
             readers_of_secrets: BTreeMap::new(),
@@ -291,15 +291,16 @@ impl Translator {
             self.forget_unused_lookups(work);
         }
         self.derive_host_tables(work);
+        if std::mem::take(&mut work.forward_proxy) {
+            self.take_in_forward_proxies(work);
+            self.derive_clusters(work);
+        }
         // All listeners and routes are known now, and so is who needs what.
         self.follow_reach(work);
         for (key, before) in std::mem::take(&mut work.told) {
             self.tell_forms(&key, before, work);
         }
         self.tell_generic_secrets(work);
-        if std::mem::take(&mut work.forward_proxy) {
-            self.tell_forward_proxy(work);
-        }
         if std::mem::take(&mut work.files) {
             self.derive_files(work);
         }
@@ -366,6 +367,7 @@ impl Translator {
             }
             Change::Time(now) => {
                 let then = self.now.replace(now);
+                self.forget_forward_proxies(work);
                 let secrets = self.objects.of_kind(Kind::Secret);
                 let certificates = secrets
                     .filter(|(_, entry)| entry.warning_at(then) != entry.warning_at(Some(now)));
