@@ -4,9 +4,9 @@ use std::fs;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use tenon_e2e::{Client, Tenon, deadline, free_port};
+use tenon_e2e::{Authority, Client, PlainDouble, Tenon, deadline, free_port};
 
-use super::{Authority, ask, at, gateway, named, resource, to, up, upstream};
+use super::{ask, at, gateway, resource, to, up, upstream};
 
 /// A ListenerSet of the gateway.
 fn listener_set(name: &str, created: &str, listeners: Value) -> Value {
@@ -52,9 +52,9 @@ async fn listeners_of_listener_sets_are_served_and_the_first_of_those_that_confl
     let authority = Authority::new()?;
     let identity = authority.sign("tls.test")?;
     let (own, first, second) = (
-        named("own").await?,
-        named("first").await?,
-        named("second").await?,
+        PlainDouble::saying("own").await?,
+        PlainDouble::saying("first").await?,
+        PlainDouble::saying("second").await?,
     );
     let (shared, more, secure) = (free_port()?, free_port()?, free_port()?);
     let http = |name: &str, port: u16, host: &str| json!({"name": name, "port": port, "protocol": "HTTP", "hostname": host});
@@ -86,7 +86,7 @@ async fn listeners_of_listener_sets_are_served_and_the_first_of_those_that_confl
         upstream("own", own.address()),
         upstream("first", first.address()),
         upstream("second", second.address()),
-        identity.secret("identity"),
+        identity.secret("identity", None),
     ])
     .await?;
     for (port, host, expected) in [
@@ -101,7 +101,7 @@ async fn listeners_of_listener_sets_are_served_and_the_first_of_those_that_confl
     assert_eq!(answer(&tenon, more, "shared.test").await?.0, 404);
     let trusting = authority.client(None)?;
     let (mut client, shown) = Client::tls(at(&tenon, secure)?, trusting, "tls.test").await?;
-    assert_eq!(shown, *identity.certificate.der());
+    assert_eq!(shown, *identity.der());
     assert_eq!(ask(&mut client, "tls.test").await?.text(), "first");
     // The next in the order gets what the first had.
     fs::remove_file(folder.path().join("1.yaml"))?;
