@@ -18,6 +18,7 @@ pub(crate) mod grpc_route;
 mod headers;
 pub(crate) mod hostname;
 pub(crate) mod http_route;
+pub(crate) mod listener_sets;
 pub(crate) mod listener_tls;
 pub(crate) mod listeners;
 pub(crate) mod options;

@@ -1,20 +1,19 @@
-//! Statuses of objects of the Gateway API: of themselves, and of what they come to.
+//! Statuses of objects of the Gateway API: of themselves, and of what they come to. Those of what has listeners are in
+//! [`super::listener_statuses`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tenon_model::gateway_api::{GROUP, KubernetesGateway, ParentRef};
+use tenon_model::gateway_api::{GROUP, ParentRef};
 use tenon_model::{ObjectKey, Problem, ProblemLevel, Spec};
 
 use super::super::{Entry, Translator};
-use super::{DISTRIBUTED, RouteUnit};
+use super::RouteUnit;
 use crate::gateway_api::Reason;
 use crate::gateway_api::attach::Attachment;
-use crate::gateway_api::conditions::{
-    CONTROLLER, Condition, Conditions, ListenerConditions, ParentConditions,
-};
+use crate::gateway_api::conditions::{CONTROLLER, Condition, Conditions, ParentConditions};
 use crate::gateway_api::delegation::{self, Child};
-use crate::gateway_api::listeners::{GatewayForm, ListenerForm, gateway_key};
+use crate::gateway_api::listeners::gateway_key;
 use crate::gateway_api::ports::host_of;
 use crate::output::Status;
 use crate::status;
@@ -26,10 +25,10 @@ type ByProxy = BTreeMap<String, Vec<Problem>>;
 
 /// What is found of an object.
 #[derive(Default)]
-struct Found {
-    problems: Vec<Problem>,
-    proxies: ByProxy,
-    conditions: Option<Conditions>,
+pub(super) struct Found {
+    pub(super) problems: Vec<Problem>,
+    pub(super) proxies: ByProxy,
+    pub(super) conditions: Option<Conditions>,
 }
 
 /// What is wrong with the rules of a route where they are served, by rule.
@@ -55,6 +54,7 @@ impl Translator {
         let found = match entry.object.as_ref().map(|object| &object.spec) {
             Some(Spec::GatewayClass(class)) => of_class(&class.controller_name, generation),
             Some(Spec::KubernetesGateway(gateway)) => self.of_gateway(key, gateway, generation),
+            Some(Spec::ListenerSet(_)) => self.of_set(key, generation),
             Some(
                 Spec::HttpRoute(_) | Spec::GrpcRoute(_) | Spec::TcpRoute(_) | Spec::TlsRoute(_),
             ) => self.of_route(key, generation),
@@ -87,78 +87,6 @@ impl Translator {
             problems: vec![Problem::warning("", text)],
             ..Found::default()
         }
-    }
-
-    fn of_gateway(
-        &self,
-        key: &ObjectKey,
-        gateway: &KubernetesGateway,
-        generation: Option<i64>,
-    ) -> Found {
-        let Some(form) = self.front.gateways.get(key) else {
-            let class = &gateway.gateway_class_name;
-            let text = match class.as_str() {
-                DISTRIBUTED => "is for other clusters: it is not served here".to_owned(),
-                _ => format!(
-                    "GatewayClass {class} is not of this control plane ({CONTROLLER}): it is not served here"
-                ),
-            };
-            return Found {
-                problems: vec![Problem::warning("spec.gatewayClassName", text)],
-                ..Found::default()
-            };
-        };
-        let mut found = Found {
-            problems: form.problems(),
-            ..Found::default()
-        };
-        let mut listeners = Vec::new();
-        let mut refused: BTreeMap<u16, Reason> = BTreeMap::new();
-        for port in form.ports() {
-            let within = gateway_key(key, port);
-            let of_port = self.problems_within(&within);
-            for proxy in self.listeners.bound(&within) {
-                found.proxies.entry(proxy.to_string()).or_default();
-            }
-            for problem in of_port {
-                if problem.level == ProblemLevel::Error {
-                    let reason = Reason::new("Invalid", problem.text.clone());
-                    refused.entry(port).or_insert(reason);
-                }
-                let field = form.at(port).next().map(|(_, it)| it.path.clone());
-                found.problems.push(Problem {
-                    field: field.unwrap_or_default(),
-                    ..problem
-                });
-            }
-        }
-        let attached = self.attached_to(key);
-        for (index, listener) in form.listeners.iter().enumerate() {
-            let attached = attached.get(&index).copied().unwrap_or_default();
-            let refused = refused.get(&listener.bound);
-            listeners.push(of_listener(listener, attached, refused, generation));
-        }
-        found.conditions = Some(Conditions {
-            own: of_whole_gateway(form, &refused, generation),
-            parents: Vec::new(),
-            listeners,
-        });
-        found
-    }
-
-    /// How many routes are attached to each listener.
-    fn attached_to(&self, gateway: &ObjectKey) -> BTreeMap<usize, usize> {
-        let mut counts = BTreeMap::new();
-        let routes = self.front.by_parent.get(gateway).into_iter().flatten();
-        for unit in routes.filter_map(|key| self.front.routes.get(key)) {
-            let here = unit.attachments.iter().filter(|it| it.gateway == *gateway);
-            let attached = here.filter_map(|it| it.outcome.as_ref().ok());
-            let listeners: BTreeSet<_> = attached.flat_map(|it| it.listeners.iter()).collect();
-            for listener in listeners {
-                *counts.entry(*listener).or_default() += 1;
-            }
-        }
-        counts
     }
 
     fn of_route(&self, key: &ObjectKey, generation: Option<i64>) -> Found {
@@ -298,7 +226,7 @@ impl Translator {
     }
 
     /// What is wrong with something that nobody wrote, beside others and with Envoy, too.
-    fn problems_within(&self, key: &ObjectKey) -> Vec<Problem> {
+    pub(super) fn problems_within(&self, key: &ObjectKey) -> Vec<Problem> {
         let mut problems = Vec::new();
         if let Some(unit) = self.hosts.get(key) {
             problems.extend(unit.problems.iter().cloned());
@@ -327,75 +255,6 @@ fn of_class(controller: &str, generation: Option<i64>) -> Found {
             ..Conditions::default()
         }),
         ..Found::default()
-    }
-}
-
-fn of_whole_gateway(
-    form: &GatewayForm,
-    refused: &BTreeMap<u16, Reason>,
-    generation: Option<i64>,
-) -> Vec<Condition> {
-    let bad = form.listeners.iter().filter(|it| !it.is_served());
-    let bad: Vec<_> = bad.map(|it| it.name.as_str()).collect();
-    let mut accepted = Condition::of("Accepted", Ok("Accepted"), generation);
-    if !bad.is_empty() {
-        accepted.reason = "ListenersNotValid";
-        accepted.message = format!("not valid: {}", bad.join(", "));
-        accepted.status = Some(bad.len() < form.listeners.len());
-    }
-    if let Some(reason) = &form.no_parameters {
-        accepted = Condition::of("Accepted", Err(reason), generation);
-    }
-    let none = form
-        .ports()
-        .is_empty()
-        .then(|| Reason::new("Invalid", "no listener can be served"));
-    let programmed = match none.as_ref().or(refused.values().next()) {
-        Some(reason) => Err(reason),
-        None => Ok("Programmed"),
-    };
-    let mut all = vec![
-        accepted,
-        Condition::of("Programmed", programmed, generation),
-    ];
-    if form.is_insecure {
-        let kind = "InsecureFrontendValidationMode";
-        let reason = "ConfigurationChanged";
-        all.push(Condition::of(kind, Ok(reason), generation));
-    }
-    all
-}
-
-fn of_listener(
-    listener: &ListenerForm,
-    attached_routes: usize,
-    refused: Option<&Reason>,
-    generation: Option<i64>,
-) -> ListenerConditions {
-    let outcome = |reason: Option<&'_ Reason>, good| match reason {
-        Some(reason) => Err(Reason::clone(reason)),
-        None => Ok(good),
-    };
-    let own = listener.refused.as_ref().or(listener.conflict.as_ref());
-    let accepted = outcome(own, "Accepted");
-    let resolved = outcome(listener.unresolved.as_ref(), "ResolvedRefs");
-    let conflicted = outcome(listener.conflict.as_ref(), "NoConflicts");
-    let invalid = own.or(listener.tls.unusable.as_ref());
-    let invalid = invalid.map(|why| Reason::new("Invalid", why.message.clone()));
-    let programmed = outcome(invalid.as_ref().or(refused), "Programmed");
-    let of = |kind, outcome: &Result<&'static str, Reason>| {
-        Condition::of(kind, outcome.as_ref().copied(), generation)
-    };
-    ListenerConditions {
-        name: listener.name.clone(),
-        supported_kinds: listener.supported_kinds(),
-        attached_routes,
-        conditions: vec![
-            of("Accepted", &accepted),
-            Condition::against("Conflicted", conflicted.as_ref().copied(), generation),
-            of("Programmed", &programmed),
-            of("ResolvedRefs", &resolved),
-        ],
     }
 }
 
