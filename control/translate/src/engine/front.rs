@@ -24,10 +24,14 @@ use crate::gateway_api::{Known, Seen, hostname};
 use crate::keys::Keys;
 use crate::names;
 
+mod forms;
+mod held;
 mod options;
 mod policies;
 mod ports;
 mod statuses;
+
+pub(super) use held::HeldRoute;
 
 /// The class that there is without being written, as Gloo's Helm chart has it.
 const CLASS: &str = "gloo-gateway";
@@ -64,11 +68,14 @@ pub(super) struct Front {
     hosts: BTreeMap<ObjectKey, Host>,
     attaching: options::Attaching,
     policies: policies::Policies,
+    forms: forms::Forms,
 }
 
 /// A route, and what it comes to.
 #[derive(Default)]
 struct RouteUnit {
+    /// The form that is served.
+    served: Option<Arc<Object>>,
     reads: Keys,
     parents: BTreeSet<ObjectKey>,
     attachments: Vec<Attachment>,
@@ -112,6 +119,7 @@ pub(super) struct FrontWork {
     policies: BTreeSet<ObjectKey>,
     /// The gateways whose ports are to be put.
     ports: BTreeSet<ObjectKey>,
+    judging: forms::Judging,
 }
 
 impl FrontWork {
@@ -130,6 +138,14 @@ impl FrontWork {
 }
 
 impl Front {
+    /// What is kept when everything is derived anew.
+    pub(super) fn only_last_good(self) -> Self {
+        Self {
+            forms: self.forms.only_last_good(),
+            ..Self::default()
+        }
+    }
+
     /// Whether some gateway is served, so that no default one is.
     pub(super) fn has_gateways(&self) -> bool {
         !self.gateways.is_empty()
@@ -236,7 +252,8 @@ impl Translator {
         for key in mem::take(&mut work.front.attached) {
             self.derive_attached(key, work);
         }
-        for key in mem::take(&mut work.front.routes) {
+        // One that has another form served than before has those looked at again that leave it requests.
+        while let Some(key) = work.front.routes.pop_first() {
             self.derive_route(key, work);
         }
         for key in mem::take(&mut work.front.policies) {
@@ -253,6 +270,9 @@ impl Translator {
     /// Everything anew: what was derived of objects goes away, and all of those are to be looked at.
     pub(super) fn forget_front(&mut self) -> FrontWork {
         self.objects.0.retain(|key, _| !names::is_internal(key));
+        for entry in self.objects.0.values_mut() {
+            entry.instead = None;
+        }
         let keys = |kind| {
             let all = self.objects.of_kind(kind);
             all.map(|(key, _)| key.clone())
@@ -361,7 +381,16 @@ impl Translator {
     fn derive_route(&mut self, key: ObjectKey, work: &mut Work) {
         work.statuses.insert(key.clone());
         work.statuses.extend(self.front.attaching.of(&key).cloned());
-        let new = self.route_unit(&key).unwrap_or_default();
+        let instead = |translator: &Self| {
+            let entry = translator.objects.0.get(&key);
+            entry.and_then(|entry| entry.instead.clone())
+        };
+        let before = instead(self);
+        let new = self.choose_form(&key, work);
+        if instead(self) != before {
+            self.mark_front(&key, work);
+            work.front.routes.remove(&key);
+        }
         let old = self.front.routes.remove(&key).unwrap_or_default();
         // Policies tell at which gateways they count.
         for read in old.reads.iter().chain(new.reads.iter()) {
@@ -620,6 +649,11 @@ fn is_route(kind: Kind) -> bool {
     ROUTES.contains(&kind)
 }
 
+/// Whether a route is for requests, not for connections.
+fn is_of_requests(kind: Kind) -> bool {
+    matches!(kind, Kind::GrpcRoute | Kind::HttpRoute)
+}
+
 /// The domain of a host, which is what its name ends with.
 fn domain_of(key: &ObjectKey) -> String {
     let name = key.name.rsplit('~').next().unwrap_or(hostname::ANY);
@@ -640,9 +674,7 @@ impl Known for Objects {
         let routes = self.0.range(first..).take_while(|(key, _)| {
             key.kind == Kind::HttpRoute && namespace.is_none_or(|it| *key.namespace == *it)
         });
-        routes
-            .filter_map(|(_, entry)| entry.object.as_ref())
-            .collect()
+        routes.filter_map(|(_, entry)| entry.served()).collect()
     }
 
     fn spec(&self, key: &ObjectKey) -> Option<&Spec> {
