@@ -15,11 +15,11 @@ use tempfile::TempDir;
 use tenon_model::{ObjectKey, ProblemLevel};
 use tenon_store::{Files, Source};
 use tenon_translate::{
-    Change, Module, Resource, ResourceId, ResourceType, State, Status, Translator,
+    Change, Condition, Module, Resource, ResourceId, ResourceType, State, Status, Translator,
     TranslatorOptions, Update,
 };
 
-const LEAST_CASES: usize = 350;
+const LEAST_CASES: usize = 570;
 
 type Resources = BTreeMap<ResourceId, Arc<Resource>>;
 type Statuses = BTreeMap<ObjectKey, Arc<Status>>;
@@ -252,8 +252,10 @@ impl Case {
         wrong.extend(self.differences(alone, alone, &beside));
         let mut told = String::new();
         for (key, status) in &beside.statuses {
-            if before.statuses.get(key) != Some(status) {
-                told += &shown(key, status);
+            let text = shown(key, status);
+            let old = before.statuses.get(key);
+            if old.is_none_or(|old| shown(key, old) != text) {
+                told += &text;
             }
         }
         for complaint in &beside.complaints {
@@ -288,7 +290,8 @@ impl Case {
                     .intersection(&old.0)
                     .cloned()
                     .collect::<BTreeSet<_>>();
-                old.1 == new.1 && !still.is_empty() && still.is_subset(&new.0)
+                let some = neighbours.0.is_empty() || !still.is_empty();
+                old.1 == new.1 && some && still.is_subset(&new.0)
             });
             // Filters of the whole listener, switched off, are there for whoever uses them.
             let is_in_use = id.kind == ResourceType::Listener && self.is_in_use(after);
@@ -374,7 +377,32 @@ fn shown(key: &ObjectKey, status: &Status) -> String {
         };
         text += &format!("  {level} {at}{}\n", message.text);
     }
+    let Some(conditions) = &status.conditions else {
+        return text;
+    };
+    text += &shown_conditions("", &conditions.own);
+    for it in &conditions.parents {
+        let section = it.parent.section_name.iter().map(|it| format!("#{it}"));
+        let at = format!(" of {}{}", it.parent.name, section.collect::<String>());
+        text += &shown_conditions(&at, &it.conditions);
+    }
+    for it in &conditions.listeners {
+        text += &shown_conditions(&format!(" of {}", it.name), &it.conditions);
+    }
     text
+}
+
+/// In a line, without their words, which are those of the messages.
+fn shown_conditions(at: &str, conditions: &[Condition]) -> String {
+    if conditions.is_empty() {
+        return String::new();
+    }
+    let shown = conditions.iter().map(|it| match it.reason {
+        reason if reason == it.kind => format!("{}={}", it.kind, it.status()),
+        reason => format!("{}={} {reason}", it.kind, it.status()),
+    });
+    let shown: Vec<_> = shown.collect();
+    format!("  conditions{at}: {}\n", shown.join(", "))
 }
 
 /// Compares with what is written down, or writes it down.

@@ -11,6 +11,7 @@ pub(crate) mod backends;
 mod call;
 pub(crate) mod conditions;
 pub(crate) mod delegation;
+pub(crate) mod dispute;
 mod external_auth;
 mod filters;
 pub(crate) mod grpc_route;

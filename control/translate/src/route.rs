@@ -746,7 +746,12 @@ pub(crate) fn broken(key: &ObjectKey, policy: &InvalidConfigPolicy) -> RouteForm
     if let Some((status, body)) = policy.answer() {
         return answer(status.into(), INVALID_ROUTE, "text/plain", body.to_owned());
     }
-    let message = format!("this route is not valid; the status of {key} says why");
+    // Clients are told of what somebody wrote.
+    let of = match names::is_internal(key) {
+        true => "its HTTPRoute or GRPCRoute".to_owned(),
+        false => key.to_string(),
+    };
+    let message = format!("this route is not valid; the status of {of} says why");
     local_error(500, INVALID_ROUTE, &message)
 }
 

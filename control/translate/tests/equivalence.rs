@@ -281,6 +281,7 @@ const FORMS: &[Forms] = &[
             "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n1}, {name: n2, port: 8081}], hostnames: [n0.example.com, a.example.org], rules: [{matches: [{method: GET}, {headers: [{name: x-a, value: b}]}], backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io, namespace: other}]}]}}",
             "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n2}], rules: [{backendRefs: [{name: n0, port: 80, namespace: other, weight: 2}, {name: n1, kind: Upstream, group: gloo.solo.io, weight: 0}]}]}}",
             "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {rules: [{backendRefs: [{name: n0}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME, creationTimestamp: 2025-06-01T00:00:00Z}, spec: {parentRefs: [{name: n0}, {name: n1, sectionName: one}], hostnames: [n1.example.com, n0.example.com], rules: [{filters: [{type: ExtensionRef, extensionRef: {group: tenon.dev, kind: FunctionCall, name: n0}}], backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io}]}, {matches: [{path: {value: /d}}], filters: [{type: ExtensionRef, extensionRef: {group: gateway.gloo.solo.io, kind: DirectResponse, name: n1}}]}]}}",
             "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n0}], rules: [{filters: [{type: ExtensionRef, extensionRef: {group: example.com, kind: A, name: b}}], backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io}]}, {matches: [{path: {value: /x}}], backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io}]}]}}",
             "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n0}], rules: [{matches: [{path: {value: /a}}], backendRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: n1}, {group: gateway.networking.k8s.io, kind: HTTPRoute, name: n2}]}]}}",
             "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME, labels: {delegation.gateway.solo.io/label: a}}, spec: {rules: [{matches: [{path: {value: /a/NAME}}], backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io}]}, {matches: [{path: {value: /a}}], backendRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: n0}]}]}}",
@@ -299,6 +300,7 @@ const FORMS: &[Forms] = &[
             "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: gloo-gateway, listeners: [{name: http, port: 8081, protocol: HTTP}, {name: wild, port: 8081, protocol: HTTP, hostname: \"*.example.com\"}, {name: one, port: 8081, protocol: HTTP, hostname: n0.example.com}]}}",
             "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: gloo-gateway, listeners: [{name: wild, port: 80, protocol: HTTP, hostname: \"*.example.com\", allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels: {team: a}}}}}, {name: other, port: 8080, protocol: HTTP}]}}",
             "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: n0, listeners: [{name: http, port: 8082, protocol: HTTP, allowedRoutes: {kinds: [{kind: TCPRoute}]}}, {name: tls, port: 8082, protocol: HTTPS, tls: {certificateRefs: [{name: n0}]}}, {name: more, port: 8083, protocol: HTTP}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: gloo-gateway, listeners: [{name: http, port: 8084, protocol: HTTP}, {name: tcp, port: 8085, protocol: TCP}, {name: tls, port: 8086, protocol: TLS, hostname: \"*.example.com\", tls: {mode: Passthrough}}]}}",
             "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: missing, listeners: [{name: http, port: 80, protocol: HTTP}]}}",
             "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: gloo-gateway, listeners: []}}",
         ],
@@ -336,6 +338,73 @@ const FORMS: &[Forms] = &[
             "{apiVersion: gateway.networking.k8s.io/v1, kind: GatewayClass, metadata: {name: NAME}, spec: {controllerName: 1}}",
         ],
         repaired: "{apiVersion: gateway.networking.k8s.io/v1, kind: GatewayClass, metadata: {name: NAME}, spec: {controllerName: solo.io/gloo-gateway}}",
+    },
+    Forms {
+        folder: "grpcroutes",
+        namespace: "default",
+        forms: &[
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: GRPCRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n0}], hostnames: [NAME.example.com], rules: [{backendRefs: [{name: n0, port: 80}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: GRPCRoute, metadata: {name: NAME, creationTimestamp: 2026-01-01T00:00:00Z}, spec: {parentRefs: [{name: n0}, {name: n1}], rules: [{matches: [{method: {service: NAME, method: Get}}], backendRefs: [{name: n1, kind: Upstream, group: gloo.solo.io}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: GRPCRoute, metadata: {name: NAME, creationTimestamp: 2025-01-01T00:00:00Z, generation: 3}, spec: {parentRefs: [{name: n1, sectionName: wild}, {name: n0}], hostnames: [\"*.example.com\"], rules: [{backendRefs: [{name: n1, port: 81}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: GRPCRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n1, sectionName: one}, {name: n2, port: 8081}], rules: [{matches: [{headers: [{name: x-a, value: b}]}], filters: [{type: ExtensionRef, extensionRef: {group: gateway.solo.io, kind: RouteOption, name: n0}}], backendRefs: [{name: n0, port: 80, weight: 0}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: GRPCRoute, metadata: {name: NAME}, spec: {parentRefs: 1}}",
+        ],
+        repaired: "{apiVersion: gateway.networking.k8s.io/v1, kind: GRPCRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n0}], hostnames: [NAME.example.com], rules: [{backendRefs: [{name: n0, port: 80}]}]}}",
+    },
+    Forms {
+        folder: "tcproutes",
+        namespace: "default",
+        forms: &[
+            "{apiVersion: gateway.networking.k8s.io/v1alpha2, kind: TCPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n0}, {name: n2}], rules: [{backendRefs: [{name: n0, port: 80}, {name: n1, kind: Upstream, group: gloo.solo.io}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1alpha2, kind: TCPRoute, metadata: {name: NAME, creationTimestamp: 2026-01-01T00:00:00Z}, spec: {parentRefs: [{name: n0, sectionName: tcp}, {name: n1}], rules: [{backendRefs: [{name: n0, port: 80, namespace: other}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1alpha2, kind: TCPRoute, metadata: {name: NAME, generation: 2}, spec: {parentRefs: [{name: n0}], rules: [{backendRefs: [{name: missing, kind: Upstream, group: gloo.solo.io, weight: 2}, {name: n1, port: 80, weight: 0}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1alpha2, kind: TCPRoute, metadata: {name: NAME}, spec: {rules: []}}",
+        ],
+        repaired: "{apiVersion: gateway.networking.k8s.io/v1alpha2, kind: TCPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n0}], rules: [{backendRefs: [{name: n0, port: 80}]}]}}",
+    },
+    Forms {
+        folder: "tlsroutes",
+        namespace: "default",
+        forms: &[
+            "{apiVersion: gateway.networking.k8s.io/v1alpha2, kind: TLSRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n0}, {name: n2}], hostnames: [NAME.example.com], rules: [{backendRefs: [{name: n0, port: 80}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1alpha2, kind: TLSRoute, metadata: {name: NAME, creationTimestamp: 2026-01-01T00:00:00Z}, spec: {parentRefs: [{name: n0}, {name: n1}], hostnames: [\"*.example.com\", n0.example.com], rules: [{backendRefs: [{name: n1, kind: Upstream, group: gloo.solo.io}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1alpha2, kind: TLSRoute, metadata: {name: NAME, generation: 2}, spec: {parentRefs: [{name: n0, sectionName: tls}], hostnames: [n0.example.com], rules: [{backendRefs: [{name: n0, port: 80, namespace: other}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1alpha2, kind: TLSRoute, metadata: {name: NAME}, spec: {hostnames: [1.2.3.4], rules: [{backendRefs: [{name: n1, port: 80}]}]}}",
+        ],
+        repaired: "{apiVersion: gateway.networking.k8s.io/v1alpha2, kind: TLSRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n0}], hostnames: [NAME.example.com], rules: [{backendRefs: [{name: n0, port: 80}]}]}}",
+    },
+    Forms {
+        folder: "backendtlspolicies",
+        namespace: "default",
+        forms: &[
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: BackendTLSPolicy, metadata: {name: NAME}, spec: {targetRefs: [{group: \"\", kind: Service, name: n0}], validation: {wellKnownCACertificates: System, hostname: NAME.example.com}}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: BackendTLSPolicy, metadata: {name: NAME, creationTimestamp: 2026-01-01T00:00:00Z}, spec: {targetRefs: [{group: \"\", kind: Service, name: n0, sectionName: http}, {group: \"\", kind: Service, name: n1}], validation: {wellKnownCACertificates: System, hostname: other.example.com}}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: BackendTLSPolicy, metadata: {name: NAME}, spec: {targetRefs: [{group: \"\", kind: Service, name: n1}], validation: {caCertificateRefs: [{group: \"\", kind: ConfigMap, name: n0}], hostname: a.example.com}}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: BackendTLSPolicy, metadata: {name: NAME}, spec: {targetRefs: [], validation: {hostname: a}}}",
+        ],
+        repaired: "{apiVersion: gateway.networking.k8s.io/v1, kind: BackendTLSPolicy, metadata: {name: NAME}, spec: {targetRefs: [{group: \"\", kind: Service, name: n0}], validation: {wellKnownCACertificates: System, hostname: NAME.example.com}}}",
+    },
+    Forms {
+        folder: "functioncalls",
+        namespace: "default",
+        forms: &[
+            "{apiVersion: tenon.dev/v1alpha1, kind: FunctionCall, metadata: {name: NAME}, spec: {aws: {logicalName: hello}}}",
+            "{apiVersion: tenon.dev/v1alpha1, kind: FunctionCall, metadata: {name: NAME}, spec: {aws: {logicalName: other, invocationStyle: ASYNC}}}",
+            "{apiVersion: tenon.dev/v1alpha1, kind: FunctionCall, metadata: {name: NAME}, spec: {rest: {functionName: a}}}",
+            "{apiVersion: tenon.dev/v1alpha1, kind: FunctionCall, metadata: {name: NAME}, spec: {aws: 1}}",
+        ],
+        repaired: "{apiVersion: tenon.dev/v1alpha1, kind: FunctionCall, metadata: {name: NAME}, spec: {aws: {logicalName: hello}}}",
+    },
+    Forms {
+        folder: "directresponses",
+        namespace: "default",
+        forms: &[
+            "{apiVersion: gateway.gloo.solo.io/v1alpha1, kind: DirectResponse, metadata: {name: NAME}, spec: {status: 418, body: NAME}}",
+            "{apiVersion: gateway.gloo.solo.io/v1alpha1, kind: DirectResponse, metadata: {name: NAME}, spec: {status: 503}}",
+            "{apiVersion: gateway.gloo.solo.io/v1alpha1, kind: DirectResponse, metadata: {name: NAME}, spec: {status: 200, body: \"%\"}}",
+            "{apiVersion: gateway.gloo.solo.io/v1alpha1, kind: DirectResponse, metadata: {name: NAME}, spec: {status: 1}}",
+        ],
+        repaired: "{apiVersion: gateway.gloo.solo.io/v1alpha1, kind: DirectResponse, metadata: {name: NAME}, spec: {status: 418}}",
     },
 ];
 
@@ -397,6 +466,12 @@ fn delete(of: &Forms, number: u8) -> Change {
         "referencegrants" => Kind::ReferenceGrant,
         "namespaces" => Kind::Namespace,
         "gatewayclasses" => Kind::GatewayClass,
+        "grpcroutes" => Kind::GrpcRoute,
+        "tcproutes" => Kind::TcpRoute,
+        "tlsroutes" => Kind::TlsRoute,
+        "backendtlspolicies" => Kind::BackendTlsPolicy,
+        "functioncalls" => Kind::FunctionCall,
+        "directresponses" => Kind::DirectResponse,
         _ => Kind::Settings,
     };
     Change::Delete(ObjectKey {
@@ -785,8 +860,14 @@ fn repair(
     Ok(())
 }
 
+/// How many scripts are tried: `EQUIVALENCE_SCRIPTS`, or as many as a run of all tests has time for.
+fn scripts() -> u32 {
+    let given = std::env::var("EQUIVALENCE_SCRIPTS").ok();
+    given.map_or(128, |it| it.parse().unwrap())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 128, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: scripts(), ..ProptestConfig::default() })]
 
     #[test]
     fn edits_come_to_what_a_translation_of_everything_comes_to(script in edits()) {

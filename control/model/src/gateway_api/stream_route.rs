@@ -73,12 +73,6 @@ fn checked_tls(read: TlsRoute, fields: &Fields<'_>) -> Option<TlsRoute> {
     references::check_parents(&read.parent_refs, fields);
     values::at_most(fields, &[("hostnames", 16), ("rules", 16)]);
     references::check_rule_names(read.rules.iter().map(|rule| rule.name.as_ref()), fields);
-    for (index, host) in read.hostnames.iter().enumerate() {
-        if host.parse::<std::net::IpAddr>().is_ok() {
-            let field = format!("hostnames[{index}]");
-            fields.error_at(&field, format!("{host:?} is an address, not a name"));
-        }
-    }
     Some(read)
 }
 

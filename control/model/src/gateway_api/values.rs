@@ -6,10 +6,13 @@ use std::time::Duration;
 use crate::duration;
 use crate::read::{Fields, Node};
 
-/// A host, perhaps with `*.` in the place of its first labels.
+/// A host, perhaps with `*.` in the place of its first labels; "IPs are not allowed".
 pub(crate) fn hostname(node: &Node<'_>) -> Option<String> {
     let host = node.text()?;
     let inner = host.strip_prefix("*.").unwrap_or(host);
+    if inner.parse::<std::net::IpAddr>().is_ok() {
+        return node.error(format!("{host:?} is an address, not a name"));
+    }
     match host.len() <= 253 && is_subdomain(inner) {
         true => Some(host.to_owned()),
         false => node.error(format!(

@@ -24,6 +24,7 @@ use crate::gateway_api::{Known, Seen, hostname};
 use crate::keys::Keys;
 use crate::names;
 
+mod disputes;
 mod forms;
 mod held;
 mod options;
@@ -46,6 +47,9 @@ const ROUTES: [Kind; 4] = [
     Kind::TlsRoute,
 ];
 
+/// The kinds that are there for routes which refer to them.
+const REFERRED: [Kind; 2] = [Kind::DirectResponse, Kind::FunctionCall];
+
 /// What the objects of the Gateway API come to.
 #[derive(Default)]
 pub(super) struct Front {
@@ -67,6 +71,7 @@ pub(super) struct Front {
     /// The hosts that are served, by what they are known by within.
     hosts: BTreeMap<ObjectKey, Host>,
     attaching: options::Attaching,
+    disputes: disputes::Disputes,
     policies: policies::Policies,
     forms: forms::Forms,
 }
@@ -78,6 +83,7 @@ struct RouteUnit {
     served: Option<Arc<Object>>,
     reads: Keys,
     parents: BTreeSet<ObjectKey>,
+    claimant: disputes::Claimant,
     attachments: Vec<Attachment>,
     hosts: BTreeSet<ObjectKey>,
     rules: Rules,
@@ -116,6 +122,8 @@ pub(super) struct FrontWork {
     /// What options of listeners and hosts attach to.
     attached: BTreeSet<ObjectKey>,
     hosts: BTreeSet<ObjectKey>,
+    /// The gateways whose hostnames may be other routes' now.
+    disputes: BTreeSet<ObjectKey>,
     policies: BTreeSet<ObjectKey>,
     /// The gateways whose ports are to be put.
     ports: BTreeSet<ObjectKey>,
@@ -129,6 +137,7 @@ impl FrontWork {
             &self.gateways,
             &self.attached,
             &self.routes,
+            &self.disputes,
             &self.policies,
             &self.ports,
             &self.hosts,
@@ -252,9 +261,15 @@ impl Translator {
         for key in mem::take(&mut work.front.attached) {
             self.derive_attached(key, work);
         }
-        // One that has another form served than before has those looked at again that leave it requests.
-        while let Some(key) = work.front.routes.pop_first() {
-            self.derive_route(key, work);
+        while !work.front.routes.is_empty() || !work.front.disputes.is_empty() {
+            // One that has another form served than before has those looked at again that leave it requests.
+            while let Some(key) = work.front.routes.pop_first() {
+                self.derive_route(key, work);
+            }
+            // Those that get others than before are looked at again, too.
+            for key in mem::take(&mut work.front.disputes) {
+                self.derive_disputes(key, work);
+            }
         }
         for key in mem::take(&mut work.front.policies) {
             self.derive_policy(key, work);
@@ -318,6 +333,7 @@ impl Translator {
         if old == new {
             return;
         }
+        work.front.disputes.insert(key.clone());
         // Its listeners are there with what is attached to them.
         work.front.attached.insert(key.clone());
         self.set_standing(&key, (old.as_deref(), new.as_deref()), work);
@@ -396,6 +412,10 @@ impl Translator {
         for read in old.reads.iter().chain(new.reads.iter()) {
             work.statuses.extend(self.front.policies.of(read).cloned());
         }
+        // Those tell whether routes refer to them.
+        let referred = old.reads.symmetric_difference(&new.reads);
+        let referred = referred.filter(|it| REFERRED.contains(&it.kind));
+        work.statuses.extend(referred.cloned());
         let front = &mut self.front;
         super::reindex(&mut front.readers, &key, &old.reads, &new.reads);
         let parents = |unit: &RouteUnit| Keys::from(unit.parents.clone());
@@ -408,6 +428,10 @@ impl Translator {
         let (before, after) = (children(&old), children(&new));
         super::reindex(&mut front.by_child, &key, &before, &after);
         work.statuses.extend(before.with(after));
+        if old.claims().ne(new.claims()) || old.claimant != new.claimant {
+            let parents = old.parents.iter().chain(&new.parents);
+            work.front.disputes.extend(parents.cloned());
+        }
         if old.attachments != new.attachments {
             // Gateways tell how many routes they have.
             let parents = old.parents.iter().chain(&new.parents);
@@ -478,6 +502,7 @@ impl Translator {
             hostnames,
         };
         let mut unit = self.attach(&attaching, &known);
+        unit.claimant = disputes::Claimant::new(key, object, hostnames);
         // What is served nowhere need not be looked at further, but for what is to be told of it.
         let options = |route: &ObjectKey| self.options_of_route(route);
         unit.rules = match &object.spec {
@@ -520,19 +545,26 @@ impl Translator {
                 unit.problems.push(Problem::warning(field, text));
                 continue;
             };
-            let outcome = attach::attach(route, parent, (&gateway, form), known);
-            if let Ok(attached) = &outcome {
-                unit.hosts.extend(attached.hosts.iter().cloned());
-            }
-            if let Err(reason) = &outcome {
-                unit.problems
-                    .push(Problem::error(field, reason.message.clone()));
+            let lost = self.front.disputes.lost(&gateway, route.key);
+            let attachment = attach::attach(route, parent, (&gateway, form), lost, known);
+            match &attachment.outcome {
+                Ok(attached) => {
+                    unit.hosts.extend(attached.hosts.iter().cloned());
+                    let lost = lost
+                        .iter()
+                        .filter(|(it, _)| attachment.claimed.contains(it));
+                    unit.problems.extend(lost.map(|(listener, owner)| {
+                        let text = attach::tell_lost(form, *listener, owner);
+                        Problem::warning(field.clone(), text)
+                    }));
+                }
+                Err(reason) => unit
+                    .problems
+                    .push(Problem::error(field, reason.message.clone())),
             }
             unit.attachments.push(Attachment {
                 index,
-                parent: ParentRef::clone(parent),
-                gateway,
-                outcome,
+                ..attachment
             });
         }
         unit

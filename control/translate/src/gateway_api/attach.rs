@@ -1,11 +1,11 @@
 //! Which listeners a route is attached to, and for which hosts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tenon_model::gateway_api::{GROUP, ParentRef};
 use tenon_model::{Kind, ObjectKey};
 
-use super::listeners::{GatewayForm, host_key};
+use super::listeners::{GatewayForm, ListenerForm, host_key};
 use super::{Known, Reason, Seen, hostname};
 
 /// A route, as far as it matters where it is attached.
@@ -22,8 +22,13 @@ pub(crate) struct Attachment {
     pub(crate) index: usize,
     pub(crate) parent: ParentRef,
     pub(crate) gateway: ObjectKey,
+    /// The places of the listeners that would have it, whoever else they have.
+    pub(crate) claimed: Box<[usize]>,
     pub(crate) outcome: Result<Attached, Reason>,
 }
+
+/// The places of listeners where hostnames of a route are those of another one.
+pub(crate) type Lost = BTreeMap<usize, ObjectKey>;
 
 /// Where a route is attached.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -43,13 +48,49 @@ pub(crate) fn gateway_of(parent: &ParentRef, own_namespace: &str) -> Option<Obje
     })
 }
 
-/// Attaches a route to the listeners of a gateway.
+/// Attaches a route to the listeners of a gateway that would have it, but for those that are `lost`.
 pub(crate) fn attach(
     route: &Attaching<'_>,
     parent: &ParentRef,
     (key, gateway): (&ObjectKey, &GatewayForm),
+    lost: &Lost,
     known: &Seen<'_, impl Known>,
-) -> Result<Attached, Reason> {
+) -> Attachment {
+    let (claimed, outcome) = match claims(route, parent, (key, gateway), known) {
+        Ok(claims) => {
+            let claimed = claims.iter().map(|(index, _)| *index).collect();
+            (claimed, attached(claims, (key, gateway), lost))
+        }
+        Err(reason) => (Box::default(), Err(reason)),
+    };
+    Attachment {
+        index: 0,
+        parent: parent.clone(),
+        gateway: key.clone(),
+        claimed,
+        outcome,
+    }
+}
+
+/// The hosts that a listener and a route are both for.
+pub(crate) fn hosts_of(listener: &ListenerForm, hostnames: &[String]) -> BTreeSet<String> {
+    let own = listener.hostname.as_deref();
+    match hostnames {
+        [] => hostname::intersection(own, None).into_iter().collect(),
+        some => some
+            .iter()
+            .filter_map(|host| hostname::intersection(own, Some(host)))
+            .collect(),
+    }
+}
+
+/// The listeners that would have a route, and the hosts that both are for.
+fn claims(
+    route: &Attaching<'_>,
+    parent: &ParentRef,
+    (key, gateway): (&ObjectKey, &GatewayForm),
+    known: &Seen<'_, impl Known>,
+) -> Result<Vec<(usize, BTreeSet<String>)>, Reason> {
     let all = gateway.listeners.iter().enumerate();
     let named: Vec<_> = all
         .filter(|(_, it)| {
@@ -78,17 +119,30 @@ pub(crate) fn attach(
         );
         return Err(Reason::new("NotAllowedByListeners", text));
     }
+    let claims = allowing
+        .into_iter()
+        .map(|(index, listener)| (index, hosts_of(listener, route.hostnames)));
+    let claims: Vec<_> = claims.filter(|(_, hosts)| !hosts.is_empty()).collect();
+    match claims.is_empty() {
+        true => Err(Reason::new(
+            "NoMatchingListenerHostname",
+            "no listener is for one of its hostnames",
+        )),
+        false => Ok(claims),
+    }
+}
+
+fn attached(
+    claims: Vec<(usize, BTreeSet<String>)>,
+    (key, gateway): (&ObjectKey, &GatewayForm),
+    lost: &Lost,
+) -> Result<Attached, Reason> {
     let mut attached = Attached::default();
-    for (index, listener) in allowing {
-        let own = listener.hostname.as_deref();
-        let hosts: BTreeSet<_> = match route.hostnames {
-            [] => hostname::intersection(own, None).into_iter().collect(),
-            some => some
-                .iter()
-                .filter_map(|host| hostname::intersection(own, Some(host)))
-                .collect(),
+    for (index, hosts) in claims {
+        let Some(listener) = gateway.listeners.get(index) else {
+            continue;
         };
-        if hosts.is_empty() {
+        if lost.contains_key(&index) {
             continue;
         }
         attached.listeners.insert(index);
@@ -106,11 +160,20 @@ pub(crate) fn attach(
         let keys = own.map(|host| host_key(key, listener.bound, host));
         attached.hosts.extend(keys);
     }
-    match attached.listeners.is_empty() {
-        true => Err(Reason::new(
-            "NoMatchingListenerHostname",
-            "no listener is for one of its hostnames",
+    match (attached.listeners.is_empty(), lost.iter().next()) {
+        (true, Some((index, owner))) => Err(Reason::new(
+            "HostnameConflict",
+            tell_lost(gateway, *index, owner),
         )),
-        false => Ok(attached),
+        _ => Ok(attached),
     }
+}
+
+/// That a listener has another route for hostnames of this one.
+pub(crate) fn tell_lost(gateway: &GatewayForm, index: usize, owner: &ObjectKey) -> String {
+    let listener = gateway.listeners.get(index);
+    let name = listener.map_or("", |it| it.name.as_str());
+    format!(
+        "hostnames of it at listener {name} are those of {owner}, which is older: HTTPRoutes and GRPCRoutes do not share any"
+    )
 }

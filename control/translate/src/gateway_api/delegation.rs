@@ -4,7 +4,7 @@
 //! behind it, if it says so), and what the parent says of options counts before what the child says, unless the parent
 //! lets it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tenon_model::gateway_api::{BackendRef, GROUP, HttpMatch, HttpRoute, HttpRule, ParentRef};
@@ -35,6 +35,24 @@ pub(crate) struct Child {
     pub(crate) refused: Option<Reason>,
     /// What it leaves requests to, and cannot.
     pub(crate) unresolved: Option<Reason>,
+    /// What is wrong with it there.
+    pub(crate) problems: Vec<Problem>,
+    /// Its matches that are within what is left to it, by rule and place.
+    pub(crate) used: BTreeSet<(usize, usize)>,
+}
+
+impl Child {
+    /// The same child of the same parent, come by otherwise.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.refused = self.refused.take().or(other.refused);
+        self.unresolved = self.unresolved.take().or(other.unresolved);
+        for problem in other.problems {
+            if !self.problems.contains(&problem) {
+                self.problems.push(problem);
+            }
+        }
+        self.used.extend(other.used);
+    }
 }
 
 /// Where routes are found, and the RouteOptions that name them.
@@ -193,13 +211,18 @@ impl<K: Known, F: Fn(&ObjectKey) -> Vec<ObjectRef>> World<'_, '_, K, F> {
             chain,
         };
         let mut flat = self.flatten(&below, &narrowed);
+        let used = places.iter().enumerate();
+        let used = used.flat_map(|(rule, all)| all.iter().map(move |index| (rule, *index)));
         let report = rules.children.entry(entry).or_default();
-        if report.unresolved.is_none() {
-            report.unresolved = flat.unresolved.take();
-        }
+        report.add(Child {
+            refused: None,
+            unresolved: flat.unresolved.take(),
+            problems: flat.problems,
+            used: used.collect(),
+        });
         rules.by_listener |= flat.by_listener;
         for (of, below) in flat.children {
-            rules.children.entry(of).or_insert(below);
+            rules.children.entry(of).or_default().add(below);
         }
         for compiled in &mut flat.routes {
             compiled.belong(key, &places);

@@ -191,11 +191,13 @@ impl Source {
     /// What is wrong with a route of the Edge API, where it stands in its source: `rest` is the field within the route.
     pub(crate) fn locate(&self, rest: &str, problem: &Problem) -> Problem {
         let field = self.field(rest);
-        // What is within a destination has no place here.
+        // What is within a destination or the options has no place here.
         let within = rest.split_once(".destinationSpec.");
-        let text = match within {
-            Some((_, within)) => format!("{within} {}", problem.text),
-            None => problem.text.clone(),
+        let option = rest.strip_prefix(".options.");
+        let text = match (within, option) {
+            (Some((_, within)), _) => format!("{within} {}", problem.text),
+            (None, Some(option)) => format!("{option}: {}", problem.text),
+            (None, None) => problem.text.clone(),
         };
         Problem {
             level: problem.level,

@@ -19,6 +19,8 @@ pub(crate) struct TlsForm {
     pub(crate) ssl: Option<Arc<SslConfig>>,
     /// What it refers to and is not there, or not to be used.
     pub(crate) unresolved: Option<Reason>,
+    /// The field that says that.
+    pub(crate) unresolved_at: String,
     /// Why it cannot be served as it is, though it would be good.
     pub(crate) unusable: Option<Reason>,
     /// Why it is not accepted.
@@ -53,46 +55,55 @@ pub(crate) fn resolve(
         .tls
         .iter()
         .flat_map(|tls: &ListenerTls| &tls.certificate_refs);
-    for reference in refs {
+    for (index, reference) in refs.enumerate() {
         match certificate(key, reference, known) {
             Ok(found) => certificates.push(found),
             Err(reason) => {
-                form.unresolved.get_or_insert(reason);
+                form.lacks(format!("{path}.tls.certificateRefs[{index}]"), reason);
             }
         }
     }
     if certificates.is_empty() {
-        let none = || Reason::new("InvalidCertificateRef", "it names no certificate");
-        let reason = form.unresolved.get_or_insert_with(none);
-        form.unusable = Some(Reason::new("Invalid", reason.message.clone()));
+        let none = Reason::new("InvalidCertificateRef", "it names no certificate");
+        form.lacks(format!("{path}.tls"), none);
+        let text = form.unresolved.iter().map(|it| it.message.clone());
+        form.unusable = Some(Reason::new("Invalid", text.collect::<String>()));
         return form;
     }
     ssl.more_certificates = certificates.split_off(1);
     ssl.certificates = certificates.pop().map(SslCertificates::SecretRef);
-    if let Some(validation) = validation(gateway, listener) {
-        form.verify(key, validation, &mut ssl, known);
+    if let Some((field, validation)) = validation(gateway, listener) {
+        form.verify((key, &field), validation, &mut ssl, known);
     }
     form.ssl = Some(Arc::new(ssl));
     form
 }
 
 impl TlsForm {
+    fn lacks(&mut self, field: String, reason: Reason) {
+        if self.unresolved.is_none() {
+            self.unresolved_at = field;
+            self.unresolved = Some(reason);
+        }
+    }
+
+    /// `field` says what clients are verified with.
     fn verify(
         &mut self,
-        key: &ObjectKey,
+        (key, field): (&ObjectKey, &str),
         validation: &FrontendValidation,
         ssl: &mut SslConfig,
         known: &Seen<'_, impl Known>,
     ) {
         let mut pem = String::new();
-        for reference in &validation.ca_certificate_refs {
+        for (index, reference) in validation.ca_certificate_refs.iter().enumerate() {
             match roots(key, reference, known) {
                 Ok(roots) => {
                     pem.push_str(roots.trim_end());
                     pem.push('\n');
                 }
                 Err(reason) => {
-                    self.unresolved.get_or_insert(reason);
+                    self.lacks(format!("{field}.caCertificateRefs[{index}]"), reason);
                 }
             }
         }
@@ -118,19 +129,20 @@ pub(crate) fn is_insecure(gateway: &KubernetesGateway) -> bool {
     validations.any(|it| it.mode == ValidationMode::AllowInsecureFallback)
 }
 
-/// What clients are verified with at the port of a listener, if it is for HTTPS.
+/// What clients are verified with at the port of a listener, if it is for HTTPS, and the field that says it.
 fn validation<'a>(
     gateway: &'a KubernetesGateway,
     listener: &Listener,
-) -> Option<&'a FrontendValidation> {
+) -> Option<(String, &'a FrontendValidation)> {
     let frontend = gateway.tls.as_ref()?.frontend.as_ref()?;
-    let mut ports = frontend.per_port.iter();
-    let tls = match ports.find(|it| it.port == listener.port) {
-        Some(port) => &port.tls,
-        None => &frontend.default,
+    let mut ports = frontend.per_port.iter().enumerate();
+    let (field, tls) = match ports.find(|(_, it)| it.port == listener.port) {
+        Some((index, port)) => (format!("perPort[{index}].tls"), &port.tls),
+        None => ("default".to_owned(), &frontend.default),
     };
     let validation = tls.validation.as_ref()?;
-    (listener.protocol == "HTTPS").then_some(validation)
+    let field = format!("spec.tls.frontend.{field}.validation");
+    (listener.protocol == "HTTPS").then_some((field, validation))
 }
 
 /// The secret of a certificate.

@@ -22,6 +22,8 @@ pub(crate) struct GatewayForm {
     pub(crate) address: IpAddr,
     /// What is said and has no effect.
     pub(crate) ignored: Vec<Problem>,
+    /// What its `infrastructure.parametersRef` names and is not there.
+    pub(crate) no_parameters: Option<Reason>,
     /// Clients need no good certificate somewhere, though they are asked for one.
     pub(crate) is_insecure: bool,
 }
@@ -45,6 +47,8 @@ pub(crate) struct ListenerForm {
     pub(crate) refused: Option<Reason>,
     /// What it refers to and is not there.
     pub(crate) unresolved: Option<Reason>,
+    /// The field that says that.
+    unresolved_at: String,
     /// What others make impossible.
     pub(crate) conflict: Option<Reason>,
     /// TLS towards its clients.
@@ -73,6 +77,7 @@ impl GatewayForm {
             listeners,
             address: address(gateway),
             ignored,
+            no_parameters: parameters(key, gateway, known).err(),
             is_insecure: listener_tls::is_insecure(gateway),
         }
     }
@@ -108,12 +113,22 @@ impl GatewayForm {
         let listeners = self.listeners.iter();
         listeners
             .flat_map(|it| {
-                let all = [&it.refused, &it.unresolved, &it.conflict];
-                let reasons = all.into_iter().flatten();
+                let all = [
+                    (&it.path, &it.refused),
+                    (&it.unresolved_at, &it.unresolved),
+                    (&it.path, &it.conflict),
+                ];
+                let reasons = all
+                    .into_iter()
+                    .filter_map(|(at, why)| Some((at, why.as_ref()?)));
                 let errors =
-                    reasons.map(|why| Problem::error(it.path.clone(), why.message.clone()));
+                    reasons.map(|(at, why)| Problem::error(at.clone(), why.message.clone()));
                 errors.chain(it.tls.problems.iter().cloned())
             })
+            .chain(self.no_parameters.iter().map(|why| {
+                let field = "spec.infrastructure.parametersRef";
+                Problem::error(field, why.message.clone())
+            }))
             .chain(self.ignored.iter().cloned())
             .collect()
     }
@@ -127,6 +142,10 @@ impl ListenerForm {
             Reason::new("UnsupportedProtocol", text)
         });
         let (kinds, unresolved) = allowed_kinds(&listener.allowed_routes, possible);
+        let unresolved_at = match &unresolved {
+            Some(_) => format!("{path}.allowedRoutes.kinds"),
+            None => std::mem::take(&mut tls.unresolved_at),
+        };
         let unresolved = unresolved.or_else(|| tls.unresolved.take());
         let refused = refused.or_else(|| tls.refused.take());
         Self {
@@ -140,6 +159,7 @@ impl ListenerForm {
             allowed: listener.allowed_routes.clone(),
             refused,
             unresolved,
+            unresolved_at,
             conflict: None,
             tls,
         }
@@ -190,6 +210,37 @@ fn of_the_machine(address: &GatewayAddress) -> Option<IpAddr> {
     let ip: IpAddr = address.value.as_deref()?.parse().ok()?;
     (address.kind == "IPAddress" && ip.is_loopback()).then_some(ip)
 }
+
+/// Whether there is what a gateway says how its proxy is deployed by.
+fn parameters(
+    key: &ObjectKey,
+    gateway: &KubernetesGateway,
+    known: &Seen<'_, impl Known>,
+) -> Result<(), Reason> {
+    let infrastructure = gateway.infrastructure.as_ref();
+    let Some(named) = infrastructure.and_then(|it| it.parameters_ref.as_ref()) else {
+        return Ok(());
+    };
+    let invalid = |text: String| Err(Reason::new("InvalidParameters", text));
+    if (named.group.as_str(), named.kind.as_str()) != (PARAMETERS, "GatewayParameters") {
+        return invalid(format!(
+            "{} of {} has no parameters: expected a GatewayParameters of {PARAMETERS}",
+            named.kind, named.group
+        ));
+    }
+    let parameters = ObjectKey {
+        kind: Kind::GatewayParameters,
+        namespace: key.namespace.clone(),
+        name: named.name.as_str().into(),
+    };
+    match known.is_there(&parameters) {
+        true => Ok(()),
+        false => invalid(format!("{parameters} does not exist")),
+    }
+}
+
+/// The group of Gloo's parameters.
+const PARAMETERS: &str = "gateway.gloo.solo.io";
 
 /// What a gateway says and nothing comes of.
 fn ignored(gateway: &KubernetesGateway) -> Vec<Problem> {

@@ -45,6 +45,15 @@ impl RouteOrder {
             name: key.name.clone(),
         }
     }
+
+    #[cfg(test)]
+    pub(crate) fn without_age(key: &ObjectKey) -> Self {
+        Self {
+            age: (true, 0),
+            namespace: key.namespace.clone(),
+            name: key.name.clone(),
+        }
+    }
 }
 
 impl Precedence {

@@ -142,13 +142,8 @@ impl Translator {
                 conditions: self.conditions_of_policy(key, entry),
                 ..Found::default()
             },
-            Some(
-                Spec::ReferenceGrant(_)
-                | Spec::GatewayParameters(_)
-                | Spec::DirectResponse(_)
-                | Spec::FunctionCall(_),
-            )
-            | None => Found::default(),
+            Some(Spec::DirectResponse(_) | Spec::FunctionCall(_)) => self.of_referred(key),
+            Some(Spec::ReferenceGrant(_) | Spec::GatewayParameters(_)) | None => Found::default(),
             Some(_) => Found {
                 problems: vec![Problem::warning("", "has no effect yet")],
                 ..Found::default()
@@ -158,6 +153,19 @@ impl Translator {
         let mut status = status::status(problems, found.proxies);
         status.conditions = found.conditions.map(Arc::new);
         status
+    }
+
+    /// What is there for routes which refer to it.
+    fn of_referred(&self, key: &ObjectKey) -> Found {
+        let readers = self.front.readers.get(key);
+        if readers.is_some_and(|it| !it.is_empty()) {
+            return Found::default();
+        }
+        let text = "no route refers to it: it has no effect";
+        Found {
+            problems: vec![Problem::warning("", text)],
+            ..Found::default()
+        }
     }
 
     fn of_gateway(
@@ -293,6 +301,7 @@ impl Translator {
                 }
             }
         }
+        self.add_problems_of_child(key, unit, &above, &mut found.problems);
         let refused = above.values().filter_map(|it| it.refused.as_ref());
         let refused = refused.map(|why| Problem::error("spec.hostnames", why.message.clone()));
         found.problems.extend(refused);
@@ -301,6 +310,37 @@ impl Translator {
             ..Conditions::default()
         });
         found
+    }
+
+    /// What is wrong with a route where others leave it requests.
+    fn add_problems_of_child(
+        &self,
+        key: &ObjectKey,
+        unit: &RouteUnit,
+        above: &BTreeMap<ObjectKey, Child>,
+        problems: &mut Vec<Problem>,
+    ) {
+        for problem in above.values().flat_map(|it| &it.problems) {
+            if !problems.contains(problem) {
+                problems.push(problem.clone());
+            }
+        }
+        let Some(Spec::HttpRoute(route)) = self.objects.spec(key) else {
+            return;
+        };
+        let reached = above.values().any(|it| it.refused.is_none());
+        if !reached || !unit.attachments.is_empty() {
+            return;
+        }
+        let is_used = |place: &(usize, usize)| above.values().any(|it| it.used.contains(place));
+        for (rule, it) in route.rules.iter().enumerate() {
+            let places = (0..it.matches.len()).map(|index| (rule, index));
+            for (rule, index) in places.filter(|place| !is_used(place)) {
+                let field = format!("spec.rules[{rule}].matches[{index}]");
+                let text = "is not within what the routes above leave it: it gets no requests";
+                problems.push(Problem::warning(field, text));
+            }
+        }
     }
 
     /// What is wrong with the routes that a route comes to at a host, where it stands in the route.
@@ -409,6 +449,9 @@ fn of_whole_gateway(
         accepted.reason = "ListenersNotValid";
         accepted.message = format!("not valid: {}", bad.join(", "));
         accepted.status = Some(bad.len() < form.listeners.len());
+    }
+    if let Some(reason) = &form.no_parameters {
+        accepted = Condition::of("Accepted", Err(reason), generation);
     }
     let none = form
         .ports()
@@ -520,8 +563,7 @@ fn above(key: &ObjectKey, roots: &[&RouteUnit]) -> BTreeMap<ObjectKey, Child> {
     let all = roots.iter().flat_map(|it| &it.rules.children);
     for ((_, parent), child) in all.filter(|((it, _), _)| it == key) {
         let told = above.entry(parent.clone()).or_default();
-        told.refused = told.refused.take().or_else(|| child.refused.clone());
-        told.unresolved = told.unresolved.take().or_else(|| child.unresolved.clone());
+        told.add(child.clone());
     }
     above
 }
