@@ -117,12 +117,19 @@ struct Entry {
     rejected: Vec<Problem>,
     /// What can be used of that one, where there is no other.
     rest: Option<Arc<Object>>,
+    /// An older form of a route, which is served in the place of one that cannot be.
+    instead: Option<Arc<Object>>,
 }
 
 impl Entry {
     /// What is used: the last form that could be parsed, or what is left of one that could not.
     fn used(&self) -> Option<&Arc<Object>> {
         self.object.as_ref().or(self.rest.as_ref())
+    }
+
+    /// The form that is served of what could be parsed.
+    fn served(&self) -> Option<&Arc<Object>> {
+        self.instead.as_ref().or(self.object.as_ref())
     }
 
     /// What is worth a warning of certificates at a time.
@@ -244,7 +251,7 @@ impl Translator {
             listeners: self.proxies.is_empty(),
             ..Work::default()
         };
-        for change in changes {
+        for change in in_order(changes) {
             self.take_in(change, &mut work);
         }
         self.settle(&mut work);
@@ -317,6 +324,7 @@ impl Translator {
             Change::Upsert(object) => {
                 let key = object.key.clone();
                 self.mark_appearance(&key, true, work);
+                self.release_routes(&key, work);
                 self.take_in_slice(&key, Some(&object), work);
                 self.take_in_service(&key, Some(&object), work);
                 self.tables.replace(&key, Some(&object.labels));
@@ -337,6 +345,7 @@ impl Translator {
             }
             Change::Delete(key) => {
                 self.mark_appearance(&key, false, work);
+                self.release_routes(&key, work);
                 self.take_in_slice(&key, None, work);
                 self.take_in_service(&key, None, work);
                 self.tables.replace(&key, None);
@@ -401,6 +410,7 @@ impl Translator {
         work: &mut Work,
     ) {
         self.mark_appearance(&key, true, work);
+        self.release_routes(&key, work);
         let entry = self.objects.0.entry(key.clone()).or_default();
         let before = entry.labels().cloned();
         entry.rejected = problems;
@@ -425,6 +435,7 @@ impl Translator {
     /// What has to be looked at again when an object changed.
     fn mark(&self, key: ObjectKey, work: &mut Work) {
         self.mark_front(&key, work);
+        self.retry_routes(&key, work);
         match key.kind {
             Kind::Gateway | Kind::MatchableHttpGateway | Kind::MatchableTcpGateway => {
                 work.listeners = true;
@@ -581,7 +592,7 @@ impl Upstreams for Translator {
 
 impl Objects {
     fn object(&self, key: &ObjectKey) -> Option<&Arc<Object>> {
-        self.0.get(key)?.object.as_ref()
+        self.0.get(key)?.served()
     }
 
     fn spec(&self, key: &ObjectKey) -> Option<&Spec> {
@@ -634,6 +645,18 @@ impl Secrets for Objects {
             _ => &NONE,
         }
     }
+}
+
+/// What Envoys say first: it is of what was served so far.
+fn in_order(mut changes: Vec<Change>) -> Vec<Change> {
+    // Stable.
+    changes.sort_by_key(|change| {
+        !matches!(
+            change,
+            Change::Verdict(..) | Change::Accepted(..) | Change::Settled(_)
+        )
+    });
+    changes
 }
 
 /// The only Settings that count, as with Gloo.

@@ -290,6 +290,9 @@ const FORMS: &[Forms] = &[
             "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n0}], rules: [{matches: [{path: {value: /a}}], backendRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: n1}, {group: gateway.networking.k8s.io, kind: HTTPRoute, name: n2}]}]}}",
             "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME, labels: {delegation.gateway.solo.io/label: a}}, spec: {rules: [{matches: [{path: {value: /a/NAME}}], backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io}]}, {matches: [{path: {value: /a}}], backendRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: n0}]}]}}",
             "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME, annotations: {delegation.gateway.solo.io/inherit-parent-matcher: \"yes\", delegation.gateway.solo.io/enable-policy-overrides: \"*\"}}, spec: {parentRefs: [{name: n0}, {group: gateway.networking.k8s.io, kind: HTTPRoute, name: n0}], rules: [{matches: [{path: {value: /x}}], backendRefs: [{group: delegation.gateway.solo.io, kind: label, name: a}]}, {backendRefs: [{name: n1, kind: Upstream, group: gloo.solo.io}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME, generation: 3}, spec: {parentRefs: [{name: n0}], hostnames: [NAME.example.com, n1.example.com], rules: [{matches: [{path: {value: /f}}], backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io, filters: [{type: ExtensionRef, extensionRef: {group: gloo.solo.io, kind: Parameter, name: crop}}, {type: ExtensionRef, extensionRef: {group: gloo.solo.io, kind: Parameter, name: thumb}}]}, {name: n1, kind: Upstream, group: gloo.solo.io}]}, {backendRefs: [{name: n1, kind: Upstream, group: gloo.solo.io}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME, generation: 4}, spec: {parentRefs: [{name: n0}], hostnames: [n0.example.com], rules: [{matches: [{path: {value: /c}}], backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io, filters: [{type: ExtensionRef, extensionRef: {group: gloo.solo.io, kind: Parameter, name: crop}}]}]}, {matches: [{path: {value: /d}}], backendRefs: [{name: n1, kind: Upstream, group: gloo.solo.io}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n0}], hostnames: [n1.example.com], rules: [{backendRefs: [{name: n1, kind: Upstream, group: gloo.solo.io, filters: [{type: ExtensionRef, extensionRef: {group: gloo.solo.io, kind: Parameter, name: thumb}}]}]}]}}",
         ],
         repaired: "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n0}], hostnames: [NAME.example.com], rules: [{backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io}]}]}}",
     },
@@ -497,14 +500,39 @@ fn delete(of: &Forms, number: u8) -> Change {
     })
 }
 
+/// Edits of all kinds.
 fn edits() -> impl Strategy<Value = Vec<Vec<Edit>>> {
-    let object = || (0..FORMS.len(), 0..NAMES);
+    edits_of((0..FORMS.len()).collect(), 1)
+}
+
+/// Edits of what routes of the Gateway API come to, by routes and otherwise, with more of what Envoy says.
+fn edits_of_routes() -> impl Strategy<Value = Vec<Vec<Edit>>> {
+    let kinds = [
+        "upstreams",
+        "secrets",
+        "settings",
+        "routeoptions",
+        "httproutes",
+        "httproutes",
+        "httproutes",
+        "kubernetesgateways",
+    ];
+    edits_of(kinds.into_iter().map(place).collect(), 4)
+}
+
+/// Where the forms of a kind stand.
+fn place(folder: &str) -> usize {
+    FORMS.iter().position(|of| of.folder == folder).unwrap()
+}
+
+fn edits_of(kinds: Vec<usize>, verdicts: u32) -> impl Strategy<Value = Vec<Vec<Edit>>> {
+    let object = move || (prop::sample::select(kinds.clone()), 0..NAMES);
     let edit = prop_oneof![
         12 => (object(), any::<prop::sample::Index>()).prop_map(|((kind, number), form)| {
             Edit::Write(kind, number, form.index(FORMS[kind].forms.len()))
         }),
         3 => object().prop_map(|(kind, number)| Edit::Delete(kind, number)),
-        1 => (any::<usize>(), any::<bool>()).prop_map(|(of, bad)| Edit::Verdict(of, bad)),
+        verdicts => (any::<usize>(), any::<bool>()).prop_map(|(of, bad)| Edit::Verdict(of, bad)),
         2 => any::<usize>().prop_map(Edit::Accepted),
         1 => Just(Edit::Settled),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(of, bad)| Edit::Credentials(of, bad)),
@@ -795,7 +823,7 @@ fn each_proxy_has_what_it_names(told: &Told) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Makes each upstream, upstream group and virtual service one that was good last, takes back what was told from outside,
+/// Makes each upstream, upstream group, virtual service and route one that was good last, takes back what was told from outside,
 /// and compares with a translator that knows the objects only.
 fn repair(
     incremental: &mut Side,
@@ -803,7 +831,14 @@ fn repair(
     was_refused: bool,
 ) -> Result<(), TestCaseError> {
     let good = |of: &'static Forms| (0..NAMES).map(|number| write(of, number, of.repaired));
-    let repaired = [&FORMS[0], &FORMS[2], &FORMS[4]];
+    let repaired = [
+        "upstreams",
+        "virtualservices",
+        "upstreamgroups",
+        "routeoptions",
+        "httproutes",
+    ];
+    let repaired = repaired.map(|folder| &FORMS[place(folder)]);
     let mut changes: Vec<Change> = repaired.into_iter().flat_map(good).collect();
     changes.iter().for_each(|it| store(objects, it));
     let ids = incremental.told.resources.keys().cloned();
@@ -855,6 +890,11 @@ proptest! {
 
     #[test]
     fn edits_come_to_what_a_translation_of_everything_comes_to(script in edits()) {
+        check(&script)?;
+    }
+
+    #[test]
+    fn so_do_edits_of_routes_of_the_gateway_api(script in edits_of_routes()) {
         check(&script)?;
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tenon_model::{Kind, ObjectKey};
 
 use super::endpoints::is_in_memory;
-use super::{HostUnit, Translator, Work};
+use super::{HostUnit, Translator, Work, in_order};
 use crate::output::{Change, Update};
 use crate::virtual_host::VirtualHostForm;
 
@@ -22,13 +22,14 @@ impl Translator {
     pub fn apply_anew(&mut self, changes: Vec<Change>) -> Update {
         let old_resources = self.resources.clone();
         let mut told = Work::default();
-        for change in changes {
+        for change in in_order(changes) {
             self.take_in(change, &mut told);
         }
         let front = self.forget_front();
         // What an Envoy refused is no form to go back to.
         let kept_resources = self.resources.clone();
         let before = self.quarantine.take_before();
+        let old_routes = self.served_routes();
         let last_good = mem::take(&mut self.hosts);
         let old_hosts: BTreeMap<_, _> = last_good
             .iter()
@@ -57,6 +58,7 @@ impl Translator {
                 .into_iter()
                 .map(|(key, unit)| (key, unit.only_last_good()))
                 .collect(),
+            front: mem::take(&mut self.front).only_last_good(),
             verdicts: mem::take(&mut self.verdicts),
             quarantine: mem::take(&mut self.quarantine),
             credential_problems: mem::take(&mut self.credential_problems),
@@ -130,6 +132,7 @@ impl Translator {
             (key, old)
         });
         self.quarantine.set_before(before, changed, hosts);
+        self.note_changes_of_routes(&old_routes);
         Update {
             resources: difference(old_resources, &self.resources),
             credentials: difference(old.credentials, &self.credentials),

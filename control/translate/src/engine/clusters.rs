@@ -56,6 +56,7 @@ impl Translator {
             // Routes have it.
             work.hosts.extend(readers.iter().cloned());
         }
+        self.retry_routes(&key, work);
         let before = old
             .as_deref()
             .into_iter()

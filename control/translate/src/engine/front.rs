@@ -19,7 +19,9 @@ use crate::keys::Keys;
 use crate::names;
 
 mod disputes;
+mod forms;
 mod gateways;
+mod held;
 mod hosts;
 mod known;
 mod labels;
@@ -30,6 +32,7 @@ mod ports;
 mod routes;
 mod statuses;
 
+pub(super) use held::HeldRoute;
 pub(super) use labels::Labelled;
 
 /// The class that there is without being written, as Gloo's Helm chart has it.
@@ -73,11 +76,14 @@ pub(super) struct Front {
     attaching: options::Attaching,
     disputes: disputes::Disputes,
     policies: policies::Policies,
+    forms: forms::Forms,
 }
 
 /// A route, and what it comes to.
 #[derive(Default)]
 struct RouteUnit {
+    /// The form that is served.
+    served: Option<Arc<Object>>,
     reads: Keys,
     parents: BTreeSet<ObjectKey>,
     claimant: disputes::Claimant,
@@ -106,6 +112,7 @@ pub(super) struct FrontWork {
     policies: BTreeSet<ObjectKey>,
     /// The gateways whose ports are to be put.
     ports: BTreeSet<ObjectKey>,
+    judging: forms::Judging,
 }
 
 impl FrontWork {
@@ -126,6 +133,14 @@ impl FrontWork {
 }
 
 impl Front {
+    /// What is kept when everything is derived anew.
+    pub(super) fn only_last_good(self) -> Self {
+        Self {
+            forms: self.forms.only_last_good(),
+            ..Self::default()
+        }
+    }
+
     /// Whether some gateway is served, so that no default one is.
     pub(super) fn has_gateways(&self) -> bool {
         !self.gateways.is_empty()
@@ -239,15 +254,15 @@ impl Translator {
         for key in mem::take(&mut work.front.attached) {
             self.derive_attached(key, work);
         }
-        for key in mem::take(&mut work.front.routes) {
-            self.derive_route(key, work);
-        }
-        for key in mem::take(&mut work.front.disputes) {
-            self.derive_disputes(key, work);
-        }
-        // Those that get others than before.
-        for key in mem::take(&mut work.front.routes) {
-            self.derive_route(key, work);
+        while !work.front.routes.is_empty() || !work.front.disputes.is_empty() {
+            // One that has another form served than before has those looked at again that leave it requests.
+            while let Some(key) = work.front.routes.pop_first() {
+                self.derive_route(key, work);
+            }
+            // Those that get others than before are looked at again, too.
+            for key in mem::take(&mut work.front.disputes) {
+                self.derive_disputes(key, work);
+            }
         }
         for key in mem::take(&mut work.front.policies) {
             self.derive_policy(key, work);
@@ -263,6 +278,9 @@ impl Translator {
     /// Everything anew: what was derived of objects goes away, and all of those are to be looked at.
     pub(super) fn forget_front(&mut self) -> FrontWork {
         self.objects.0.retain(|key, _| !names::is_internal(key));
+        for entry in self.objects.0.values_mut() {
+            entry.instead = None;
+        }
         let keys = |kind| {
             let all = self.objects.of_kind(kind);
             all.map(|(key, _)| key.clone())
@@ -304,4 +322,9 @@ impl Translator {
 
 fn is_route(kind: Kind) -> bool {
     ROUTES.contains(&kind)
+}
+
+/// Whether a route is for requests, not for connections.
+fn is_of_requests(kind: Kind) -> bool {
+    matches!(kind, Kind::GrpcRoute | Kind::HttpRoute)
 }

@@ -27,9 +27,7 @@ impl Known for Objects {
         let routes = self.0.range(first..).take_while(|(key, _)| {
             key.kind == Kind::HttpRoute && namespace.is_none_or(|it| *key.namespace == *it)
         });
-        routes
-            .filter_map(|(_, entry)| entry.object.as_ref())
-            .collect()
+        routes.filter_map(|(_, entry)| entry.served()).collect()
     }
 
     fn spec(&self, key: &ObjectKey) -> Option<&Spec> {

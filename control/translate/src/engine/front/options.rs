@@ -33,6 +33,12 @@ impl Attaching {
     pub(super) fn of(&self, target: &ObjectKey) -> impl Iterator<Item = &ObjectKey> {
         self.by_target.get(target).into_iter().flatten()
     }
+
+    /// What options name.
+    pub(super) fn targets_of(&self, options: &ObjectKey) -> impl Iterator<Item = &ObjectKey> {
+        let targets = self.targets.get(options).into_iter();
+        targets.flat_map(Keys::iter)
+    }
 }
 
 impl Translator {

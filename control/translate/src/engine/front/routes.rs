@@ -19,7 +19,16 @@ impl Translator {
     pub(super) fn derive_route(&mut self, key: ObjectKey, work: &mut Work) {
         work.statuses.insert(key.clone());
         work.statuses.extend(self.front.attaching.of(&key).cloned());
-        let new = self.route_unit(&key).unwrap_or_default();
+        let instead = |translator: &Self| {
+            let entry = translator.objects.0.get(&key);
+            entry.and_then(|entry| entry.instead.clone())
+        };
+        let before = instead(self);
+        let new = self.choose_form(&key, work);
+        if instead(self) != before {
+            self.mark_front(&key, work);
+            work.front.routes.remove(&key);
+        }
         let old = self.front.routes.remove(&key).unwrap_or_default();
         // Policies tell at which gateways they count.
         for read in old.reads.iter().chain(new.reads.iter()) {
@@ -94,7 +103,7 @@ impl Translator {
         unit
     }
 
-    fn route_unit(&self, key: &ObjectKey) -> Option<RouteUnit> {
+    pub(super) fn route_unit(&self, key: &ObjectKey) -> Option<RouteUnit> {
         let object = self.objects.object(key)?;
         let (parents, hostnames) = match &object.spec {
             Spec::HttpRoute(route) => (&route.parent_refs, &route.hostnames),

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tenon_model::gateway_api::{GROUP, ParentRef};
-use tenon_model::{ObjectKey, Problem, ProblemLevel, Spec};
+use tenon_model::{Object, ObjectKey, Problem, ProblemLevel, Spec};
 
 use super::super::{Entry, Translator};
 use super::RouteUnit;
+use super::held::Refusal;
 use crate::gateway_api::Reason;
 use crate::gateway_api::attach::Attachment;
 use crate::gateway_api::conditions::{CONTROLLER, Condition, Conditions, ParentConditions};
@@ -20,6 +21,9 @@ use crate::status;
 
 /// What the fields of routes begin with.
 pub(super) const ROUTES: &str = "spec.virtualHost.routes[";
+
+const UNSUPPORTED: &str = "UnsupportedValue";
+const KEPT: &str = "its last good form stays in use";
 
 type ByProxy = BTreeMap<String, Vec<Problem>>;
 
@@ -34,6 +38,79 @@ pub(super) struct Found {
 /// What is wrong with the rules of a route where they are served, by rule.
 type Wrong = BTreeMap<usize, BTreeSet<String>>;
 
+/// What is told of a route wherever it is attached.
+struct Told {
+    /// The generation of its newest form.
+    newest: Option<i64>,
+    /// That of the one that is served.
+    served: Option<i64>,
+    fault: Option<Fault>,
+}
+
+/// Why the newest form of a route is not the one that is served.
+struct Fault {
+    reason: &'static str,
+    text: String,
+    /// It is not valid in any rule, as far as is known.
+    is_whole: bool,
+    is_kept: bool,
+}
+
+impl Fault {
+    /// Of a newest form that cannot be read, whose rules are taken to be as many as before.
+    fn of_unread(rejected: &[Problem], count: usize) -> Option<Self> {
+        // Another file may have it, too.
+        let errors = rejected.iter().filter(|it| it.level == ProblemLevel::Error);
+        let errors: Vec<_> = errors.filter(|it| it.field != "metadata.name").collect();
+        if errors.is_empty() {
+            return None;
+        }
+        let rules: Option<BTreeSet<&str>> = errors.iter().map(|it| rule_of(&it.field)).collect();
+        let texts = errors.iter().map(|it| match it.field.is_empty() {
+            true => it.text.clone(),
+            false => format!("{}: {}", it.field, it.text),
+        });
+        Some(Self {
+            reason: UNSUPPORTED,
+            text: texts.collect::<Vec<_>>().join("; "),
+            is_whole: rules.is_none_or(|rules| rules.len() >= count),
+            is_kept: true,
+        })
+    }
+
+    fn as_a_whole(&self) -> Option<Reason> {
+        self.is_whole.then(|| {
+            let kept = if self.is_kept {
+                KEPT
+            } else {
+                "requests are answered with 500"
+            };
+            Reason::new(self.reason, format!("{}; {kept}", self.text))
+        })
+    }
+}
+
+/// The number of a rule in a field.
+fn rule_of(field: &str) -> Option<&str> {
+    field.strip_prefix("spec.rules[")?.split(']').next()
+}
+
+/// The place of a field among the routes of a host, and what stands behind it.
+pub(super) fn place_in_routes(field: &str) -> Option<(usize, &str)> {
+    let (index, rest) = field.strip_prefix(ROUTES)?.split_once(']')?;
+    Some((index.parse().ok()?, rest))
+}
+
+fn texts(rules: &BTreeMap<usize, Reason>) -> String {
+    let texts = rules.iter();
+    let texts = texts.map(|(rule, reason)| format!("rule {rule}: {}", reason.message));
+    texts.collect::<Vec<_>>().join("; ")
+}
+
+fn generation_of(object: Option<&Object>) -> Option<i64> {
+    object?.metadata.as_ref()?.generation
+}
+
 impl Translator {
     pub(in crate::engine) fn status_of_gateway_api(
         &self,
@@ -44,20 +121,22 @@ impl Translator {
         if let Some(object) = &entry.object {
             problems.extend(object.warnings.iter().cloned());
         }
-        if !entry.rejected.is_empty() && entry.object.is_some() {
-            problems.push(Problem::warning("", "its last good form stays in use"));
+        let refusal = self.refusal_of_route(key);
+        problems.extend(refusal.iter().map(Refusal::problem));
+        let is_kept = !entry.rejected.is_empty() && entry.object.is_some()
+            || self.fallen(key).is_some()
+            || refusal.is_some_and(|it| it.is_kept);
+        if is_kept {
+            problems.push(Problem::warning("", KEPT));
         }
-        let generation = entry.object.as_ref().and_then(|object| {
-            let metadata = object.metadata.as_ref()?;
-            metadata.generation
-        });
+        let generation = generation_of(entry.object.as_deref());
         let found = match entry.object.as_ref().map(|object| &object.spec) {
             Some(Spec::GatewayClass(class)) => of_class(&class.controller_name, generation),
             Some(Spec::KubernetesGateway(gateway)) => self.of_gateway(key, gateway, generation),
             Some(Spec::ListenerSet(_)) => self.of_set(key, generation),
             Some(
                 Spec::HttpRoute(_) | Spec::GrpcRoute(_) | Spec::TcpRoute(_) | Spec::TlsRoute(_),
-            ) => self.of_route(key, generation),
+            ) => self.of_route(key, entry, generation),
             Some(Spec::BackendTlsPolicy(_)) => Found {
                 problems: self.problems_of_policy(key),
                 conditions: self.conditions_of_policy(key, entry),
@@ -89,7 +168,7 @@ impl Translator {
         }
     }
 
-    fn of_route(&self, key: &ObjectKey, generation: Option<i64>) -> Found {
+    fn of_route(&self, key: &ObjectKey, entry: &Entry, generation: Option<i64>) -> Found {
         let Some(unit) = self.front.routes.get(key) else {
             return Found::default();
         };
@@ -97,7 +176,15 @@ impl Translator {
             problems: unit.problems.clone(),
             ..Found::default()
         };
-        found.problems.extend(unit.rules.problems.iter().cloned());
+        found.problems.extend(match self.fallen(key) {
+            Some(fallen) => fallen.problems.clone(),
+            None => unit.rules.problems.clone(),
+        });
+        let told = Told {
+            newest: generation,
+            served: generation_of(unit.served.as_deref()),
+            fault: self.fault(key, entry, unit),
+        };
         for gateway in &unit.parents {
             for (port, _) in unit.connections(gateway).filter_map(host_of) {
                 for proxy in self.listeners.bound(&gateway_key(gateway, port)) {
@@ -118,13 +205,13 @@ impl Translator {
         }
         let attachments = unit.attachments.iter();
         let mut parents: Vec<_> = attachments
-            .map(|it| of_parent(unit, it, &wrong, generation))
+            .map(|it| of_parent(unit, it, &wrong, &told))
             .collect();
         let above = above(key, &roots);
         parents.extend(
             above
                 .iter()
-                .map(|(parent, child)| of_child(unit, parent, child, generation)),
+                .map(|(parent, child)| of_child(unit, parent, child, &told)),
         );
         if let Some(Spec::HttpRoute(route)) = self.objects.spec(key) {
             if route.parent_refs.is_empty() && above.is_empty() {
@@ -201,10 +288,7 @@ impl Translator {
         }
         let all: Vec<_> = self.compiled(host).collect();
         for problem in problems {
-            let place = problem.field.strip_prefix(ROUTES);
-            let place = place.and_then(|rest| rest.split_once(']'));
-            let place = place.and_then(|(index, rest)| Some((index.parse::<usize>().ok()?, rest)));
-            let Some((index, rest)) = place else {
+            let Some((index, rest)) = place_in_routes(&problem.field) else {
                 // Of the host as a whole: of all routes that it has.
                 found.problems.push(Problem {
                     field: String::new(),
@@ -223,6 +307,29 @@ impl Translator {
             }
             found.problems.push(problem);
         }
+    }
+
+    /// Why the newest form of a route is not the one that is served.
+    fn fault(&self, key: &ObjectKey, entry: &Entry, unit: &RouteUnit) -> Option<Fault> {
+        if let Some(fallen) = self.fallen(key) {
+            let first = fallen.rules.values().next()?;
+            return Some(Fault {
+                reason: first.reason,
+                text: texts(&fallen.rules),
+                is_whole: fallen.rules.len() == fallen.count,
+                is_kept: true,
+            });
+        }
+        if let Some(refusal) = self.refusal_of_route(key) {
+            return Some(Fault {
+                reason: UNSUPPORTED,
+                text: refusal.text(),
+                // Envoy does not say which rule it is.
+                is_whole: !refusal.is_kept || unit.rules.count == 1,
+                is_kept: refusal.is_kept,
+            });
+        }
+        Fault::of_unread(&entry.rejected, unit.rules.count)
     }
 
     /// What is wrong with something that nobody wrote, beside others and with Envoy, too.
@@ -262,7 +369,7 @@ fn of_parent(
     unit: &RouteUnit,
     attachment: &Attachment,
     wrong: &BTreeMap<ObjectKey, Wrong>,
-    generation: Option<i64>,
+    told: &Told,
 ) -> ParentConditions {
     let rules = &unit.rules;
     let mut dropped: BTreeMap<usize, Reason> = BTreeMap::new();
@@ -272,33 +379,37 @@ fn of_parent(
     for host in attachment.outcome.iter().flat_map(|it| &it.hosts) {
         for (rule, texts) in wrong.get(host).into_iter().flatten() {
             let text = texts.first().cloned().unwrap_or_default();
-            let reason = Reason::new("UnsupportedValue", text);
+            let reason = Reason::new(UNSUPPORTED, text);
             dropped.entry(*rule).or_insert(reason);
         }
     }
-    let texts = dropped
-        .iter()
-        .map(|(rule, reason)| format!("rule {rule}: {}", reason.message));
-    let texts = texts.collect::<Vec<_>>().join("; ");
+    let texts = texts(&dropped);
     let all = !dropped.is_empty() && dropped.len() == rules.count;
     let first = dropped.values().next().filter(|_| all);
     let invalid = first.map(|it| Reason::new(it.reason, texts.clone()));
-    let accepted = match (&attachment.outcome, &invalid) {
-        (Err(reason), _) => Err(reason),
-        (Ok(_), Some(reason)) => Err(reason),
-        (Ok(_), None) => Ok("Accepted"),
+    let fault = told.fault.as_ref();
+    let broken = fault.and_then(Fault::as_a_whole);
+    let (accepted, generation) = match (&attachment.outcome, broken.as_ref().or(invalid.as_ref())) {
+        (Err(reason), _) => (Err(reason), told.newest),
+        (Ok(_), Some(reason)) => (Err(reason), told.newest),
+        // "With the generation of the last known good state of the resource".
+        (Ok(_), None) => (Ok("Accepted"), told.served),
     };
     let resolved = match &rules.unresolved {
         Some(reason) => Err(reason),
         None => Ok("ResolvedRefs"),
     };
     let mut conditions = vec![Condition::of("Accepted", accepted, generation)];
-    if accepted.is_ok() && !dropped.is_empty() {
-        let mut partially = Condition::of("PartiallyInvalid", Ok("UnsupportedValue"), generation);
-        partially.message = format!("Dropped Rule: {texts}");
+    let message = match fault {
+        Some(fault) => Some(format!("Fall Back: {}", fault.text)),
+        None => (!dropped.is_empty()).then(|| format!("Dropped Rule: {texts}")),
+    };
+    if let (true, Some(message)) = (accepted.is_ok(), message) {
+        let mut partially = Condition::of("PartiallyInvalid", Ok(UNSUPPORTED), told.newest);
+        partially.message = message;
         conditions.push(partially);
     }
-    conditions.push(Condition::of("ResolvedRefs", resolved, generation));
+    conditions.push(Condition::of("ResolvedRefs", resolved, told.served));
     ParentConditions {
         parent: attachment.parent.clone(),
         conditions,
@@ -317,15 +428,23 @@ fn above(key: &ObjectKey, roots: &[&RouteUnit]) -> BTreeMap<ObjectKey, Child> {
 }
 
 /// What became of a route that another one leaves requests to.
-fn of_child(
-    unit: &RouteUnit,
-    parent: &ObjectKey,
-    child: &Child,
-    generation: Option<i64>,
-) -> ParentConditions {
-    let accepted = child.refused.as_ref().map_or(Ok("Accepted"), Err);
+fn of_child(unit: &RouteUnit, parent: &ObjectKey, child: &Child, told: &Told) -> ParentConditions {
+    let fault = told.fault.as_ref();
+    let broken = fault.and_then(Fault::as_a_whole);
+    let refused = child.refused.as_ref().or(broken.as_ref());
+    let (accepted, generation) = match refused {
+        Some(reason) => (Err(reason), told.newest),
+        None => (Ok("Accepted"), told.served),
+    };
+    let mut conditions = vec![Condition::of("Accepted", accepted, generation)];
+    if let (None, Some(fault)) = (refused, fault) {
+        let mut partially = Condition::of("PartiallyInvalid", Ok(UNSUPPORTED), told.newest);
+        partially.message = format!("Fall Back: {}", fault.text);
+        conditions.push(partially);
+    }
     let unresolved = child.unresolved.as_ref().or(unit.rules.unresolved.as_ref());
     let resolved = unresolved.map_or(Ok("ResolvedRefs"), Err);
+    conditions.push(Condition::of("ResolvedRefs", resolved, told.served));
     ParentConditions {
         parent: ParentRef {
             group: GROUP.to_owned(),
@@ -335,9 +454,6 @@ fn of_child(
             section_name: None,
             port: None,
         },
-        conditions: vec![
-            Condition::of("Accepted", accepted, generation),
-            Condition::of("ResolvedRefs", resolved, generation),
-        ],
+        conditions,
     }
 }
