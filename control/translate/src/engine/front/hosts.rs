@@ -48,8 +48,6 @@ impl Translator {
     }
 
     /// All hosts of a gateway, with whose TLS something else may be.
-
-    /// All hosts of a gateway, with whose TLS something else may be.
     pub(super) fn mark_hosts_of(&self, gateway: &ObjectKey, work: &mut Work) {
         let prefix = format!("{}{INTERNAL}", gateway.name);
         let first = ObjectKey {
@@ -95,14 +93,12 @@ impl Translator {
     }
 
     /// TLS of the listener that a host belongs to.
-
     fn ssl_of(&self, host: &ObjectKey, domain: &str) -> Option<Arc<SslConfig>> {
         let (_, form, listener) = self.home_of(host, domain)?;
         form.listeners.get(listener)?.tls.ssl.clone()
     }
 
     /// The routes for a host, in their order, and whose they are.
-
     pub(super) fn compiled(
         &self,
         host: &ObjectKey,

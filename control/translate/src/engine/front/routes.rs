@@ -82,7 +82,6 @@ impl Translator {
     }
 
     /// What a route comes to that is for connections.
-
     fn stream_unit(
         &self,
         key: &ObjectKey,
