@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tenon_model_derive::Read;
 
+use crate::forward_proxy::ForwardProxy;
 use crate::hcm::HttpConnectionManagerSettings;
 use crate::options::csrf::Csrf;
 use crate::options::ext_auth::ExtAuthServer;
@@ -20,7 +21,6 @@ use crate::tcp::{ConnectionLimit, TokenBucket};
 #[derive(Debug, Clone, PartialEq, Default, Read)]
 #[read(
     finish = one_way_to_the_client,
-    later("dynamicForwardProxy"),
     refused(
         extensions = "Gloo's plugins are not there; what a field of its own says has a field here, too",
         waf = "an unmodified Envoy has no web application firewall; put one in front",
@@ -69,6 +69,9 @@ pub struct HttpListenerOptions {
     pub tap: Option<Tap>,
     /// Clients stay with the endpoint that they had before.
     pub stateful_session: Option<StatefulSession>,
+    /// How routes with `dynamicForwardProxy` find hosts and connect to them; as Envoy does it by itself, IPv4 before IPv6,
+    /// where it is left out.
+    pub dynamic_forward_proxy: Option<Box<ForwardProxy>>,
     /// Who is asked whether requests may pass, in the place of the Settings' `extauth`.
     pub extauth: Option<Box<ExtAuthServer>>,
     /// The rate limit service, in the place of the Settings'.

@@ -30,6 +30,7 @@ mod ec2;
 mod external_options;
 mod failover;
 mod format;
+mod forward_proxy;
 mod function_matcher;
 mod gateway;
 pub mod gateway_api;
@@ -111,6 +112,10 @@ pub use external_options::{
 pub use failover::{
     EndpointHealthCheck, Failover, FailoverEndpoint, FailoverPolicy, Locality, LocalityEndpoints,
     PrioritizedLocality,
+};
+pub use forward_proxy::{
+    CaresDns, DnsCache, DnsCircuitBreaker, ForwardProxy, HostAndPort, HostFamily, RefreshRate,
+    Resolver, ResolverOptions,
 };
 pub use function_matcher::FunctionMatcher;
 pub use gateway::{

@@ -18,8 +18,8 @@ use crate::outlier_detection::OutlierDetection;
 use crate::read::Node;
 use crate::ssl::UpstreamSsl;
 use crate::{
-    AwsUpstream, AzureUpstream, ConsulUpstream, Ec2Upstream, GcpUpstream, KubeUpstream, RestSpec,
-    ServiceFunctions, ServiceSpec, SubsetSpec,
+    AwsUpstream, AzureUpstream, ConsulUpstream, Ec2Upstream, ForwardProxy, GcpUpstream,
+    KubeUpstream, RestSpec, ServiceFunctions, ServiceSpec, SubsetSpec,
 };
 
 mod checks;
@@ -114,6 +114,9 @@ pub enum UpstreamType {
     Azure(Box<AzureUpstream>),
     /// Cloud Functions or Cloud Run.
     Gcp(Box<GcpUpstream>),
+    /// All hosts that requests say.
+    #[read(skip)]
+    Forward(Box<ForwardProxy>),
 }
 
 /// Fixed hosts.
@@ -185,6 +188,7 @@ impl UpstreamType {
             Self::Aws(_) => "aws",
             Self::Azure(_) => "azure",
             Self::Gcp(_) => "gcp",
+            Self::Forward(_) => "dynamicForwardProxy",
         }
     }
 }
@@ -198,7 +202,8 @@ impl Upstream {
             | UpstreamType::Pipe(_)
             | UpstreamType::Aws(_)
             | UpstreamType::Azure(_)
-            | UpstreamType::Gcp(_) => false,
+            | UpstreamType::Gcp(_)
+            | UpstreamType::Forward(_) => false,
         }
     }
 
@@ -214,6 +219,7 @@ impl Upstream {
             | UpstreamType::Kube(_)
             | UpstreamType::AwsEc2(_)
             | UpstreamType::Consul(_) => false,
+            UpstreamType::Forward(_) => true,
             UpstreamType::Aws(it) => endpoint(&it.endpoint),
             UpstreamType::Azure(it) => endpoint(&it.endpoint),
             UpstreamType::Gcp(it) => endpoint(&it.endpoint),
@@ -229,7 +235,8 @@ impl Upstream {
             | UpstreamType::Pipe(_)
             | UpstreamType::Kube(_)
             | UpstreamType::AwsEc2(_)
-            | UpstreamType::Consul(_) => false,
+            | UpstreamType::Consul(_)
+            | UpstreamType::Forward(_) => false,
             UpstreamType::Aws(_) | UpstreamType::Azure(_) | UpstreamType::Gcp(_) => true,
         }
     }
@@ -262,7 +269,8 @@ impl Upstream {
             UpstreamType::AwsEc2(_)
             | UpstreamType::Aws(_)
             | UpstreamType::Azure(_)
-            | UpstreamType::Gcp(_) => None,
+            | UpstreamType::Gcp(_)
+            | UpstreamType::Forward(_) => None,
         }
     }
 

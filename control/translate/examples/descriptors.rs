@@ -15,7 +15,7 @@ use prost::encoding::{
 use prost_reflect::prost_types::FileDescriptorProto;
 
 /// What the names of the files start with, of messages that are emitted and of those that stand in an `Any`.
-const ROOTS: [&str; 39] = [
+const ROOTS: [&str; 40] = [
     "envoy/config/accesslog/",
     "envoy/config/cluster/",
     "envoy/config/endpoint/v3/endpoint.proto",
@@ -48,6 +48,7 @@ const ROOTS: [&str; 39] = [
     "envoy/extensions/http/stateful_session/",
     "envoy/extensions/load_balancing_policies/",
     "envoy/extensions/matching/",
+    "envoy/extensions/network/dns_resolver/cares/",
     "envoy/extensions/path/",
     "envoy/extensions/rate_limit_descriptors/",
     "envoy/extensions/request_id/",

@@ -21,7 +21,7 @@ use crate::proto::cluster::cluster::{
 use crate::proto::{cluster, duration, endpoint, hcm, socket_address, tls as envoy_tls, uint};
 use crate::transcoder::Transcoder;
 use crate::wire::{self, any};
-use crate::{aws, azure, gcp, kube, names, rest, rules, tls, transcoder};
+use crate::{aws, azure, forward_proxy, gcp, kube, names, rest, rules, tls, transcoder};
 
 mod balancing;
 mod endpoints;
@@ -31,6 +31,7 @@ mod transport;
 mod tunnel;
 
 pub(crate) use endpoints::Beside;
+pub(crate) use options::circuit_breakers;
 
 /// Gloo's default.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -236,6 +237,12 @@ pub(crate) fn translate(
             gcp::credentials(key, gcp, secrets, &mut form);
             form.credentials_field = "spec.gcp";
         }
+        UpstreamType::Forward(to) => {
+            let mut cluster = named(own);
+            forward_proxy::connect(&to.dns_cache_config, &mut cluster);
+            cluster.transport_socket = towards.configured.as_ref().map(tls::socket);
+            form.insert(&cluster, None);
+        }
     }
     form.transcoder = transcoder::of_upstream(upstream, secrets, &mut form);
     form.check();
@@ -407,6 +414,17 @@ fn ask_for_hosts(upstream: &Upstream, cluster: &mut cluster::Cluster) {
             config.hostname.clone_from(&endpoint.hostname);
         }
     }
+}
+
+/// What is wrong with an `sslConfig`, and what it reads; `at` is its path.
+pub(crate) fn check_tls(
+    ssl: &UpstreamSsl,
+    at: &str,
+    secrets: &impl Secrets,
+) -> (Vec<Problem>, BTreeSet<ObjectKey>) {
+    let mut form = ClusterForm::default();
+    context(ssl, at, secrets, &mut form);
+    (form.problems, form.reads)
 }
 
 /// What an `sslConfig` comes to; `at` is its path.

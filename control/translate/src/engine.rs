@@ -13,8 +13,8 @@ use crate::cluster::{ClusterForm, Secrets, secret_of};
 use crate::keys::Keys;
 use crate::kube::{self, Services};
 use crate::output::{
-    Change, CredentialSource, GenericSecret, ProxyName, ProxyStatuses, Resource, ResourceId,
-    ResourceType, Status, TranslatorOptions, Update,
+    Change, CredentialSource, GenericSecret, ProxyName, Resource, ResourceId, ResourceType, Status,
+    TranslatorOptions, Update,
 };
 use crate::route::Upstreams;
 use crate::route_table::MOST_BODY;
@@ -67,8 +67,8 @@ pub struct Translator {
     asked: BTreeMap<String, usize>,
     /// The virtual hosts whose requests may come to routes of others, which may ask them.
     moving: BTreeSet<ObjectKey>,
-    /// The virtual hosts that forward requests to whatever host they are for.
-    forwarding: BTreeSet<ObjectKey>,
+    /// The gateways that forward requests to whatever host they are for, each of whose ways has a cluster that nobody wrote.
+    forward_proxies: BTreeMap<ObjectKey, listeners::Forwarding>,
     /// Where services are found.
     slices: endpoints::Slices,
     /// The upstreams that nobody wrote: those that stand for ports of services.
@@ -103,12 +103,11 @@ pub struct Translator {
     now: Option<i64>,
     /// The last status that was told: most are alike, and then the same one.
     last_status: Arc<Status>,
-    /// What the status of most objects says of proxies, which is there once.
-    usual_proxies: Arc<ProxyStatuses>,
 }
 
+/// The objects, and those of them that are looked for by a label.
 #[derive(Default)]
-struct Objects(BTreeMap<ObjectKey, Entry>);
+struct Objects(BTreeMap<ObjectKey, Entry>, front::Labelled);
 
 #[derive(Default)]
 struct Entry {
@@ -214,7 +213,7 @@ impl Translator {
             groups: BTreeMap::new(),
             asked: BTreeMap::new(),
             moving: BTreeSet::new(),
-            forwarding: BTreeSet::new(),
+            forward_proxies: BTreeMap::new(),
             slices: endpoints::Slices::default(),
             in_memory: endpoints::InMemory::new(),
             readers_of_secrets: BTreeMap::new(),
@@ -241,7 +240,6 @@ impl Translator {
             statuses: BTreeMap::new(),
             now: None,
             last_status: Arc::new(crate::status::status(Vec::new(), BTreeMap::new())),
-            usual_proxies: Arc::default(),
         }
     }
 
@@ -298,15 +296,16 @@ impl Translator {
             self.forget_unused_lookups(work);
         }
         self.derive_host_tables(work);
+        if std::mem::take(&mut work.forward_proxy) {
+            self.take_in_forward_proxies(work);
+            self.derive_clusters(work);
+        }
         // All listeners and routes are known now, and so is who needs what.
         self.follow_reach(work);
         for (key, before) in std::mem::take(&mut work.told) {
             self.tell_forms(&key, before, work);
         }
         self.tell_generic_secrets(work);
-        if std::mem::take(&mut work.forward_proxy) {
-            self.tell_forward_proxy(work);
-        }
         if std::mem::take(&mut work.files) {
             self.derive_files(work);
         }
@@ -329,6 +328,7 @@ impl Translator {
                 self.take_in_slice(&key, Some(&object), work);
                 self.take_in_service(&key, Some(&object), work);
                 self.tables.replace(&key, Some(&object.labels));
+                self.objects.relabel(&key, Some(&object));
                 let entry = self.objects.0.entry(key.clone()).or_default();
                 // Gateways select by labels.
                 if entry.labels().is_some_and(|it| *it != object.labels) {
@@ -349,6 +349,7 @@ impl Translator {
                 self.take_in_slice(&key, None, work);
                 self.take_in_service(&key, None, work);
                 self.tables.replace(&key, None);
+                self.objects.relabel(&key, None);
                 self.objects.0.remove(&key);
                 self.mark(key, work);
             }
@@ -375,6 +376,7 @@ impl Translator {
             }
             Change::Time(now) => {
                 let then = self.now.replace(now);
+                self.forget_forward_proxies(work);
                 let secrets = self.objects.of_kind(Kind::Secret);
                 let certificates = secrets
                     .filter(|(_, entry)| entry.warning_at(then) != entry.warning_at(Some(now)));
@@ -595,6 +597,13 @@ impl Objects {
 
     fn spec(&self, key: &ObjectKey) -> Option<&Spec> {
         self.object(key).map(|object| &object.spec)
+    }
+
+    /// Takes in the labels of an object that is about to be replaced.
+    fn relabel(&mut self, key: &ObjectKey, new: Option<&Object>) {
+        let old = self.0.get(key).and_then(|entry| entry.object.as_ref());
+        let new = new.map(|object| &object.labels);
+        self.1.replace(key, old.map(|object| &object.labels), new);
     }
 
     fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (&ObjectKey, &Entry)> {

@@ -25,7 +25,8 @@ use tenon_contract::{
     ERROR_HEADER, FUNCTION_FILTER, FunctionConfig, SECRET_HEADER, UpstreamConfig,
 };
 
-use crate::http_filters::{Chain, Surroundings};
+use crate::forward_proxy;
+use crate::http_filters::{Chain, FORWARD_PROXY, Surroundings};
 use crate::http_listener::{self, HttpForm};
 use crate::json::to_config;
 use crate::output::Module;
@@ -135,13 +136,14 @@ pub(crate) fn of_listener(
     let servers = http.options.servers(surroundings.servers);
     let surroundings = Surroundings {
         servers: &servers,
+        forward_proxy: http.options.dynamic_forward_proxy.as_deref(),
         ..*surroundings
     };
     chain.put_native(needs, &surroundings);
     http_listener::put(&mut chain, http);
     transforms::put(&mut chain, module, needs);
     let last = [
-        responses(surroundings.alt_svc),
+        edge(surroundings.alt_svc, needs),
         own,
         http_listener::router(&http.options),
     ];
@@ -164,9 +166,14 @@ pub(crate) fn off(filter: hcm::HttpFilter) -> hcm::HttpFilter {
     }
 }
 
-/// Takes Tenon's headers off what upstreams answer. All but the error's, which is the filter's own on routes to functions;
-/// other routes remove it themselves. And tells clients of HTTP/3.
-fn responses(alt_svc: Option<&str>) -> hcm::HttpFilter {
+/// Takes Tenon's headers off what upstreams are sent, where there is one, and off what they answer. All but the error's,
+/// which is the filter's own on routes to functions; other routes remove it themselves. And tells clients of HTTP/3.
+fn edge(alt_svc: Option<&str>, needs: &Needs) -> hcm::HttpFilter {
+    // Whatever chooses a route again stands before this.
+    let forwarded = needs.filters.contains(FORWARD_PROXY);
+    let forwarded = forwarded.then(|| mutation::HeaderMutation {
+        action: Some(Action::Remove(forward_proxy::HEADER.to_owned())),
+    });
     let remove = mutation::HeaderMutation {
         action: Some(Action::RemoveOnMatch(RemoveOnMatch {
             key_matcher: Some(matches(ALL_BUT_THE_ERROR)),
@@ -176,6 +183,7 @@ fn responses(alt_svc: Option<&str>) -> hcm::HttpFilter {
         action: Some(Action::Append(header("alt-svc", value, false))),
     });
     let mutations = Mutations {
+        request_mutations: forwarded.into_iter().collect(),
         response_mutations: [Some(remove), told].into_iter().flatten().collect(),
         ..Mutations::default()
     };

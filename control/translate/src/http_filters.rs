@@ -17,7 +17,7 @@ use envoy_types::pb::envoy::extensions::filters::http::stateful_session::v3::Sta
 use tenon_model::options::csrf::Csrf;
 use tenon_model::options::ext_proc::{ExtProcServer, FilterStage, StageName, StagePredicate};
 use tenon_model::options::rate_limit::RateLimitServer;
-use tenon_model::{ObjectRef, Servers};
+use tenon_model::{ForwardProxy, ObjectRef, Servers};
 
 use crate::filters::{self, filter, off, on};
 use crate::forward_proxy;
@@ -127,6 +127,8 @@ pub(crate) struct Surroundings<'a> {
     /// What clients are told of HTTP/3.
     pub(crate) alt_svc: Option<&'a str>,
     pub(crate) servers: &'a Servers,
+    /// How hosts are found that requests say.
+    pub(crate) forward_proxy: Option<&'a ForwardProxy>,
     /// What answers for shares of requests that lead nowhere: its status and its body.
     pub(crate) invalid: Option<(u16, &'a str)>,
     /// Whether an upstream has a cluster that can be asked.
@@ -304,7 +306,11 @@ fn native(name: &str, needs: &Needs, of: &Surroundings<'_>) -> Option<(Place, An
             let max_request_bytes = Some(uint(BUFFER_LIMIT));
             (Stage::Route.during(), any(&Buffer { max_request_bytes }))
         }
-        FORWARD_PROXY => (Stage::OutAuth.during(), forward_proxy::filter()),
+        FORWARD_PROXY => {
+            let nothing = ForwardProxy::default();
+            let config = forward_proxy::filter(of.forward_proxy.unwrap_or(&nothing));
+            (Stage::OutAuth.during(), config)
+        }
         GRPC_JSON => (Stage::OutAuth.during(), transcoder::nothing()),
         RBAC => (Stage::AuthZ.during(), any(&Rbac::default())),
         LOCAL_RATE_LIMIT | LOCAL_RATE_LIMIT_BASIC => {
@@ -503,6 +509,7 @@ mod tests {
             gateway: "gateway",
             alt_svc: None,
             servers: &Servers::default(),
+            forward_proxy: None,
             invalid: None,
             is_there: &|_| false,
         };

@@ -17,12 +17,13 @@ use tenon_model::{
     CidrRange, Gateway, ProxyProtocol, SocketOption, SocketOptionValue, SocketState,
 };
 
-use crate::http_filters::Surroundings;
+use crate::http_filters::{FORWARD_PROXY, Surroundings};
 use crate::http_listener::HttpForm;
 use crate::output::Module;
 use crate::proto::hcm::http_connection_manager::RouteSpecifier;
 use crate::proto::{
-    Any, BUFFER_LIMIT, ads, core, duration, hcm, listener, socket_address, starts_with, tls, uint,
+    Any, BUFFER_LIMIT, ads, core, duration, hcm, header, listener, socket_address, starts_with,
+    tls, uint,
 };
 use crate::route::to_add;
 use crate::route_table::Cut;
@@ -30,7 +31,8 @@ use crate::tls::listener::ListenerTls;
 use crate::virtual_host::Needs;
 use crate::wire::{self, any, any_bytes};
 use crate::{
-    access_log, filters, hcm_settings, http_listener, local_reply, names, route_table, tracing,
+    access_log, filters, forward_proxy, hcm_settings, http_listener, local_reply, names,
+    route_table, tracing,
 };
 
 mod quic;
@@ -180,6 +182,11 @@ fn manager(
     let table = names::route_table(table);
     let mut early = vec![forged_headers(&http.options, needs)];
     early.extend(early_headers(settings));
+    if needs.filters.contains(FORWARD_PROXY) {
+        let to = http.options.dynamic_forward_proxy.as_deref();
+        let to = to.map_or_else(Default::default, Clone::clone);
+        early.push(forwarded_to(&forward_proxy::cluster_name(&to)));
+    }
     if let Cut::Parts(parts) = cut {
         let ignore_port = gateway.route_options.ignore_port;
         early.push(route_table::scope_of_request(
@@ -340,6 +347,15 @@ fn early_headers(settings: &HttpConnectionManagerSettings) -> Option<core::Typed
         action: Some(action),
     });
     Some(early_mutation(mutations.collect()))
+}
+
+/// Tells routes to whatever host a request is for which cluster that is here.
+fn forwarded_to(cluster: &str) -> core::TypedExtensionConfig {
+    use mutation::header_mutation::Action;
+    let told = header(forward_proxy::HEADER, cluster, false);
+    early_mutation(vec![mutation::HeaderMutation {
+        action: Some(Action::Append(told)),
+    }])
 }
 
 fn early_mutation(mutations: Vec<mutation::HeaderMutation>) -> core::TypedExtensionConfig {

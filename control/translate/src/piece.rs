@@ -21,7 +21,7 @@ use crate::route::{RouteForm, broken};
 use crate::route_table::MOST_BODY;
 use crate::secret_headers::SecretHeaders;
 use crate::wire::{self, Metadata, PerFilter};
-use crate::{filters, matcher, rules, transforms};
+use crate::{filters, forward_proxy, matcher, rules, transforms};
 
 /// `VirtualHost.routes`
 const ROUTES: u32 = 3;
@@ -157,7 +157,8 @@ fn cluster_header(route: &route::Route) -> Option<String> {
         return None;
     };
     match &action.cluster_specifier {
-        Some(ClusterHeader(name)) => Some(name.clone()),
+        // What the listener writes is no header of the client's.
+        Some(ClusterHeader(name)) if name != forward_proxy::HEADER => Some(name.clone()),
         _ => None,
     }
 }

@@ -318,7 +318,7 @@ impl<'a, U: Upstreams> Routes<'a, U> {
                 Some(self.forwarding(from, action, BTreeMap::new(), false))
             }
             RouteAction::DynamicForwardProxy(to) => {
-                let specifier = ClusterSpecifier::Cluster(forward_proxy::cluster_name());
+                let specifier = ClusterSpecifier::ClusterHeader(forward_proxy::HEADER.to_owned());
                 let action = self.action(path, from, specifier);
                 let mut form = self.forwarding(from, action, BTreeMap::new(), false);
                 form.per_filter.extend([forward_proxy::of_route(to)]);
@@ -565,7 +565,8 @@ impl<'a, U: Upstreams> Routes<'a, U> {
                 | UpstreamType::Pipe(_)
                 | UpstreamType::Kube(_)
                 | UpstreamType::AwsEc2(_)
-                | UpstreamType::Consul(_),
+                | UpstreamType::Consul(_)
+                | UpstreamType::Forward(_),
                 None,
             ) => {
                 return Some((names::cluster_of(&reference), None));
@@ -674,7 +675,8 @@ impl<'a, U: Upstreams> Routes<'a, U> {
                 | UpstreamType::Pipe(_)
                 | UpstreamType::Kube(_)
                 | UpstreamType::AwsEc2(_)
-                | UpstreamType::Consul(_) => {
+                | UpstreamType::Consul(_)
+                | UpstreamType::Forward(_) => {
                     return Some(mirror(shadowing));
                 }
                 UpstreamType::Aws(_) | UpstreamType::Azure(_) | UpstreamType::Gcp(_) => format!(

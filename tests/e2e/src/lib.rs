@@ -25,6 +25,7 @@ pub mod gateway;
 pub mod sigv4;
 
 mod admin;
+mod certificates;
 mod client;
 mod double;
 mod envoy;
@@ -36,6 +37,7 @@ mod resource;
 mod tenon;
 
 pub use admin::Admin;
+pub use certificates::{Authority, Identity};
 pub use client::{
     BodySender, Client, RequestBody, Response, get, post, request, streaming_body, tls_client,
 };

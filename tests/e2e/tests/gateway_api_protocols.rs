@@ -4,121 +4,16 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use rustls::RootCertStore;
-use rustls::pki_types::PrivateKeyDer;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tenon_e2e::{
-    Answer, Client, Filter, PlainDouble, Tenon, TenonOptions, free_port, get, object, post,
-    tls_client,
+    Answer, Authority, Client, Filter, PlainDouble, Tenon, TenonOptions, free_port, get, object,
+    post,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
 const GROUP: &str = "gateway.networking.k8s.io";
-
-/// An authority, and what it signs.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-/// A certificate and its key.
-struct Identity {
-    certificate: rcgen::Certificate,
-    key: KeyPair,
-}
-
-impl Authority {
-    fn new() -> Result<Self> {
-        let mut params = CertificateParams::new(Vec::new())?;
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate()?;
-        Ok(Self(CertifiedIssuer::self_signed(params, key)?))
-    }
-
-    fn sign(&self, name: &str) -> Result<Identity> {
-        let key = KeyPair::generate()?;
-        let mut params = CertificateParams::new(vec![name.to_owned()])?;
-        params.distinguished_name.push(DnType::CommonName, name);
-        Ok(Identity {
-            certificate: params.signed_by(&key, &self.0)?,
-            key,
-        })
-    }
-
-    /// A client that trusts it, with or without a certificate of its own.
-    fn client(&self, own: Option<&Identity>) -> Result<Arc<rustls::ClientConfig>> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.0.der().clone())?;
-        let config = tls_client().with_root_certificates(roots);
-        Ok(Arc::new(match own {
-            None => config.with_no_client_auth(),
-            Some(own) => config.with_client_auth_cert(
-                vec![own.certificate.der().clone()],
-                PrivateKeyDer::Pkcs8(own.key.serialize_der().into()),
-            )?,
-        }))
-    }
-
-    fn roots(&self, name: &str) -> Value {
-        json!({
-            "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": {"name": name, "namespace": "default"},
-            "data": {"ca.crt": self.0.pem()},
-        })
-    }
-}
-
-impl Identity {
-    fn secret(&self, name: &str) -> Value {
-        json!({
-            "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
-            "metadata": {"name": name, "namespace": "default"},
-            "stringData": {
-                "tls.crt": self.certificate.pem(),
-                "tls.key": self.key.serialize_pem(),
-            },
-        })
-    }
-}
-
-/// A server that speaks TLS itself, and answers with its name.
-async fn secure_server(name: &'static str, identity: &Identity) -> Result<SocketAddr> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![identity.certificate.der().clone()],
-            PrivateKeyDer::Pkcs8(identity.key.serialize_der().into()),
-        )?;
-    let acceptor = TlsAcceptor::from(Arc::new(tls));
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                let mut stream = acceptor.accept(stream).await?;
-                let mut head = [0; 1024];
-                let _ = stream.read(&mut head).await?;
-                let length = name.len();
-                let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{name}");
-                stream.write_all(answer.as_bytes()).await
-            });
-        }
-    });
-    Ok(address)
-}
-
-async fn named(name: &'static str) -> Result<PlainDouble> {
-    let double = PlainDouble::start().await?;
-    double.answer(Answer::body(name));
-    Ok(double)
-}
 
 fn gateway(listeners: Value, more: Value) -> Value {
     let mut spec = json!({
@@ -190,8 +85,11 @@ async fn https_and_tls_share_a_port_by_the_names_that_are_asked_for() -> Result<
         authority.sign("ended.test")?,
     );
     let theirs = authority.sign("passed.test")?;
-    let (web, inner) = (named("web").await?, named("inner").await?);
-    let passed = secure_server("passed", &theirs).await?;
+    let (web, inner) = (
+        PlainDouble::saying("web").await?,
+        PlainDouble::saying("inner").await?,
+    );
+    let passed = theirs.serve("passed").await?;
     let port = free_port()?;
     let terminate = |name: &str, protocol: &str, host: &str, secrets: &[&str]| {
         let secrets: Vec<_> = secrets.iter().map(|it| json!({"name": it})).collect();
@@ -219,10 +117,10 @@ async fn https_and_tls_share_a_port_by_the_names_that_are_asked_for() -> Result<
     });
     let (tenon, _folder) = up(&[
         gateway(listeners, json!({})),
-        one.secret("one"),
-        wild.secret("wild"),
-        more.secret("more"),
-        ended.secret("ended"),
+        one.secret("one", None),
+        wild.secret("wild", None),
+        more.secret("more", None),
+        ended.secret("ended", None),
         upstream("web", web.address()),
         upstream("inner", inner.address()),
         upstream("passed", passed),
@@ -242,7 +140,7 @@ async fn https_and_tls_share_a_port_by_the_names_that_are_asked_for() -> Result<
         ("passed.test", &theirs, 200, "passed"),
     ] {
         let (mut client, shown) = Client::tls(address, trusting.clone(), name).await?;
-        assert_eq!(shown, *identity.certificate.der(), "{name}");
+        assert_eq!(shown, *identity.der(), "{name}");
         let answer = ask(&mut client, name).await?;
         assert_eq!((answer.status, &*answer.text()), (status, text), "{name}");
     }
@@ -255,7 +153,7 @@ async fn https_and_tls_share_a_port_by_the_names_that_are_asked_for() -> Result<
 async fn clients_have_to_show_a_certificate_where_a_gateway_demands_it() -> Result<()> {
     let (authority, other) = (Authority::new()?, Authority::new()?);
     let ours = authority.sign("a.test")?;
-    let web = named("web").await?;
+    let web = PlainDouble::saying("web").await?;
     let (strict, lax) = (free_port()?, free_port()?);
     let listener = |name: &str, port: u16| {
         let tls = json!({"certificateRefs": [{"name": "ours"}]});
@@ -275,8 +173,8 @@ async fn clients_have_to_show_a_certificate_where_a_gateway_demands_it() -> Resu
             json!([listener("strict", strict), listener("lax", lax)]),
             json!({"tls": {"frontend": frontend}}),
         ),
-        ours.secret("ours"),
-        authority.roots("roots"),
+        ours.secret("ours", None),
+        authority.config_map("roots"),
         upstream("web", web.address()),
         resource("HTTPRoute", "v1", "web", route),
     ])
@@ -311,7 +209,10 @@ async fn clients_have_to_show_a_certificate_where_a_gateway_demands_it() -> Resu
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_of_tcp_go_by_port_and_share() -> Result<()> {
-    let (one, two) = (named("one").await?, named("two").await?);
+    let (one, two) = (
+        PlainDouble::saying("one").await?,
+        PlainDouble::saying("two").await?,
+    );
     let (shared, lost) = (free_port()?, free_port()?);
     let listener = |name: &str, port: u16| json!({"name": name, "port": port, "protocol": "TCP"});
     let route = |name: &str, section: &str, backends: Value| {
@@ -435,6 +336,7 @@ async fn calls_of_grpc_go_by_service_method_and_headers() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_without_a_protocol_is_called_in_grpc_and_asked_in_http1() -> Result<()> {
+    const HOSTS: [&str; 2] = ["calls.test", "pages.test"];
     let server = PlainDouble::start().await?;
     let service = json!({
         "apiVersion": "v1", "kind": "Service",
@@ -447,13 +349,15 @@ async fn a_service_without_a_protocol_is_called_in_grpc_and_asked_in_http1() -> 
         "ports": [{"port": server.address().port()}],
         "endpoints": [{"addresses": ["127.0.0.1"]}],
     });
-    let of = |matches: Value| {
+    // Routes of both kinds share no host.
+    let of = |host: &str, matches: Value| {
         let backends = json!([{"name": "both", "port": 80}]);
-        json!({"parentRefs": [{"name": "gw"}], "rules": [{"matches": matches, "backendRefs": backends}]})
+        let rules = json!([{"matches": matches, "backendRefs": backends}]);
+        json!({"parentRefs": [{"name": "gw"}], "hostnames": [host], "rules": rules})
     };
     let port = free_port()?;
     let listener = json!([{"name": "http", "port": port, "protocol": "HTTP"}]);
-    let calls = of(json!([{"method": {"service": "shop.v1.Carts"}}]));
+    let calls = of(HOSTS[0], json!([{"method": {"service": "shop.v1.Carts"}}]));
     let (tenon, _folder) = up(&[
         gateway(listener, json!({})),
         service,
@@ -463,7 +367,7 @@ async fn a_service_without_a_protocol_is_called_in_grpc_and_asked_in_http1() -> 
             "HTTPRoute",
             "v1",
             "pages",
-            of(json!([{"path": {"value": "/"}}])),
+            of(HOSTS[1], json!([{"path": {"value": "/"}}])),
         ),
     ])
     .await?;
@@ -486,6 +390,8 @@ async fn a_service_without_a_protocol_is_called_in_grpc_and_asked_in_http1() -> 
         server.forget();
         server.answer(answer.header("content-type", kind));
         let mut request = post(path, &b"\0\0\0\0\0"[..]);
+        let host = HOSTS[usize::from(!is_call)];
+        request.headers_mut().insert("host", host.parse()?);
         request.headers_mut().insert("content-type", kind.parse()?);
         let answer = client.send(request).await?;
         let expected = if is_call { "called" } else { "asked" };
@@ -505,10 +411,10 @@ async fn a_service_without_a_protocol_is_called_in_grpc_and_asked_in_http1() -> 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn backends_are_verified_as_policies_say() -> Result<()> {
     let (authority, other) = (Authority::new()?, Authority::new()?);
-    let backend = secure_server("backend", &authority.sign("backend.test")?).await?;
+    let backend = authority.sign("backend.test")?.serve("backend").await?;
     let (port, mut resources) = (
         free_port()?,
-        vec![authority.roots("ours"), other.roots("others")],
+        vec![authority.config_map("ours"), other.config_map("others")],
     );
     let mut rules = Vec::new();
     for (name, roots, hostname) in [

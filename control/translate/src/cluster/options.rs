@@ -19,7 +19,7 @@ use crate::proto::upstream_http::http_protocol_options::{
 use crate::proto::{boolean, cluster, core, duration, hcm, uint, upstream_http};
 use crate::wire::any;
 
-pub(super) fn circuit_breakers(breakers: &CircuitBreakers) -> cluster::CircuitBreakers {
+pub(crate) fn circuit_breakers(breakers: &CircuitBreakers) -> cluster::CircuitBreakers {
     cluster::CircuitBreakers {
         thresholds: vec![cluster::circuit_breakers::Thresholds {
             max_connections: breakers.max_connections.map(uint),

@@ -42,6 +42,7 @@ impl Translator {
             objects: mem::take(&mut self.objects),
             slices: mem::take(&mut self.slices),
             in_memory: mem::take(&mut self.in_memory),
+            forward_proxies: mem::take(&mut self.forward_proxies),
             hosts: last_good
                 .into_iter()
                 .map(|(key, unit)| (key, unit.only_last_good()))

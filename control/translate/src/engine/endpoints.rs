@@ -166,7 +166,7 @@ impl Translator {
         &self,
         key: &ObjectKey,
     ) -> Option<Result<Arc<Object>, Vec<Problem>>> {
-        if self.collectors.contains_key(key) {
+        if self.owners(key).is_some() {
             return self.in_memory.get(key).cloned();
         }
         if let Some(service) = consul_service(key) {
@@ -195,6 +195,12 @@ impl Translator {
             (Some(ssl), Ok(object)) => Ok(with_tls(&object, ssl)),
             (_, found) => found,
         })
+    }
+
+    /// The gateways that have an upstream that nobody wrote.
+    pub(super) fn owners(&self, key: &ObjectKey) -> Option<&BTreeSet<ObjectKey>> {
+        let collected = self.collectors.get(key);
+        collected.or_else(|| Some(&self.forward_proxies.get(key)?.gateways))
     }
 
     /// Whether a route or a gateway names what an upstream stands for.

@@ -19,6 +19,7 @@ use crate::gateway_api::grpc_route;
 use crate::gateway_api::http_route::{self, Compiled, Rules};
 use crate::gateway_api::listeners::{GatewayForm, host_key};
 use crate::gateway_api::options::KINDS;
+use crate::gateway_api::overrides::problems_of_overrides;
 use crate::gateway_api::stream_route::{self, Stream};
 use crate::gateway_api::{Known, Seen, hostname};
 use crate::keys::Keys;
@@ -27,12 +28,14 @@ use crate::names;
 mod disputes;
 mod forms;
 mod held;
+mod labels;
 mod options;
 mod policies;
 mod ports;
 mod statuses;
 
 pub(super) use held::HeldRoute;
+pub(super) use labels::Labelled;
 
 /// The class that there is without being written, as Gloo's Helm chart has it.
 const CLASS: &str = "gloo-gateway";
@@ -507,8 +510,7 @@ impl Translator {
         let options = |route: &ObjectKey| self.options_of_route(route);
         unit.rules = match &object.spec {
             Spec::HttpRoute(route) => {
-                let overrides = delegation::problem_of_overrides(object);
-                unit.problems.extend(overrides);
+                unit.problems.extend(problems_of_overrides(object));
                 let world = World {
                     known: &known,
                     options,
@@ -697,7 +699,11 @@ impl Known for Objects {
         Objects::object(self, key)
     }
 
-    fn routes(&self, namespace: Option<&str>) -> Vec<&Arc<Object>> {
+    fn routes(&self, namespace: Option<&str>, label: Option<&str>) -> Vec<&Arc<Object>> {
+        if let Some(label) = label {
+            let keys = self.1.of(label, namespace);
+            return keys.filter_map(|key| self.object(key)).collect();
+        }
         let first = ObjectKey {
             kind: Kind::HttpRoute,
             namespace: namespace.unwrap_or_default().into(),

@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tenon_model::{
     Kind, MultiDestination, Object, ObjectKey, ObjectRef, Problem, ProblemLevel, Spec,
     VirtualHostOptions,
 };
 
 use super::{Translator, Work, reindex};
-use crate::forward_proxy;
 use crate::keys::Keys;
-use crate::output::{ResourceId, ResourceType};
 use crate::route::{Routes, Upstreams};
 use crate::tcp::Groups;
 use crate::tree::Seen;
@@ -156,37 +153,6 @@ impl Translator {
                 "upstream group {reference} is rejected; its status says why"
             )),
             None => Err(format!("upstream group {reference} does not exist")),
-        }
-    }
-
-    /// Takes in whether a virtual host forwards requests to whatever host they are for. While one does, there is a cluster
-    /// for it.
-    pub(super) fn tell_forwarding(&mut self, key: &ObjectKey, forwards: bool, work: &mut Work) {
-        let any = !self.forwarding.is_empty();
-        match forwards {
-            true => self.forwarding.insert(key.clone()),
-            false => self.forwarding.remove(key),
-        };
-        if any == self.forwarding.is_empty() {
-            work.forward_proxy = true;
-        }
-    }
-
-    /// Tells the proxies that name it of the cluster, which is nobody's fault.
-    pub(super) fn tell_forward_proxy(&mut self, work: &mut Work) {
-        let bytes = (!self.forwarding.is_empty()).then(|| Bytes::from(forward_proxy::cluster()));
-        for proxy in self.proxies.clone() {
-            let name = forward_proxy::cluster_name();
-            let bytes = bytes
-                .clone()
-                .filter(|_| self.reaches_cluster(&proxy, &name));
-            let id = ResourceId {
-                proxy,
-                kind: ResourceType::Cluster,
-                name,
-            };
-            let content = bytes.map(|bytes| (bytes, Arc::from([])));
-            self.put(id, content, work);
         }
     }
 }

@@ -7,7 +7,6 @@ use std::sync::{Arc, LazyLock};
 use tenon_model::{Kind, Object, ObjectKey, Problem, ProblemLevel, Spec};
 
 use super::{Entry, HostUnit, Translator, WORTH_A_THREAD, Work, reindex};
-use crate::http_filters::FORWARD_PROXY;
 use crate::in_parallel;
 use crate::names;
 use crate::options::Asked;
@@ -101,11 +100,9 @@ impl Translator {
             true => self.moving.insert(key.clone()),
             false => self.moving.remove(&key),
         };
-        let forwards = after.needs.filters.contains(FORWARD_PROXY);
         if let Some(new) = new {
             self.hosts.insert(key.clone(), new);
         }
-        self.tell_forwarding(&key, forwards, work);
         work.statuses.insert(key);
     }
 

@@ -25,12 +25,14 @@ mod bound;
 mod chains;
 mod collectors;
 mod files;
+mod forwarding;
 mod parts;
 mod servers;
 mod site;
 
 pub(super) use bound::Listeners;
 use bound::{Addresses, Bound};
+pub(super) use forwarding::Forwarding;
 use site::{Site, Table};
 
 impl Translator {
@@ -123,6 +125,7 @@ impl Translator {
             }
         }
         self.listeners = listeners;
+        work.forward_proxy = true;
         work.files = true;
     }
 
@@ -200,6 +203,7 @@ impl Translator {
             }
         }
         if other_listener || other_chains || before != after {
+            work.forward_proxy = true;
             self.put_listener(key, bound, work);
         }
         self.put_tables(key, bound, told, work);
@@ -321,6 +325,7 @@ impl Translator {
         let surroundings = Surroundings {
             gateway: key.as_ref().map_or(DEFAULT_PROXY, |key| &*key.name),
             servers: &servers,
+            forward_proxy: None,
             invalid: invalid.answer(),
             alt_svc: None,
             is_there: &|upstream| options::server(upstream, self).is_ok(),

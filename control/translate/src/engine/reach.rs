@@ -160,7 +160,6 @@ impl Translator {
             self.reach = reach;
         }
         self.reach.changed.insert(ANY);
-        work.forward_proxy = true;
         work.files = true;
         let secrets = self.objects.of_kind(Kind::Secret);
         let secrets = secrets.map(|(key, _)| key);
@@ -187,7 +186,6 @@ impl Translator {
             }
         }
         let is_changed = |name: &str| changed.contains(&mention(name));
-        work.forward_proxy |= any || is_changed(&forward_proxy::cluster_name());
         work.files |= self.listeners.files().any(is_changed);
         for key in mem::take(&mut work.reached) {
             if let Some(form) = self.clusters.get(&key) {
@@ -210,11 +208,6 @@ impl Translator {
             || reach.has(proxy, ANY)
             || names_of(upstream, self.clusters.get(upstream).map(|form| &**form))
                 .any(|name| reach.has(proxy, name) || reach.asked.contains_key(&name))
-    }
-
-    /// Whether a proxy gets a cluster that is no upstream's.
-    pub(super) fn reaches_cluster(&self, proxy: &ProxyName, name: &str) -> bool {
-        self.names(proxy, name) || self.reach.has(proxy, ANY)
     }
 
     /// Whether a listener or a route of a proxy has this name in it.
@@ -315,7 +308,8 @@ fn look_through(message: &[u8], along: Option<&[u64]>, depth: u32, found: &mut B
             Some([first, rest @ ..]) if *first == field.number => Some(rest),
             _ => None,
         };
-        if along == Some(&[]) {
+        // Of the header that listeners write they say what is in it.
+        if along == Some(&[]) && value != forward_proxy::HEADER.as_bytes() {
             found.insert(ANY);
         }
         if may_be_name(value) {

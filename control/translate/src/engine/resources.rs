@@ -22,12 +22,12 @@ impl Translator {
     ) {
         let gets = |it: &Self, proxy: &ProxyName| match kind {
             ResourceType::Secret => it.reaches_secret(proxy, key, name),
-            _ => it.reaches(proxy, key),
+            _ => it.reaches(proxy, key) || it.lingers(proxy, key),
         };
         // What stands for a service is the service's.
         let service = stands_for(key).map(|to| kube::service_key(&to.service));
-        let provenance: Arc<[ObjectKey]> = match self.collectors.get(key) {
-            // That of an access log is its gateways'.
+        let provenance: Arc<[ObjectKey]> = match self.owners(key) {
+            // What a gateway says is its own.
             Some(gateways) => gateways.iter().cloned().collect(),
             None => Arc::from([service.unwrap_or_else(|| key.clone())]),
         };

@@ -10,7 +10,7 @@ use tenon_model::options::ext_proc::ExtProcServer;
 use tenon_model::{Kind, ObjectKey, ObjectRef, Problem};
 
 use super::HttpForm;
-use crate::cluster::Secrets;
+use crate::cluster::{self, Secrets};
 use crate::options;
 use crate::route::Upstreams;
 use crate::transcoder;
@@ -41,6 +41,13 @@ pub(crate) fn look_up(
     for (field, upstream) in servers(options) {
         let so_what = ", which is to be asked";
         found.has(&format!("{path}.{field}"), upstream, so_what, upstreams);
+    }
+    let forwarded = options.dynamic_forward_proxy.as_ref();
+    if let Some(ssl) = forwarded.and_then(|it| it.ssl_config.as_ref()) {
+        let at = format!("{path}.dynamicForwardProxy.sslConfig");
+        let (problems, reads) = cluster::check_tls(ssl, &at, secrets);
+        found.problems.extend(problems);
+        found.reads.extend(reads);
     }
     if let Some(spec) = &options.grpc_json_transcoder {
         match transcoder::config(spec, secrets, &mut found.reads) {

@@ -51,6 +51,16 @@ impl PlainDouble {
         Ok(Self { server, state })
     }
 
+    /// One that answers with a text, as by which of several it is.
+    ///
+    /// # Errors
+    /// It cannot listen.
+    pub async fn saying(text: &'static str) -> Result<Self> {
+        let double = Self::start().await?;
+        double.answer(Answer::body(text));
+        Ok(double)
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.server.address

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tenon_e2e::{ConsulDouble, ConsulInstance};
 
-use super::kube::{named, not_asked, other_changes};
+use super::kube::{not_asked, other_changes};
 use super::*;
 
 const TOKEN: &str = "7f3d1bb2-token";
@@ -54,7 +54,10 @@ fn at(address: SocketAddr, tags: &[&str]) -> ConsulInstance {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn instances_come_and_go_without_a_lost_request_or_a_push_of_clusters() -> Result<()> {
-    let (one, two) = (named("one").await?, named("two").await?);
+    let (one, two) = (
+        PlainDouble::saying("one").await?,
+        PlainDouble::saying("two").await?,
+    );
     let consul = ConsulDouble::start(&["dc1"]).await?;
     consul.set("dc1", "web", &[at(one.address(), &[])]);
     let setting = Resources::new()?
@@ -125,7 +128,7 @@ async fn instances_come_and_go_without_a_lost_request_or_a_push_of_clusters() ->
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_edit_of_an_upstream_of_consul_takes_no_endpoints_away() -> Result<()> {
-    let one = named("one").await?;
+    let one = PlainDouble::saying("one").await?;
     let consul = ConsulDouble::start(&["dc1", "dc2"]).await?;
     consul.set("dc1", "web", &[at(one.address(), &["v1"])]);
     let setting = Resources::new()?
@@ -162,7 +165,10 @@ async fn an_edit_of_an_upstream_of_consul_takes_no_endpoints_away() -> Result<()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_consul_is_down_all_stays_even_over_a_restart() -> Result<()> {
-    let (one, two) = (named("one").await?, named("two").await?);
+    let (one, two) = (
+        PlainDouble::saying("one").await?,
+        PlainDouble::saying("two").await?,
+    );
     let consul = ConsulDouble::start(&["dc1"]).await?;
     consul.set("dc1", "web", &[at(one.address(), &[])]);
     let mut setting = Resources::new()?
@@ -240,7 +246,10 @@ async fn while_consul_is_down_all_stays_even_over_a_restart() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_route_names_services_of_consul_and_parts_of_them() -> Result<()> {
-    let (one, two) = (named("one").await?, named("two").await?);
+    let (one, two) = (
+        PlainDouble::saying("one").await?,
+        PlainDouble::saying("two").await?,
+    );
     let consul = ConsulDouble::start(&["dc1", "dc2"]).await?;
     consul.set("dc1", "web", &[at(one.address(), &["v1", "stable"])]);
     consul.set("dc2", "web", &[at(two.address(), &["v2", "stable"])]);
@@ -317,7 +326,7 @@ async fn a_route_names_services_of_consul_and_parts_of_them() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn consul_is_asked_over_tls_with_a_token() -> Result<()> {
-    let one = named("one").await?;
+    let one = PlainDouble::saying("one").await?;
     let roots = tempfile::TempDir::with_prefix("tenon-consul-")?;
     let root_file = roots.path().join("ca.pem");
     let certified = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()])?;

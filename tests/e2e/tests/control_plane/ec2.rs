@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use tenon_e2e::Ministack;
 
-use super::kube::{named, named_at, not_asked, other_changes};
+use super::kube::{not_asked, other_changes};
 use super::*;
 
 fn of_web(spec: Value, connect_timeout: &str) -> Value {
@@ -27,10 +27,11 @@ fn of_web(spec: Value, connect_timeout: &str) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn instances_of_ec2_come_and_go_without_a_push_of_clusters() -> Result<()> {
     let ministack = Ministack::start().await?;
-    let one = named("one").await?;
+    let one = PlainDouble::saying("one").await?;
     let port = one.address().port();
     let elsewhere = SocketAddr::from(([127, 0, 0, 2], port));
-    let two = named_at("two", elsewhere).await?;
+    let two = PlainDouble::start_at(elsewhere).await?;
+    two.answer(Answer::body("two"));
     let run = |ip: IpAddr, service: &'static str, tier: &'static str| {
         let ministack = &ministack;
         async move {

@@ -9,8 +9,8 @@ use bytes::{Buf, Bytes};
 use http::{Request, Response};
 use quinn::crypto::rustls::QuicClientConfig;
 
-use super::tls::Authority;
 use super::*;
+use tenon_e2e::Authority;
 
 const NAME: &str = "shop.example";
 

@@ -51,18 +51,6 @@ fn to_service(prefix: &str) -> Value {
     })
 }
 
-/// A service that says its name.
-pub(super) async fn named(name: &'static str) -> Result<PlainDouble> {
-    named_at(name, SocketAddr::from(([127, 0, 0, 1], 0))).await
-}
-
-/// The same at an address.
-pub(super) async fn named_at(name: &'static str, address: SocketAddr) -> Result<PlainDouble> {
-    let double = PlainDouble::start_at(address).await?;
-    double.answer(Answer::body(name));
-    Ok(double)
-}
-
 /// Waits until a service gets none of the requests that flow. While it is one of two that take turns, it gets some of so
 /// many.
 pub(super) async fn not_asked(service: &PlainDouble, load: &Load) -> Result<()> {
@@ -85,7 +73,7 @@ pub(super) async fn other_changes(setting: &setting::Setting) -> Result<BTreeMap
 
 on_both_hosts! {
     async fn endpoints_come_and_go_without_a_lost_request(filter: Filter) -> Result<()> {
-        let (one, two) = (named("one").await?, named("two").await?);
+        let (one, two) = (PlainDouble::saying("one").await?, PlainDouble::saying("two").await?);
         let setting = Resources::new()?
             .put("service", &web())?
             .put("a", &slice("a", one.address(), true))?
@@ -130,7 +118,7 @@ on_both_hosts! {
     }
 
     async fn an_edit_of_an_upstream_takes_no_endpoints_away(filter: Filter) -> Result<()> {
-        let one = named("one").await?;
+        let one = PlainDouble::saying("one").await?;
         let setting = Resources::new()?
             .put("service", &web())?
             .put("a", &slice("a", one.address(), true))?
@@ -169,7 +157,10 @@ on_both_hosts! {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hosts_take_the_place_of_endpoints_that_are_unhealthy() -> Result<()> {
-    let (one, two) = (named("one").await?, named("two").await?);
+    let (one, two) = (
+        PlainDouble::saying("one").await?,
+        PlainDouble::saying("two").await?,
+    );
     let nobody = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await?
         .local_addr()?;

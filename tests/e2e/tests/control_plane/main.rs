@@ -8,6 +8,7 @@ mod delegation;
 mod ec2;
 mod fields;
 mod forged;
+mod forward_proxy;
 mod google;
 mod http3;
 mod identity;

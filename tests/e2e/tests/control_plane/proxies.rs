@@ -2,10 +2,9 @@
 
 use std::net::SocketAddr;
 
-use super::tls::Authority;
 use super::*;
 use tenon_bootstrap::{BootstrapOptions, bootstrap};
-use tenon_e2e::EnvoyOptions;
+use tenon_e2e::{Authority, EnvoyOptions};
 
 const PLAIN: &str = "listener-127.0.0.1-0";
 

@@ -1,19 +1,13 @@
 //! Connections: of TCP, by the names that they ask for in TLS, by where they come from, and with the PROXY protocol.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use rustls::pki_types::PrivateKeyDer;
-use tenon_e2e::ConsulDouble;
-use tenon_e2e::ConsulInstance;
+use tenon_e2e::{Authority, ConsulDouble, ConsulInstance};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio_rustls::TlsAcceptor;
 
-use super::kube::named;
-use super::tls::{Authority, Identity};
 use super::*;
 
 fn tcp_gateway(hosts: &[Value]) -> Value {
@@ -59,35 +53,6 @@ async fn only_answers(address: SocketAddr, name: &str) -> Result<()> {
     .await
 }
 
-/// A server that speaks TLS itself, and answers with its name.
-async fn secure_server(name: &'static str, identity: &Identity) -> Result<SocketAddr> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![identity.certificate.der().clone()],
-            PrivateKeyDer::Pkcs8(identity.key.serialize_der().into()),
-        )?;
-    let acceptor = TlsAcceptor::from(Arc::new(tls));
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                let mut stream = acceptor.accept(stream).await?;
-                let mut head = [0; 1024];
-                let _ = stream.read(&mut head).await?;
-                let length = name.len();
-                let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{name}");
-                stream.write_all(answer.as_bytes()).await
-            });
-        }
-    });
-    Ok(address)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_go_by_the_name_that_they_ask_for() -> Result<()> {
     let authority = Authority::new()?;
@@ -95,8 +60,11 @@ async fn connections_go_by_the_name_that_they_ask_for() -> Result<()> {
         authority.sign("ended.example")?,
         authority.sign_for(&["passed.example", "passed_default"])?,
     );
-    let (ended, rest) = (named("ended").await?, named("rest").await?);
-    let passed = secure_server("passed", &theirs).await?;
+    let (ended, rest) = (
+        PlainDouble::saying("ended").await?,
+        PlainDouble::saying("rest").await?,
+    );
+    let passed = theirs.serve("passed").await?;
     let hosts = [
         json!({
             "sslConfig": {"secretRef": {"name": "ours", "namespace": "default"}, "sniDomains": ["ended.example"]},
@@ -121,23 +89,26 @@ async fn connections_go_by_the_name_that_they_ask_for() -> Result<()> {
     // Envoy ends TLS, or lets it pass: the certificates tell.
     let (mut client, shown) =
         Client::tls(setting.address, trusting.clone(), "ended.example").await?;
-    assert_eq!(shown, *ours.certificate.der());
+    assert_eq!(shown, *ours.der());
     assert_eq!(client.send(get("/")).await?.text(), "ended");
     let (mut client, shown) =
         Client::tls(setting.address, trusting.clone(), "passed.example").await?;
-    assert_eq!(shown, *theirs.certificate.der());
+    assert_eq!(shown, *theirs.der());
     assert_eq!(client.send(get("/")).await?.text(), "passed");
     assert_eq!(who(setting.address).await?, "rest");
     // To the cluster that has the name itself.
     let (mut client, shown) = Client::tls(setting.address, trusting, "passed_default").await?;
-    assert_eq!(shown, *theirs.certificate.der());
+    assert_eq!(shown, *theirs.der());
     assert_eq!(client.send(get("/")).await?.text(), "passed");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_go_to_upstreams_groups_and_services() -> Result<()> {
-    let (one, two) = (named("one").await?, named("two").await?);
+    let (one, two) = (
+        PlainDouble::saying("one").await?,
+        PlainDouble::saying("two").await?,
+    );
     let consul = ConsulDouble::start(&["dc1"]).await?;
     let at = |address, tags: &[&str]| ConsulInstance::at(address, tags);
     consul.set(
@@ -237,7 +208,7 @@ async fn a_hybrid_gateway_does_one_thing_with_some_connections_and_another_with_
         authority.sign("secure.example")?,
         authority.sign("tcp.example")?,
     );
-    let tcp = secure_server("tcp", &theirs).await?;
+    let tcp = theirs.serve("tcp").await?;
     let matched = [
         json!({"matcher": {"sslConfig": {"sniDomains": ["tcp.example"]}}, "tcpGateway": {"tcpHosts": [single("tcp")]}}),
         json!({
@@ -277,10 +248,10 @@ async fn a_hybrid_gateway_does_one_thing_with_some_connections_and_another_with_
         .await?;
     let trusting = authority.client(None)?;
     let (mut client, shown) = Client::tls(setting.address, trusting.clone(), "tcp.example").await?;
-    assert_eq!(shown, *theirs.certificate.der());
+    assert_eq!(shown, *theirs.der());
     assert_eq!(client.send(get("/")).await?.text(), "tcp");
     let (mut client, shown) = Client::tls(setting.address, trusting, "secure.example").await?;
-    assert_eq!(shown, *ours.certificate.der());
+    assert_eq!(shown, *ours.der());
     assert_eq!(client.send(get("/")).await?.text(), "secure");
     assert_eq!(who(setting.address).await?, "plain");
     let socket = tokio::net::TcpSocket::new_v4()?;

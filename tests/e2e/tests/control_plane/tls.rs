@@ -1,85 +1,9 @@
 //! TLS towards clients, on a real Envoy: which certificate a name gets, who is let in, and what a rotation costs.
 
-use std::sync::Arc;
-
 use anyhow::Result;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use rustls::RootCertStore;
-use rustls::pki_types::PrivateKeyDer;
+use tenon_e2e::Authority;
 
 use super::*;
-use tenon_e2e::tls_client;
-
-/// An authority, and what it signs.
-pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-/// A certificate and its key, as PEM and as rustls has them.
-pub(super) struct Identity {
-    pub(super) certificate: rcgen::Certificate,
-    pub(super) key: KeyPair,
-}
-
-impl Authority {
-    pub(super) fn new() -> Result<Self> {
-        let mut params = CertificateParams::new(Vec::new())?;
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Ok(Self(CertifiedIssuer::self_signed(
-            params,
-            KeyPair::generate()?,
-        )?))
-    }
-
-    pub(super) fn sign(&self, name: &str) -> Result<Identity> {
-        self.sign_for(&[name])
-    }
-
-    pub(super) fn sign_for(&self, names: &[&str]) -> Result<Identity> {
-        let key = KeyPair::generate()?;
-        let all: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
-        let mut params = CertificateParams::new(all)?;
-        // Of the authority's own name it would be taken for signed by itself.
-        params
-            .distinguished_name
-            .push(DnType::CommonName, names.concat());
-        Ok(Identity {
-            certificate: params.signed_by(&key, &self.0)?,
-            key,
-        })
-    }
-
-    /// A client that trusts it, with or without a certificate of its own.
-    pub(super) fn client(&self, own: Option<&Identity>) -> Result<Arc<rustls::ClientConfig>> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.0.der().clone())?;
-        let config = tls_client().with_root_certificates(roots);
-        Ok(Arc::new(match own {
-            None => config.with_no_client_auth(),
-            Some(own) => config.with_client_auth_cert(
-                vec![own.certificate.der().clone()],
-                PrivateKeyDer::Pkcs8(own.key.serialize_der().into()),
-            )?,
-        }))
-    }
-}
-
-impl Identity {
-    pub(super) fn secret(&self, name: &str, roots: Option<&Authority>) -> Value {
-        let mut data = json!({
-            "tls.crt": self.certificate.pem(),
-            "tls.key": self.key.serialize_pem(),
-        });
-        if let Some(roots) = roots {
-            data["ca.crt"] = json!(roots.0.pem());
-        }
-        json!({
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "type": "kubernetes.io/tls",
-            "metadata": {"name": name, "namespace": "default"},
-            "stringData": data,
-        })
-    }
-}
 
 fn secure_gateway() -> Value {
     let spec = json!({"bindAddress": "127.0.0.1", "bindPort": 0, "ssl": true, "httpGateway": {}});
@@ -126,7 +50,7 @@ async fn a_name_gets_its_certificate_and_its_virtual_host() -> Result<()> {
     for (name, identity) in [("one", &one), ("two", &two)] {
         let host = format!("{name}.example");
         let (mut client, shown) = Client::tls(setting.address, trusting.clone(), &host).await?;
-        assert_eq!(shown, *identity.certificate.der());
+        assert_eq!(shown, *identity.der());
         assert_eq!(ask(&mut client, &host).await?.text(), name);
     }
     // Nobody has a certificate for it.
@@ -186,13 +110,13 @@ async fn a_new_certificate_costs_no_connection_and_a_lost_one_only_its_own() -> 
         .await?;
     let trusting = authority.client(None)?;
     let (mut old, shown) = Client::tls(setting.address, trusting.clone(), "one.example").await?;
-    assert_eq!(shown, *one.certificate.der());
+    assert_eq!(shown, *one.der());
     let before = changes(&setting.envoy).await?;
     let new = authority.sign("one.example")?;
     setting.put("one-secret", &new.secret("one", None))?;
     let (address, trusting) = (setting.address, &trusting);
     deadline::until("the new certificate", || {
-        let (trusting, new) = (trusting.clone(), new.certificate.der());
+        let (trusting, new) = (trusting.clone(), new.der());
         async move {
             let (_, shown) = Client::tls(address, trusting, "one.example").await?;
             Ok((shown == *new).then_some(()))

@@ -17,7 +17,7 @@ use prost::Message;
 use serde_json::{Value, json};
 use tenon_e2e::{Answer, Client, PlainDouble, Response, object, post};
 
-use super::{Setting, backend, extension, of_gateway_api, rule, saying, upstream, with};
+use super::{Setting, backend, extension, of_gateway_api, rule, upstream, with};
 
 /// A Service that does not say which protocol it speaks, and where it is found.
 fn service(name: &str, at: SocketAddr) -> [Value; 2] {
@@ -107,7 +107,7 @@ async fn send(
 
 #[tokio::test]
 async fn servers_are_asked_in_their_own_ways_by_the_rules_that_say_so() -> Result<()> {
-    let web = saying("web").await?;
+    let web = PlainDouble::saying("web").await?;
     let (door, gate, other) = (
         PlainDouble::start().await?,
         PlainDouble::start().await?,
@@ -234,7 +234,10 @@ async fn servers_are_asked_in_their_own_ways_by_the_rules_that_say_so() -> Resul
 
 #[tokio::test]
 async fn a_request_that_is_moved_to_another_host_is_asked_for_there() -> Result<()> {
-    let (web, gate) = (saying("web").await?, PlainDouble::start().await?);
+    let (web, gate) = (
+        PlainDouble::saying("web").await?,
+        PlainDouble::start().await?,
+    );
     let gated = json!({
         "parentRefs": [{"name": "http"}],
         "hostnames": ["gated.example.com"],

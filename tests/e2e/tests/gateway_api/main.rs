@@ -127,12 +127,6 @@ fn extension(group: &str, kind: &str, name: &str) -> Value {
     json!({"type": "ExtensionRef", "extensionRef": {"group": group, "kind": kind, "name": name}})
 }
 
-async fn saying(text: &'static str) -> Result<PlainDouble> {
-    let double = PlainDouble::start().await?;
-    double.answer(Answer::body(text));
-    Ok(double)
-}
-
 #[tokio::test]
 async fn the_most_specific_match_counts_wherever_it_stands() -> Result<()> {
     let names = [
@@ -141,7 +135,7 @@ async fn the_most_specific_match_counts_wherever_it_stands() -> Result<()> {
     let mut objects = Vec::new();
     let mut doubles = Vec::new();
     for name in names {
-        let double = saying(name).await?;
+        let double = PlainDouble::saying(name).await?;
         objects.push(upstream(name, &double));
         doubles.push(double);
     }
@@ -186,7 +180,10 @@ async fn the_most_specific_match_counts_wherever_it_stands() -> Result<()> {
 
 #[tokio::test]
 async fn weights_are_kept_by_backends_that_are_not_there() -> Result<()> {
-    let (one, two) = (saying("one").await?, saying("two").await?);
+    let (one, two) = (
+        PlainDouble::saying("one").await?,
+        PlainDouble::saying("two").await?,
+    );
     let rules = json!([rule(
         "/",
         json!({"backendRefs": [
@@ -396,9 +393,9 @@ async fn headers_are_set_added_and_removed_for_all_and_for_a_share() -> Result<(
 #[tokio::test]
 async fn copies_go_to_each_mirror_that_is_there() -> Result<()> {
     let (web, one, two) = (
-        saying("web").await?,
-        saying("one").await?,
-        saying("two").await?,
+        PlainDouble::saying("web").await?,
+        PlainDouble::saying("one").await?,
+        PlainDouble::saying("two").await?,
     );
     let mirror = |name: &str, more: Value| {
         let mirror = with(json!({"backendRef": backend(name)}), more);
@@ -435,7 +432,7 @@ async fn copies_go_to_each_mirror_that_is_there() -> Result<()> {
 
 #[tokio::test]
 async fn browsers_are_told_who_may_ask() -> Result<()> {
-    let web = saying("web").await?;
+    let web = PlainDouble::saying("web").await?;
     let cors = |fields: Value| json!({"filters": [{"type": "CORS", "cors": fields}], "backendRefs": [backend("web")]});
     let rules = json!([
         rule(
@@ -698,7 +695,10 @@ async fn what_extensions_say_is_done_or_answered_with_500() -> Result<()> {
 
 #[tokio::test]
 async fn a_session_stays_where_it_began() -> Result<()> {
-    let (one, two) = (saying("one").await?, saying("two").await?);
+    let (one, two) = (
+        PlainDouble::saying("one").await?,
+        PlainDouble::saying("two").await?,
+    );
     let hosts = [&one, &two]
         .map(|it| json!({"addr": it.address().ip().to_string(), "port": it.address().port()}));
     let both = object("Upstream", "both", json!({"static": {"hosts": hosts}}));

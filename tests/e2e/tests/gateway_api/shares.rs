@@ -4,13 +4,13 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 use tenon_e2e::{Answer, PlainDouble, object};
 
-use super::{Setting, backend, extension, rule, saying, upstream, with};
+use super::{Setting, backend, extension, rule, upstream, with};
 
 #[tokio::test]
 async fn each_share_is_rewritten_copied_answered_and_counted_by_itself() -> Result<()> {
     let (one, two, shadow) = (
-        saying("one").await?,
-        saying("two").await?,
+        PlainDouble::saying("one").await?,
+        PlainDouble::saying("two").await?,
         PlainDouble::start().await?,
     );
     let later = with(
@@ -104,7 +104,10 @@ async fn each_share_is_rewritten_copied_answered_and_counted_by_itself() -> Resu
 
 #[tokio::test]
 async fn a_share_is_tried_again_at_its_own_backend() -> Result<()> {
-    let (one, two) = (PlainDouble::start().await?, saying("two").await?);
+    let (one, two) = (
+        PlainDouble::start().await?,
+        PlainDouble::saying("two").await?,
+    );
     one.answer(Answer::status(503));
     let objects = [upstream("one", &one), upstream("two", &two)];
     let full = json!({"type": "URLRewrite", "urlRewrite": {

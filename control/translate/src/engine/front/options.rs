@@ -140,6 +140,7 @@ impl Translator {
         };
         OptionsRefs {
             delegate_options: found().unwrap_or_default(),
+            ..OptionsRefs::default()
         }
     }
 

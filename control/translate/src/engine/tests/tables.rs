@@ -310,3 +310,33 @@ fn the_cluster_of_forward_proxies_is_there_while_a_route_is_for_it() {
     fixture.apply(vec![file(&host("b", &to("web")))]);
     assert!(!there(&fixture));
 }
+
+#[test]
+fn the_cluster_of_before_is_there_while_connections_may_still_lead_to_it() {
+    let gateway = |hosts: u32| {
+        format!(
+            "gateways/default/g.yaml\n\
+             {{bindPort: 80, httpGateway: {{options: {{dynamicForwardProxy: {{dnsCacheConfig: {{maxHosts: {hosts}}}}}}}}}}}"
+        )
+    };
+    let forward = "{routeAction: {dynamicForwardProxy: {}}}";
+    let mut fixture = Fixture::new(&[WEB, &gateway(1), &host("a", forward)]);
+    let clusters = |fixture: &Fixture| {
+        let ids = fixture.translator.resources.keys();
+        ids.filter(|id| id.name.starts_with("solo_io_generated_dfp:"))
+            .count()
+    };
+    assert_eq!(clusters(&fixture), 1);
+    fixture.apply(vec![file(&gateway(2))]);
+    assert_eq!(clusters(&fixture), 2);
+    // It is theirs again.
+    fixture.apply(vec![file(&gateway(1))]);
+    fixture.apply(vec![Change::Time(1), Change::Time(2)]);
+    assert_eq!(clusters(&fixture), 1);
+    fixture.apply(vec![file(&gateway(3))]);
+    fixture.apply(vec![Change::Time(3)]);
+    assert_eq!(clusters(&fixture), 2);
+    // Without routes to it nothing leads there.
+    fixture.apply(vec![file(&host("a", &to("web")))]);
+    assert_eq!(clusters(&fixture), 0);
+}
