@@ -67,6 +67,7 @@ impl Translator {
             ..Self::new(self.options.clone())
         };
         let old = mem::replace(self, fresh);
+        self.forget_gone_routes();
         let keys: BTreeSet<ObjectKey> = self.objects.0.keys().cloned().collect();
         let of = |kind| keys.iter().filter(move |key| key.kind == kind).cloned();
         let is_gone = |key: &&ObjectKey| !keys.contains(key);

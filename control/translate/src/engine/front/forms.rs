@@ -314,6 +314,16 @@ impl Translator {
         work.front.routes.extend(fallen.cloned());
     }
 
+    /// Forgets the forms of routes that are there no more.
+    pub(in crate::engine) fn forget_gone_routes(&mut self) {
+        let good = self.front.forms.good.keys();
+        let gone = good.filter(|key| !self.objects.0.contains_key(key));
+        for key in gone.cloned().collect::<Vec<_>>() {
+            self.front.forms.good.remove(&key);
+            self.forget_route(&key);
+        }
+    }
+
     /// What is served of each route.
     pub(in crate::engine) fn served_routes(&self) -> BTreeMap<ObjectKey, Arc<Object>> {
         let routes = self.front.routes.iter();
