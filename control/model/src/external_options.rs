@@ -1,6 +1,7 @@
 //! Options in resources of their own: what they say, and what they attach to. In the Edge API, routes and virtual hosts
 //! refer to them; in the Gateway API, they say themselves what they are for.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tenon_model_derive::Read;
@@ -57,6 +58,9 @@ pub struct HttpListenerOption {
 pub struct OptionsRefs {
     /// Which ones: of each option, the first that says something counts.
     pub delegate_options: Vec<ObjectRef>,
+    /// Of which of them only some options count, and which, as delegation of the Gateway API has it: by their places.
+    #[read(skip)]
+    pub only: BTreeMap<usize, Arc<BTreeSet<String>>>,
 }
 
 /// Routes of the Gateway API.

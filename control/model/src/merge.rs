@@ -1,7 +1,7 @@
 //! Options of several places, merged as Gloo does: of each that stands at the top, the first place that says something
 //! counts. `#[derive(Merge)]` says it field by field.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::hcm;
@@ -18,6 +18,9 @@ pub trait Merge: Clone + Default + PartialEq {
 
     /// These, and what another place says besides.
     fn or(&self, other: &Self) -> Self;
+
+    /// What is said of some options only, by their names in what users write.
+    fn only(&self, names: &BTreeSet<String>) -> Self;
 
     /// What several places say, in this order.
     fn merged<'a>(in_order: impl IntoIterator<Item = &'a Self>) -> Self

@@ -27,7 +27,7 @@ use crate::options::values::only_true;
 use crate::read::{Fields, Node, Read};
 use crate::regex;
 use crate::retries::RetryPolicy;
-use crate::schema::Schema;
+use crate::schema::{Object, Schema};
 use crate::stateful_session::StatefulSession;
 use crate::transformation::Transformations;
 use crate::upstream::is_host_name;
@@ -151,6 +151,17 @@ impl RouteOptions {
     /// The options of what has none.
     pub fn none() -> Arc<Self> {
         NONE.clone()
+    }
+
+    /// The option of a name that need not have the same case.
+    pub fn option_named(name: &str) -> Option<&'static str> {
+        static NAMES: LazyLock<BTreeMap<String, &'static str>> = LazyLock::new(|| {
+            let names = Object::names::<RouteOptions>().into_iter();
+            names
+                .map(|name| (name.to_ascii_lowercase(), name))
+                .collect()
+        });
+        NAMES.get(&name.to_ascii_lowercase()).copied()
     }
 
     /// The name of the field that rewrites the path.

@@ -427,11 +427,16 @@ impl Object {
         Schema::Object(object)
     }
 
-    /// Whether a type has a field of that name.
-    pub(crate) fn has<T: ReadFields>(name: &str) -> bool {
+    /// The names of a type's fields.
+    pub(crate) fn names<T: ReadFields>() -> Vec<&'static str> {
         let mut object = Self::default();
         T::describe(&mut object);
-        object.fields.iter().any(|field| field.name == name)
+        object.fields.iter().map(|field| field.name).collect()
+    }
+
+    /// Whether a type has a field of that name.
+    pub(crate) fn has<T: ReadFields>(name: &str) -> bool {
+        Self::names::<T>().contains(&name)
     }
 
     pub(crate) fn field(

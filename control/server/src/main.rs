@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 mod admin;
 mod canary;
+mod causes;
 mod check;
 mod cli;
 mod credentials;

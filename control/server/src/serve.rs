@@ -326,6 +326,17 @@ fn default_state_dir() -> Option<PathBuf> {
     Some(state.join("tenon"))
 }
 
+/// What proves that something is good.
+#[derive(Clone, Copy)]
+enum Proof {
+    /// There is no Envoy, and nobody objected for long.
+    Silence,
+    /// An Envoy has accepted all that there was.
+    Settled,
+    /// An Envoy has accepted some of it.
+    Accepted,
+}
+
 /// Where changes become configuration. All of it happens in one task, one thing after the other.
 struct Engine {
     translator: Translator,
@@ -429,7 +440,7 @@ impl Engine {
             next = batches.try_recv().ok();
         }
         if self.clients == 0 && self.last_edit.elapsed() > UNCONTESTED {
-            self.prove(true);
+            self.prove(Proof::Silence);
         }
         if !std::mem::replace(&mut self.knows_time, true) {
             changes.push(now());
@@ -481,20 +492,22 @@ impl Engine {
         newer
     }
 
-    /// What is not rejected by now, and of which nothing is left that no Envoy has accepted, is good; `all`: nothing is
-    /// left of any.
-    fn prove(&mut self, all: bool) {
+    /// What is not rejected by now is good, as far as it is proven.
+    fn prove(&mut self, by: Proof) {
         let statuses = self.shared.lock();
         let is_rejected = |key: &ObjectKey| {
             let status = statuses.get(key);
             status.is_some_and(|status| status.state == State::Rejected)
         };
         let candidates = self.unproven.iter().filter(|key| !is_rejected(key));
-        let good: BTreeSet<ObjectKey> = match all {
-            true => candidates.cloned().collect(),
-            false => self.translator.proven(candidates).into_iter().collect(),
+        let good = match by {
+            // What is only suspected is not rejected, and not served either.
+            Proof::Silence => self.translator.not_held_back(candidates),
+            Proof::Settled => self.translator.settled(candidates),
+            Proof::Accepted => self.translator.proven(candidates),
         };
         drop(statuses);
+        let good: BTreeSet<ObjectKey> = good.into_iter().collect();
         if !good.is_empty() {
             self.unproven.retain(|key| !good.contains(key));
             self.proofs.tell(good);
@@ -521,7 +534,10 @@ impl Engine {
             self.apply(changes);
         }
         if (settled || accepted) && !self.unproven.is_empty() {
-            self.prove(settled);
+            self.prove(match settled {
+                true => Proof::Settled,
+                false => Proof::Accepted,
+            });
         }
     }
 

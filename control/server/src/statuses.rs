@@ -23,6 +23,8 @@ struct Shown<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ShownConditions<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attached_listener_sets: Option<usize>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     conditions: Vec<ShownCondition<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -149,6 +151,7 @@ fn shown_conditions(of: &Conditions) -> ShownConditions<'_> {
         conditions: conditions(&it.conditions),
     });
     ShownConditions {
+        attached_listener_sets: of.attached_sets,
         conditions: conditions(&of.own),
         parents: parents.collect(),
         listeners: listeners.collect(),

@@ -14,8 +14,8 @@ use crate::keyed::{Keyed, Readers};
 use crate::keys::Marks;
 use crate::kube::{self, Services};
 use crate::output::{
-    Change, CredentialSource, GenericSecret, ProxyName, ProxyStatuses, Resource, ResourceId,
-    ResourceType, Status, TranslatorOptions, Update,
+    Change, CredentialSource, GenericSecret, ProxyName, Resource, ResourceId, ResourceType, Status,
+    TranslatorOptions, Update,
 };
 use crate::route::Upstreams;
 use crate::route_table::MOST_BODY;
@@ -104,15 +104,15 @@ pub struct Translator {
     now: Option<i64>,
     /// The last status that was told: most are alike, and then the same one.
     last_status: Arc<Status>,
-    /// What the status of most objects says of proxies, which is there once.
-    usual_proxies: Arc<ProxyStatuses>,
 }
 
+/// The objects, and those of them that are looked for by a label.
 #[derive(Default)]
 struct Objects {
     entries: Keyed<ObjectKey, Entry>,
     /// The same keys, for those who ask for all of a kind or of a namespace.
     order: BTreeSet<ObjectKey>,
+    labelled: front::Labelled,
 }
 
 #[derive(Default)]
@@ -123,12 +123,19 @@ struct Entry {
     rejected: Vec<Problem>,
     /// What can be used of that one, where there is no other.
     rest: Option<Arc<Object>>,
+    /// An older form of a route, which is served in the place of one that cannot be.
+    instead: Option<Arc<Object>>,
 }
 
 impl Entry {
     /// What is used: the last form that could be parsed, or what is left of one that could not.
     fn used(&self) -> Option<&Arc<Object>> {
         self.object.as_ref().or(self.rest.as_ref())
+    }
+
+    /// The form that is served of what could be parsed.
+    fn served(&self) -> Option<&Arc<Object>> {
+        self.instead.as_ref().or(self.object.as_ref())
     }
 
     /// What is worth a warning of certificates at a time.
@@ -246,7 +253,6 @@ impl Translator {
             statuses: Keyed::default(),
             now: None,
             last_status: Arc::new(crate::status::status(Vec::new(), BTreeMap::new())),
-            usual_proxies: Arc::default(),
         }
     }
 
@@ -259,7 +265,7 @@ impl Translator {
             listeners: self.proxies.is_empty(),
             ..Work::default()
         };
-        for change in changes {
+        for change in in_order(changes) {
             self.take_in(change, &mut work);
         }
         self.settle(&mut work);
@@ -336,9 +342,11 @@ impl Translator {
             Change::Upsert(object) => {
                 let key = object.key.clone();
                 self.mark_appearance(&key, true, work);
+                self.release_routes(&key, work);
                 self.take_in_slice(&key, Some(&object), work);
                 self.take_in_service(&key, Some(&object), work);
                 self.tables.replace(&key, Some(&object.labels));
+                self.objects.relabel(&key, Some(&object));
                 let entry = self.objects.entry(&key);
                 // Gateways select by labels.
                 if entry.labels().is_some_and(|it| *it != object.labels) {
@@ -355,9 +363,11 @@ impl Translator {
             }
             Change::Delete(key) => {
                 self.mark_appearance(&key, false, work);
+                self.release_routes(&key, work);
                 self.take_in_slice(&key, None, work);
                 self.take_in_service(&key, None, work);
                 self.tables.replace(&key, None);
+                self.objects.relabel(&key, None);
                 self.objects.remove(&key);
                 self.mark(key, work);
             }
@@ -418,6 +428,7 @@ impl Translator {
         work: &mut Work,
     ) {
         self.mark_appearance(&key, true, work);
+        self.release_routes(&key, work);
         let entry = self.objects.entry(&key);
         let before = entry.labels().cloned();
         entry.rejected = problems;
@@ -442,6 +453,7 @@ impl Translator {
     /// What has to be looked at again when an object changed.
     fn mark(&self, key: ObjectKey, work: &mut Work) {
         self.mark_front(&key, work);
+        self.retry_routes(&key, work);
         match key.kind {
             Kind::Gateway | Kind::MatchableHttpGateway | Kind::MatchableTcpGateway => {
                 work.listeners = true;
@@ -596,11 +608,20 @@ impl Upstreams for Translator {
 
 impl Objects {
     fn object(&self, key: &ObjectKey) -> Option<&Arc<Object>> {
-        self.entries.get(key)?.object.as_ref()
+        self.entries.get(key)?.served()
     }
 
     fn spec(&self, key: &ObjectKey) -> Option<&Spec> {
         self.object(key).map(|object| &object.spec)
+    }
+
+    /// Takes in the labels of an object that is about to be replaced.
+    fn relabel(&mut self, key: &ObjectKey, new: Option<&Object>) {
+        let old = self.entries.get(key);
+        let old = old.and_then(|entry| entry.object.as_ref());
+        let new = new.map(|object| &object.labels);
+        self.labelled
+            .replace(key, old.map(|object| &object.labels), new);
     }
 
     fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (&ObjectKey, &Entry)> {
@@ -634,6 +655,14 @@ impl Objects {
     fn remove(&mut self, key: &ObjectKey) {
         self.order.remove(key);
         self.entries.remove(key);
+    }
+
+    /// Nothing else is served than what was written.
+    fn forget_instead(&mut self) {
+        self.entries.retain(|_, entry| {
+            entry.instead = None;
+            true
+        });
     }
 
     fn retain(&mut self, keep: impl Fn(&ObjectKey) -> bool) {
@@ -670,6 +699,18 @@ impl Secrets for Objects {
             _ => &NONE,
         }
     }
+}
+
+/// What Envoys say first: it is of what was served so far.
+fn in_order(mut changes: Vec<Change>) -> Vec<Change> {
+    // Stable.
+    changes.sort_by_key(|change| {
+        !matches!(
+            change,
+            Change::Verdict(..) | Change::Accepted(..) | Change::Settled(_)
+        )
+    });
+    changes
 }
 
 /// The only Settings that count, as with Gloo.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use tenon_model::{
-    Kind, Merge, ObjectKey, ObjectRef, Problem, ProblemLevel, Route, RouteOptions,
+    Kind, Merge, ObjectKey, OptionsRefs, Problem, ProblemLevel, Route, RouteOptions,
     VirtualHostOptions,
 };
 
@@ -32,18 +32,18 @@ pub(crate) struct Said<'a, T> {
     /// The place.
     pub(crate) path: &'a str,
     own: &'a Arc<T>,
-    found: Vec<Found<'a, T>>,
+    found: Vec<Found<T>>,
     /// What was looked at.
     pub(crate) reads: Vec<ObjectKey>,
     /// What is not there.
     pub(crate) problems: Vec<Problem>,
 }
 
-struct Found<'a, T> {
+struct Found<T> {
     /// Its place among those that are referred to.
     index: usize,
     key: ObjectKey,
-    options: &'a Arc<T>,
+    options: Arc<T>,
 }
 
 impl<'a> Said<'a, RouteOptions> {
@@ -52,8 +52,8 @@ impl<'a> Said<'a, RouteOptions> {
         route: &'a Route,
         world: &'a impl ExternalOptions,
     ) -> Self {
-        let references = &route.options_config_refs.delegate_options;
         let find = |key: &ObjectKey| world.route_options(key);
+        let references = &route.options_config_refs;
         Self::new(path, &route.options, (Kind::RouteOption, references), find)
     }
 }
@@ -61,7 +61,7 @@ impl<'a> Said<'a, RouteOptions> {
 impl<'a> Said<'a, VirtualHostOptions> {
     pub(crate) fn of_host(
         own: &'a Arc<VirtualHostOptions>,
-        references: &[ObjectRef],
+        references: &OptionsRefs,
         world: &'a impl ExternalOptions,
     ) -> Self {
         let find = |key: &ObjectKey| world.virtual_host_options(key);
@@ -73,7 +73,7 @@ impl<'a, T: Merge> Said<'a, T> {
     fn new(
         path: &'a str,
         own: &'a Arc<T>,
-        (kind, references): (Kind, &[ObjectRef]),
+        (kind, references): (Kind, &OptionsRefs),
         find: impl Fn(&ObjectKey) -> Result<&'a Arc<T>, Absent>,
     ) -> Self {
         let mut said = Self {
@@ -83,23 +83,30 @@ impl<'a, T: Merge> Said<'a, T> {
             reads: Vec::new(),
             problems: Vec::new(),
         };
-        for (index, reference) in references.iter().enumerate() {
+        for (index, reference) in references.delegate_options.iter().enumerate() {
             let key = reference.key(kind);
             said.reads.push(key.clone());
-            match find(&key) {
-                Ok(options) => said.found.push(Found {
+            match (find(&key), references.only.get(&index)) {
+                (Ok(options), None) => said.found.push(Found {
                     index,
                     key,
-                    options,
+                    options: options.clone(),
                 }),
+                (Ok(options), Some(names)) => said.found.push(Found {
+                    index,
+                    key,
+                    options: Arc::new(options.only(names)),
+                }),
+                // It stands there as a whole, too, and is told of there.
+                (Err(_), Some(_)) => {}
                 // As with Gloo: what refers to it is served without it.
-                Err(Absent::Missing) => {
+                (Err(Absent::Missing), None) => {
                     let text = format!("{key} does not exist: what it would say is left out");
                     let problem = Problem::warning(said.field(index), text);
                     said.problems.push(problem);
                 }
                 // It may say who may pass.
-                Err(Absent::Rejected) => {
+                (Err(Absent::Rejected), None) => {
                     let text = format!("{key} is rejected; its status says why");
                     said.problems.push(Problem::error(said.field(index), text));
                 }
@@ -127,7 +134,7 @@ impl<'a, T: Merge> Said<'a, T> {
     pub(crate) fn options(&self) -> Arc<T> {
         let others = self.found.iter();
         others.fold(self.own.clone(), |first, then| {
-            T::shared_or(&first, then.options)
+            T::shared_or(&first, &then.options)
         })
     }
 

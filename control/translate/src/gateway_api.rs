@@ -18,9 +18,11 @@ pub(crate) mod grpc_route;
 mod headers;
 pub(crate) mod hostname;
 pub(crate) mod http_route;
+pub(crate) mod listener_sets;
 pub(crate) mod listener_tls;
 pub(crate) mod listeners;
 pub(crate) mod options;
+pub(crate) mod overrides;
 mod paths;
 pub(crate) mod ports;
 pub(crate) mod precedence;
@@ -47,8 +49,8 @@ pub(crate) trait Known {
     fn labels(&self, key: &ObjectKey) -> Option<&BTreeMap<String, String>>;
     /// The whole object.
     fn object(&self, key: &ObjectKey) -> Option<&Arc<Object>>;
-    /// The HTTPRoutes of a namespace, or of all.
-    fn routes(&self, namespace: Option<&str>) -> Vec<&Arc<Object>>;
+    /// The HTTPRoutes of a namespace or of all, with a label for delegation or any.
+    fn routes(&self, namespace: Option<&str>, label: Option<&str>) -> Vec<&Arc<Object>>;
     /// What permits references to a namespace.
     fn grants(&self, namespace: &str) -> Vec<&ReferenceGrant>;
 }
@@ -102,11 +104,7 @@ impl<'a, K: Known> Seen<'a, K> {
     pub(crate) fn routes(&self, namespace: Option<&str>, label: Option<&str>) -> Vec<Arc<Object>> {
         let mut reads = self.reads.borrow_mut();
         reads.insert(delegation::search_key(namespace, label));
-        let all = self.known.routes(namespace).into_iter();
-        let found = all.filter(|object| {
-            let own = object.labels.get(delegation::LABEL);
-            label.is_none_or(|label| own.is_some_and(|own| own == label))
-        });
+        let found = self.known.routes(namespace, label).into_iter();
         let found: Vec<_> = found.cloned().collect();
         // They may come to be others.
         reads.extend(found.iter().map(|object| object.key.clone()));

@@ -196,13 +196,25 @@ enum Encoded<'a> {
     Bytes(&'a [u8]),
 }
 
+/// What is in a `google.protobuf.Any`.
+struct Packed<'a> {
+    url: &'a [u8],
+    /// Which message it is, if it is one that Tenon emits.
+    message: Option<usize>,
+    value: &'a [u8],
+}
+
 impl Rules {
     fn message(&self, index: usize, bytes: &[u8]) -> Result<(), Violation> {
         let Some(message) = self.messages.get(index) else {
             return Ok(());
         };
         if message.is_any {
-            return self.any(bytes);
+            let packed = self.unpack(bytes);
+            return match packed.message {
+                Some(index) => self.message(index, packed.value),
+                None => Ok(()),
+            };
         }
         if message.fields.is_empty() && message.one_of.is_empty() {
             return Ok(());
@@ -306,7 +318,8 @@ impl Rules {
         Ok(())
     }
 
-    fn any(&self, bytes: &[u8]) -> Result<(), Violation> {
+    /// What is in a `google.protobuf.Any`.
+    fn unpack<'a>(&self, bytes: &'a [u8]) -> Packed<'a> {
         let (mut url, mut value): (&[u8], &[u8]) = (&[], &[]);
         for (number, encoded) in fields(bytes) {
             match (number, encoded) {
@@ -315,11 +328,12 @@ impl Rules {
                 _ => {}
             }
         }
-        let url = std::str::from_utf8(url).unwrap_or_default();
-        let name = url.rsplit('/').next().unwrap_or_default();
-        match self.by_name.get(name) {
-            Some(index) => self.message(*index, value),
-            None => Ok(()),
+        let name = std::str::from_utf8(url).unwrap_or_default();
+        let name = name.rsplit('/').next().unwrap_or_default();
+        Packed {
+            url,
+            message: self.by_name.get(name).copied(),
+            value,
         }
     }
 

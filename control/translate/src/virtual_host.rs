@@ -142,7 +142,7 @@ pub(crate) fn translate(
     trees_above: usize,
 ) -> VirtualHostForm {
     let name = names::virtual_host(key);
-    let references = &virtual_service.options_config_refs.delegate_options;
+    let references = &virtual_service.options_config_refs;
     let said = Said::of_host(&virtual_service.options, references, world);
     let options = &*said.options();
     let mut body = route::VirtualHost {

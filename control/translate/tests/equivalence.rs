@@ -245,6 +245,7 @@ const FORMS: &[Forms] = &[
             "metadata: {creationTimestamp: 2026-01-01T00:00:00Z}\noptions: {includeRequestAttemptCount: true}\ntargetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: n0}, {group: gateway.networking.k8s.io, kind: Gateway, name: n1, sectionName: wild}]",
             "options: {includeRequestAttemptCount: true, retries: {retryOn: 5xx}}\ntargetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: n0, sectionName: http}, {group: gateway.networking.k8s.io, kind: Gateway, name: n1}]",
             "options: {extauth: {customAuth: {}}}\ntargetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: n0}]",
+            "options: {includeRequestAttemptCount: true}\ntargetRefs: [{group: gateway.networking.k8s.io, kind: ListenerSet, name: n0, sectionName: wild}, {group: gateway.networking.k8s.io, kind: ListenerSet, name: n1}]",
             "options: {nonsense: 1}",
         ],
         repaired: "options: {includeRequestAttemptCount: true}",
@@ -256,6 +257,7 @@ const FORMS: &[Forms] = &[
             "options: {perConnectionBufferLimitBytes: 4096}\ntargetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: n0}]",
             "metadata: {creationTimestamp: 2026-01-01T00:00:00Z}\noptions: {perConnectionBufferLimitBytes: 8192}\ntargetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: n0, sectionName: http}, {group: gateway.networking.k8s.io, kind: Gateway, name: n1}]",
             "options: {tcpStats: true}\ntargetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: n1, sectionName: one}]",
+            "options: {tcpStats: true}\ntargetRefs: [{group: gateway.networking.k8s.io, kind: ListenerSet, name: n0}, {group: gateway.networking.k8s.io, kind: Gateway, name: n0}]",
             "options: {tcpStats: 1}",
         ],
         repaired: "options: {tcpStats: true}",
@@ -281,11 +283,16 @@ const FORMS: &[Forms] = &[
             "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n1}, {name: n2, port: 8081}], hostnames: [n0.example.com, a.example.org], rules: [{matches: [{method: GET}, {headers: [{name: x-a, value: b}]}], backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io, namespace: other}]}]}}",
             "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n2}], rules: [{backendRefs: [{name: n0, port: 80, namespace: other, weight: 2}, {name: n1, kind: Upstream, group: gloo.solo.io, weight: 0}]}]}}",
             "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {rules: [{backendRefs: [{name: n0}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{kind: ListenerSet, name: n0}, {name: n0}, {kind: ListenerSet, name: n1, sectionName: wild}], rules: [{backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{kind: ListenerSet, name: n2}], hostnames: [a.example.com], rules: [{backendRefs: [{name: n1, kind: Upstream, group: gloo.solo.io}]}]}}",
             "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME, creationTimestamp: 2025-06-01T00:00:00Z}, spec: {parentRefs: [{name: n0}, {name: n1, sectionName: one}], hostnames: [n1.example.com, n0.example.com], rules: [{filters: [{type: ExtensionRef, extensionRef: {group: tenon.dev, kind: FunctionCall, name: n0}}], backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io}]}, {matches: [{path: {value: /d}}], filters: [{type: ExtensionRef, extensionRef: {group: gateway.gloo.solo.io, kind: DirectResponse, name: n1}}]}]}}",
             "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n0}], rules: [{filters: [{type: ExtensionRef, extensionRef: {group: example.com, kind: A, name: b}}], backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io}]}, {matches: [{path: {value: /x}}], backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io}]}]}}",
             "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n0}], rules: [{matches: [{path: {value: /a}}], backendRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: n1}, {group: gateway.networking.k8s.io, kind: HTTPRoute, name: n2}]}]}}",
             "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME, labels: {delegation.gateway.solo.io/label: a}}, spec: {rules: [{matches: [{path: {value: /a/NAME}}], backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io}]}, {matches: [{path: {value: /a}}], backendRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: n0}]}]}}",
             "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME, annotations: {delegation.gateway.solo.io/inherit-parent-matcher: \"yes\", delegation.gateway.solo.io/enable-policy-overrides: \"*\"}}, spec: {parentRefs: [{name: n0}, {group: gateway.networking.k8s.io, kind: HTTPRoute, name: n0}], rules: [{matches: [{path: {value: /x}}], backendRefs: [{group: delegation.gateway.solo.io, kind: label, name: a}]}, {backendRefs: [{name: n1, kind: Upstream, group: gloo.solo.io}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME, generation: 3}, spec: {parentRefs: [{name: n0}], hostnames: [NAME.example.com, n1.example.com], rules: [{matches: [{path: {value: /f}}], backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io, filters: [{type: ExtensionRef, extensionRef: {group: gloo.solo.io, kind: Parameter, name: crop}}, {type: ExtensionRef, extensionRef: {group: gloo.solo.io, kind: Parameter, name: thumb}}]}, {name: n1, kind: Upstream, group: gloo.solo.io}]}, {backendRefs: [{name: n1, kind: Upstream, group: gloo.solo.io}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME, generation: 4}, spec: {parentRefs: [{name: n0}], hostnames: [n0.example.com], rules: [{matches: [{path: {value: /c}}], backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io, filters: [{type: ExtensionRef, extensionRef: {group: gloo.solo.io, kind: Parameter, name: crop}}]}]}, {matches: [{path: {value: /d}}], backendRefs: [{name: n1, kind: Upstream, group: gloo.solo.io}]}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n0}], hostnames: [n1.example.com], rules: [{backendRefs: [{name: n1, kind: Upstream, group: gloo.solo.io, filters: [{type: ExtensionRef, extensionRef: {group: gloo.solo.io, kind: Parameter, name: thumb}}]}]}]}}",
         ],
         repaired: "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: NAME}, spec: {parentRefs: [{name: n0}], hostnames: [NAME.example.com], rules: [{backendRefs: [{name: n0, kind: Upstream, group: gloo.solo.io}]}]}}",
     },
@@ -299,9 +306,23 @@ const FORMS: &[Forms] = &[
             "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: n0, listeners: [{name: http, port: 8082, protocol: HTTP, allowedRoutes: {kinds: [{kind: TCPRoute}]}}, {name: tls, port: 8082, protocol: HTTPS, tls: {certificateRefs: [{name: n0}]}}, {name: more, port: 8083, protocol: HTTP}]}}",
             "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: gloo-gateway, listeners: [{name: http, port: 8084, protocol: HTTP}, {name: tcp, port: 8085, protocol: TCP}, {name: tls, port: 8086, protocol: TLS, hostname: \"*.example.com\", tls: {mode: Passthrough}}]}}",
             "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: missing, listeners: [{name: http, port: 80, protocol: HTTP}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: gloo-gateway, allowedListeners: {namespaces: {from: Same}}, listeners: [{name: http, port: 80, protocol: HTTP}, {name: wild, port: 8081, protocol: HTTP, hostname: \"*.example.com\"}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: gloo-gateway, allowedListeners: {namespaces: {from: Selector, selector: {matchLabels: {team: a}}}}, listeners: [{name: tls, port: 8443, protocol: HTTPS, tls: {certificateRefs: [{name: n0}]}}, {name: tcp, port: 8090, protocol: TCP}]}}",
             "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: gloo-gateway, listeners: []}}",
         ],
         repaired: "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME}, spec: {gatewayClassName: gloo-gateway, listeners: [{name: http, port: 80, protocol: HTTP}]}}",
+    },
+    Forms {
+        folder: "listenersets",
+        namespace: "default",
+        forms: &[
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: ListenerSet, metadata: {name: NAME}, spec: {parentRef: {name: n0}, listeners: [{name: wild, port: 8081, protocol: HTTP, hostname: \"*.NAME.example.com\"}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: ListenerSet, metadata: {name: NAME, creationTimestamp: 2026-01-01T00:00:00Z, generation: 2}, spec: {parentRef: {name: n0}, listeners: [{name: http, port: 80, protocol: HTTP, hostname: n0.example.com}, {name: wild, port: 8081, protocol: HTTP}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: ListenerSet, metadata: {name: NAME}, spec: {parentRef: {name: n1}, listeners: [{name: tcp, port: 80, protocol: TCP}, {name: tls, port: 8443, protocol: HTTPS, hostname: n0.example.com, tls: {certificateRefs: [{name: n0}]}}]}}",
+            "{apiVersion: gateway.networking.x-k8s.io/v1alpha1, kind: XListenerSet, metadata: {name: NAME}, spec: {parentRef: {name: n1}, listeners: [{name: http, port: 80, protocol: HTTP}]}}",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: ListenerSet, metadata: {name: NAME}, spec: {parentRef: {name: n0}, listeners: []}}",
+        ],
+        repaired: "{apiVersion: gateway.networking.k8s.io/v1, kind: ListenerSet, metadata: {name: NAME}, spec: {parentRef: {name: n0}, listeners: [{name: http, port: 8081, protocol: HTTP}]}}",
     },
     Forms {
         folder: "referencegrants",
@@ -460,6 +481,7 @@ fn delete(of: &Forms, number: u8) -> Change {
         "httplisteneroptions" => Kind::HttpListenerOption,
         "httproutes" => Kind::HttpRoute,
         "kubernetesgateways" => Kind::KubernetesGateway,
+        "listenersets" => Kind::ListenerSet,
         "referencegrants" => Kind::ReferenceGrant,
         "namespaces" => Kind::Namespace,
         "gatewayclasses" => Kind::GatewayClass,
@@ -478,14 +500,39 @@ fn delete(of: &Forms, number: u8) -> Change {
     })
 }
 
+/// Edits of all kinds.
 fn edits() -> impl Strategy<Value = Vec<Vec<Edit>>> {
-    let object = || (0..FORMS.len(), 0..NAMES);
+    edits_of((0..FORMS.len()).collect(), 1)
+}
+
+/// Edits of what routes of the Gateway API come to, by routes and otherwise, with more of what Envoy says.
+fn edits_of_routes() -> impl Strategy<Value = Vec<Vec<Edit>>> {
+    let kinds = [
+        "upstreams",
+        "secrets",
+        "settings",
+        "routeoptions",
+        "httproutes",
+        "httproutes",
+        "httproutes",
+        "kubernetesgateways",
+    ];
+    edits_of(kinds.into_iter().map(place).collect(), 4)
+}
+
+/// Where the forms of a kind stand.
+fn place(folder: &str) -> usize {
+    FORMS.iter().position(|of| of.folder == folder).unwrap()
+}
+
+fn edits_of(kinds: Vec<usize>, verdicts: u32) -> impl Strategy<Value = Vec<Vec<Edit>>> {
+    let object = move || (prop::sample::select(kinds.clone()), 0..NAMES);
     let edit = prop_oneof![
         12 => (object(), any::<prop::sample::Index>()).prop_map(|((kind, number), form)| {
             Edit::Write(kind, number, form.index(FORMS[kind].forms.len()))
         }),
         3 => object().prop_map(|(kind, number)| Edit::Delete(kind, number)),
-        1 => (any::<usize>(), any::<bool>()).prop_map(|(of, bad)| Edit::Verdict(of, bad)),
+        verdicts => (any::<usize>(), any::<bool>()).prop_map(|(of, bad)| Edit::Verdict(of, bad)),
         2 => any::<usize>().prop_map(Edit::Accepted),
         1 => Just(Edit::Settled),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(of, bad)| Edit::Credentials(of, bad)),
@@ -776,7 +823,7 @@ fn each_proxy_has_what_it_names(told: &Told) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Makes each upstream, upstream group and virtual service one that was good last, takes back what was told from outside,
+/// Makes each upstream, upstream group, virtual service and route one that was good last, takes back what was told from outside,
 /// and compares with a translator that knows the objects only.
 fn repair(
     incremental: &mut Side,
@@ -784,7 +831,14 @@ fn repair(
     was_refused: bool,
 ) -> Result<(), TestCaseError> {
     let good = |of: &'static Forms| (0..NAMES).map(|number| write(of, number, of.repaired));
-    let repaired = [&FORMS[0], &FORMS[2], &FORMS[4]];
+    let repaired = [
+        "upstreams",
+        "virtualservices",
+        "upstreamgroups",
+        "routeoptions",
+        "httproutes",
+    ];
+    let repaired = repaired.map(|folder| &FORMS[place(folder)]);
     let mut changes: Vec<Change> = repaired.into_iter().flat_map(good).collect();
     changes.iter().for_each(|it| store(objects, it));
     let ids = incremental.told.resources.keys().cloned();
@@ -836,6 +890,11 @@ proptest! {
 
     #[test]
     fn edits_come_to_what_a_translation_of_everything_comes_to(script in edits()) {
+        check(&script)?;
+    }
+
+    #[test]
+    fn so_do_edits_of_routes_of_the_gateway_api(script in edits_of_routes()) {
         check(&script)?;
     }
 }

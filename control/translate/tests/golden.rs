@@ -173,6 +173,9 @@ fn shown_conditions(conditions: &Conditions) -> Value {
         name.extend(parent.port.iter().map(|it| format!(":{it}")));
         shown["parents"][name] = lines(&it.conditions);
     }
+    if let Some(sets) = conditions.attached_sets.filter(|sets| *sets > 0) {
+        shown["attachedListenerSets"] = sets.into();
+    }
     for it in &conditions.listeners {
         let kinds: Vec<_> = it.supported_kinds.iter().map(|it| &*it.kind).collect();
         shown["listeners"][&it.name] = json!({

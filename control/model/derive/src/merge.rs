@@ -16,6 +16,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream, Error> {
     };
     let mut sets = Vec::new();
     let mut merged = Vec::new();
+    let mut kept = Vec::new();
     for field in &fields.named {
         let of = attributes::field(&field.attrs)?;
         let Some(ident) = &field.ident else { continue };
@@ -37,6 +38,14 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream, Error> {
                 quote!(name == #json)
             }
         };
+        kept.push(quote! {
+            if names.iter().any(|name| {
+                let name = name.as_str();
+                #is_meant
+            }) {
+                only.#ident = self.#ident.clone();
+            }
+        });
         sets.push(quote! {
             if #is_meant {
                 return !crate::merge::Unset::is_unset(&self.#ident);
@@ -49,6 +58,11 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream, Error> {
                 fn sets(&self, name: &str) -> bool {
                     #(#sets)*
                     false
+                }
+                fn only(&self, names: &std::collections::BTreeSet<String>) -> Self {
+                    let mut only = Self::default();
+                    #(#kept)*
+                    only
                 }
                 fn or(&self, other: &Self) -> Self {
                     Self { #(#merged),* }

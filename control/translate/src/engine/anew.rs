@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tenon_model::{Kind, ObjectKey};
 
 use super::endpoints::is_in_memory;
-use super::{HostUnit, Translator, Work};
+use super::{HostUnit, Translator, Work, in_order};
 use crate::keyed::Keyed;
 use crate::output::{Change, Update};
 use crate::virtual_host::VirtualHostForm;
@@ -24,13 +24,14 @@ impl Translator {
     pub fn apply_anew(&mut self, changes: Vec<Change>) -> Update {
         let old_resources = self.resources.clone();
         let mut told = Work::default();
-        for change in changes {
+        for change in in_order(changes) {
             self.take_in(change, &mut told);
         }
         let front = self.forget_front();
         // What an Envoy refused is no form to go back to.
         let kept_resources = self.resources.clone();
         let before = self.quarantine.take_before();
+        let old_routes = self.served_routes();
         let last_good = mem::take(&mut self.hosts);
         let old_hosts: BTreeMap<_, _> = last_good
             .sorted()
@@ -59,6 +60,7 @@ impl Translator {
                 .into_iter()
                 .map(|(key, unit)| (key, unit.only_last_good()))
                 .collect(),
+            front: mem::take(&mut self.front).only_last_good(),
             verdicts: mem::take(&mut self.verdicts),
             quarantine: mem::take(&mut self.quarantine),
             credential_problems: mem::take(&mut self.credential_problems),
@@ -67,6 +69,7 @@ impl Translator {
             ..Self::new(self.options.clone())
         };
         let old = mem::replace(self, fresh);
+        self.forget_gone_routes();
         let keys: BTreeSet<ObjectKey> = self.objects.order.iter().cloned().collect();
         let of = |kind| keys.iter().filter(move |key| key.kind == kind).cloned();
         let is_gone = |key: &&ObjectKey| !keys.contains(key);
@@ -132,6 +135,7 @@ impl Translator {
             (key, old)
         });
         self.quarantine.set_before(before, changed, hosts);
+        self.note_changes_of_routes(&old_routes);
         Update {
             resources: difference_of(&old_resources, &self.resources),
             credentials: difference(old.credentials, &self.credentials),

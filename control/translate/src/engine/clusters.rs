@@ -50,6 +50,7 @@ impl Translator {
             // Routes have it.
             work.hosts.extend(self.readers.of(&key).cloned());
         }
+        self.retry_routes(&key, work);
         if let Some(old) = &old {
             let before = resources(old).map(|(kind, name, _)| (kind, name.clone()));
             let all = work.told_before.entry(key.clone()).or_default();

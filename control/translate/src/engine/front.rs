@@ -5,30 +5,35 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tenon_model::gateway_api::{ParentRef, ReferenceGrant, StreamRule};
-use tenon_model::{
-    INTERNAL, Kind, Object, ObjectKey, Problem, Spec, SslConfig, VirtualHostOptions, VirtualService,
-};
+use tenon_model::{Kind, Object, ObjectKey, Problem, Spec};
 
-use super::{Objects, Translator, Work};
-use crate::gateway_api::attach::{self, Attaching, Attachment};
-use crate::gateway_api::conditions::CONTROLLER;
-use crate::gateway_api::delegation::{self, World};
-use crate::gateway_api::grpc_route;
-use crate::gateway_api::http_route::{self, Compiled, Rules};
-use crate::gateway_api::listeners::{GatewayForm, host_key};
+use super::{Translator, Work};
+use crate::gateway_api::attach::Attachment;
+use crate::gateway_api::delegation;
+use crate::gateway_api::http_route::Rules;
+use crate::gateway_api::listeners::GatewayForm;
 use crate::gateway_api::options::KINDS;
-use crate::gateway_api::stream_route::{self, Stream};
-use crate::gateway_api::{Known, Seen, hostname};
+use crate::gateway_api::stream_route::Stream;
 use crate::keyed::{Keyed, Readers};
 use crate::keys::{Keys, Marks};
 use crate::names;
 
 mod disputes;
+mod forms;
+mod gateways;
+mod held;
+mod hosts;
+mod known;
+mod labels;
+mod listener_statuses;
 mod options;
 mod policies;
 mod ports;
+mod routes;
 mod statuses;
+
+pub(super) use held::HeldRoute;
+pub(super) use labels::Labelled;
 
 /// The class that there is without being written, as Gloo's Helm chart has it.
 const CLASS: &str = "gloo-gateway";
@@ -51,6 +56,8 @@ const REFERRED: [Kind; 2] = [Kind::DirectResponse, Kind::FunctionCall];
 pub(super) struct Front {
     /// The gateways that are ours.
     gateways: BTreeMap<ObjectKey, Arc<GatewayForm>>,
+    /// The ListenerSets that name a gateway.
+    sets: gateways::Sets,
     /// Whose gateway of the Edge API is whose.
     ports: BTreeMap<ObjectKey, ObjectKey>,
     /// Which routes forward the connections of a gateway's hosts.
@@ -65,15 +72,18 @@ pub(super) struct Front {
     /// Which gateways and routes looked at something.
     readers: Readers,
     /// The hosts that are served, by what they are known by within.
-    hosts: BTreeMap<ObjectKey, Host>,
+    hosts: BTreeMap<ObjectKey, hosts::Host>,
     attaching: options::Attaching,
     disputes: disputes::Disputes,
     policies: policies::Policies,
+    forms: forms::Forms,
 }
 
 /// A route, and what it comes to.
 #[derive(Default)]
 struct RouteUnit {
+    /// The form that is served.
+    served: Option<Arc<Object>>,
     reads: Keys,
     parents: BTreeSet<ObjectKey>,
     claimant: disputes::Claimant,
@@ -86,32 +96,15 @@ struct RouteUnit {
     problems: Vec<Problem>,
 }
 
-/// A host at a port of a gateway.
-#[derive(Default)]
-struct Host {
-    domain: String,
-    /// Whose routes it has.
-    routes: BTreeSet<ObjectKey>,
-    /// It is there without routes, too: its requests belong to a listener, and not to one that is for more hosts.
-    stands: bool,
-}
-
-impl Host {
-    fn domain(&self, key: &ObjectKey) -> String {
-        match self.domain.is_empty() {
-            true => domain_of(key),
-            false => self.domain.clone(),
-        }
-    }
-}
-
 /// What has to be looked at.
 #[derive(Default)]
 pub(super) struct FrontWork {
     /// Options that say themselves what they attach to.
     options: Marks,
+    sets: Marks,
     pub(super) gateways: Marks,
-    pub(super) routes: Marks,
+    /// Those that have another form served than before are looked at at once.
+    pub(super) routes: BTreeSet<ObjectKey>,
     /// What options of listeners and hosts attach to.
     attached: Marks,
     hosts: Marks,
@@ -120,25 +113,34 @@ pub(super) struct FrontWork {
     policies: Marks,
     /// The gateways whose ports are to be put.
     ports: Marks,
+    judging: forms::Judging,
 }
 
 impl FrontWork {
     fn is_empty(&self) -> bool {
         let all = [
             &self.options,
+            &self.sets,
             &self.gateways,
             &self.attached,
-            &self.routes,
             &self.disputes,
             &self.policies,
             &self.ports,
             &self.hosts,
         ];
-        all.into_iter().all(Marks::is_empty)
+        self.routes.is_empty() && all.into_iter().all(Marks::is_empty)
     }
 }
 
 impl Front {
+    /// What is kept when everything is derived anew.
+    pub(super) fn only_last_good(self) -> Self {
+        Self {
+            forms: self.forms.only_last_good(),
+            ..Self::default()
+        }
+    }
+
     /// Whether some gateway is served, so that no default one is.
     pub(super) fn has_gateways(&self) -> bool {
         !self.gateways.is_empty()
@@ -150,8 +152,9 @@ impl Front {
             Kind::Gateway => match self.ports.get(key) {
                 // What is attached to a listener tells of it, too.
                 Some(gateway) => {
-                    let attached = self.attaching.of(gateway);
-                    attached.chain([gateway]).cloned().collect()
+                    let owners = self.sets.of(gateway).chain([gateway]);
+                    let attached = owners.clone().flat_map(|it| self.attaching.of(it));
+                    attached.chain(owners).cloned().collect()
                 }
                 None => Vec::new(),
             },
@@ -192,10 +195,21 @@ impl Translator {
                 let gateways = self.objects.of_kind(Kind::KubernetesGateway);
                 front.gateways.extend(gateways.map(|(key, _)| key.clone()));
             }
-            Kind::KubernetesGateway => front.gateways.insert(key.clone()),
-            kind if is_route(kind) => front.routes.insert(key.clone()),
-            Kind::BackendTlsPolicy => front.policies.insert(key.clone()),
-            kind if KINDS.contains(&kind) => front.options.insert(key.clone()),
+            Kind::KubernetesGateway => {
+                front.gateways.insert(key.clone());
+            }
+            Kind::ListenerSet => {
+                front.sets.insert(key.clone());
+            }
+            kind if is_route(kind) => {
+                front.routes.insert(key.clone());
+            }
+            Kind::BackendTlsPolicy => {
+                front.policies.insert(key.clone());
+            }
+            kind if KINDS.contains(&kind) => {
+                front.options.insert(key.clone());
+            }
             _ => {}
         }
         let grants = crate::gateway_api::grants_key(&key.namespace);
@@ -211,12 +225,12 @@ impl Translator {
         }
         let read = searched.iter().chain([read]);
         for reader in read.flat_map(|key| self.front.readers.of(key)) {
-            let readers = match reader.kind {
-                Kind::KubernetesGateway => &mut front.gateways,
-                Kind::BackendTlsPolicy => &mut front.policies,
-                _ => &mut front.routes,
-            };
-            readers.insert(reader.clone());
+            let reader = reader.clone();
+            match reader.kind {
+                Kind::KubernetesGateway => front.gateways.insert(reader),
+                Kind::BackendTlsPolicy => front.policies.insert(reader),
+                _ => drop(front.routes.insert(reader)),
+            }
         }
     }
 
@@ -224,6 +238,9 @@ impl Translator {
     pub(super) fn derive_front(&mut self, work: &mut Work) {
         if work.front.is_empty() {
             return;
+        }
+        for key in work.front.sets.take() {
+            self.derive_set(key, work);
         }
         for key in work.front.options.take() {
             self.derive_targets(key, work);
@@ -234,15 +251,15 @@ impl Translator {
         for key in work.front.attached.take() {
             self.derive_attached(key, work);
         }
-        for key in work.front.routes.take() {
-            self.derive_route(key, work);
-        }
-        for key in work.front.disputes.take() {
-            self.derive_disputes(key, work);
-        }
-        // Those that get others than before.
-        for key in work.front.routes.take() {
-            self.derive_route(key, work);
+        while !work.front.routes.is_empty() || !work.front.disputes.is_empty() {
+            // One that has another form served than before has those looked at again that leave it requests.
+            while let Some(key) = work.front.routes.pop_first() {
+                self.derive_route(key, work);
+            }
+            // Those that get others than before are looked at again, too.
+            for key in work.front.disputes.take() {
+                self.derive_disputes(key, work);
+            }
         }
         for key in work.front.policies.take() {
             self.derive_policy(key, work);
@@ -258,338 +275,19 @@ impl Translator {
     /// Everything anew: what was derived of objects goes away, and all of those are to be looked at.
     pub(super) fn forget_front(&mut self) -> FrontWork {
         self.objects.retain(|key| !names::is_internal(key));
+        self.objects.forget_instead();
         let keys = |kind| {
             let all = self.objects.of_kind(kind);
             all.map(|(key, _)| key.clone())
         };
         FrontWork {
             options: KINDS.into_iter().flat_map(keys).collect(),
+            sets: keys(Kind::ListenerSet).collect(),
             gateways: keys(Kind::KubernetesGateway).collect(),
             routes: ROUTES.into_iter().flat_map(keys).collect(),
             policies: keys(Kind::BackendTlsPolicy).collect(),
             ..FrontWork::default()
         }
-    }
-
-    fn derive_gateway(&mut self, key: ObjectKey, work: &mut Work) {
-        work.statuses.insert(key.clone());
-        work.statuses.extend(self.front.attaching.of(&key).cloned());
-        let mut reads = Keys::default();
-        let new = match self.objects.spec(&key) {
-            Some(Spec::KubernetesGateway(gateway)) if self.is_ours(&gateway.gateway_class_name) => {
-                let known = Seen::new(&self.objects);
-                let form = GatewayForm::new(&key, gateway, &known);
-                reads = known.into_reads().into();
-                Some(Arc::new(form))
-            }
-            _ => None,
-        };
-        let before = self
-            .front
-            .reads_of_gateways
-            .remove(&key)
-            .unwrap_or_default();
-        self.front.readers.reindex(&key, &before, &reads);
-        if new.is_some() {
-            self.front.reads_of_gateways.insert(key.clone(), reads);
-        }
-        let old = self.front.gateways.get(&key).cloned();
-        if old == new && new.is_some() {
-            return;
-        }
-        // Routes tell why a gateway is none of theirs, too.
-        let routes = self.front.by_parent.of(&key);
-        work.front.routes.extend(routes.cloned());
-        if old == new {
-            return;
-        }
-        work.front.disputes.insert(key.clone());
-        // Its listeners are there with what is attached to them.
-        work.front.attached.insert(key.clone());
-        self.set_standing(&key, (old.as_deref(), new.as_deref()), work);
-        if [&old, &new].into_iter().flatten().any(|it| it.has_tls()) {
-            self.mark_hosts_of(&key, work);
-        }
-        // Without any there may be the default one.
-        work.listeners = true;
-        match new {
-            Some(new) => self.front.gateways.insert(key.clone(), new),
-            None => self.front.gateways.remove(&key),
-        };
-    }
-
-    fn is_ours(&self, class: &str) -> bool {
-        let key = ObjectKey {
-            kind: Kind::GatewayClass,
-            namespace: "".into(),
-            name: class.into(),
-        };
-        match self.objects.spec(&key) {
-            Some(Spec::GatewayClass(it)) => {
-                it.controller_name == CONTROLLER && class != DISTRIBUTED
-            }
-            _ => class == CLASS,
-        }
-    }
-
-    /// Where several listeners share a port, what one is for is not another's, whether it has routes or not.
-    fn set_standing(
-        &mut self,
-        key: &ObjectKey,
-        (old, new): (Option<&GatewayForm>, Option<&GatewayForm>),
-        work: &mut Work,
-    ) {
-        let before = old.map(|old| standing(key, old)).unwrap_or_default();
-        let after = new.map(|new| standing(key, new)).unwrap_or_default();
-        for (host, domain) in before.iter().chain(&after) {
-            let entry = self.front.hosts.entry(host.clone()).or_default();
-            entry.stands = after.contains_key(host);
-            entry.domain.clone_from(domain);
-            work.front.hosts.insert(host.clone());
-        }
-    }
-
-    /// All hosts of a gateway, with whose TLS something else may be.
-    fn mark_hosts_of(&self, gateway: &ObjectKey, work: &mut Work) {
-        let prefix = format!("{}{INTERNAL}", gateway.name);
-        let first = ObjectKey {
-            kind: Kind::VirtualService,
-            namespace: gateway.namespace.clone(),
-            name: prefix.as_str().into(),
-        };
-        let hosts = self.front.hosts.range(first..);
-        let own = hosts.take_while(|(host, _)| {
-            host.namespace == gateway.namespace && host.name.starts_with(&prefix)
-        });
-        work.front.hosts.extend(own.map(|(host, _)| host.clone()));
-    }
-
-    fn derive_route(&mut self, key: ObjectKey, work: &mut Work) {
-        work.statuses.insert(key.clone());
-        work.statuses.extend(self.front.attaching.of(&key).cloned());
-        let new = self.route_unit(&key).unwrap_or_default();
-        let old = self.front.routes.remove(&key).unwrap_or_default();
-        // Policies tell at which gateways they count.
-        for read in old.reads.iter().chain(new.reads.iter()) {
-            work.statuses.extend(self.front.policies.of(read).cloned());
-        }
-        // Those tell whether routes refer to them.
-        let referred = old.reads.symmetric_difference(&new.reads);
-        let referred = referred.filter(|it| REFERRED.contains(&it.kind));
-        work.statuses.extend(referred.cloned());
-        let front = &mut self.front;
-        front.readers.reindex(&key, &old.reads, &new.reads);
-        let parents = |unit: &RouteUnit| Keys::from(unit.parents.clone());
-        front
-            .by_parent
-            .reindex(&key, &parents(&old), &parents(&new));
-        let children = |unit: &RouteUnit| {
-            let children = unit.rules.children.keys();
-            let children: BTreeSet<_> = children.map(|(child, _)| child.clone()).collect();
-            Keys::from(children)
-        };
-        let (before, after) = (children(&old), children(&new));
-        front.by_child.reindex(&key, &before, &after);
-        work.statuses.extend(before.with(after));
-        if old.claims().ne(new.claims()) || old.claimant != new.claimant {
-            let parents = old.parents.iter().chain(&new.parents);
-            work.front.disputes.extend(parents.cloned());
-        }
-        if old.attachments != new.attachments {
-            // Gateways tell how many routes they have.
-            let parents = old.parents.iter().chain(&new.parents);
-            work.statuses.extend(parents.cloned());
-        }
-        if old.stream != new.stream || new.stream.is_some() && old.attachments != new.attachments {
-            let parents = old.parents.iter().chain(&new.parents);
-            work.front.ports.extend(parents.cloned());
-        }
-        for host in old.hosts.difference(&new.hosts) {
-            if let Some(entry) = front.hosts.get_mut(host) {
-                entry.routes.remove(&key);
-            }
-            work.front.hosts.insert(host.clone());
-        }
-        for host in &new.hosts {
-            let entry = front.hosts.entry(host.clone()).or_default();
-            let is_new = entry.routes.insert(key.clone());
-            if is_new || new.rules.by_listener || old.rules.routes != new.rules.routes {
-                work.front.hosts.insert(host.clone());
-            }
-        }
-        if self.objects.object(&key).is_some() {
-            self.front.routes.insert(key, new);
-        }
-    }
-
-    /// What a route comes to that is for connections.
-    fn stream_unit(
-        &self,
-        key: &ObjectKey,
-        object: &Object,
-        (parents, hostnames, rules): (&[ParentRef], &[String], &[StreamRule]),
-    ) -> RouteUnit {
-        let known = Seen::new(&self.objects);
-        let attaching = Attaching {
-            key,
-            parents,
-            hostnames,
-        };
-        let mut unit = self.attach(&attaching, &known);
-        // Requests of none of them have routes.
-        unit.hosts.clear();
-        (unit.stream, unit.rules) = stream_route::compile(key, object, rules, &known);
-        unit.reads = known.into_reads().into();
-        unit
-    }
-
-    fn route_unit(&self, key: &ObjectKey) -> Option<RouteUnit> {
-        let object = self.objects.object(key)?;
-        let (parents, hostnames) = match &object.spec {
-            Spec::HttpRoute(route) => (&route.parent_refs, &route.hostnames),
-            Spec::GrpcRoute(route) => (&route.parent_refs, &route.hostnames),
-            Spec::TlsRoute(route) => {
-                let of = (&*route.parent_refs, &*route.hostnames, &*route.rules);
-                return Some(self.stream_unit(key, object, of));
-            }
-            Spec::TcpRoute(route) => {
-                let of = (&*route.parent_refs, &[][..], &*route.rules);
-                return Some(self.stream_unit(key, object, of));
-            }
-            _ => return None,
-        };
-        let known = Seen::new(&self.objects);
-        let attaching = Attaching {
-            key,
-            parents,
-            hostnames,
-        };
-        let mut unit = self.attach(&attaching, &known);
-        unit.claimant = disputes::Claimant::new(key, object, hostnames);
-        // What is served nowhere need not be looked at further, but for what is to be told of it.
-        let options = |route: &ObjectKey| self.options_of_route(route);
-        unit.rules = match &object.spec {
-            Spec::HttpRoute(route) => {
-                let overrides = delegation::problem_of_overrides(object);
-                unit.problems.extend(overrides);
-                let world = World {
-                    known: &known,
-                    options,
-                };
-                world.compile(key, object, route)
-            }
-            Spec::GrpcRoute(route) => {
-                let mut rules = grpc_route::compile(key, object, route, &known);
-                rules.attach(&options(key));
-                rules
-            }
-            _ => Rules::default(),
-        };
-        unit.reads = known.into_reads().into();
-        Some(unit)
-    }
-
-    fn attach(&self, route: &Attaching<'_>, known: &Seen<'_, Objects>) -> RouteUnit {
-        let mut unit = RouteUnit::default();
-        for (index, parent) in route.parents.iter().enumerate() {
-            if delegation::is_route(parent) {
-                // Whether that leaves it requests is for its status.
-                continue;
-            }
-            let field = format!("spec.parentRefs[{index}]");
-            let Some(gateway) = attach::gateway_of(parent, &route.key.namespace) else {
-                let text = format!("routes are not attached to a {}", parent.kind);
-                unit.problems.push(Problem::warning(field, text));
-                continue;
-            };
-            unit.parents.insert(gateway.clone());
-            let Some(form) = self.front.gateways.get(&gateway) else {
-                let text = self.why_no_gateway(&gateway);
-                unit.problems.push(Problem::warning(field, text));
-                continue;
-            };
-            let lost = self.front.disputes.lost(&gateway, route.key);
-            let attachment = attach::attach(route, parent, (&gateway, form), lost, known);
-            match &attachment.outcome {
-                Ok(attached) => {
-                    unit.hosts.extend(attached.hosts.iter().cloned());
-                    let lost = lost
-                        .iter()
-                        .filter(|(it, _)| attachment.claimed.contains(it));
-                    unit.problems.extend(lost.map(|(listener, owner)| {
-                        let text = attach::tell_lost(form, *listener, owner);
-                        Problem::warning(field.clone(), text)
-                    }));
-                }
-                Err(reason) => unit
-                    .problems
-                    .push(Problem::error(field, reason.message.clone())),
-            }
-            unit.attachments.push(Attachment {
-                index,
-                ..attachment
-            });
-        }
-        unit
-    }
-
-    fn why_no_gateway(&self, gateway: &ObjectKey) -> String {
-        match (self.objects.spec(gateway), self.objects.has(gateway)) {
-            (Some(_), _) => format!("{gateway} is not served by this control plane"),
-            (None, true) => format!("{gateway} is rejected; its status says why"),
-            (None, false) => format!("{gateway} does not exist"),
-        }
-    }
-
-    /// Puts the routes for a host in their order.
-    fn derive_host_of_gateway(&mut self, key: ObjectKey, work: &mut Work) {
-        let Some(host) = self.front.hosts.get(&key) else {
-            return;
-        };
-        if host.routes.is_empty() && !host.stands {
-            self.front.hosts.remove(&key);
-            self.put_internal(&key, None, work);
-            return;
-        }
-        let domain = host.domain(&key);
-        // Options tell whose routes they are wrong at.
-        self.restate([key.clone()], work);
-        let home = self.home_of(&key, &domain);
-        let listener = home.and_then(|(_, form, listener)| form.listeners.get(listener));
-        let routes = self.compiled(&key).map(|(_, it)| match listener {
-            Some(listener) => http_route::at_listener(&it.route, listener),
-            None => it.route.clone(),
-        });
-        let ssl = self.ssl_of(&key, &domain);
-        let spec = VirtualService {
-            options_config_refs: self.options_of_host(&key, &domain),
-            domains: vec![domain],
-            routes: routes.collect(),
-            options: VirtualHostOptions::none(),
-            ssl,
-        };
-        self.put_internal(&key, Some(Spec::VirtualService(Box::new(spec))), work);
-    }
-
-    /// TLS of the listener that a host belongs to.
-    fn ssl_of(&self, host: &ObjectKey, domain: &str) -> Option<Arc<SslConfig>> {
-        let (_, form, listener) = self.home_of(host, domain)?;
-        form.listeners.get(listener)?.tls.ssl.clone()
-    }
-
-    /// The routes for a host, in their order, and whose they are.
-    fn compiled(&self, host: &ObjectKey) -> impl Iterator<Item = (&ObjectKey, &Compiled)> {
-        let keys = self.front.hosts.get(host);
-        let keys = keys.into_iter().flat_map(|host| &host.routes);
-        let routes = keys.filter_map(|key| Some((key, self.front.routes.get(key)?)));
-        let mut all: Vec<_> = routes
-            .flat_map(|(key, unit)| {
-                let routes = unit.rules.routes.iter();
-                routes.map(move |it| (it.source.owner.as_deref().unwrap_or(key), it))
-            })
-            .collect();
-        all.sort_by(|(_, a), (_, b)| a.precedence.cmp(&b.precedence));
-        all.into_iter()
     }
 
     /// Puts an object among the others that nobody wrote, or takes it away.
@@ -617,77 +315,11 @@ impl Translator {
     }
 }
 
-/// The hosts that listeners have to themselves, and their domains.
-fn standing(key: &ObjectKey, gateway: &GatewayForm) -> BTreeMap<ObjectKey, String> {
-    let mut standing = BTreeMap::new();
-    for port in gateway.ports() {
-        let listeners: Vec<_> = gateway.at(port).collect();
-        // Connections are forwarded by name, whatever else is there.
-        let http = |protocol: &str| ["HTTP", "HTTPS"].contains(&protocol);
-        for (_, listener) in listeners.iter().filter(|(_, it)| http(&it.protocol)) {
-            let host = match &listener.hostname {
-                Some(host) if listeners.len() > 1 || listener.tls.ssl.is_some() => host,
-                // Connections are taken where there are no routes, too.
-                None if listener.tls.ssl.is_some() => hostname::ANY,
-                _ => continue,
-            };
-            standing.insert(host_key(key, port, host), host.to_owned());
-        }
-    }
-    standing
-}
-
 fn is_route(kind: Kind) -> bool {
     ROUTES.contains(&kind)
 }
 
-/// The domain of a host, which is what its name ends with.
-fn domain_of(key: &ObjectKey) -> String {
-    let name = key.name.rsplit('~').next().unwrap_or(hostname::ANY);
-    name.replace('_', ".")
-}
-
-impl Known for Objects {
-    fn object(&self, key: &ObjectKey) -> Option<&Arc<Object>> {
-        Objects::object(self, key)
-    }
-
-    fn routes(&self, namespace: Option<&str>) -> Vec<&Arc<Object>> {
-        let first = ObjectKey {
-            kind: Kind::HttpRoute,
-            namespace: namespace.unwrap_or_default().into(),
-            name: "".into(),
-        };
-        let routes = self.from(&first).take_while(|(key, _)| {
-            key.kind == Kind::HttpRoute && namespace.is_none_or(|it| *key.namespace == *it)
-        });
-        routes
-            .filter_map(|(_, entry)| entry.object.as_ref())
-            .collect()
-    }
-
-    fn spec(&self, key: &ObjectKey) -> Option<&Spec> {
-        self.object(key).map(|object| &object.spec)
-    }
-
-    fn is_there(&self, key: &ObjectKey) -> bool {
-        self.has(key)
-    }
-
-    fn labels(&self, key: &ObjectKey) -> Option<&BTreeMap<String, String>> {
-        self.object(key).map(|object| &object.labels)
-    }
-
-    fn grants(&self, namespace: &str) -> Vec<&ReferenceGrant> {
-        let first = crate::gateway_api::grants_key(namespace);
-        let own = self.from(&first).take_while(|(key, _)| {
-            key.kind == Kind::ReferenceGrant && *key.namespace == *namespace
-        });
-        let specs = own.filter_map(|(_, entry)| Some(&entry.object.as_ref()?.spec));
-        let grants = specs.filter_map(|spec| match spec {
-            Spec::ReferenceGrant(grant) => Some(&**grant),
-            _ => None,
-        });
-        grants.collect()
-    }
+/// Whether a route is for requests, not for connections.
+fn is_of_requests(kind: Kind) -> bool {
+    matches!(kind, Kind::GrpcRoute | Kind::HttpRoute)
 }

@@ -17,21 +17,35 @@ use crate::virtual_host::{self, Kept, VirtualHostForm};
 
 impl Translator {
     pub(super) fn derive_hosts(&mut self, work: &mut Work) {
-        // Those whose requests may come to routes of others are looked at again if those ask somebody else.
-        while !work.hosts.is_empty() {
+        // Routes that are to be tried again, too.
+        self.derive_front(work);
+        loop {
             self.derive_marked_hosts(work);
+            // Those whose requests may come to routes of others are looked at again if those ask somebody else.
+            if work.hosts.is_empty() {
+                break;
+            }
         }
     }
 
     fn derive_marked_hosts(&mut self, work: &mut Work) {
-        let keys = work.hosts.take();
         let asked = Upstreams::asked(self);
-        // What one comes to does not depend on others.
-        let units = in_parallel(&keys, WORTH_A_THREAD, |key| {
-            let entry = self.objects.entries.get(key)?;
-            Some(self.host_unit(key, entry, self.hosts.get(key)))
-        });
-        for (key, unit) in keys.into_iter().zip(units) {
+        let mut derived = BTreeMap::new();
+        loop {
+            let keys = work.hosts.take();
+            // What one comes to does not depend on others.
+            let units = in_parallel(&keys, WORTH_A_THREAD, |key| {
+                let entry = self.objects.entries.get(key)?;
+                Some(self.host_unit(key, entry, self.hosts.get(key)))
+            });
+            derived.extend(keys.into_iter().zip(units));
+            if !self.judge_routes(&derived, work) {
+                break;
+            }
+            self.derive_front(work);
+        }
+        self.remember_routes(&derived, work);
+        for (key, unit) in derived {
             self.take_host(key, unit, work);
         }
         // A filter that is off for a request where it begins would not be there for it where it ends.

@@ -36,6 +36,7 @@ impl Translator {
             true => None,
             false => Some(virtual_hosts(&accepted.value)),
         };
+        let mut proven = Vec::new();
         for key in unproven {
             let is_proven = within.as_ref().is_none_or(|within| {
                 let body = self.hosts.get(&key).map(|unit| &unit.form.body);
@@ -44,8 +45,10 @@ impl Translator {
             });
             if is_proven {
                 self.quarantine.hosts_before.remove(&key);
+                proven.push(key);
             }
         }
+        self.prove_routes(&proven);
         let mut hosts = current.iter().flat_map(|it| it.provenance.iter());
         if !hosts.any(|key| self.quarantine.hosts_before.contains_key(key)) {
             work.accepted.insert(id.clone());
@@ -61,7 +64,30 @@ impl Translator {
         let resources = resources.filter(|id| id.kind != ResourceType::Route);
         let resources = resources.filter_map(|id| self.resources.get(id));
         unproven.extend(resources.flat_map(|resource| resource.provenance.iter()));
-        let proven = keys.filter(|key| !self.depends(key, &unproven));
+        self.not_of(&unproven, keys)
+    }
+
+    /// Of which of these objects nothing is held back.
+    pub fn not_held_back<'a>(&self, keys: impl Iterator<Item = &'a ObjectKey>) -> Vec<ObjectKey> {
+        let held: BTreeSet<&ObjectKey> = self.quarantine.held().collect();
+        self.not_of(&held, keys)
+    }
+
+    /// Which of these objects are what an Envoy has, once it has accepted all that there was: nothing of them is held back,
+    /// and nothing that was is tried since.
+    pub fn settled<'a>(&self, keys: impl Iterator<Item = &'a ObjectKey>) -> Vec<ObjectKey> {
+        let tried = self.quarantine.hosts_before.keys();
+        let tried = tried.chain(self.quarantine.routes_before.keys());
+        let unsettled: BTreeSet<&ObjectKey> = tried.chain(self.quarantine.held()).collect();
+        self.not_of(&unsettled, keys)
+    }
+
+    fn not_of<'a>(
+        &self,
+        unproven: &BTreeSet<&ObjectKey>,
+        keys: impl Iterator<Item = &'a ObjectKey>,
+    ) -> Vec<ObjectKey> {
+        let proven = keys.filter(|key| unproven.is_empty() || !self.depends(key, unproven));
         proven.cloned().collect()
     }
 
@@ -83,6 +109,10 @@ impl Translator {
                 let clusters = self.readers_of_secrets.of(key);
                 let mut all = clusters.chain(self.readers.of(key));
                 all.any(|reader| unproven.contains(reader))
+            }
+            Kind::GrpcRoute | Kind::HttpRoute => {
+                let mut hosts = self.hosts_of_route(key);
+                hosts.any(|host| unproven.contains(host))
             }
             // They may be in anything.
             _ => !unproven.is_empty(),

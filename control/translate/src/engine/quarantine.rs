@@ -8,9 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tenon_model::{Kind, ObjectKey, Problem};
+use tenon_model::{Kind, Object, ObjectKey, Problem};
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::front::HeldRoute;
 use super::statuses::mentions;
 use super::{HostUnit, Translator, Work};
 use crate::keyed::Keyed;
@@ -28,6 +29,9 @@ pub(super) struct Quarantine {
     /// The same of virtual hosts.
     pub(super) hosts_before: Keyed<ObjectKey, Option<Arc<VirtualHostForm>>>,
     held: BTreeMap<ObjectKey, Held>,
+    /// What was served of routes of gateways before they changed.
+    pub(super) routes_before: BTreeMap<ObjectKey, Option<Arc<Object>>>,
+    pub(super) held_routes: BTreeMap<ObjectKey, HeldRoute>,
     /// Suspects that are still to be tried, a group at a time, and the table of which each was refused.
     waiting: Vec<(ResourceId, Vec<ObjectKey>)>,
 }
@@ -162,23 +166,33 @@ impl Translator {
         };
         let unproven = |key: &&ObjectKey| self.quarantine.hosts_before.contains_key(*key);
         let named = |key: &&ObjectKey| mentions(words, &names::virtual_host(key));
-        let mut culprits: Vec<_> = hosts().filter(named).filter(unproven).cloned().collect();
-        if culprits.is_empty() {
-            // Who is no more than an answer is tried without it before others are suspected.
-            let answers = |key: &&ObjectKey| self.quarantine.answers(key);
-            culprits = hosts().filter(unproven).filter(answers).cloned().collect();
-        }
-        let suspects: Vec<_> = match culprits.is_empty() {
-            true => hosts().filter(unproven).cloned().collect(),
-            false => Vec::new(),
-        };
-        let found = !suspects.is_empty() || !culprits.is_empty();
-        match suspects.as_slice() {
-            [] => {
-                for key in culprits {
-                    self.hold(key, Some(words), work);
-                }
+        let (mut culprits, mut suspects) = (Vec::new(), Vec::new());
+        for host in hosts().filter(named).filter(unproven) {
+            match self.suspects_of(host).as_slice() {
+                [one] => culprits.push(one.clone()),
+                several => suspects.extend_from_slice(several),
             }
+        }
+        if culprits.is_empty() && suspects.is_empty() {
+            let all = hosts().filter(unproven);
+            suspects = all.flat_map(|host| self.suspects_of(host)).collect();
+        }
+        // One may be for several hosts.
+        let mut seen = BTreeSet::new();
+        culprits.retain(|key| seen.insert(key.clone()));
+        suspects.retain(|key| seen.insert(key.clone()));
+        // Who is no more than an answer is tried without it before others are suspected.
+        let is_answer = |key: &ObjectKey| self.quarantine.answers(key);
+        if culprits.is_empty() && suspects.iter().any(is_answer) {
+            culprits = suspects.into_iter().filter(is_answer).collect();
+            suspects = Vec::new();
+        }
+        let found = !suspects.is_empty() || !culprits.is_empty();
+        for key in culprits {
+            self.hold(key, Some(words), work);
+        }
+        match suspects.as_slice() {
+            [] => {}
             [one] => self.hold(one.clone(), Some(words), work),
             _ => {
                 let (first, second) = suspects.split_at(suspects.len() / 2);
@@ -194,6 +208,10 @@ impl Translator {
     }
 
     fn hold(&mut self, key: ObjectKey, words: Option<&str>, work: &mut Work) {
+        if key.kind != Kind::VirtualService {
+            self.hold_route(key, words, work);
+            return;
+        }
         let Some(unit) = self.hosts.get(&key) else {
             return;
         };
@@ -250,6 +268,14 @@ impl Translator {
             Some(_) => self.forget_host(key),
             None => {}
         }
+        if self.is_held_in_part(key)
+            && let Some(Some(before)) = self.quarantine.hosts_before.get(key)
+            && before.same_output(&unit.form)
+        {
+            // It is as it was before the routes that are held back.
+            self.quarantine.hosts_before.remove(key);
+            return;
+        }
         let before = old.map(|unit| &unit.form);
         if before.is_none_or(|before| !before.same_output(&unit.form)) {
             let before = before.filter(|before| !before.domains.is_empty());
@@ -276,6 +302,7 @@ impl Translator {
         let quarantine = &mut self.quarantine;
         quarantine.before.retain(|id, _| id.proxy != *proxy);
         quarantine.hosts_before.clear();
+        quarantine.routes_before.clear();
     }
 
     /// Whether some virtual hosts are still to be tried.
@@ -299,10 +326,13 @@ impl Translator {
                 left.push((table, group));
                 continue;
             }
-            for key in &group {
-                self.quarantine.held.remove(key);
+            for key in group {
+                self.quarantine.held.remove(&key);
+                match self.quarantine.held_routes.remove(&key) {
+                    Some(_) => drop(work.front.routes.insert(key)),
+                    None => work.hosts.insert(key),
+                }
             }
-            work.hosts.extend(group);
         }
         left.reverse();
         self.quarantine.waiting = left;
@@ -356,12 +386,12 @@ impl Translator {
 impl Quarantine {
     /// The virtual hosts that are held back.
     pub(super) fn held(&self) -> impl Iterator<Item = &ObjectKey> {
-        self.held.keys()
+        self.held.keys().chain(self.held_routes.keys())
     }
 
     fn answers(&self, key: &ObjectKey) -> bool {
         let held = self.held.get(key);
-        held.is_some_and(|held| matches!(held.instead, Instead::Answers))
+        held.is_some_and(|held| matches!(held.instead, Instead::Answers)) || self.route_answers(key)
     }
 
     /// What was before the changes that are not settled, of resources and of virtual hosts.
@@ -372,6 +402,7 @@ impl Quarantine {
         Before {
             resources: std::mem::take(&mut self.before),
             hosts: std::mem::take(&mut self.hosts_before),
+            routes: std::mem::take(&mut self.routes_before),
         }
     }
 
@@ -384,6 +415,7 @@ impl Quarantine {
     ) {
         self.before = before.resources;
         self.hosts_before = before.hosts;
+        self.routes_before = before.routes;
         for (id, old) in resources {
             self.before.entry(id).or_insert(old);
         }
@@ -407,6 +439,7 @@ impl Quarantine {
 pub(super) struct Before {
     resources: Keyed<ResourceId, Option<Arc<Resource>>>,
     hosts: Keyed<ObjectKey, Option<Arc<VirtualHostForm>>>,
+    routes: BTreeMap<ObjectKey, Option<Arc<Object>>>,
 }
 
 fn hash(form: &VirtualHostForm) -> u128 {

@@ -46,11 +46,9 @@ impl Translator {
     }
 
     /// Most objects are at the same proxies, which have nothing to say of them.
-    fn share_proxies(&mut self, status: &mut Status) {
-        if status.proxies == self.usual_proxies {
-            status.proxies = self.usual_proxies.clone();
-        } else if status.messages.is_empty() {
-            self.usual_proxies = status.proxies.clone();
+    fn share_proxies(&self, status: &mut Status) {
+        if status.proxies == self.last_status.proxies {
+            status.proxies = self.last_status.proxies.clone();
         }
     }
 

@@ -513,6 +513,7 @@ mod external_options;
 mod lookups;
 mod quarantine;
 mod reach;
+mod route_forms;
 mod secret_headers;
 mod tables;
 

@@ -6,7 +6,7 @@ use tenon_model::gateway_api::{GROUP, ParentRef};
 use tenon_model::{Kind, ObjectKey};
 
 use super::listeners::{GatewayForm, ListenerForm, host_key};
-use super::{Known, Reason, Seen, hostname};
+use super::{Known, Reason, Seen, hostname, listener_sets};
 
 /// A route, as far as it matters where it is attached.
 pub(crate) struct Attaching<'a> {
@@ -39,24 +39,30 @@ pub(crate) struct Attached {
     pub(crate) hosts: BTreeSet<ObjectKey>,
 }
 
-/// The key of the gateway that a reference names, if it is one.
-pub(crate) fn gateway_of(parent: &ParentRef, own_namespace: &str) -> Option<ObjectKey> {
-    (parent.group == GROUP && parent.kind == "Gateway").then(|| ObjectKey {
-        kind: Kind::KubernetesGateway,
+/// The key of the Gateway or ListenerSet that a reference names, if it is one.
+pub(crate) fn parent_of(parent: &ParentRef, own_namespace: &str) -> Option<ObjectKey> {
+    let kind = match (parent.group.as_str(), parent.kind.as_str()) {
+        (GROUP, "Gateway") => Kind::KubernetesGateway,
+        (group, kind) if listener_sets::is_set(group, kind) => Kind::ListenerSet,
+        _ => return None,
+    };
+    Some(ObjectKey {
+        kind,
         namespace: parent.namespace.as_deref().unwrap_or(own_namespace).into(),
         name: parent.name.as_str().into(),
     })
 }
 
-/// Attaches a route to the listeners of a gateway that would have it, but for those that are `lost`.
+/// Attaches a route to the listeners that would have it of a gateway itself, or of the ListenerSet that `owner` is, but for
+/// those that are `lost`.
 pub(crate) fn attach(
     route: &Attaching<'_>,
-    parent: &ParentRef,
+    (parent, owner): (&ParentRef, &ObjectKey),
     (key, gateway): (&ObjectKey, &GatewayForm),
     lost: &Lost,
     known: &Seen<'_, impl Known>,
 ) -> Attachment {
-    let (claimed, outcome) = match claims(route, parent, (key, gateway), known) {
+    let (claimed, outcome) = match claims(route, (parent, owner), gateway, known) {
         Ok(claims) => {
             let claimed = claims.iter().map(|(index, _)| *index).collect();
             (claimed, attached(claims, (key, gateway), lost))
@@ -87,12 +93,16 @@ pub(crate) fn hosts_of(listener: &ListenerForm, hostnames: &[String]) -> BTreeSe
 /// The listeners that would have a route, and the hosts that both are for.
 fn claims(
     route: &Attaching<'_>,
-    parent: &ParentRef,
-    (key, gateway): (&ObjectKey, &GatewayForm),
+    (parent, owner): (&ParentRef, &ObjectKey),
+    gateway: &GatewayForm,
     known: &Seen<'_, impl Known>,
 ) -> Result<Vec<(usize, BTreeSet<String>)>, Reason> {
-    let all = gateway.listeners.iter().enumerate();
-    let named: Vec<_> = all
+    if let Some(Err(why)) = gateway.sets.get(owner) {
+        let text = format!("no listener of {owner} is there: {}", why.message);
+        return Err(Reason::new("NoMatchingParent", text));
+    }
+    let named: Vec<_> = gateway
+        .of(owner)
         .filter(|(_, it)| {
             let of_name = parent
                 .section_name
@@ -102,14 +112,17 @@ fn claims(
         })
         .collect();
     if named.is_empty() {
-        let text = "no listener of the gateway has that sectionName and port";
+        let of = match owner.kind {
+            Kind::ListenerSet => "ListenerSet",
+            _ => "gateway",
+        };
+        let text = format!("no listener of the {of} has that sectionName and port");
         return Err(Reason::new("NoMatchingParent", text));
     }
     let allowing: Vec<_> = named
         .into_iter()
         .filter(|(_, it)| {
-            it.kinds.contains(&route.key.kind)
-                && it.allows(&route.key.namespace, &key.namespace, known)
+            it.kinds.contains(&route.key.kind) && it.allows(&route.key.namespace, known)
         })
         .collect();
     if allowing.is_empty() {
@@ -138,11 +151,13 @@ fn attached(
     lost: &Lost,
 ) -> Result<Attached, Reason> {
     let mut attached = Attached::default();
+    let mut given = None;
     for (index, hosts) in claims {
         let Some(listener) = gateway.listeners.get(index) else {
             continue;
         };
-        if lost.contains_key(&index) {
+        if let Some(owner) = lost.get(&index) {
+            given = given.or(Some((index, owner)));
             continue;
         }
         attached.listeners.insert(index);
@@ -160,10 +175,10 @@ fn attached(
         let keys = own.map(|host| host_key(key, listener.bound, host));
         attached.hosts.extend(keys);
     }
-    match (attached.listeners.is_empty(), lost.iter().next()) {
+    match (attached.listeners.is_empty(), given) {
         (true, Some((index, owner))) => Err(Reason::new(
             "HostnameConflict",
-            tell_lost(gateway, *index, owner),
+            tell_lost(gateway, index, owner),
         )),
         _ => Ok(attached),
     }

@@ -16,6 +16,8 @@ pub struct Conditions {
     pub parents: Vec<ParentConditions>,
     /// Of a Gateway's or ListenerSet's listeners.
     pub listeners: Vec<ListenerConditions>,
+    /// How many ListenerSets add listeners to it, if it is a Gateway: `attachedListenerSets`.
+    pub attached_sets: Option<usize>,
 }
 
 /// What became of a route at one of those that it wants to be attached to.

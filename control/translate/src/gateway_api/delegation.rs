@@ -8,11 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tenon_model::gateway_api::{BackendRef, GROUP, HttpMatch, HttpRoute, HttpRule, ParentRef};
-use tenon_model::{
-    Kind, Merge, Object, ObjectKey, ObjectRef, OptionsRefs, Problem, RouteOptions, Spec,
-};
+use tenon_model::{Kind, Object, ObjectKey, ObjectRef, OptionsRefs, Problem, RouteOptions, Spec};
 
 use super::http_route::{self, Compiled, Rules};
+use super::overrides::{Overrides, Policy};
 use super::precedence::RouteOrder;
 use super::{Known, Reason, Seen, within};
 
@@ -22,8 +21,6 @@ pub(crate) const LABEL: &str = "delegation.gateway.solo.io/label";
 const ALL: &str = "all";
 /// On a child: its matches are put behind the parent's.
 const INHERIT: &str = "delegation.gateway.solo.io/inherit-parent-matcher";
-/// On a parent: which options of its children count before its own.
-const OVERRIDES: &str = "delegation.gateway.solo.io/enable-policy-overrides";
 
 /// What became of children, and who left them requests: by child and parent.
 pub(crate) type Children = BTreeMap<(ObjectKey, ObjectKey), Child>;
@@ -69,12 +66,6 @@ struct Level<'a> {
     chain: Vec<ObjectKey>,
 }
 
-/// What a rule says of all requests.
-struct Policy {
-    options: Arc<RouteOptions>,
-    references: OptionsRefs,
-}
-
 impl<K: Known, F: Fn(&ObjectKey) -> Vec<ObjectRef>> World<'_, '_, K, F> {
     /// What a route and those that it leaves requests to come to.
     pub(crate) fn compile(&self, key: &ObjectKey, object: &Object, route: &HttpRoute) -> Rules {
@@ -102,6 +93,7 @@ impl<K: Known, F: Fn(&ObjectKey) -> Vec<ObjectRef>> World<'_, '_, K, F> {
                 continue;
             }
             let policy = self.policy(level.key, number, rule);
+            let overrides = Overrides::of(level.object);
             if own.rules[number].backend_refs.is_empty() {
                 // Nothing but what it leaves to others.
                 rules.routes.retain(|it| it.source.rule != number);
@@ -131,7 +123,7 @@ impl<K: Known, F: Fn(&ObjectKey) -> Vec<ObjectRef>> World<'_, '_, K, F> {
             for (index, mut compiled) in found.into_iter().enumerate() {
                 let place = (number, first + index);
                 compiled.precedence = compiled.precedence.under(&order, place);
-                self.inherit(level.object, &policy, &mut compiled);
+                policy.put_over(&mut compiled, &overrides);
                 rules.routes.push(compiled);
             }
         }
@@ -282,33 +274,6 @@ impl<K: Known, F: Fn(&ObjectKey) -> Vec<ObjectRef>> World<'_, '_, K, F> {
             false => Ok(children),
         }
     }
-
-    /// Puts what a parent's rule says of options over what a child's says.
-    fn inherit(&self, parent: &Object, above: &Policy, below: &mut Compiled) {
-        let overrides = annotation(parent, OVERRIDES).is_some_and(|value| value.trim() == "*");
-        let route = &mut below.route;
-        let upper = &above.references.delegate_options;
-        let lower = &route.options_config_refs.delegate_options;
-        let (first, then, options) = match overrides {
-            true => (
-                lower,
-                upper,
-                RouteOptions::shared_or(&route.options, &above.options),
-            ),
-            false => (
-                upper,
-                lower,
-                RouteOptions::shared_or(&above.options, &route.options),
-            ),
-        };
-        if !overrides {
-            below.source.shift += upper.len();
-        }
-        let mut all = first.clone();
-        all.extend(then.iter().cloned());
-        route.options = options;
-        route.options_config_refs.delegate_options = all;
-    }
 }
 
 impl Rules {
@@ -328,17 +293,6 @@ pub(crate) fn is_delegated(backend: &BackendRef) -> bool {
         || backend.group == group && backend.kind == kind
 }
 
-/// Which overrides of a parent's annotation are not carried out.
-pub(crate) fn problem_of_overrides(object: &Object) -> Option<Problem> {
-    let value = annotation(object, OVERRIDES)?;
-    (value.trim() != "*").then(|| {
-        let text = format!(
-            "{value:?} is not supported yet: expected *; until then the parent's options count"
-        );
-        Problem::warning(format!("metadata.annotations.{OVERRIDES}"), text)
-    })
-}
-
 /// Whether a child names a parent, so that this may leave requests to it.
 pub(crate) fn names(parent: &ParentRef, child: &ObjectKey, key: &ObjectKey) -> bool {
     let namespace = parent.namespace.as_deref().unwrap_or(&child.namespace);
@@ -350,7 +304,7 @@ pub(crate) fn is_route(parent: &ParentRef) -> bool {
     parent.group == GROUP && parent.kind == "HTTPRoute"
 }
 
-fn annotation<'a>(object: &'a Object, name: &str) -> Option<&'a String> {
+pub(super) fn annotation<'a>(object: &'a Object, name: &str) -> Option<&'a String> {
     object.metadata.as_ref()?.annotations.get(name)
 }
 

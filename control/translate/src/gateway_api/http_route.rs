@@ -59,8 +59,8 @@ pub(crate) struct Source {
     pub(crate) index: usize,
     /// Which share of the requests it is for, if each has a route of its own.
     share: Option<usize>,
-    /// How many RouteOptions stand before its own.
-    pub(super) shift: usize,
+    /// Which of its own RouteOptions those are that it refers to, where there are others among them.
+    pub(super) order: Option<Arc<[Option<usize>]>>,
     places: Arc<Places>,
 }
 
@@ -104,7 +104,7 @@ impl Rules {
                         rule: number,
                         index,
                         share: several.then_some(share),
-                        shift: 0,
+                        order: None,
                         places: part.places.clone(),
                     };
                     let precedence = precedence.clone();
@@ -188,6 +188,14 @@ impl Source {
         }
     }
 
+    /// Which of its own RouteOptions it is that it refers to at a place.
+    pub(super) fn own_option(&self, place: usize) -> Option<usize> {
+        match &self.order {
+            None => Some(place),
+            Some(order) => order.get(place).copied().flatten(),
+        }
+    }
+
     /// What is wrong with a route of the Edge API, where it stands in its source: `rest` is the field within the route.
     pub(crate) fn locate(&self, rest: &str, problem: &Problem) -> Problem {
         let field = self.field(rest);
@@ -213,7 +221,7 @@ impl Source {
         let place = single.or_else(|| multi?.split(']').next()?.parse().ok());
         let option = rest.strip_prefix(".optionsConfigRefs.delegateOptions[");
         let option = option.and_then(|rest| rest.split(']').next()?.parse().ok());
-        let own = option.and_then(|it: usize| it.checked_sub(self.shift));
+        let own = option.and_then(|it| self.own_option(it));
         if let Some(filter) = own.and_then(|it| self.places.options.get(it)) {
             let of = filter.backend.map(|it| format!("backendRefs[{it}]."));
             let of = of.unwrap_or_default();

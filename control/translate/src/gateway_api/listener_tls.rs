@@ -29,10 +29,10 @@ pub(crate) struct TlsForm {
     pub(crate) problems: Vec<Problem>,
 }
 
-/// `path` is the listener's field.
+/// `path` is the listener's field, `owner` the Gateway or ListenerSet that has it.
 pub(crate) fn resolve(
     path: &str,
-    (key, gateway): (&ObjectKey, &KubernetesGateway),
+    (owner, (key, gateway)): (&ObjectKey, (&ObjectKey, &KubernetesGateway)),
     listener: &Listener,
     known: &Seen<'_, impl Known>,
 ) -> TlsForm {
@@ -56,7 +56,7 @@ pub(crate) fn resolve(
         .iter()
         .flat_map(|tls: &ListenerTls| &tls.certificate_refs);
     for (index, reference) in refs.enumerate() {
-        match certificate(key, reference, known) {
+        match certificate(owner, reference, known) {
             Ok(found) => certificates.push(found),
             Err(reason) => {
                 form.lacks(format!("{path}.tls.certificateRefs[{index}]"), reason);
@@ -147,7 +147,7 @@ fn validation<'a>(
 
 /// The secret of a certificate.
 fn certificate(
-    gateway: &ObjectKey,
+    owner: &ObjectKey,
     reference: &SecretRef,
     known: &Seen<'_, impl Known>,
 ) -> Result<ObjectRef, Reason> {
@@ -160,8 +160,8 @@ fn certificate(
             of_group(&reference.group)
         ));
     }
-    let namespace = reference.namespace.as_deref().unwrap_or(&gateway.namespace);
-    permitted(gateway, (Kind::Secret, namespace, &reference.name), known)?;
+    let namespace = reference.namespace.as_deref().unwrap_or(&owner.namespace);
+    permitted(owner, (Kind::Secret, namespace, &reference.name), known)?;
     let secret = ObjectRef {
         namespace: namespace.into(),
         name: reference.name.as_str().into(),
@@ -229,19 +229,19 @@ pub(crate) fn bundle<'a>(
 }
 
 fn permitted(
-    gateway: &ObjectKey,
+    owner: &ObjectKey,
     (kind, namespace, name): (Kind, &str, &str),
     known: &Seen<'_, impl Known>,
 ) -> Result<(), Reason> {
-    let of = gateway.kind.to_string();
-    let from = (GROUP, of.as_str(), &*gateway.namespace);
+    let of = owner.kind.to_string();
+    let from = (GROUP, of.as_str(), &*owner.namespace);
     let to = kind.to_string();
     if known.may_refer(from, ("", &to, namespace), name) {
         return Ok(());
     }
     let text = format!(
         "no ReferenceGrant in namespace {namespace} permits {of}s of namespace {} to refer to {kind} {name}",
-        gateway.namespace
+        owner.namespace
     );
     Err(Reason::new("RefNotPermitted", text))
 }

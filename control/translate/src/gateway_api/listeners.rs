@@ -2,22 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 
 use tenon_model::gateway_api::{
     AllowedRoutes, FromNamespaces, GROUP, GatewayAddress, KubernetesGateway, Listener,
     RouteGroupKind,
 };
-use tenon_model::{Kind, ObjectKey, Problem};
+use tenon_model::{Kind, Object, ObjectKey, Problem, Spec};
 
 use super::listener_tls::{self, TlsForm};
-use super::{Known, Reason, Seen, hostname};
+use super::{Known, Reason, Seen, hostname, listener_sets};
 
 /// What a gateway's listeners come to.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct GatewayForm {
     /// The proxy that it is for: what Gloo's proxies say they are in `node.metadata.role`, behind the owner.
     pub(crate) proxy: String,
+    /// Its own, then those of its ListenerSets, in their order.
     pub(crate) listeners: Vec<ListenerForm>,
+    /// What became of the ListenerSets that name it.
+    pub(crate) sets: BTreeMap<ObjectKey, Result<(), Reason>>,
     /// Where Envoy listens.
     pub(crate) address: IpAddr,
     /// What is said and has no effect.
@@ -31,6 +35,8 @@ pub(crate) struct GatewayForm {
 /// What a listener comes to.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ListenerForm {
+    /// The Gateway or ListenerSet that says it.
+    pub(crate) owner: ObjectKey,
     pub(crate) name: String,
     /// The field that says it.
     pub(crate) path: String,
@@ -56,27 +62,38 @@ pub(crate) struct ListenerForm {
 }
 
 impl GatewayForm {
+    /// `sets` are the ListenerSets that name it.
     pub(crate) fn new(
         key: &ObjectKey,
         gateway: &KubernetesGateway,
+        sets: &[&Arc<Object>],
         known: &Seen<'_, impl Known>,
     ) -> Self {
-        let listeners = gateway.listeners.iter().enumerate();
-        let mut listeners: Vec<_> = listeners
-            .map(|(index, it)| {
-                let path = format!("spec.listeners[{index}]");
-                let tls = listener_tls::resolve(&path, (key, gateway), it, known);
-                ListenerForm::new(path, it, tls)
-            })
-            .collect();
+        let of_gateway = (key, gateway);
+        let mut listeners = listeners_of(key, of_gateway, &gateway.listeners, known);
         tell_conflicts(&mut listeners);
-        let mut ignored = ignored(gateway);
-        ignored.extend(bind(&mut listeners));
+        // "At least one distinct Listener MUST be present, or else the Gateway … must be rejected from processing as a
+        // whole."
+        let is_accepted = listeners.iter().any(ListenerForm::is_served);
+        let mut outcomes = BTreeMap::new();
+        for object in listener_sets::in_order(sets) {
+            let outcome = match is_accepted {
+                true => listener_sets::allowed(of_gateway, &object.key, known),
+                false => Err(listener_sets::without_gateway(key)),
+            };
+            if let (Ok(()), Spec::ListenerSet(set)) = (&outcome, &object.spec) {
+                listeners.extend(listeners_of(&object.key, of_gateway, &set.listeners, known));
+            }
+            outcomes.insert(object.key.clone(), outcome);
+        }
+        listener_sets::tell_conflicts(key, &mut listeners);
+        bind(&mut listeners);
         Self {
             proxy: format!("{}~{}-{}", key.namespace, key.namespace, key.name),
             listeners,
+            sets: outcomes,
             address: address(gateway),
-            ignored,
+            ignored: ignored(gateway),
             no_parameters: parameters(key, gateway, known).err(),
             is_insecure: listener_tls::is_insecure(gateway),
         }
@@ -108,34 +125,68 @@ impl GatewayForm {
         self.listeners.iter().any(|it| it.tls.ssl.is_some())
     }
 
-    /// What is wrong with it.
-    pub(crate) fn problems(&self) -> Vec<Problem> {
-        let listeners = self.listeners.iter();
-        listeners
-            .flat_map(|it| {
-                let all = [
-                    (&it.path, &it.refused),
-                    (&it.unresolved_at, &it.unresolved),
-                    (&it.path, &it.conflict),
-                ];
-                let reasons = all
-                    .into_iter()
-                    .filter_map(|(at, why)| Some((at, why.as_ref()?)));
-                let errors =
-                    reasons.map(|(at, why)| Problem::error(at.clone(), why.message.clone()));
-                errors.chain(it.tls.problems.iter().cloned())
-            })
-            .chain(self.no_parameters.iter().map(|why| {
-                let field = "spec.infrastructure.parametersRef";
-                Problem::error(field, why.message.clone())
-            }))
-            .chain(self.ignored.iter().cloned())
-            .collect()
+    /// The listeners of the Gateway itself or of one of its ListenerSets, with their places.
+    pub(crate) fn of<'a>(
+        &'a self,
+        owner: &'a ObjectKey,
+    ) -> impl Iterator<Item = (usize, &'a ListenerForm)> {
+        let all = self.listeners.iter().enumerate();
+        all.filter(move |(_, it)| it.owner == *owner)
+    }
+
+    /// What is wrong with the listeners of the Gateway itself or of one of its ListenerSets.
+    pub(crate) fn problems<'a>(
+        &'a self,
+        owner: &'a ObjectKey,
+    ) -> impl Iterator<Item = Problem> + 'a {
+        self.of(owner).flat_map(|(_, it)| {
+            let all = [
+                (&it.path, &it.refused),
+                (&it.unresolved_at, &it.unresolved),
+                (&it.path, &it.conflict),
+            ];
+            let reasons = all.into_iter();
+            let reasons = reasons.filter_map(|(at, why)| Some((at, why.as_ref()?)));
+            let errors = reasons.map(|(at, why)| Problem::error(at.clone(), why.message.clone()));
+            errors.chain(it.tls.problems.iter().cloned())
+        })
+    }
+
+    /// What is wrong with it but for its listeners.
+    pub(crate) fn own_problems(&self) -> impl Iterator<Item = Problem> + '_ {
+        let parameters = self.no_parameters.iter().map(|why| {
+            let field = "spec.infrastructure.parametersRef";
+            Problem::error(field, why.message.clone())
+        });
+        parameters.chain(self.ignored.iter().cloned())
+    }
+
+    /// So many of its ListenerSets have a listener that is served.
+    pub(crate) fn attached_sets(&self) -> usize {
+        let served = |set: &ObjectKey| self.of(set).any(|(_, it)| it.is_served());
+        self.sets.keys().filter(|set| served(set)).count()
     }
 }
 
+/// Those of a Gateway or of one of its ListenerSets, each by itself.
+fn listeners_of(
+    owner: &ObjectKey,
+    gateway: (&ObjectKey, &KubernetesGateway),
+    listeners: &[Listener],
+    known: &Seen<'_, impl Known>,
+) -> Vec<ListenerForm> {
+    let listeners = listeners.iter().enumerate();
+    listeners
+        .map(|(index, it)| {
+            let path = format!("spec.listeners[{index}]");
+            let tls = listener_tls::resolve(&path, (owner, gateway), it, known);
+            ListenerForm::new(owner.clone(), path, it, tls)
+        })
+        .collect()
+}
+
 impl ListenerForm {
-    fn new(path: String, listener: &Listener, mut tls: TlsForm) -> Self {
+    fn new(owner: ObjectKey, path: String, listener: &Listener, mut tls: TlsForm) -> Self {
         let possible = kinds_of(&listener.protocol);
         let refused = possible.is_empty().then(|| {
             let text = format!("protocol {} is not supported", listener.protocol);
@@ -149,6 +200,7 @@ impl ListenerForm {
         let unresolved = unresolved.or_else(|| tls.unresolved.take());
         let refused = refused.or_else(|| tls.refused.take());
         Self {
+            owner,
             name: listener.name.clone(),
             path,
             port: listener.port,
@@ -165,6 +217,19 @@ impl ListenerForm {
         }
     }
 
+    /// What a port is for: HTTPS and TLS go together, as names tell them apart.
+    pub(crate) fn alike(&self) -> &str {
+        match self.protocol.as_str() {
+            "HTTPS" => "TLS",
+            other => other,
+        }
+    }
+
+    fn refuse_port(&mut self, text: String) {
+        let reason = Reason::new("PortUnavailable", text);
+        self.refused.get_or_insert(reason);
+    }
+
     /// Whether Envoy listens for it.
     pub(crate) fn is_served(&self) -> bool {
         self.is_accepted() && self.tls.unusable.is_none()
@@ -175,12 +240,12 @@ impl ListenerForm {
         self.refused.is_none() && self.conflict.is_none()
     }
 
-    /// Whether it takes routes of a namespace; `own` is the gateway's.
-    pub(crate) fn allows(&self, namespace: &str, own: &str, known: &Seen<'_, impl Known>) -> bool {
+    /// Whether it takes routes of a namespace.
+    pub(crate) fn allows(&self, namespace: &str, known: &Seen<'_, impl Known>) -> bool {
         let namespaces = &self.allowed.namespaces;
         match namespaces.from {
             FromNamespaces::All => true,
-            FromNamespaces::Same => namespace == own,
+            FromNamespaces::Same => *namespace == *self.owner.namespace,
             FromNamespaces::Selector => namespaces.selector.as_ref().is_some_and(|selector| {
                 let labels = known.labels_of_namespace(namespace);
                 selector.matches(&labels)
@@ -271,30 +336,41 @@ fn ignored(gateway: &KubernetesGateway) -> Vec<Problem> {
 /// that port itself.
 const ABOVE: [u16; 3] = [8_000, 10_000, 20_000];
 
-/// Gives the listeners the ports that Envoy binds, and tells of those that are not Gloo's.
-fn bind(listeners: &mut [ListenerForm]) -> Vec<Problem> {
-    let own: BTreeSet<_> = listeners.iter().map(|it| it.port).collect();
-    let mut told = Vec::new();
-    for listener in listeners.iter_mut().filter(|it| it.port < 1024) {
-        let mut possible = ABOVE.iter().map(|above| listener.port + above);
-        let Some(bound) = possible.find(|port| !own.contains(port)) else {
-            let text = format!("port {} finds no port to be bound as", listener.port);
-            listener
-                .refused
-                .get_or_insert(Reason::new("PortUnavailable", text));
-            continue;
-        };
-        listener.bound = bound;
-        let usual = listener.port + ABOVE[0];
-        if bound != usual {
-            let text = format!(
-                "port {} is bound as {bound}: port {usual} is one of a listener",
-                listener.port
-            );
-            told.push(Problem::warning(format!("{}.port", listener.path), text));
+/// Gives the listeners the ports that Envoy binds, and tells of those that are not Gloo's. What the Gateway or an earlier
+/// ListenerSet has stays where it is, whatever later ones ask for.
+fn bind(listeners: &mut [ListenerForm]) {
+    let mut taken: BTreeMap<u16, u16> = BTreeMap::new();
+    for of_owner in listeners.chunk_by_mut(|a, b| a.owner == b.owner) {
+        for listener in of_owner.iter_mut().filter(|it| it.port >= 1024) {
+            let port = *taken.entry(listener.port).or_insert(listener.port);
+            if port != listener.port {
+                let text = format!("port {} is what port {port} is bound as", listener.port);
+                listener.refuse_port(text);
+            }
+        }
+        for listener in of_owner.iter_mut().filter(|it| it.port < 1024) {
+            let mut possible = ABOVE.iter().map(|above| listener.port + above);
+            let free = |bound: &u16| taken.get(bound).is_none_or(|port| *port == listener.port);
+            let Some(bound) = possible.find(free) else {
+                listener.refuse_port(format!(
+                    "port {} finds no port to be bound as",
+                    listener.port
+                ));
+                continue;
+            };
+            taken.insert(bound, listener.port);
+            listener.bound = bound;
+            let usual = listener.port + ABOVE[0];
+            if bound != usual {
+                let text = format!(
+                    "port {} is bound as {bound}: port {usual} is one of a listener",
+                    listener.port
+                );
+                let field = format!("{}.port", listener.path);
+                listener.tls.problems.push(Problem::warning(field, text));
+            }
         }
     }
-    told
 }
 
 /// The name of the listener of a port in Envoy, as with Gloo.
@@ -351,8 +427,8 @@ fn allowed_kinds(allowed: &AllowedRoutes, possible: &[Kind]) -> (Vec<Kind>, Opti
     (kinds, unresolved)
 }
 
-/// "The implementation MUST NOT pick one conflicting Listener as the winner." HTTPS and TLS go together: names tell them
-/// apart.
+/// Of a Gateway's own: "The implementation MUST NOT pick one conflicting Listener as the winner." HTTPS and TLS go
+/// together: names tell them apart.
 fn tell_conflicts(listeners: &mut [ListenerForm]) {
     let mut protocols: BTreeMap<u16, BTreeMap<&str, BTreeSet<&str>>> = BTreeMap::new();
     let mut hosts: BTreeMap<(u16, Option<&str>), usize> = BTreeMap::new();
@@ -360,12 +436,9 @@ fn tell_conflicts(listeners: &mut [ListenerForm]) {
     let all: Vec<_> = listeners.iter().filter(is_ours).cloned().collect();
     for listener in &all {
         let protocol = listener.protocol.as_str();
-        let alike = match protocol {
-            "HTTPS" => "TLS",
-            other => other,
-        };
         let of_port = protocols.entry(listener.port).or_default();
-        of_port.entry(alike).or_default().insert(protocol);
+        let alike = of_port.entry(listener.alike()).or_default();
+        alike.insert(protocol);
         let of_host = hosts.entry((listener.port, listener.hostname.as_deref()));
         *of_host.or_default() += 1;
     }

@@ -81,8 +81,8 @@ pub(crate) struct Attached {
     pub(crate) of_hosts: Vec<Vec<ObjectRef>>,
     /// Of each port that Envoy binds, the ListenerOption and the HttpListenerOption that count.
     pub(crate) of_ports: BTreeMap<u16, OfPort>,
-    /// Which listeners have not what they are to have of options, and why.
-    pub(crate) lost: BTreeMap<ObjectKey, BTreeMap<String, String>>,
+    /// Which listeners, by their places, have not what they are to have of options, and why.
+    pub(crate) lost: BTreeMap<ObjectKey, BTreeMap<usize, String>>,
 }
 
 /// What is attached to a port: one of each kind, as with Gloo.
@@ -96,8 +96,8 @@ impl Attached {
     /// `options` are all that name the gateway or what belongs to it, the oldest first.
     pub(crate) fn new(key: &ObjectKey, form: &GatewayForm, options: &[&Arc<Object>]) -> Self {
         let mut attached = Self::default();
-        for listener in &form.listeners {
-            attached.add_of_hosts((key, listener), options);
+        for (index, listener) in form.listeners.iter().enumerate() {
+            attached.add_of_hosts(key, (index, listener), options);
         }
         for port in form.ports() {
             let of_port = OfPort {
@@ -112,7 +112,8 @@ impl Attached {
     /// Those that say something that none before them says count together.
     fn add_of_hosts(
         &mut self,
-        (key, listener): (&ObjectKey, &ListenerForm),
+        key: &ObjectKey,
+        (index, listener): (usize, &ListenerForm),
         options: &[&Arc<Object>],
     ) {
         let mut said = VirtualHostOptions::default();
@@ -123,7 +124,7 @@ impl Attached {
             };
             let more = said.or(&option.options);
             if more == said && !used.is_empty() {
-                self.lose(object, (key, listener), &used);
+                self.lose(object, key, (index, listener), &used);
             } else {
                 used.push(reference(&object.key));
             }
@@ -132,7 +133,8 @@ impl Attached {
         self.of_hosts.push(used);
     }
 
-    /// The one that counts at a port, whose listeners are one in Envoy.
+    /// The one that counts at a port, whose listeners are one in Envoy: of those of its own listeners the most specific,
+    /// whatever the ListenerSets say that share the port; of several of those, the first that says something.
     fn first(
         &mut self,
         (key, form): (&ObjectKey, &GatewayForm),
@@ -140,20 +142,25 @@ impl Attached {
         kind: Kind,
         options: &[&Arc<Object>],
     ) -> Option<ObjectKey> {
-        let of_listeners = form.at(port).map(|(_, listener)| {
+        let of_listeners = form.at(port).map(|(index, listener)| {
             let ranked = ranked(key, listener, kind, options);
-            (listener, ranked)
+            (index, listener, ranked)
         });
         let of_listeners: Vec<_> = of_listeners.collect();
-        let all = of_listeners.iter().flat_map(|(_, ranked)| ranked);
+        let speaking = of_listeners.iter().find(|(_, _, it)| !it.is_empty());
+        let owner = speaking.map(|(_, listener, _)| &listener.owner)?;
+        let all = of_listeners
+            .iter()
+            .filter(|(_, listener, _)| listener.owner == *owner);
+        let all = all.flat_map(|(_, _, ranked)| ranked);
         let (_, first) = all.min_by_key(|(rank, object)| {
             let order = RouteOrder::of(&object.key, object);
             (*rank, order)
         })?;
         let first = first.key.clone();
-        for (listener, ranked) in &of_listeners {
+        for (index, listener, ranked) in &of_listeners {
             for (_, object) in ranked.iter().filter(|(_, object)| object.key != first) {
-                self.lose(object, (key, listener), &[reference(&first)]);
+                self.lose(object, key, (*index, listener), &[reference(&first)]);
             }
         }
         Some(first)
@@ -163,7 +170,8 @@ impl Attached {
     fn lose(
         &mut self,
         object: &Object,
-        (gateway, listener): (&ObjectKey, &ListenerForm),
+        gateway: &ObjectKey,
+        (index, listener): (usize, &ListenerForm),
         used: &[ObjectRef],
     ) {
         let used: Vec<_> = used.iter().map(ToString::to_string).collect();
@@ -175,7 +183,7 @@ impl Attached {
             used.join(", ")
         );
         let lost = self.lost.entry(object.key.clone()).or_default();
-        lost.insert(listener.name.clone(), text);
+        lost.insert(index, text);
     }
 }
 
@@ -207,10 +215,15 @@ fn rank(gateway: &ObjectKey, listener: &ListenerForm, target: &Target) -> Option
         Some(_) => return None,
         None => false,
     };
-    (target.key == *gateway).then_some(match named {
-        true => 2,
-        false => 3,
-    })
+    let is_own = listener.owner == *gateway;
+    match (target.key == listener.owner, named) {
+        (true, true) if !is_own => Some(0),
+        (true, false) if !is_own => Some(1),
+        (true, true) => Some(2),
+        // What is said of the whole Gateway is said of its ListenerSets, too.
+        (_, false) if target.key == *gateway => Some(3),
+        _ => None,
+    }
 }
 
 fn reference(key: &ObjectKey) -> ObjectRef {

@@ -278,6 +278,7 @@ impl Filtered {
         let references = self.options.iter().map(|(_, reference)| reference.clone());
         let references = OptionsRefs {
             delegate_options: references.collect(),
+            ..OptionsRefs::default()
         };
         let shares = shares
             .into_iter()

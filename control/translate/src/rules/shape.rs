@@ -146,20 +146,11 @@ impl Rules {
             return;
         };
         if message.is_any {
-            let (mut url, mut value): (&[u8], &[u8]) = (&[], &[]);
-            for (number, encoded) in fields(bytes) {
-                match (number, encoded) {
-                    (1, Encoded::Bytes(bytes)) => url = bytes,
-                    (2, Encoded::Bytes(bytes)) => value = bytes,
-                    _ => {}
-                }
-            }
-            let here = xxh3_64_with_seed(url, above);
+            let packed = self.unpack(bytes);
+            let here = xxh3_64_with_seed(packed.url, above);
             paths.insert(here);
-            let name = std::str::from_utf8(url).unwrap_or_default();
-            let name = name.rsplit('/').next().unwrap_or_default();
-            if let Some(index) = self.by_name.get(name) {
-                self.paths(*index, value, (here, depth + 1), paths);
+            if let Some(index) = packed.message {
+                self.paths(index, packed.value, (here, depth + 1), paths);
             }
             return;
         }

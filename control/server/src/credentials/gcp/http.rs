@@ -10,6 +10,8 @@ use aws_smithy_types::byte_stream::ByteStream;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::causes::causes;
+
 /// Asks, over the client that AWS's services are asked with.
 pub(super) struct Http {
     connector: Connector,
@@ -115,19 +117,6 @@ pub(super) const ESCAPED: &percent_encoding::AsciiSet = &percent_encoding::NON_A
 
 fn without_query(url: &str) -> &str {
     url.split('?').next().unwrap_or_default()
-}
-
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let text = error.to_string();
-        if !parts.iter().any(|part| part.contains(&text)) {
-            parts.push(text);
-        }
-        next = error.source();
-    }
-    parts.join(": ")
 }
 
 /// What a service says of its refusal: OAuth's form (RFC 6749, 5.2) or that of Google's APIs.

@@ -34,6 +34,12 @@ impl Attaching {
     pub(super) fn of(&self, target: &ObjectKey) -> impl Iterator<Item = &ObjectKey> {
         self.by_target.sorted_of(target)
     }
+
+    /// What options name.
+    pub(super) fn targets_of(&self, options: &ObjectKey) -> impl Iterator<Item = &ObjectKey> {
+        let targets = self.targets.get(options).into_iter();
+        targets.flat_map(Keys::iter)
+    }
 }
 
 impl Translator {
@@ -52,10 +58,14 @@ impl Translator {
                     // Those that leave it requests have them, too.
                     let above = self.front.readers.of(&target);
                     work.front.routes.extend(above.cloned());
-                    work.front.routes.insert(target)
+                    work.front.routes.insert(target);
                 }
+                Kind::ListenerSet => match self.front.sets.gateway(&target) {
+                    Some(gateway) => work.front.attached.insert(gateway.clone()),
+                    None => continue,
+                },
                 _ => work.front.attached.insert(target),
-            };
+            }
         }
         if new.iter().next().is_some() {
             self.front.attaching.targets.insert(key, new);
@@ -67,13 +77,17 @@ impl Translator {
         work.front.ports.insert(key.clone());
         let form = self.front.gateways.get(&key).cloned();
         let new = form.as_ref().map(|form| {
-            let named = self.front.attaching.of(&key);
+            let owners = form.sets.keys().chain([&key]);
+            let named: BTreeSet<_> = owners.flat_map(|it| self.front.attaching.of(it)).collect();
+            let named = named.into_iter();
             let objects = named.filter_map(|option| self.objects.object(option));
             Attached::new(&key, form, &options::by_age(objects))
         });
         let attaching = &mut self.front.attaching;
         let old = attaching.gateways.remove(&key).unwrap_or_default();
-        work.statuses.extend(attaching.of(&key).cloned());
+        for owner in self.front.sets.of(&key).chain([&key]) {
+            work.statuses.extend(attaching.of(owner).cloned());
+        }
         let lost = new.iter().flat_map(|it| it.lost.keys());
         work.statuses.extend(old.lost.keys().chain(lost).cloned());
         let Some(new) = new else {
@@ -135,6 +149,7 @@ impl Translator {
         };
         OptionsRefs {
             delegate_options: found().unwrap_or_default(),
+            ..OptionsRefs::default()
         }
     }
 
@@ -159,9 +174,10 @@ impl Translator {
             let Some(rest) = place.strip_prefix(ROUTES) else {
                 // Of the whole host.
                 let domain = &self.front.hosts.get(host)?.domain(host);
-                let (gateway, form, listener) = self.home_of(host, domain)?;
-                let path = &form.listeners.get(listener)?.path;
-                return Some(format!("{text} (at {path} of {gateway})"));
+                let (_, form, listener) = self.home_of(host, domain)?;
+                let listener = form.listeners.get(listener)?;
+                let (path, owner) = (&listener.path, &listener.owner);
+                return Some(format!("{text} (at {path} of {owner})"));
             };
             let index: usize = rest.split(']').next()?.parse().ok()?;
             let (owner, compiled) = self.compiled(host).nth(index)?;
@@ -193,10 +209,14 @@ impl Translator {
                 problems.push(Problem::warning(field, text));
                 continue;
             }
-            let Some(attached) = self.front.attaching.gateways.get(&target.key) else {
+            let Some((key, form)) = self.gateway_with(&target.key) else {
+                continue;
+            };
+            let Some(attached) = self.front.attaching.gateways.get(&key) else {
                 continue;
             };
             let lost = attached.lost.get(&object.key).into_iter().flatten();
+            let lost = lost.filter(|(place, _)| is_meant(target, form, **place));
             problems.extend(lost.map(|(_, text)| Problem::warning("", text.clone())));
             for (port, of_port) in &attached.of_ports {
                 let within = match &object.key {
@@ -204,7 +224,7 @@ impl Translator {
                     it if of_port.http.as_ref() == Some(it) => "spec.httpGateway.options",
                     _ => continue,
                 };
-                let gateway = gateway_key(&target.key, *port);
+                let gateway = gateway_key(&key, *port);
                 for proxy in self.listeners.bound(&gateway) {
                     proxies.entry(proxy.to_string()).or_default();
                 }
@@ -230,14 +250,17 @@ impl Translator {
         let key = &target.key;
         match key.kind {
             Kind::HttpRoute if self.front.routes.contains_key(key) => return Ok(()),
-            Kind::HttpRoute | Kind::KubernetesGateway => {}
+            Kind::HttpRoute | Kind::KubernetesGateway | Kind::ListenerSet => {}
             kind => return missing(format!("no {kind} {} is served", reference(key))),
         }
-        let Some(form) = self.front.gateways.get(key) else {
+        let Some((_, form)) = self.gateway_with(key) else {
             return missing(self.why_no_gateway(key));
         };
+        if let Some(Err(why)) = form.sets.get(key) {
+            return missing(why.message.clone());
+        }
         match &target.section {
-            Some(name) if !form.listeners.iter().any(|it| it.name == *name) => {
+            Some(name) if !form.of(key).any(|(_, it)| it.name == *name) => {
                 missing(format!("{key} has no listener {name}"))
             }
             _ => Ok(()),
@@ -247,12 +270,11 @@ impl Translator {
     /// Whether no listener that is meant has options, because of others.
     fn conflict(&self, options: &ObjectKey, target: &Target) -> Result<&'static str, Reason> {
         let lost = || {
-            let form = self.front.gateways.get(&target.key)?;
-            let attached = self.front.attaching.gateways.get(&target.key)?;
+            let (gateway, form) = self.gateway_with(&target.key)?;
+            let attached = self.front.attaching.gateways.get(&gateway)?;
             let lost = attached.lost.get(options)?;
-            let all = form.listeners.iter().map(|it| &it.name);
-            let meant = all.filter(|name| target.section.as_ref().is_none_or(|it| it == *name));
-            let texts: Option<Vec<_>> = meant.map(|name| lost.get(name).cloned()).collect();
+            let meant = (0..form.listeners.len()).filter(|place| is_meant(target, form, *place));
+            let texts: Option<Vec<_>> = meant.map(|place| lost.get(&place).cloned()).collect();
             texts
         };
         match lost() {
@@ -292,6 +314,16 @@ fn parent(target: &Target) -> ParentRef {
         section_name: target.section.clone(),
         port: None,
     }
+}
+
+/// Whether options that name a gateway or a ListenerSet mean one of its listeners.
+fn is_meant(target: &Target, form: &GatewayForm, place: usize) -> bool {
+    let listener = form.listeners.get(place);
+    listener.is_some_and(|it| {
+        let of_section = |name: &String| it.owner == target.key && *name == it.name;
+        let of_whole = it.owner == target.key || target.key.kind == Kind::KubernetesGateway;
+        target.section.as_ref().map_or(of_whole, of_section)
+    })
 }
 
 fn reference(key: &ObjectKey) -> String {

@@ -1,20 +1,20 @@
-//! Statuses of objects of the Gateway API: of themselves, and of what they come to.
+//! Statuses of objects of the Gateway API: of themselves, and of what they come to. Those of what has listeners are in
+//! [`super::listener_statuses`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tenon_model::gateway_api::{GROUP, KubernetesGateway, ParentRef};
-use tenon_model::{ObjectKey, Problem, ProblemLevel, Spec};
+use tenon_model::gateway_api::{GROUP, ParentRef};
+use tenon_model::{Object, ObjectKey, Problem, ProblemLevel, Spec};
 
 use super::super::{Entry, Translator};
-use super::{DISTRIBUTED, RouteUnit};
+use super::RouteUnit;
+use super::held::Refusal;
 use crate::gateway_api::Reason;
 use crate::gateway_api::attach::Attachment;
-use crate::gateway_api::conditions::{
-    CONTROLLER, Condition, Conditions, ListenerConditions, ParentConditions,
-};
+use crate::gateway_api::conditions::{CONTROLLER, Condition, Conditions, ParentConditions};
 use crate::gateway_api::delegation::{self, Child};
-use crate::gateway_api::listeners::{GatewayForm, ListenerForm, gateway_key};
+use crate::gateway_api::listeners::gateway_key;
 use crate::gateway_api::ports::host_of;
 use crate::output::Status;
 use crate::status;
@@ -22,18 +22,94 @@ use crate::status;
 /// What the fields of routes begin with.
 pub(super) const ROUTES: &str = "spec.virtualHost.routes[";
 
+const UNSUPPORTED: &str = "UnsupportedValue";
+const KEPT: &str = "its last good form stays in use";
+
 type ByProxy = BTreeMap<String, Vec<Problem>>;
 
 /// What is found of an object.
 #[derive(Default)]
-struct Found {
-    problems: Vec<Problem>,
-    proxies: ByProxy,
-    conditions: Option<Conditions>,
+pub(super) struct Found {
+    pub(super) problems: Vec<Problem>,
+    pub(super) proxies: ByProxy,
+    pub(super) conditions: Option<Conditions>,
 }
 
 /// What is wrong with the rules of a route where they are served, by rule.
 type Wrong = BTreeMap<usize, BTreeSet<String>>;
+
+/// What is told of a route wherever it is attached.
+struct Told {
+    /// The generation of its newest form.
+    newest: Option<i64>,
+    /// That of the one that is served.
+    served: Option<i64>,
+    fault: Option<Fault>,
+}
+
+/// Why the newest form of a route is not the one that is served.
+struct Fault {
+    reason: &'static str,
+    text: String,
+    /// It is not valid in any rule, as far as is known.
+    is_whole: bool,
+    is_kept: bool,
+}
+
+impl Fault {
+    /// Of a newest form that cannot be read, whose rules are taken to be as many as before.
+    fn of_unread(rejected: &[Problem], count: usize) -> Option<Self> {
+        // Another file may have it, too.
+        let errors = rejected.iter().filter(|it| it.level == ProblemLevel::Error);
+        let errors: Vec<_> = errors.filter(|it| it.field != "metadata.name").collect();
+        if errors.is_empty() {
+            return None;
+        }
+        let rules: Option<BTreeSet<&str>> = errors.iter().map(|it| rule_of(&it.field)).collect();
+        let texts = errors.iter().map(|it| match it.field.is_empty() {
+            true => it.text.clone(),
+            false => format!("{}: {}", it.field, it.text),
+        });
+        Some(Self {
+            reason: UNSUPPORTED,
+            text: texts.collect::<Vec<_>>().join("; "),
+            is_whole: rules.is_none_or(|rules| rules.len() >= count),
+            is_kept: true,
+        })
+    }
+
+    fn as_a_whole(&self) -> Option<Reason> {
+        self.is_whole.then(|| {
+            let kept = if self.is_kept {
+                KEPT
+            } else {
+                "requests are answered with 500"
+            };
+            Reason::new(self.reason, format!("{}; {kept}", self.text))
+        })
+    }
+}
+
+/// The number of a rule in a field.
+fn rule_of(field: &str) -> Option<&str> {
+    field.strip_prefix("spec.rules[")?.split(']').next()
+}
+
+/// The place of a field among the routes of a host, and what stands behind it.
+pub(super) fn place_in_routes(field: &str) -> Option<(usize, &str)> {
+    let (index, rest) = field.strip_prefix(ROUTES)?.split_once(']')?;
+    Some((index.parse().ok()?, rest))
+}
+
+fn texts(rules: &BTreeMap<usize, Reason>) -> String {
+    let texts = rules.iter();
+    let texts = texts.map(|(rule, reason)| format!("rule {rule}: {}", reason.message));
+    texts.collect::<Vec<_>>().join("; ")
+}
+
+fn generation_of(object: Option<&Object>) -> Option<i64> {
+    object?.metadata.as_ref()?.generation
+}
 
 impl Translator {
     pub(in crate::engine) fn status_of_gateway_api(
@@ -45,19 +121,22 @@ impl Translator {
         if let Some(object) = &entry.object {
             problems.extend(object.warnings.iter().cloned());
         }
-        if !entry.rejected.is_empty() && entry.object.is_some() {
-            problems.push(Problem::warning("", "its last good form stays in use"));
+        let refusal = self.refusal_of_route(key);
+        problems.extend(refusal.iter().map(Refusal::problem));
+        let is_kept = !entry.rejected.is_empty() && entry.object.is_some()
+            || self.fallen(key).is_some()
+            || refusal.is_some_and(|it| it.is_kept);
+        if is_kept {
+            problems.push(Problem::warning("", KEPT));
         }
-        let generation = entry.object.as_ref().and_then(|object| {
-            let metadata = object.metadata.as_ref()?;
-            metadata.generation
-        });
+        let generation = generation_of(entry.object.as_deref());
         let found = match entry.object.as_ref().map(|object| &object.spec) {
             Some(Spec::GatewayClass(class)) => of_class(&class.controller_name, generation),
             Some(Spec::KubernetesGateway(gateway)) => self.of_gateway(key, gateway, generation),
+            Some(Spec::ListenerSet(_)) => self.of_set(key, generation),
             Some(
                 Spec::HttpRoute(_) | Spec::GrpcRoute(_) | Spec::TcpRoute(_) | Spec::TlsRoute(_),
-            ) => self.of_route(key, generation),
+            ) => self.of_route(key, entry, generation),
             Some(Spec::BackendTlsPolicy(_)) => Found {
                 problems: self.problems_of_policy(key),
                 conditions: self.conditions_of_policy(key, entry),
@@ -88,79 +167,7 @@ impl Translator {
         }
     }
 
-    fn of_gateway(
-        &self,
-        key: &ObjectKey,
-        gateway: &KubernetesGateway,
-        generation: Option<i64>,
-    ) -> Found {
-        let Some(form) = self.front.gateways.get(key) else {
-            let class = &gateway.gateway_class_name;
-            let text = match class.as_str() {
-                DISTRIBUTED => "is for other clusters: it is not served here".to_owned(),
-                _ => format!(
-                    "GatewayClass {class} is not of this control plane ({CONTROLLER}): it is not served here"
-                ),
-            };
-            return Found {
-                problems: vec![Problem::warning("spec.gatewayClassName", text)],
-                ..Found::default()
-            };
-        };
-        let mut found = Found {
-            problems: form.problems(),
-            ..Found::default()
-        };
-        let mut listeners = Vec::new();
-        let mut refused: BTreeMap<u16, Reason> = BTreeMap::new();
-        for port in form.ports() {
-            let within = gateway_key(key, port);
-            let of_port = self.problems_within(&within);
-            for proxy in self.listeners.bound(&within) {
-                found.proxies.entry(proxy.to_string()).or_default();
-            }
-            for problem in of_port {
-                if problem.level == ProblemLevel::Error {
-                    let reason = Reason::new("Invalid", problem.text.clone());
-                    refused.entry(port).or_insert(reason);
-                }
-                let field = form.at(port).next().map(|(_, it)| it.path.clone());
-                found.problems.push(Problem {
-                    field: field.unwrap_or_default(),
-                    ..problem
-                });
-            }
-        }
-        let attached = self.attached_to(key);
-        for (index, listener) in form.listeners.iter().enumerate() {
-            let attached = attached.get(&index).copied().unwrap_or_default();
-            let refused = refused.get(&listener.bound);
-            listeners.push(of_listener(listener, attached, refused, generation));
-        }
-        found.conditions = Some(Conditions {
-            own: of_whole_gateway(form, &refused, generation),
-            parents: Vec::new(),
-            listeners,
-        });
-        found
-    }
-
-    /// How many routes are attached to each listener.
-    fn attached_to(&self, gateway: &ObjectKey) -> BTreeMap<usize, usize> {
-        let mut counts = BTreeMap::new();
-        let routes = self.front.by_parent.sorted_of(gateway);
-        for unit in routes.filter_map(|key| self.front.routes.get(key)) {
-            let here = unit.attachments.iter().filter(|it| it.gateway == *gateway);
-            let attached = here.filter_map(|it| it.outcome.as_ref().ok());
-            let listeners: BTreeSet<_> = attached.flat_map(|it| it.listeners.iter()).collect();
-            for listener in listeners {
-                *counts.entry(*listener).or_default() += 1;
-            }
-        }
-        counts
-    }
-
-    fn of_route(&self, key: &ObjectKey, generation: Option<i64>) -> Found {
+    fn of_route(&self, key: &ObjectKey, entry: &Entry, generation: Option<i64>) -> Found {
         let Some(unit) = self.front.routes.get(key) else {
             return Found::default();
         };
@@ -168,7 +175,15 @@ impl Translator {
             problems: unit.problems.clone(),
             ..Found::default()
         };
-        found.problems.extend(unit.rules.problems.iter().cloned());
+        found.problems.extend(match self.fallen(key) {
+            Some(fallen) => fallen.problems.clone(),
+            None => unit.rules.problems.clone(),
+        });
+        let told = Told {
+            newest: generation,
+            served: generation_of(unit.served.as_deref()),
+            fault: self.fault(key, entry, unit),
+        };
         for gateway in &unit.parents {
             for (port, _) in unit.connections(gateway).filter_map(host_of) {
                 for proxy in self.listeners.bound(&gateway_key(gateway, port)) {
@@ -189,13 +204,13 @@ impl Translator {
         }
         let attachments = unit.attachments.iter();
         let mut parents: Vec<_> = attachments
-            .map(|it| of_parent(unit, it, &wrong, generation))
+            .map(|it| of_parent(unit, it, &wrong, &told))
             .collect();
         let above = above(key, &roots);
         parents.extend(
             above
                 .iter()
-                .map(|(parent, child)| of_child(unit, parent, child, generation)),
+                .map(|(parent, child)| of_child(unit, parent, child, &told)),
         );
         if let Some(Spec::HttpRoute(route)) = self.objects.spec(key) {
             if route.parent_refs.is_empty() && above.is_empty() {
@@ -272,10 +287,7 @@ impl Translator {
         }
         let all: Vec<_> = self.compiled(host).collect();
         for problem in problems {
-            let place = problem.field.strip_prefix(ROUTES);
-            let place = place.and_then(|rest| rest.split_once(']'));
-            let place = place.and_then(|(index, rest)| Some((index.parse::<usize>().ok()?, rest)));
-            let Some((index, rest)) = place else {
+            let Some((index, rest)) = place_in_routes(&problem.field) else {
                 // Of the host as a whole: of all routes that it has.
                 found.problems.push(Problem {
                     field: String::new(),
@@ -296,8 +308,31 @@ impl Translator {
         }
     }
 
+    /// Why the newest form of a route is not the one that is served.
+    fn fault(&self, key: &ObjectKey, entry: &Entry, unit: &RouteUnit) -> Option<Fault> {
+        if let Some(fallen) = self.fallen(key) {
+            let first = fallen.rules.values().next()?;
+            return Some(Fault {
+                reason: first.reason,
+                text: texts(&fallen.rules),
+                is_whole: fallen.rules.len() == fallen.count,
+                is_kept: true,
+            });
+        }
+        if let Some(refusal) = self.refusal_of_route(key) {
+            return Some(Fault {
+                reason: UNSUPPORTED,
+                text: refusal.text(),
+                // Envoy does not say which rule it is.
+                is_whole: !refusal.is_kept || unit.rules.count == 1,
+                is_kept: refusal.is_kept,
+            });
+        }
+        Fault::of_unread(&entry.rejected, unit.rules.count)
+    }
+
     /// What is wrong with something that nobody wrote, beside others and with Envoy, too.
-    fn problems_within(&self, key: &ObjectKey) -> Vec<Problem> {
+    pub(super) fn problems_within(&self, key: &ObjectKey) -> Vec<Problem> {
         let mut problems = Vec::new();
         if let Some(unit) = self.hosts.get(key) {
             problems.extend(unit.problems.iter().cloned());
@@ -329,80 +364,11 @@ fn of_class(controller: &str, generation: Option<i64>) -> Found {
     }
 }
 
-fn of_whole_gateway(
-    form: &GatewayForm,
-    refused: &BTreeMap<u16, Reason>,
-    generation: Option<i64>,
-) -> Vec<Condition> {
-    let bad = form.listeners.iter().filter(|it| !it.is_served());
-    let bad: Vec<_> = bad.map(|it| it.name.as_str()).collect();
-    let mut accepted = Condition::of("Accepted", Ok("Accepted"), generation);
-    if !bad.is_empty() {
-        accepted.reason = "ListenersNotValid";
-        accepted.message = format!("not valid: {}", bad.join(", "));
-        accepted.status = Some(bad.len() < form.listeners.len());
-    }
-    if let Some(reason) = &form.no_parameters {
-        accepted = Condition::of("Accepted", Err(reason), generation);
-    }
-    let none = form
-        .ports()
-        .is_empty()
-        .then(|| Reason::new("Invalid", "no listener can be served"));
-    let programmed = match none.as_ref().or(refused.values().next()) {
-        Some(reason) => Err(reason),
-        None => Ok("Programmed"),
-    };
-    let mut all = vec![
-        accepted,
-        Condition::of("Programmed", programmed, generation),
-    ];
-    if form.is_insecure {
-        let kind = "InsecureFrontendValidationMode";
-        let reason = "ConfigurationChanged";
-        all.push(Condition::of(kind, Ok(reason), generation));
-    }
-    all
-}
-
-fn of_listener(
-    listener: &ListenerForm,
-    attached_routes: usize,
-    refused: Option<&Reason>,
-    generation: Option<i64>,
-) -> ListenerConditions {
-    let outcome = |reason: Option<&'_ Reason>, good| match reason {
-        Some(reason) => Err(Reason::clone(reason)),
-        None => Ok(good),
-    };
-    let own = listener.refused.as_ref().or(listener.conflict.as_ref());
-    let accepted = outcome(own, "Accepted");
-    let resolved = outcome(listener.unresolved.as_ref(), "ResolvedRefs");
-    let conflicted = outcome(listener.conflict.as_ref(), "NoConflicts");
-    let invalid = own.or(listener.tls.unusable.as_ref());
-    let invalid = invalid.map(|why| Reason::new("Invalid", why.message.clone()));
-    let programmed = outcome(invalid.as_ref().or(refused), "Programmed");
-    let of = |kind, outcome: &Result<&'static str, Reason>| {
-        Condition::of(kind, outcome.as_ref().copied(), generation)
-    };
-    ListenerConditions {
-        name: listener.name.clone(),
-        supported_kinds: listener.supported_kinds(),
-        attached_routes,
-        conditions: vec![
-            of("Accepted", &accepted),
-            Condition::against("Conflicted", conflicted.as_ref().copied(), generation),
-            of("Programmed", &programmed),
-            of("ResolvedRefs", &resolved),
-        ],
-    }
-}
-
 fn of_parent(
     unit: &RouteUnit,
     attachment: &Attachment,
     wrong: &BTreeMap<ObjectKey, Wrong>,
-    generation: Option<i64>,
+    told: &Told,
 ) -> ParentConditions {
     let rules = &unit.rules;
     let mut dropped: BTreeMap<usize, Reason> = BTreeMap::new();
@@ -412,33 +378,37 @@ fn of_parent(
     for host in attachment.outcome.iter().flat_map(|it| &it.hosts) {
         for (rule, texts) in wrong.get(host).into_iter().flatten() {
             let text = texts.first().cloned().unwrap_or_default();
-            let reason = Reason::new("UnsupportedValue", text);
+            let reason = Reason::new(UNSUPPORTED, text);
             dropped.entry(*rule).or_insert(reason);
         }
     }
-    let texts = dropped
-        .iter()
-        .map(|(rule, reason)| format!("rule {rule}: {}", reason.message));
-    let texts = texts.collect::<Vec<_>>().join("; ");
+    let texts = texts(&dropped);
     let all = !dropped.is_empty() && dropped.len() == rules.count;
     let first = dropped.values().next().filter(|_| all);
     let invalid = first.map(|it| Reason::new(it.reason, texts.clone()));
-    let accepted = match (&attachment.outcome, &invalid) {
-        (Err(reason), _) => Err(reason),
-        (Ok(_), Some(reason)) => Err(reason),
-        (Ok(_), None) => Ok("Accepted"),
+    let fault = told.fault.as_ref();
+    let broken = fault.and_then(Fault::as_a_whole);
+    let (accepted, generation) = match (&attachment.outcome, broken.as_ref().or(invalid.as_ref())) {
+        (Err(reason), _) => (Err(reason), told.newest),
+        (Ok(_), Some(reason)) => (Err(reason), told.newest),
+        // "With the generation of the last known good state of the resource".
+        (Ok(_), None) => (Ok("Accepted"), told.served),
     };
     let resolved = match &rules.unresolved {
         Some(reason) => Err(reason),
         None => Ok("ResolvedRefs"),
     };
     let mut conditions = vec![Condition::of("Accepted", accepted, generation)];
-    if accepted.is_ok() && !dropped.is_empty() {
-        let mut partially = Condition::of("PartiallyInvalid", Ok("UnsupportedValue"), generation);
-        partially.message = format!("Dropped Rule: {texts}");
+    let message = match fault {
+        Some(fault) => Some(format!("Fall Back: {}", fault.text)),
+        None => (!dropped.is_empty()).then(|| format!("Dropped Rule: {texts}")),
+    };
+    if let (true, Some(message)) = (accepted.is_ok(), message) {
+        let mut partially = Condition::of("PartiallyInvalid", Ok(UNSUPPORTED), told.newest);
+        partially.message = message;
         conditions.push(partially);
     }
-    conditions.push(Condition::of("ResolvedRefs", resolved, generation));
+    conditions.push(Condition::of("ResolvedRefs", resolved, told.served));
     ParentConditions {
         parent: attachment.parent.clone(),
         conditions,
@@ -457,15 +427,23 @@ fn above(key: &ObjectKey, roots: &[&RouteUnit]) -> BTreeMap<ObjectKey, Child> {
 }
 
 /// What became of a route that another one leaves requests to.
-fn of_child(
-    unit: &RouteUnit,
-    parent: &ObjectKey,
-    child: &Child,
-    generation: Option<i64>,
-) -> ParentConditions {
-    let accepted = child.refused.as_ref().map_or(Ok("Accepted"), Err);
+fn of_child(unit: &RouteUnit, parent: &ObjectKey, child: &Child, told: &Told) -> ParentConditions {
+    let fault = told.fault.as_ref();
+    let broken = fault.and_then(Fault::as_a_whole);
+    let refused = child.refused.as_ref().or(broken.as_ref());
+    let (accepted, generation) = match refused {
+        Some(reason) => (Err(reason), told.newest),
+        None => (Ok("Accepted"), told.served),
+    };
+    let mut conditions = vec![Condition::of("Accepted", accepted, generation)];
+    if let (None, Some(fault)) = (refused, fault) {
+        let mut partially = Condition::of("PartiallyInvalid", Ok(UNSUPPORTED), told.newest);
+        partially.message = format!("Fall Back: {}", fault.text);
+        conditions.push(partially);
+    }
     let unresolved = child.unresolved.as_ref().or(unit.rules.unresolved.as_ref());
     let resolved = unresolved.map_or(Ok("ResolvedRefs"), Err);
+    conditions.push(Condition::of("ResolvedRefs", resolved, told.served));
     ParentConditions {
         parent: ParentRef {
             group: GROUP.to_owned(),
@@ -475,9 +453,6 @@ fn of_child(
             section_name: None,
             port: None,
         },
-        conditions: vec![
-            Condition::of("Accepted", accepted, generation),
-            Condition::of("ResolvedRefs", resolved, generation),
-        ],
+        conditions,
     }
 }

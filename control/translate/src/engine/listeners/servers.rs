@@ -23,6 +23,7 @@ impl Translator {
         }
         if servers != self.servers {
             self.servers = servers;
+            self.retry_all_routes(work);
             let hosts = self.objects.of_kind(Kind::VirtualService);
             work.hosts.extend(hosts.map(|(key, _)| key.clone()));
         }
@@ -41,6 +42,7 @@ impl Translator {
         let most = most.unwrap_or(usize::MAX).max(route_table::MOST_BODY);
         if most != self.most_body {
             self.most_body = most;
+            self.retry_all_routes(work);
             let hosts = self.objects.of_kind(Kind::VirtualService);
             work.hosts.extend(hosts.map(|(key, _)| key.clone()));
         }

@@ -1,21 +1,24 @@
 use super::*;
 
 /// An Envoy that refuses what holds a text, as a whole, and keeps what it had.
-struct Picky {
+pub(super) struct Picky {
     refuses: &'static str,
     has: BTreeMap<ResourceId, Bytes>,
     /// How often it was sent something.
     pushes: usize,
+    /// How often it refused something.
+    pub(super) refusals: usize,
     /// It refuses something else for good, and so never has accepted everything.
     is_stuck: bool,
 }
 
 impl Picky {
-    fn new(refuses: &'static str) -> Self {
+    pub(super) fn new(refuses: &'static str) -> Self {
         Self {
             refuses,
             has: BTreeMap::new(),
             pushes: 0,
+            refusals: 0,
             is_stuck: false,
         }
     }
@@ -28,7 +31,7 @@ impl Picky {
     }
 
     /// Goes on until there is nothing to answer.
-    fn converse(&mut self, fixture: &mut Fixture) {
+    pub(super) fn converse(&mut self, fixture: &mut Fixture) {
         for _ in 0..50 {
             let told = std::mem::take(&mut fixture.told.resources);
             let mut changes = Vec::new();
@@ -45,6 +48,7 @@ impl Picky {
                     .any(|window| window == self.refuses.as_bytes());
                 let words = refused.then(|| "no such thing".to_owned());
                 all_fits &= !refused;
+                self.refusals += usize::from(refused);
                 if !refused {
                     self.has.insert(id.clone(), resource.value.clone());
                 }
@@ -54,7 +58,7 @@ impl Picky {
                 changes.push(Change::Verdict(id, words));
             }
             if all_fits && !self.is_stuck {
-                changes.push(Change::Settled(DEFAULT_PROXY.into()));
+                changes.extend(settled(fixture));
             }
             fixture.apply(changes);
             if fixture.told.resources.is_empty() {
@@ -62,7 +66,7 @@ impl Picky {
                     return;
                 }
                 // What has settled stays so.
-                fixture.apply(vec![Change::Settled(DEFAULT_PROXY.into())]);
+                fixture.apply(settled(fixture));
                 assert!(fixture.told.resources.is_empty());
                 return;
             }
@@ -70,11 +74,16 @@ impl Picky {
         panic!("it never ends");
     }
 
-    fn serves(&self, text: &str) -> bool {
+    pub(super) fn serves(&self, text: &str) -> bool {
         self.has
             .values()
             .any(|value| value.windows(text.len()).any(|it| it == text.as_bytes()))
     }
+}
+
+fn settled(fixture: &Fixture) -> Vec<Change> {
+    let proxies = fixture.translator.proxies().iter();
+    proxies.cloned().map(Change::Settled).collect()
 }
 
 fn web(host: &str) -> String {

@@ -13,6 +13,8 @@ use tenon_e2e::{
     post,
 };
 
+mod listener_sets;
+
 const GROUP: &str = "gateway.networking.k8s.io";
 
 fn gateway(listeners: Value, more: Value) -> Value {
