@@ -501,7 +501,6 @@ fn delete(of: &Forms, number: u8) -> Change {
         "referencegrants" => Kind::ReferenceGrant,
         "namespaces" => Kind::Namespace,
         "gatewayclasses" => Kind::GatewayClass,
-        "grpcroutes" => Kind::GrpcRoute,
         "tcproutes" => Kind::TcpRoute,
         "tlsroutes" => Kind::TlsRoute,
         "backendtlspolicies" => Kind::BackendTlsPolicy,
