@@ -50,7 +50,7 @@ fn sources(folder: &Path, all: &mut String) {
     }
 }
 
-/// What is there: golden cases and broken inputs by their files, other tests by the names of their functions.
+/// What is there: golden cases, broken inputs and pairs by their files, other tests by the names of their functions.
 struct There {
     end_to_end: String,
     units: String,
@@ -68,6 +68,7 @@ impl There {
             Some(("unit", name)) => function(&self.units, name),
             Some(("golden", name)) => golden("translate", name),
             Some(("bad", name)) => golden("bad", name),
+            Some(("pairs", name)) => golden("pairs", name),
             _ => false,
         }
     }

@@ -95,8 +95,10 @@ impl<K: Known, F: Fn(&ObjectKey) -> Vec<ObjectRef>> World<'_, '_, K, F> {
             let policy = self.policy(level.key, number, rule);
             let overrides = Overrides::of(level.object);
             if own.rules[number].backend_refs.is_empty() {
-                // Nothing but what it leaves to others.
-                rules.routes.retain(|it| it.source.rule != number);
+                // Nothing but what it leaves to others. (Those of others have their own numbers.)
+                let is_own = |it: &Compiled| it.source.owner.is_none();
+                let routes = &mut rules.routes;
+                routes.retain(|it| !is_own(it) || it.source.rule != number);
             }
             let mut found = Vec::new();
             for (index, backend) in rule.backend_refs.iter().enumerate() {

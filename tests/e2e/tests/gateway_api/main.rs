@@ -1,7 +1,10 @@
 //! The Gateway API on a real Envoy: what its rules say is shown by requests.
 
+mod delegation;
 mod external_auth;
+mod pairs;
 mod shares;
+mod suite;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,12 +28,48 @@ struct Setting {
     _folder: TempDir,
 }
 
+/// A folder of resources, and an Envoy that has its configuration from it.
+struct Served {
+    envoy: Envoy,
+    tenon: Tenon,
+    folder: TempDir,
+}
+
+/// Has an Envoy with a role served, each of these texts being a file.
+async fn serve(texts: &[String], filter: Filter, role: &str) -> Result<Served> {
+    let folder = TempDir::with_prefix("tenon-gateway-api-")?;
+    let resources = folder.path().join("resources");
+    fs::create_dir(&resources)?;
+    for (index, text) in texts.iter().enumerate() {
+        fs::write(resources.join(format!("{index}.yaml")), text)?;
+    }
+    let mut options = TenonOptions::new(&resources, filter);
+    options.state = Some(folder.path().join("state"));
+    let tenon = Tenon::serve(options).await?;
+    let config = bootstrap(&BootstrapOptions {
+        node_id: "gateway".into(),
+        node_cluster: "gateway".into(),
+        role: role.into(),
+        xds_addr: tenon.ready().xds,
+        admin_addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        delta: true,
+    });
+    let envoy = Envoy::start_with(&config, &EnvoyOptions::default()).await?;
+    Ok(Served {
+        envoy,
+        tenon,
+        folder,
+    })
+}
+
 impl Setting {
     /// One with a listener for HTTP, these objects, and an HTTPRoute with these rules.
     async fn start(objects: &[Value], rules: Value) -> Result<Self> {
-        let folder = TempDir::with_prefix("tenon-gateway-api-")?;
-        let resources = folder.path().join("resources");
-        fs::create_dir(&resources)?;
+        Self::with_filter(objects, rules, Filter::So).await
+    }
+
+    /// The same with one of the filters.
+    async fn with_filter(objects: &[Value], rules: Value, filter: Filter) -> Result<Self> {
         let port = free_port()?;
         let gateway = json!({
             "gatewayClassName": "gloo-gateway",
@@ -42,21 +81,13 @@ impl Setting {
             of_gateway_api("Gateway", "http", gateway),
             of_gateway_api("HTTPRoute", "route", route),
         ];
-        for (index, object) in objects.iter().chain(&own).enumerate() {
-            fs::write(resources.join(format!("{index}.yaml")), object.to_string())?;
-        }
-        let mut options = TenonOptions::new(&resources, Filter::So);
-        options.state = Some(folder.path().join("state"));
-        let tenon = Tenon::serve(options).await?;
-        let config = bootstrap(&BootstrapOptions {
-            node_id: "gateway".into(),
-            node_cluster: "gateway".into(),
-            role: "gloo-kube-gateway-api~default~default-http".into(),
-            xds_addr: tenon.ready().xds,
-            admin_addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            delta: true,
-        });
-        let envoy = Envoy::start_with(&config, &EnvoyOptions::default()).await?;
+        let texts: Vec<_> = objects.iter().chain(&own).map(Value::to_string).collect();
+        let role = "gloo-kube-gateway-api~default~default-http";
+        let Served {
+            envoy,
+            tenon,
+            folder,
+        } = serve(&texts, filter, role).await?;
         envoy.listener(&format!("listener~{port}")).await?;
         Ok(Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
@@ -125,6 +156,30 @@ fn rule(prefix: &str, more: Value) -> Value {
 
 fn extension(group: &str, kind: &str, name: &str) -> Value {
     json!({"type": "ExtensionRef", "extensionRef": {"group": group, "kind": kind, "name": name}})
+}
+
+/// An upstream of the functions `blue` and `green`, and its credentials.
+fn functions(lambda: &LambdaDouble) -> Vec<Value> {
+    let key = LambdaDouble::key();
+    let secret = json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "lambda", "namespace": "default"},
+        "stringData": {"aws_access_key_id": key.id, "aws_secret_access_key": key.secret},
+    });
+    let functions =
+        ["blue", "green"].map(|name| json!({"logicalName": name, "lambdaFunctionName": name}));
+    let upstream = object(
+        "Upstream",
+        "lambda",
+        json!({"aws": {
+            "region": "us-east-1",
+            "endpointUrl": format!("http://{}", lambda.address()),
+            "secretRef": {"name": "lambda", "namespace": "default"},
+            "lambdaFunctions": functions,
+        }}),
+    );
+    vec![secret, upstream]
 }
 
 #[tokio::test]
@@ -585,25 +640,6 @@ async fn functions_are_called_by_parameter_and_by_function_call() -> Result<()> 
     for name in ["blue", "green"] {
         lambda.answer(name, [Answer::body(name)]);
     }
-    let key = LambdaDouble::key();
-    let secret = json!({
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "lambda", "namespace": "default"},
-        "stringData": {"aws_access_key_id": key.id, "aws_secret_access_key": key.secret},
-    });
-    let functions =
-        ["blue", "green"].map(|name| json!({"logicalName": name, "lambdaFunctionName": name}));
-    let functions = object(
-        "Upstream",
-        "lambda",
-        json!({"aws": {
-            "region": "us-east-1",
-            "endpointUrl": format!("http://{}", lambda.address()),
-            "secretRef": {"name": "lambda", "namespace": "default"},
-            "lambdaFunctions": functions,
-        }}),
-    );
     let call = json!({
         "apiVersion": "tenon.dev/v1alpha1",
         "kind": "FunctionCall",
@@ -625,7 +661,9 @@ async fn functions_are_called_by_parameter_and_by_function_call() -> Result<()> 
             to(&extension("tenon.dev", "FunctionCall", "nobody"))
         ),
     ]);
-    let setting = Setting::start(&[secret, functions, call], rules).await?;
+    let mut objects = functions(&lambda);
+    objects.push(call);
+    let setting = Setting::start(&objects, rules).await?;
     for (path, status, text, style) in [
         ("/parameter", 200, "blue", "RequestResponse"),
         ("/backend", 202, "", "Event"),

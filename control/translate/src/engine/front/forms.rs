@@ -31,6 +31,8 @@ pub(super) struct Forms {
     fallen: BTreeMap<ObjectKey, Fallen>,
     /// Which of those are to be tried again when something changes that hosts look at.
     retries: Readers,
+    /// The same, by the routes.
+    at_hosts: BTreeMap<ObjectKey, Keys>,
 }
 
 /// Why the newest form of a route is not served.
@@ -42,10 +44,33 @@ pub(super) struct Fallen {
     pub(super) rules: BTreeMap<usize, Reason>,
     /// How many rules it has.
     pub(super) count: usize,
-    /// What it looked at.
+    looked: Looked,
+}
+
+/// What was looked at before a form was found not to be good.
+#[derive(Debug, Clone, Default)]
+struct Looked {
+    /// By the form.
     reads: Keys,
-    /// What the hosts looked at that it was tried for.
+    parents: BTreeSet<ObjectKey>,
+    /// By the hosts that it was tried for.
     at_hosts: Keys,
+}
+
+impl Looked {
+    fn of(unit: &RouteUnit) -> Self {
+        Self {
+            reads: unit.reads.clone(),
+            parents: unit.parents.clone(),
+            at_hosts: Keys::default(),
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.reads = mem::take(&mut self.reads).with(other.reads);
+        self.parents.extend(other.parents);
+        self.at_hosts = mem::take(&mut self.at_hosts).with(other.at_hosts);
+    }
 }
 
 /// What is found of routes while hosts are derived.
@@ -56,7 +81,7 @@ pub(in crate::engine) struct Judging {
     /// Those whose newest forms cannot be carried out.
     fallen: BTreeMap<ObjectKey, Fallen>,
     /// Those whose last good forms cannot be either.
-    given_up: BTreeSet<ObjectKey>,
+    given_up: BTreeMap<ObjectKey, Looked>,
     /// What was served of them before.
     before: BTreeMap<ObjectKey, Option<Arc<Object>>>,
 }
@@ -71,12 +96,18 @@ impl Forms {
     }
 
     fn set_fallen(&mut self, key: &ObjectKey, new: Option<Fallen>) {
-        let old = self.fallen.remove(key).map(|it| it.at_hosts);
-        let at_hosts = new.as_ref().map(|it| it.at_hosts.clone());
-        let (old, at_hosts) = (old.unwrap_or_default(), at_hosts.unwrap_or_default());
-        self.retries.reindex(key, &old, &at_hosts);
-        if let Some(new) = new {
-            self.fallen.insert(key.clone(), new);
+        match new {
+            Some(new) => self.fallen.insert(key.clone(), new),
+            None => self.fallen.remove(key),
+        };
+    }
+
+    /// Remembers what has a route tried again.
+    fn set_at_hosts(&mut self, key: &ObjectKey, new: Keys) {
+        let old = self.at_hosts.remove(key).unwrap_or_default();
+        self.retries.reindex(key, &old, &new);
+        if new.iter().next().is_some() {
+            self.at_hosts.insert(key.clone(), new);
         }
     }
 }
@@ -92,8 +123,7 @@ impl Fallen {
             problems: unit.rules.problems.clone(),
             rules,
             count: unit.rules.count,
-            reads: unit.reads.clone(),
-            at_hosts: Keys::default(),
+            looked: Looked::of(unit),
         }
     }
 
@@ -113,50 +143,63 @@ impl Translator {
         judging.judged.insert(key.clone());
         let old = self.front.routes.get(key).and_then(|it| it.served.clone());
         judging.before.entry(key.clone()).or_insert(old);
+        self.front.forms.set_fallen(key, None);
         let Some(newest) = self.set_instead(key, None) else {
             self.front.forms.good.remove(key);
-            self.front.forms.set_fallen(key, None);
+            self.front.forms.set_at_hosts(key, Keys::default());
             self.forget_route(key);
             return RouteUnit::default();
         };
         if let Some((instead, reads)) = self.served_instead(key, &newest) {
-            self.front.forms.set_fallen(key, None);
+            self.front.forms.set_at_hosts(key, Keys::default());
             self.set_instead(key, Some(instead));
-            return self.unit_with(key, reads);
+            return self.unit_with(
+                key,
+                Looked {
+                    reads,
+                    ..Looked::default()
+                },
+            );
         }
+        let mut looked = judging.given_up.get(key).cloned().unwrap_or_default();
         let good = self.front.forms.good.get(key);
         let good = good.filter(|good| good.spec != newest.spec && is_of_requests(key.kind));
-        let good = good.filter(|_| !judging.given_up.contains(key)).cloned();
+        let good = good
+            .filter(|_| !judging.given_up.contains_key(key))
+            .cloned();
         let fallen = match (judging.fallen.get(key), &good) {
             (_, None) => None,
             (Some(fallen), _) => Some(fallen.clone()),
             (None, _) => {
-                let unit = self.unit_with(key, Keys::default());
-                if unit.rules.dropped.is_empty() {
-                    self.front.forms.set_fallen(key, None);
-                    return unit;
-                }
-                Some(Fallen::of_rules(&unit))
+                let unit = self.unit_with(key, Looked::default());
+                (!unit.rules.dropped.is_empty()).then(|| Fallen::of_rules(&unit))
             }
         };
         if let (Some(fallen), Some(good)) = (fallen, good) {
+            looked.add(fallen.looked.clone());
             self.set_instead(key, Some(good));
-            let unit = self.unit_with(key, fallen.reads.clone());
+            let unit = self.unit_with(key, looked.clone());
             if unit.rules.dropped.is_empty() {
                 self.front.forms.set_fallen(key, Some(fallen));
+                self.front.forms.set_at_hosts(key, looked.at_hosts);
                 return unit;
             }
             // What it refers to is another one by now.
+            looked.add(Looked::of(&unit));
             self.set_instead(key, None);
         }
-        self.front.forms.set_fallen(key, None);
-        self.unit_with(key, Keys::default())
+        self.front
+            .forms
+            .set_at_hosts(key, mem::take(&mut looked.at_hosts));
+        self.unit_with(key, looked)
     }
 
-    fn unit_with(&self, key: &ObjectKey, reads: Keys) -> RouteUnit {
+    /// What the form comes to that is chosen, which is looked at again with what others looked at, too.
+    fn unit_with(&self, key: &ObjectKey, others: Looked) -> RouteUnit {
         let mut unit = self.route_unit(key).unwrap_or_default();
         unit.served = self.objects.object(key).cloned();
-        unit.reads = mem::take(&mut unit.reads).with(reads);
+        unit.reads = mem::take(&mut unit.reads).with(others.reads);
+        unit.parents.extend(others.parents);
         unit
     }
 
@@ -175,7 +218,14 @@ impl Translator {
         work: &mut Work,
     ) -> bool {
         let mut wrong: BTreeMap<ObjectKey, Fallen> = BTreeMap::new();
-        for (host, unit) in units {
+        // A form that comes to the same routes as another one leaves its hosts as they are.
+        let judged = work.front.judging.judged.iter();
+        let judged = judged.flat_map(|key| self.hosts_of_route(key));
+        let same = judged.filter(|host| !units.contains_key(*host));
+        let same: BTreeSet<_> = same.cloned().collect();
+        let same = same.iter().map(|host| (host, self.hosts.get(host)));
+        let derived = units.iter().map(|(host, unit)| (host, unit.as_ref()));
+        for (host, unit) in derived.chain(same) {
             let (true, Some(unit)) = (names::is_internal(host), unit) else {
                 continue;
             };
@@ -186,7 +236,8 @@ impl Translator {
                 fallen.add(rule, problem);
                 let reads = unit.form.reads.iter().filter(|key| !is_in_memory(key));
                 let reads = reads.chain([settings_key()]).cloned();
-                fallen.at_hosts = mem::take(&mut fallen.at_hosts).with(reads);
+                let at_hosts = &mut fallen.looked.at_hosts;
+                *at_hosts = mem::take(at_hosts).with(reads);
             }
         }
         let mut any = false;
@@ -199,16 +250,26 @@ impl Translator {
             };
             let judging = &mut work.front.judging;
             let good = self.front.forms.good.get(&key);
+            let unit = self.front.routes.get(&key);
+            if let Some(unit) = unit {
+                let at_hosts = mem::take(&mut fallen.looked.at_hosts);
+                fallen.looked = Looked {
+                    at_hosts,
+                    ..Looked::of(unit)
+                };
+            }
             if entry.instead.is_some() {
-                judging.fallen.remove(&key);
-                judging.given_up.insert(key.clone());
+                let mut looked = fallen.looked;
+                if let Some(newest) = judging.fallen.remove(&key) {
+                    looked.add(newest.looked);
+                }
+                judging.given_up.insert(key.clone(), looked);
             } else if good.is_some_and(|good| good.spec != newest.spec)
-                && !judging.given_up.contains(&key)
+                && !judging.given_up.contains_key(&key)
                 && is_of_requests(key.kind)
             {
-                if let Some(unit) = self.front.routes.get(&key) {
+                if let Some(unit) = unit {
                     fallen.count = unit.rules.count;
-                    fallen.reads = unit.reads.clone();
                     fallen.problems.extend(unit.rules.problems.iter().cloned());
                 }
                 judging.fallen.insert(key.clone(), fallen);
