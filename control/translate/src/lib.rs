@@ -56,6 +56,7 @@ mod tracing;
 mod transcoder;
 mod transforms;
 mod tree;
+mod trials;
 mod virtual_host;
 mod wire;
 
@@ -73,3 +74,4 @@ pub use output::{
 pub use parallel::in_parallel;
 pub use rules::shape::Part;
 pub use transforms::transform_filter;
+pub use trials::{Trial, Trials, Tried};

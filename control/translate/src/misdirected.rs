@@ -12,9 +12,11 @@ use envoy_types::pb::envoy::r#type::matcher::v3::HttpRequestHeaderMatchInput;
 use envoy_types::pb::xds::core::v3::TypedExtensionConfig;
 use envoy_types::pb::xds::r#type::matcher::v3::matcher::matcher_list::Predicate;
 use envoy_types::pb::xds::r#type::matcher::v3::matcher::matcher_list::predicate::{
-    MatchType, SinglePredicate, single_predicate,
+    MatchType, PredicateList, SinglePredicate, single_predicate,
 };
-use envoy_types::pb::xds::r#type::matcher::v3::{StringMatcher, string_matcher};
+use envoy_types::pb::xds::r#type::matcher::v3::regex_matcher::{EngineType, GoogleRe2};
+use envoy_types::pb::xds::r#type::matcher::v3::string_matcher::MatchPattern;
+use envoy_types::pb::xds::r#type::matcher::v3::{RegexMatcher, StringMatcher};
 use prost::Message;
 use tenon_model::SslConfig;
 
@@ -37,18 +39,24 @@ pub(crate) fn listener(ssl: &SslConfig) -> Option<&str> {
 }
 
 /// The first route of a virtual host of a listener, encoded; `on` are the filters that are on for all of them.
+///
+/// A listener that is about to have its first neighbour does not say what it is yet: its requests are its own.
 pub(crate) fn answer(host: &str, listener: &str, on: &BTreeSet<String>) -> Vec<u8> {
-    let elsewhere = route::HeaderMatcher {
+    let on_header = |specifier, invert_match| route::HeaderMatcher {
         name: HEADER.to_owned(),
-        header_match_specifier: Some(HeaderMatchSpecifier::StringMatch(exactly(listener))),
-        invert_match: true,
-        treat_missing_header_as_empty: true,
+        header_match_specifier: Some(specifier),
+        invert_match,
+        ..route::HeaderMatcher::default()
     };
+    let here = HeaderMatchSpecifier::StringMatch(exactly(listener));
     let mut bytes = route::Route {
         name: format!("{host}-misdirected"),
         r#match: Some(route::RouteMatch {
             path_specifier: Some(PathSpecifier::Prefix("/".to_owned())),
-            headers: vec![elsewhere],
+            headers: vec![
+                on_header(HeaderMatchSpecifier::PresentMatch(true), false),
+                on_header(here, true),
+            ],
             ..route::RouteMatch::default()
         }),
         action: Some(route::route::Action::DirectResponse(
@@ -67,23 +75,36 @@ pub(crate) fn answer(host: &str, listener: &str, on: &BTreeSet<String>) -> Vec<u
 
 /// What is true of requests that come from another listener.
 pub(crate) fn comes_from_elsewhere(listener: &str) -> Predicate {
+    let said = on_header(MatchPattern::SafeRegex(RegexMatcher {
+        engine_type: Some(EngineType::GoogleRe2(GoogleRe2 {})),
+        regex: ".+".to_owned(),
+    }));
+    let here = on_header(MatchPattern::Exact(listener.to_owned()));
+    let elsewhere = predicate(MatchType::NotMatcher(Box::new(here)));
+    predicate(MatchType::AndMatcher(PredicateList {
+        predicate: vec![said, elsewhere],
+    }))
+}
+
+fn on_header(pattern: MatchPattern) -> Predicate {
     let input = TypedExtensionConfig {
         name: "listener".to_owned(),
         typed_config: Some(any(&HttpRequestHeaderMatchInput {
             header_name: HEADER.to_owned(),
         })),
     };
-    let exactly = StringMatcher {
-        match_pattern: Some(string_matcher::MatchPattern::Exact(listener.to_owned())),
+    let text = StringMatcher {
+        match_pattern: Some(pattern),
         ..StringMatcher::default()
     };
-    let here = Predicate {
-        match_type: Some(MatchType::SinglePredicate(SinglePredicate {
-            input: Some(input),
-            matcher: Some(single_predicate::Matcher::ValueMatch(exactly)),
-        })),
-    };
+    predicate(MatchType::SinglePredicate(SinglePredicate {
+        input: Some(input),
+        matcher: Some(single_predicate::Matcher::ValueMatch(text)),
+    }))
+}
+
+fn predicate(kind: MatchType) -> Predicate {
     Predicate {
-        match_type: Some(MatchType::NotMatcher(Box::new(here))),
+        match_type: Some(kind),
     }
 }

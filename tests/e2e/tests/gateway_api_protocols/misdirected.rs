@@ -1,8 +1,11 @@
 //! Requests that a connection is not for, on a real Envoy: HTTPS listeners that share a port, as the conformance suite's
 //! `HTTPRouteHTTPSListenerDetectMisdirectedRequests` has them.
 
+use std::fs;
+
 use anyhow::Result;
 use serde_json::{Value, json};
+use tenon_e2e::deadline::within;
 use tenon_e2e::{Authority, Client, PlainDouble, free_port, get};
 
 use super::{at, gateway, resource, to, up_with, upstream};
@@ -152,4 +155,58 @@ async fn requests_that_a_connection_is_not_for_are_misdirected() -> Result<()> {
     ask_all(&["--trees-above", "1"], false).await?;
     ask_all(&["--parts-above", "1"], false).await?;
     ask_all(&[], true).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_that_gets_a_neighbour_goes_on() -> Result<()> {
+    let authority = Authority::new()?;
+    let port = free_port()?;
+    let web = PlainDouble::saying("web").await?;
+    let listener = |name: &str| {
+        let tls = json!({"certificateRefs": [{"name": "both"}]});
+        let host = format!("{name}.test");
+        json!({"name": name, "port": port, "protocol": "HTTPS", "hostname": host, "tls": tls})
+    };
+    let route = json!({"parentRefs": [{"name": "gw"}], "rules": [{"backendRefs": [to("web")]}]});
+    let (tenon, folder) = up_with(
+        "gw",
+        &[],
+        &[
+            gateway(json!([listener("a")]), json!({})),
+            authority
+                .sign_for(&["a.test", "b.test"])?
+                .secret("both", None),
+            upstream("web", web.address()),
+            resource("HTTPRoute", "v1", "web", route),
+        ],
+    )
+    .await?;
+    let address = at(&tenon, port)?;
+    let config = authority.client(None)?;
+    let open = async |name: &str| Client::tls_http2(address, &config, name).await;
+    let status = async |client: &mut Client, host: &str| {
+        let mut request = get("/");
+        request.headers_mut().insert("host", host.parse()?);
+        Ok::<_, anyhow::Error>(client.send(request).await?.status)
+    };
+    let mut kept = open("a.test").await?;
+    assert_eq!(status(&mut kept, "a.test").await?, 200);
+    let both = gateway(json!([listener("a"), listener("b")]), json!({}));
+    fs::write(folder.path().join("0.yaml"), both.to_string())?;
+    let turned_away = async {
+        loop {
+            // An Envoy may end a connection to a listener that has changed, but says so.
+            if let Ok(status) = status(&mut kept, "a.test").await {
+                assert_eq!(status, 200);
+            }
+            assert_eq!(status(&mut open("a.test").await?, "a.test").await?, 200);
+            if let Ok(mut other) = open("b.test").await {
+                assert_eq!(status(&mut other, "b.test").await?, 200);
+                if status(&mut other, "a.test").await? == 421 {
+                    return Ok(());
+                }
+            }
+        }
+    };
+    within("a request that is turned away", turned_away).await?
 }
