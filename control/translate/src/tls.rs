@@ -137,11 +137,19 @@ fn of_policy(
         match_typed_subject_alt_names: names.collect(),
         ..tls::CertificateValidationContext::default()
     };
+    // Of the gateway whose proxy it is.
+    let certificate = match &ssl.certificates {
+        Some(SslCertificates::SecretRef(reference)) => {
+            Some(sds(&names::tls_certificate(reference)))
+        }
+        _ => None,
+    };
     tls::UpstreamTlsContext {
         sni: ssl.sni.clone().unwrap_or_default(),
         common_tls_context: Some(tls::CommonTlsContext {
             tls_params: parameters(defaults),
             alpn_protocols: ssl.alpn_protocols.clone(),
+            tls_certificate_sds_secret_configs: certificate.into_iter().collect(),
             validation_context_type: Some(ValidationContextType::ValidationContext(checks)),
             ..tls::CommonTlsContext::default()
         }),

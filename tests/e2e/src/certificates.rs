@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -124,10 +125,31 @@ impl Identity {
     /// # Errors
     /// It cannot listen.
     pub async fn serve(&self, text: &'static str) -> Result<SocketAddr> {
+        self.serve_those_of(None, text).await
+    }
+
+    /// The same, for nobody but those who show a certificate that this authority signed.
+    ///
+    /// # Errors
+    /// As [`Identity::serve`].
+    pub async fn serve_those_of(
+        &self,
+        clients: impl Into<Option<&Authority>>,
+        text: &'static str,
+    ) -> Result<SocketAddr> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = match clients.into() {
+            None => WebPkiClientVerifier::no_client_auth(),
+            Some(authority) => {
+                let mut roots = RootCertStore::empty();
+                roots.add(authority.0.der().clone())?;
+                WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone())
+                    .build()?
+            }
+        };
         let tls = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
+            .with_client_cert_verifier(verifier)
             .with_single_cert(vec![self.der().clone()], self.key())?;
         let acceptor = TlsAcceptor::from(Arc::new(tls));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;

@@ -13,7 +13,7 @@ use super::{Translator, WORTH_A_THREAD, Work};
 use crate::cluster::{self, ClusterForm, Secrets, reference};
 use crate::in_parallel;
 use crate::keys::Keys;
-use crate::output::ResourceType;
+use crate::output::{ProxyName, ResourceType};
 use crate::{kube, names, secret, secret_headers};
 
 impl Translator {
@@ -84,8 +84,15 @@ impl Translator {
                 self.tell(kind, &name, None, key, work);
             }
         }
+        let apart = self.apart(key);
         for (kind, name, bytes) in now {
-            self.tell(kind, &name, Some(bytes), key, work);
+            let other = |proxy: &ProxyName| {
+                let mut clusters = apart.get(proxy)?.iter();
+                let of_proxy =
+                    clusters.find(|(it, _)| *it == name && kind == ResourceType::Cluster);
+                of_proxy.map(|(_, bytes)| bytes.clone())
+            };
+            self.tell_each(kind, &name, (Some(bytes), other), key, work);
         }
     }
 
@@ -181,7 +188,7 @@ impl Translator {
             let form = self.clusters.get(reader);
             form.is_some_and(|form| form.tls_secrets.contains(key))
         });
-        let used = used || self.listeners.uses(key);
+        let used = used || self.listeners.uses(key) || self.is_shown(key);
         let resources = match self.objects.secret(key) {
             Some(Secret::Tls(tls)) if used => secret::translate(&reference, tls),
             _ => Vec::new(),

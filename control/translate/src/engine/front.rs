@@ -30,6 +30,7 @@ mod options;
 mod policies;
 mod ports;
 mod routes;
+mod shown;
 mod statuses;
 
 pub(super) use held::HeldRoute;
@@ -76,6 +77,7 @@ pub(super) struct Front {
     attaching: options::Attaching,
     disputes: disputes::Disputes,
     policies: policies::Policies,
+    shown: shown::Shown,
     forms: forms::Forms,
 }
 

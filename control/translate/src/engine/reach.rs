@@ -219,7 +219,7 @@ impl Translator {
                 && self.reaches(proxy, reader)
         };
         let readers = || self.readers_of_secrets.of(secret);
-        self.names(proxy, name) || readers().any(uses)
+        self.names(proxy, name) || self.shows(proxy, secret, name) || readers().any(uses)
     }
 
     /// Remembers whose an SDS resource is.

@@ -20,6 +20,18 @@ impl Translator {
         key: &ObjectKey,
         work: &mut Work,
     ) {
+        self.tell_each(kind, name, (bytes, |_: &ProxyName| None), key, work);
+    }
+
+    /// The same, where some proxies have another form of it.
+    pub(super) fn tell_each(
+        &mut self,
+        kind: ResourceType,
+        name: &Arc<str>,
+        (bytes, other): (Option<Bytes>, impl Fn(&ProxyName) -> Option<Bytes>),
+        key: &ObjectKey,
+        work: &mut Work,
+    ) {
         let gets = |it: &Self, proxy: &ProxyName| match kind {
             ResourceType::Secret => it.reaches_secret(proxy, key, name),
             _ => it.reaches(proxy, key) || it.lingers(proxy, key),
@@ -31,9 +43,11 @@ impl Translator {
             Some(gateways) => gateways.iter().cloned().collect(),
             None => Arc::from([service.unwrap_or_else(|| key.clone())]),
         };
-        let resource = bytes.map(|bytes| Resource::new(bytes, provenance));
+        let resource = bytes.map(|bytes| Resource::new(bytes, provenance.clone()));
         for proxy in self.proxies.clone() {
-            let resource = resource.clone().filter(|_| gets(self, &proxy));
+            let other = other(&proxy).map(|bytes| Resource::new(bytes, provenance.clone()));
+            let resource = other.or_else(|| resource.clone());
+            let resource = resource.filter(|_| gets(self, &proxy));
             let id = ResourceId {
                 proxy,
                 kind,

@@ -145,6 +145,21 @@ fn validation<'a>(
     (listener.protocol == "HTTPS").then_some((field, validation))
 }
 
+/// The secret of the certificate that a gateway shows to backends, if it says one, or why there is none.
+pub(crate) fn client_certificate(
+    key: &ObjectKey,
+    gateway: &KubernetesGateway,
+    known: &Seen<'_, impl Known>,
+) -> Option<Result<ObjectRef, Reason>> {
+    let backend = gateway.tls.as_ref()?.backend.as_ref()?;
+    let reference = backend.client_certificate_ref.as_ref()?;
+    let found = certificate(key, reference, known);
+    Some(found.map_err(|why| match why.reason {
+        "InvalidCertificateRef" => Reason::new("InvalidClientCertificateRef", why.message),
+        _ => why,
+    }))
+}
+
 /// The secret of a certificate.
 fn certificate(
     owner: &ObjectKey,

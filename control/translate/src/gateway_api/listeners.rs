@@ -8,7 +8,7 @@ use tenon_model::gateway_api::{
     AllowedRoutes, FromNamespaces, GROUP, GatewayAddress, KubernetesGateway, Listener,
     RouteGroupKind,
 };
-use tenon_model::{Kind, Object, ObjectKey, Problem, Spec};
+use tenon_model::{Kind, Object, ObjectKey, ObjectRef, Problem, Spec};
 
 use super::listener_tls::{self, TlsForm};
 use super::{Known, Reason, Seen, hostname, listener_sets};
@@ -28,6 +28,8 @@ pub(crate) struct GatewayForm {
     pub(crate) ignored: Vec<Problem>,
     /// What its `infrastructure.parametersRef` names and is not there.
     pub(crate) no_parameters: Option<Reason>,
+    /// The secret of the certificate that it shows to backends, if it says one, or why there is none.
+    pub(crate) client_certificate: Option<Result<ObjectRef, Reason>>,
     /// Clients need no good certificate somewhere, though they are asked for one.
     pub(crate) is_insecure: bool,
 }
@@ -95,6 +97,7 @@ impl GatewayForm {
             address: address(gateway),
             ignored: ignored(gateway),
             no_parameters: parameters(key, gateway, known).err(),
+            client_certificate: listener_tls::client_certificate(key, gateway, known),
             is_insecure: listener_tls::is_insecure(gateway),
         }
     }
@@ -158,7 +161,34 @@ impl GatewayForm {
             let field = "spec.infrastructure.parametersRef";
             Problem::error(field, why.message.clone())
         });
-        parameters.chain(self.ignored.iter().cloned())
+        let certificate = self.no_client_certificate().map(|why| {
+            let field = "spec.tls.backend.clientCertificateRef";
+            Problem::error(field, why.message.clone())
+        });
+        parameters
+            .chain(certificate)
+            .chain(self.ignored.iter().cloned())
+    }
+
+    /// The secret of the certificate that it shows to backends.
+    pub(crate) fn client_certificate(&self) -> Option<&ObjectRef> {
+        self.client_certificate.as_ref()?.as_ref().ok()
+    }
+
+    /// Why it has none to show, though it says one.
+    fn no_client_certificate(&self) -> Option<&Reason> {
+        self.client_certificate.as_ref()?.as_ref().err()
+    }
+
+    /// What it refers to and is not there: itself, or at some listener.
+    pub(crate) fn unresolved(&self, key: &ObjectKey) -> Option<Reason> {
+        let own = self.no_client_certificate().cloned();
+        own.or_else(|| {
+            let lacking = self.of(key).filter(|(_, it)| it.unresolved.is_some());
+            let names: Vec<_> = lacking.map(|(_, it)| it.name.as_str()).collect();
+            let text = format!("not resolved: {}", names.join(", "));
+            (!names.is_empty()).then(|| Reason::new("ListenersNotResolved", text))
+        })
     }
 
     /// So many of its ListenerSets have a listener that is served.
@@ -317,10 +347,6 @@ fn ignored(gateway: &KubernetesGateway) -> Vec<Problem> {
             let field = format!("spec.addresses[{index}]");
             ignored.push(Problem::warning(field, text));
         }
-    }
-    let tls = gateway.tls.as_ref();
-    if tls.is_some_and(|tls| tls.backend.is_some()) {
-        ignored.push(Problem::warning("spec.tls.backend", "has no effect yet"));
     }
     if gateway.infrastructure.is_some() {
         let text = "has no effect: what it says is for whoever deploys the Envoy";

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tenon_e2e::deadline::until;
 use tenon_e2e::{
     Answer, Authority, Client, Filter, PlainDouble, Tenon, TenonOptions, free_port, get, object,
     post,
@@ -52,13 +53,18 @@ fn to_some(name: &str, weight: u32) -> Value {
 
 /// Tenon and an Envoy of the gateway, over these resources.
 async fn up(resources: &[Value]) -> Result<(Tenon, TempDir)> {
+    up_as("gw", resources).await
+}
+
+/// The same with an Envoy of a gateway of this name.
+async fn up_as(gateway: &str, resources: &[Value]) -> Result<(Tenon, TempDir)> {
     let folder = TempDir::with_prefix("tenon-protocols-")?;
     for (number, resource) in resources.iter().enumerate() {
         let file = folder.path().join(format!("{number}.yaml"));
         fs::write(file, resource.to_string())?;
     }
     let mut options = TenonOptions::new(folder.path(), Filter::So);
-    options.arguments = vec!["--proxy".to_owned(), "default~default-gw".to_owned()];
+    options.arguments = vec!["--proxy".to_owned(), format!("default~default-{gateway}")];
     Ok((Tenon::up_with(options).await?, folder))
 }
 
@@ -459,6 +465,84 @@ async fn backends_are_verified_as_policies_say() -> Result<()> {
     assert_eq!((answer.status, &*answer.text()), (200, "backend"));
     for path in ["/other-name", "/other-roots", "/no-roots"] {
         assert_eq!(client.send(get(path)).await?.status, 503, "{path}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn backends_are_shown_the_certificate_of_their_gateway() -> Result<()> {
+    let (authority, clients, others) = (Authority::new()?, Authority::new()?, Authority::new()?);
+    let backend = authority.sign("backend.test")?;
+    let backend = backend.serve_those_of(&clients, "backend").await?;
+    let (good, bad) = (clients.sign("gw.test")?, others.sign("gw.test")?);
+    let port = free_port()?;
+    let listener = json!([{"name": "http", "port": port, "protocol": "HTTP"}]);
+    let showing = |secret: &str| {
+        let tls = json!({"backend": {"clientCertificateRef": {"name": secret}}});
+        gateway(listener.clone(), json!({"tls": tls}))
+    };
+    let neighbour = |name: &str, more: Value| {
+        let mut neighbour = gateway(listener.clone(), more);
+        neighbour["metadata"]["name"] = json!(name);
+        neighbour
+    };
+    let of_bad = json!({"tls": {"backend": {"clientCertificateRef": {"name": "bad"}}}});
+    let policy = json!({
+        "targetRefs": [{"group": "", "kind": "Service", "name": "safe"}],
+        "validation": {
+            "hostname": "backend.test",
+            "caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": "roots"}],
+        },
+    });
+    let route = json!({
+        "parentRefs": [{"name": "gw"}, {"name": "of-bad"}, {"name": "none"}],
+        "rules": [{"backendRefs": [{"name": "safe", "port": 443}]}],
+    });
+    let resources = [
+        showing("good"),
+        neighbour("of-bad", of_bad),
+        neighbour("none", json!({})),
+        good.secret("good", None),
+        bad.secret("bad", None),
+        authority.config_map("roots"),
+        json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": "safe", "namespace": "default"},
+            "spec": {"ports": [{"port": 443}]},
+        }),
+        json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+            "metadata": {"name": "safe", "namespace": "default", "labels": {"kubernetes.io/service-name": "safe"}},
+            "ports": [{"port": backend.port()}],
+            "endpoints": [{"addresses": ["127.0.0.1"]}],
+        }),
+        resource("BackendTLSPolicy", "v1", "safe", policy),
+        resource("HTTPRoute", "v1", "web", route),
+    ];
+    for (proxy, status) in [("of-bad", 503), ("none", 503), ("gw", 200)] {
+        let (tenon, folder) = up_as(proxy, &resources).await?;
+        let mut client = Client::http1(at(&tenon, port)?).await?;
+        assert_eq!(client.send(get("/")).await?.status, status, "{proxy}");
+        if proxy != "gw" {
+            continue;
+        }
+        // Its neighbours' Envoys, and other clusters, learn nothing of what it shows.
+        let secrets = "/config_dump?resource=dynamic_active_secrets";
+        let (_, secrets) = tenon.envoy_admin().ask(secrets).await?;
+        assert!(secrets.contains("tls_default_good"), "{secrets}");
+        assert!(!secrets.contains("tls_default_bad"), "{secrets}");
+        // Another certificate is shown as soon as it is there.
+        for (secret, status) in [("bad", 503), ("good", 200)] {
+            fs::write(folder.path().join("0.yaml"), showing(secret).to_string())?;
+            until(&format!("{status} with {secret}"), || {
+                let mut client = client.share();
+                async move {
+                    let answer = client.send(get("/")).await?;
+                    Ok((answer.status == status).then_some(()))
+                }
+            })
+            .await?;
+        }
     }
     Ok(())
 }

@@ -120,6 +120,7 @@ impl Translator {
         // Its listeners are there with what is attached to them.
         work.front.attached.insert(key.clone());
         self.set_standing(&key, (old.as_deref(), new.as_deref()), work);
+        self.change_shown((old.as_deref(), new.as_deref()), work);
         if [&old, &new].into_iter().flatten().any(|it| it.has_tls()) {
             self.mark_hosts_of(&key, work);
         }

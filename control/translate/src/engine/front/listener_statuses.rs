@@ -38,6 +38,9 @@ impl Translator {
         if let (Some(reason), Some(accepted)) = (&form.no_parameters, own.first_mut()) {
             *accepted = Condition::of("Accepted", Err(reason), generation);
         }
+        let resolved = form.unresolved(key);
+        let resolved = resolved.as_ref().map_or(Ok("ResolvedRefs"), Err);
+        own.push(Condition::of("ResolvedRefs", resolved, generation));
         if form.is_insecure {
             let kind = "InsecureFrontendValidationMode";
             let reason = "ConfigurationChanged";
