@@ -2,31 +2,31 @@
 //!
 //! Envoy's rules for its own messages are known and are checked at each change; whether it takes an extension's
 //! configuration, an expression or two fields beside each other, only it can tell. So a resource of a shape that it was
-//! never asked about is tried before it is served; all others are served at once. What it took is kept in the state
-//! folder, by its version.
+//! never asked about is tried before it is served ([`Trials`]); all else is served at once. Trials go on beside the
+//! translation, one after the other: what there is to be tried while one is under way is tried together after it. What
+//! Envoy took is kept in the state folder, by its version.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use tenon_bootstrap::{BootstrapOptions, bootstrap};
-use tenon_translate::{Part, Resource, ResourceId};
+use tenon_translate::{ResourceType, Trial, Trials, Tried};
 use tokio::process::Command;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 /// How long a trial may take. What takes longer is served.
 const LONGEST: Duration = Duration::from_secs(5);
-/// How many Envoys are started for one change.
+/// How many Envoys are started for what is tried together.
 const MOST_TRIALS: usize = 24;
-/// How many contents are remembered, so that they need not be looked at again.
-const MOST_CONTENTS: usize = 100_000;
 /// What is said of the machine, not of the configuration: Envoy may run on another one.
 const OF_THE_MACHINE: [&str; 6] = [
     "No such file or directory",
@@ -37,40 +37,33 @@ const OF_THE_MACHINE: [&str; 6] = [
     "cannot bind",
 ];
 
-/// Changes of resources, as the translation tells them.
-type Changes = BTreeMap<ResourceId, Option<Arc<Resource>>>;
+/// What came of trials.
+pub(crate) type Answers = Vec<(Trial, Tried)>;
+
+/// What is on trial, and the Envoy that tries it, which ends with this.
+pub(crate) struct Canary {
+    pub(crate) trials: Trials,
+    asks: mpsc::UnboundedSender<Vec<Trial>>,
+    _envoy: JoinSet<()>,
+}
 
 /// An Envoy that configuration is tried on.
-pub(crate) struct Canary {
+struct Trier {
     envoy: PathBuf,
     /// The folder of the dynamic module.
     modules: Option<PathBuf>,
     /// Where it is kept what Envoy took.
     memory: Option<PathBuf>,
     known: BTreeSet<u64>,
-    /// Of which nothing is left to be tried.
-    seen: HashSet<u64>,
-    /// What was refused, and why.
-    refused: HashMap<u64, String>,
 }
 
 /// What is to be tried.
 struct Sample {
-    content: u64,
-    shapes: BTreeSet<u64>,
-    host: Option<String>,
+    trial: Trial,
     config: Value,
-    kind: Sort,
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Sort {
-    Cluster,
-    Listener,
-    VirtualHost,
-}
-
-/// What became of a trial.
+/// What became of a trial of several.
 enum Outcome {
     Taken,
     Refused(String),
@@ -79,144 +72,113 @@ enum Outcome {
 }
 
 impl Canary {
-    /// A canary, with what it remembers.
+    /// A canary, with what it remembers, and where its answers come.
     ///
     /// # Errors
     /// There is no such Envoy.
-    pub(crate) fn new(
+    pub(crate) fn start(
         envoy: &Path,
         modules: Option<PathBuf>,
         state: Option<&Path>,
-    ) -> anyhow::Result<Self> {
+    ) -> anyhow::Result<(Self, mpsc::UnboundedReceiver<Answers>)> {
         let version = tenon_bootstrap::require_envoy_version(envoy)?;
         let memory = state.map(|folder| folder.join(format!("canary-{version}.json")));
         let known = memory.as_deref().and_then(|file| fs::read(file).ok());
         let known = known.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Ok(Self {
+        let trier = Trier {
             envoy: envoy.to_owned(),
             modules,
             memory,
             known: known.unwrap_or_default(),
-            seen: HashSet::new(),
-            refused: HashMap::new(),
-        })
+        };
+        let trials = Trials::new(trier.known.iter().copied());
+        let (asks, asked) = mpsc::unbounded_channel();
+        let (answers, answered) = mpsc::unbounded_channel();
+        let mut task = JoinSet::new();
+        task.spawn(trier.run(asked, answers));
+        let canary = Self {
+            trials,
+            asks,
+            _envoy: task,
+        };
+        Ok((canary, answered))
     }
 
-    /// Which of these are refused, and in which words. To be called where the thread may wait.
-    pub(crate) fn refused(&mut self, changes: &Changes) -> BTreeMap<ResourceId, String> {
+    /// Has these tried.
+    pub(crate) fn ask(&self, trials: Vec<Trial>) {
+        if !trials.is_empty() {
+            // It ends with this only.
+            let _ = self.asks.send(trials);
+        }
+    }
+}
+
+impl Trier {
+    async fn run(
+        mut self,
+        mut asked: mpsc::UnboundedReceiver<Vec<Trial>>,
+        answers: mpsc::UnboundedSender<Answers>,
+    ) {
+        while let Some(mut trials) = asked.recv().await {
+            while let Ok(more) = asked.try_recv() {
+                trials.extend(more);
+            }
+            let answer = self.judge(trials).await;
+            if answers.send(answer).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Tries all together, and apart where they are refused.
+    async fn judge(&mut self, trials: Vec<Trial>) -> Answers {
+        let (mut answers, mut samples) = (Vec::new(), Vec::new());
+        for trial in trials {
+            match trial.part().to_config().filter(needs_no_other_machine) {
+                Some(config) => samples.push(Sample { trial, config }),
+                None => answers.push((trial, Tried::Unknown)),
+            }
+        }
         let known_before = self.known.len();
-        let mut trials = MOST_TRIALS;
-        while trials > 0 {
-            let samples = self.samples(changes);
-            if samples.is_empty() {
-                break;
-            }
-            self.judge(samples, &mut trials);
-        }
-        if self.known.len() > known_before {
-            self.remember();
-        }
-        let refused = changes.iter().filter_map(|(id, resource)| {
-            let resource = resource.as_ref()?;
-            let parts = Part::of(id.kind, resource);
-            let words = parts.iter().find_map(|part| {
-                let words = self.refused.get(&part.content())?;
-                Some(match part.host() {
-                    Some(host) => format!("{host}: {words}"),
-                    None => words.clone(),
-                })
-            })?;
-            Some((id.clone(), words))
-        });
-        refused.collect()
-    }
-
-    /// One of each shape that is not known.
-    fn samples(&mut self, changes: &Changes) -> Vec<Sample> {
-        let mut taken = BTreeSet::new();
-        let mut samples = Vec::new();
-        if self.seen.len() > MOST_CONTENTS {
-            self.seen.clear();
-        }
-        if self.refused.len() > MOST_CONTENTS {
-            self.refused.clear();
-        }
-        for (id, resource) in changes {
-            let Some(resource) = resource else { continue };
-            for part in Part::of(id.kind, resource) {
-                let content = part.content();
-                if self.seen.contains(&content) || self.refused.contains_key(&content) {
-                    continue;
-                }
-                let shapes = part.shapes();
-                if shapes.is_subset(&self.known) {
-                    self.seen.insert(content);
-                    continue;
-                }
-                // What has no shape of its own to be tried waits for the verdict on those before it.
-                if shapes
-                    .iter()
-                    .all(|it| self.known.contains(it) || taken.contains(it))
-                {
-                    continue;
-                }
-                let kind = match (part.host(), id.kind) {
-                    (Some(_), _) => Sort::VirtualHost,
-                    (None, tenon_translate::ResourceType::Listener) => Sort::Listener,
-                    _ => Sort::Cluster,
-                };
-                let Some(config) = part.to_config().filter(needs_no_other_machine) else {
-                    self.seen.insert(content);
-                    continue;
-                };
-                taken.extend(shapes.iter().copied());
-                samples.push(Sample {
-                    content,
-                    shapes,
-                    host: part.host().map(str::to_owned),
-                    config,
-                    kind,
-                });
-            }
-        }
-        samples
-    }
-
-    /// Tries samples together, and apart where they are refused.
-    fn judge(&mut self, samples: Vec<Sample>, trials: &mut usize) {
         let mut groups = vec![samples];
+        let mut started = 0;
         while let Some(mut group) = groups.pop() {
-            let outcome = match *trials {
-                0 => Outcome::Unknown,
-                _ => self.attempt(&group).unwrap_or_else(|error| {
+            let outcome = match (group.is_empty(), started < MOST_TRIALS) {
+                (true, _) => continue,
+                (false, false) => Outcome::Unknown,
+                (false, true) => self.attempt(&group).await.unwrap_or_else(|error| {
                     tracing::warn!("nothing can be tried before it is served: {error:#}");
                     Outcome::Unknown
                 }),
             };
-            *trials = trials.saturating_sub(1);
-            match outcome {
-                Outcome::Taken => {
-                    for sample in group {
-                        self.known.extend(sample.shapes);
-                        self.seen.insert(sample.content);
-                    }
-                }
-                Outcome::Unknown => self.seen.extend(group.iter().map(|it| it.content)),
-                Outcome::Refused(words) if group.len() == 1 => {
-                    for sample in group {
-                        tracing::warn!(host = sample.host, words, "envoy would refuse it");
-                        self.refused.insert(sample.content, words.clone());
-                    }
-                }
-                Outcome::Refused(_) => {
+            started += 1;
+            let tried = match outcome {
+                Outcome::Taken => Tried::Taken,
+                Outcome::Unknown => Tried::Unknown,
+                Outcome::Refused(_) if group.len() > 1 => {
                     let second = group.split_off(group.len() / 2);
                     groups.extend([second, group]);
+                    continue;
                 }
+                Outcome::Refused(words) => {
+                    let host = group.first().and_then(|it| it.trial.part().host());
+                    tracing::warn!(host, words, "envoy would refuse it");
+                    Tried::Refused(words)
+                }
+            };
+            if tried == Tried::Taken {
+                let shapes = group.iter().flat_map(|it| it.trial.shapes());
+                self.known.extend(shapes);
             }
+            answers.extend(group.into_iter().map(|it| (it.trial, tried.clone())));
         }
+        if self.known.len() > known_before {
+            self.remember();
+        }
+        answers
     }
 
-    fn attempt(&self, samples: &[Sample]) -> anyhow::Result<Outcome> {
+    async fn attempt(&self, samples: &[Sample]) -> anyhow::Result<Outcome> {
         let folder = TempDir::with_prefix("tenon-canary-")?;
         let none = folder.path().join("none.json");
         fs::write(&none, r#"{"resources": []}"#)?;
@@ -239,10 +201,7 @@ impl Canary {
         if let Some(modules) = &self.modules {
             command.env("ENVOY_DYNAMIC_MODULES_SEARCH_PATH", modules);
         }
-        let output = command.output();
-        let output = tokio::runtime::Handle::current()
-            .block_on(async { tokio::time::timeout(LONGEST, output).await });
-        let Ok(output) = output else {
+        let Ok(output) = tokio::time::timeout(LONGEST, command.output()).await else {
             tracing::warn!("Envoy takes long to try a configuration; it is served untried");
             return Ok(Outcome::Unknown);
         };
@@ -288,19 +247,20 @@ fn words(log: &str) -> String {
 
 /// Samples as the configuration file of an Envoy; `none` is a file without resources.
 fn configuration(samples: &[Sample], none: &str) -> anyhow::Result<Value> {
-    let of = |kind: Sort| {
-        let samples = samples.iter().filter(move |sample| sample.kind == kind);
+    let of = |kind: ResourceType| {
+        let samples = samples.iter();
+        let samples = samples.filter(move |sample| sample.trial.kind() == kind);
         samples.map(move |sample| standing(none, sample.config.clone()))
     };
-    let mut listeners: Vec<_> = of(Sort::Listener).collect();
-    let hosts = of(Sort::VirtualHost).enumerate();
+    let mut listeners: Vec<_> = of(ResourceType::Listener).collect();
+    let hosts = of(ResourceType::Route).enumerate();
     listeners.extend(hosts.map(|(number, host)| listener_for(number, &host)));
     for (number, listener) in listeners.iter_mut().enumerate() {
         // Two proxies may have one name.
         listener["name"] = json!(format!("{number}"));
     }
     let mut clusters = BTreeMap::new();
-    for cluster in of(Sort::Cluster) {
+    for cluster in of(ResourceType::Cluster) {
         let name = cluster["name"].as_str().unwrap_or_default().to_owned();
         clusters.insert(name, cluster);
     }

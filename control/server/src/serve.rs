@@ -21,7 +21,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::canary::Canary;
+use crate::canary::{Answers, Canary};
 use crate::cli::{ControlArgs, Filter};
 use crate::credentials::Credentials;
 use crate::discovery::Discovery;
@@ -30,9 +30,6 @@ use crate::{admin, module};
 
 /// Without any Envoy, what nobody objected to for so long counts as good.
 const UNCONTESTED: Duration = Duration::from_secs(60);
-
-/// How often a change is tried again without what is refused of it.
-const MOST_REFUSALS: usize = 16;
 
 /// How long the first answers to lookups of hosts are waited for.
 const WARMING: Duration = Duration::from_secs(5);
@@ -197,7 +194,7 @@ impl ControlPlane {
             statuses: Mutex::default(),
             live: is_live,
         });
-        let canary = tokio::task::block_in_place(|| canary(args))?;
+        let (canary, tried) = tokio::task::block_in_place(|| canary(args))?.unzip();
         let (credentials, resolved) = Credentials::new(cache.clone(), shared.metrics.clone());
         let interval = Duration::from_secs(args.ec2_interval.into());
         let (discovery, found) = Discovery::new(interval);
@@ -209,6 +206,8 @@ impl ControlPlane {
             credentials,
             discovery,
             warm_by: None,
+            is_warm: false,
+            settled_untried: BTreeMap::new(),
             live,
             settles,
             edited: None,
@@ -229,7 +228,12 @@ impl ControlPlane {
         let servers = vec![
             tokio::spawn(async move { Ok(served.await?) }),
             tokio::spawn(async move { Ok(administered.await?) }),
-            tokio::spawn(engine.run(batches, events, [resolved, found], stopping(stopped))),
+            tokio::spawn(engine.run(
+                batches,
+                events,
+                ([resolved, found], tried),
+                stopping(stopped),
+            )),
         ];
         Ok(Self {
             admin: addresses.0,
@@ -295,7 +299,9 @@ fn open(args: &ControlArgs) -> anyhow::Result<(Files, Proofs)> {
     Ok(files.with_proofs())
 }
 
-fn canary(args: &ControlArgs) -> anyhow::Result<Option<Canary>> {
+fn canary(
+    args: &ControlArgs,
+) -> anyhow::Result<Option<(Canary, mpsc::UnboundedReceiver<Answers>)>> {
     let Some(envoy) = &args.canary else {
         return Ok(None);
     };
@@ -312,7 +318,7 @@ fn canary(args: &ControlArgs) -> anyhow::Result<Option<Canary>> {
         Filter::Wasm => None,
     };
     let state = args.state_dir.clone().or_else(default_state_dir);
-    let canary = Canary::new(envoy, modules, state.as_deref());
+    let canary = Canary::start(envoy, modules, state.as_deref());
     canary.context("no Envoy to try configuration on").map(Some)
 }
 
@@ -348,6 +354,10 @@ struct Engine {
     discovery: Discovery,
     /// Until when the first answers to lookups are waited for, before anything is served.
     warm_by: Option<tokio::time::Instant>,
+    /// They have come, or were waited for long enough.
+    is_warm: bool,
+    /// What an Envoy of each proxy had accepted while something was on trial, as the cache counts changes.
+    settled_untried: BTreeMap<ProxyName, u64>,
     live: watch::Sender<bool>,
     settles: watch::Sender<BTreeMap<ProxyName, usize>>,
     /// When the first change was applied that no Envoy has answered to yet.
@@ -367,7 +377,10 @@ impl Engine {
         mut self,
         mut batches: mpsc::Receiver<Batch>,
         mut events: mpsc::Receiver<Event>,
-        [mut resolved, mut found]: [mpsc::UnboundedReceiver<Change>; 2],
+        ([mut resolved, mut found], mut tried): (
+            [mpsc::UnboundedReceiver<Change>; 2],
+            Option<mpsc::UnboundedReceiver<Answers>>,
+        ),
         stopped: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
         tokio::pin!(stopped);
@@ -383,13 +396,15 @@ impl Engine {
                 Some(event) = events.recv() => self.event(event, &mut events),
                 Some(change) = resolved.recv() => self.told(change, &mut resolved),
                 Some(change) = found.recv() => self.told(change, &mut found),
+                Some(answers) = next(&mut tried) => self.answered(answers, &mut tried),
                 _ = clock.tick() => {
                     self.apply(vec![now()]);
                 }
                 () = until(self.warm_by) => {
                     tracing::warn!("hosts are still looked up; what is known is served");
                     self.warm_by = None;
-                    self.go_live();
+                    self.is_warm = true;
+                    self.go_live_once_warm();
                 }
             }
         }
@@ -405,25 +420,59 @@ impl Engine {
             self.discovery.answered(change);
         }
         self.apply(changes);
-        if self.warm_by.is_some() && self.discovery.has_all_answers() {
-            self.warm_by = None;
-            self.go_live();
+        if self.warm_by.is_some() {
+            self.go_live_once_warm();
         }
     }
 
-    /// Begins to serve. An Envoy that outlived its control plane would be told else that there are no hosts.
+    /// Takes in what came of trials.
+    fn answered(
+        &mut self,
+        mut answers: Answers,
+        more: &mut Option<mpsc::UnboundedReceiver<Answers>>,
+    ) {
+        while let Some(Ok(others)) = more.as_mut().map(mpsc::UnboundedReceiver::try_recv) {
+            answers.extend(others);
+        }
+        if let Some(canary) = &mut self.canary {
+            for (trial, tried) in answers {
+                canary.trials.answer(&trial, tried);
+            }
+        }
+        self.apply(Vec::new());
+        if !self.has_trials() {
+            // What an Envoy had accepted by then is all that there is, unless something has come since.
+            let settled = std::mem::take(&mut self.settled_untried).into_iter();
+            let cache = &self.shared.cache;
+            let settled = settled.filter(|(proxy, counted)| cache.generation(proxy) == *counted);
+            let settled: Vec<_> = settled.map(|(proxy, _)| Change::Settled(proxy)).collect();
+            if !settled.is_empty() {
+                self.apply(settled);
+                self.prove(Proof::Settled);
+            }
+        }
+        self.go_live_once_warm();
+    }
+
+    /// Whether something is not served yet because it is tried first.
+    fn has_trials(&self) -> bool {
+        self.canary.as_ref().is_some_and(|it| !it.trials.is_over())
+    }
+
+    /// Begins to serve. An Envoy that outlived its control plane would be told else that there are no hosts, or nothing of
+    /// what is on trial.
     fn go_live_once_warm(&mut self) {
-        if *self.live.borrow() || self.warm_by.is_some() {
+        if *self.live.borrow() {
             return;
         }
-        match self.discovery.has_all_answers() {
-            true => self.go_live(),
-            false => self.warm_by = Some(tokio::time::Instant::now() + WARMING),
+        self.is_warm |= self.discovery.has_all_answers();
+        if !self.is_warm {
+            self.warm_by
+                .get_or_insert_with(|| tokio::time::Instant::now() + WARMING);
+            return;
         }
-    }
-
-    fn go_live(&mut self) {
-        if !self.live.send_replace(true) {
+        self.warm_by = None;
+        if !self.has_trials() && !self.live.send_replace(true) {
             self.shared.cache.go_live();
         }
     }
@@ -439,7 +488,8 @@ impl Engine {
             }
             next = batches.try_recv().ok();
         }
-        if self.clients.is_empty() && self.last_edit.elapsed() > UNCONTESTED {
+        let is_quiet = self.last_edit.elapsed() > UNCONTESTED && !self.has_trials();
+        if self.clients.is_empty() && is_quiet {
             self.prove(Proof::Silence);
         }
         if !std::mem::replace(&mut self.knows_time, true) {
@@ -576,6 +626,10 @@ impl Engine {
                 });
                 // While something is refused, what takes its place is still to be answered to; and what came since, too.
                 let is_all = rejected == 0 && self.shared.cache.generation(&proxy) == generation;
+                if is_all && self.has_trials() {
+                    self.settled_untried.insert(proxy, generation);
+                    return None;
+                }
                 return is_all.then_some(Change::Settled(proxy));
             }
             Event::Rejected { id, version, text } => {
@@ -594,11 +648,7 @@ impl Engine {
     fn apply(&mut self, changes: Vec<Change>) -> bool {
         let started = Instant::now();
         // A large folder may take a while: other tasks move on.
-        let mut update = tokio::task::block_in_place(|| {
-            let mut update = self.translate(changes);
-            self.take_back(&mut update);
-            update
-        });
+        let mut update = tokio::task::block_in_place(|| self.translate(changes));
         self.shared.metrics.translated(started);
         tracing::debug!(
             resources = update.resources.len(),
@@ -618,35 +668,18 @@ impl Engine {
         !update.resources.is_empty()
     }
 
+    /// What can be served of what changes change; what has to be tried before is given to the canary.
     fn translate(&mut self, changes: Vec<Change>) -> Update {
+        if let Some(canary) = &mut self.canary {
+            let (update, trials) = canary
+                .trials
+                .apply(&mut self.translator, changes, self.anew);
+            canary.ask(trials);
+            return update;
+        }
         match self.anew {
             true => self.translator.apply_anew(changes),
             false => self.translator.apply(changes),
-        }
-    }
-
-    /// What the canary refuses is refused as if an Envoy had said so, before one is told of it.
-    fn take_back(&mut self, update: &mut Update) {
-        for _ in 0..MOST_REFUSALS {
-            let Some(canary) = &mut self.canary else {
-                return;
-            };
-            let refused = canary.refused(&update.resources);
-            if refused.is_empty() {
-                return;
-            }
-            let verdicts = refused
-                .into_iter()
-                .map(|(id, words)| Change::Verdict(id, Some(words)));
-            let told = self.translate(verdicts.collect());
-            let nobody_is_to_blame = told.resources.is_empty();
-            update.resources.extend(told.resources);
-            update.credentials.extend(told.credentials);
-            update.lookups.extend(told.lookups);
-            update.statuses.extend(told.statuses);
-            if nobody_is_to_blame {
-                return;
-            }
         }
     }
 
@@ -679,6 +712,14 @@ pub(crate) fn now() -> Change {
     Change::Time(i64::try_from(seconds).unwrap_or(i64::MAX))
 }
 
+/// The next answers, if any are to come.
+async fn next(tried: &mut Option<mpsc::UnboundedReceiver<Answers>>) -> Option<Answers> {
+    match tried {
+        Some(tried) => tried.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
 async fn until(time: Option<tokio::time::Instant>) {
     match time {
         Some(time) => tokio::time::sleep_until(time).await,
@@ -688,6 +729,10 @@ async fn until(time: Option<tokio::time::Instant>) {
 
 /// Logs what is new in a status.
 fn log(key: &ObjectKey, status: &Status, before: Option<&Status>) {
+    // What it is told again once that is known.
+    if status.state == State::Pending {
+        return;
+    }
     let is_new =
         |message: &&StatusMessage| before.is_none_or(|before| !before.messages.contains(message));
     for message in status.messages.iter().filter(is_new) {

@@ -55,6 +55,7 @@ mod tracing;
 mod transcoder;
 mod transforms;
 mod tree;
+mod trials;
 mod virtual_host;
 mod wire;
 
@@ -72,3 +73,4 @@ pub use output::{
 pub use parallel::in_parallel;
 pub use rules::shape::Part;
 pub use transforms::transform_filter;
+pub use trials::{Trial, Trials, Tried};

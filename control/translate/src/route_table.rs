@@ -31,7 +31,7 @@ use crate::virtual_host::VirtualHostForm;
 use crate::wire::{self, any};
 
 /// `RouteConfiguration.virtual_hosts`
-const VIRTUAL_HOSTS: u32 = 2;
+pub(crate) const VIRTUAL_HOSTS: u32 = 2;
 
 /// The largest body that a route may answer with by itself, if a gateway does not say more: Envoy's own limit.
 pub(crate) const MOST_BODY: usize = 4_096;

@@ -191,7 +191,7 @@ impl Violation {
 }
 
 /// A field as it is encoded.
-enum Encoded<'a> {
+pub(crate) enum Encoded<'a> {
     Number(u64),
     Bytes(&'a [u8]),
 }
@@ -564,7 +564,7 @@ fn little_endian(bytes: &[u8]) -> u64 {
 }
 
 /// The fields of an encoded message; what cannot be read ends it, as it was encoded by prost.
-fn fields(message: &[u8]) -> impl Iterator<Item = (u32, Encoded<'_>)> {
+pub(crate) fn fields(message: &[u8]) -> impl Iterator<Item = (u32, Encoded<'_>)> {
     let mut rest = message;
     std::iter::from_fn(move || {
         if rest.is_empty() {

@@ -25,7 +25,7 @@ use crate::{http_filters, matcher, names, route_tree, secret_headers};
 pub(crate) use crate::piece::Needs;
 
 /// `VirtualHost.domains`
-const DOMAINS: u32 = 2;
+pub(crate) const DOMAINS: u32 = 2;
 
 /// What tables came to, by the way to them: kept in case that they break.
 pub(crate) type Kept = BTreeMap<String, Vec<Arc<Piece>>>;

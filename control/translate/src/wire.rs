@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use envoy_types::pb::google::protobuf::{self, Any, UInt32Value};
-use prost::encoding::{WireType, encode_key, encode_varint};
+use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
 use prost::{Message, Name};
 use tenon_contract::NAMESPACE;
 use tenon_model::Subset;
@@ -17,12 +17,29 @@ use crate::kube::LB;
 use crate::proto::route::route::Action;
 use crate::proto::route::route_action::ClusterSpecifier;
 use crate::proto::{core, endpoint, route};
+use crate::rules::{Encoded, fields};
 
 /// Appends an encoded message (or text) as field `tag`.
 pub(crate) fn append(buffer: &mut Vec<u8>, tag: u32, part: &[u8]) {
     encode_key(tag, WireType::LengthDelimited, buffer);
     encode_varint(part.len() as u64, buffer);
     buffer.extend_from_slice(part);
+}
+
+/// The encoded messages (or texts) that were appended as field `tag` behind all else, and what was before them.
+pub(crate) fn split(message: &[u8], tag: u32) -> (&[u8], Vec<&[u8]>) {
+    let parts = fields(message).filter_map(|(number, encoded)| match encoded {
+        Encoded::Bytes(part) if number == tag => Some(part),
+        _ => None,
+    });
+    let parts: Vec<_> = parts.collect();
+    let length = |part: &&[u8]| {
+        let length = part.len();
+        key_len(tag) + encoded_len_varint(length as u64) + length
+    };
+    let behind: usize = parts.iter().map(length).sum();
+    let before = message.len().saturating_sub(behind);
+    (message.get(..before).unwrap_or_default(), parts)
 }
 
 pub(crate) fn any<M: Message + Name>(message: &M) -> Any {

@@ -7,12 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use envoy_types::pb::envoy::config::route::v3::VirtualHost;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use prost::Message;
 use tenon_model::{Kind, Object, ObjectKey, Parsed, Problem, parse};
 use tenon_translate::{
-    Change, GenericSecret, Instance, Lookup, Module, Resource, ResourceId, ResourceType, Status,
-    Translator, TranslatorOptions, Update,
+    Change, GenericSecret, Instance, Lookup, Module, Part, Resource, ResourceId, ResourceType,
+    Status, Translator, TranslatorOptions, Trial, Trials, Tried, Update,
 };
 
 /// Names of objects of a kind.
@@ -796,6 +798,106 @@ fn check(script: &[Vec<Edit>]) -> Result<(), TestCaseError> {
     repair(&mut incremental, &mut objects, was_refused)
 }
 
+/// A translator, with what is tried before it is served.
+struct WithTrials {
+    side: Side,
+    trials: Trials,
+    asked: Vec<Trial>,
+    /// The shapes that were taken.
+    taken: BTreeSet<u64>,
+}
+
+impl WithTrials {
+    fn new() -> Self {
+        Self {
+            side: Side::new(),
+            trials: Trials::new([]),
+            asked: Vec::new(),
+            taken: BTreeSet::new(),
+        }
+    }
+
+    /// Those of these places among what was asked are answered to.
+    fn answer(&mut self, which: impl Fn(usize) -> bool) {
+        let asked = std::mem::take(&mut self.asked);
+        for (place, trial) in asked.into_iter().enumerate() {
+            if which(place) {
+                self.taken.extend(trial.shapes());
+                self.trials.answer(&trial, Tried::Taken);
+            } else {
+                self.asked.push(trial);
+            }
+        }
+    }
+
+    /// Nothing is told that is of an unknown shape, or names a cluster that is to come and is not there.
+    fn apply(&mut self, changes: Vec<Change>, wanted: &Told) -> Result<(), TestCaseError> {
+        let translator = &mut self.side.translator;
+        let (update, asked) = self.trials.apply(translator, changes, false);
+        self.asked.extend(asked);
+        let before: BTreeMap<_, _> = update
+            .resources
+            .keys()
+            .filter_map(|id| Some((id.clone(), self.side.told.resources.get(id)?.clone())))
+            .collect();
+        let told = update.resources.clone();
+        self.side.told.take_in(update);
+        let has = |id: &ResourceId| self.side.told.resources.contains_key(id);
+        let clusters = wanted.resources.keys();
+        let clusters = clusters.filter(|id| id.kind == ResourceType::Cluster);
+        let absent: Vec<_> = clusters.filter(|id| !has(id)).collect();
+        for (id, resource) in &told {
+            let Some(resource) = resource else { continue };
+            let old = before.get(id).into_iter();
+            let old: Vec<_> = old.flat_map(|it| Part::of(id.kind, it)).collect();
+            let mut domains = BTreeSet::new();
+            for part in Part::of(id.kind, resource) {
+                if let Some(host) = part.host() {
+                    let host_of = VirtualHost::decode(part.bytes()).unwrap();
+                    for domain in host_of.domains {
+                        let is_new = domains.insert(domain.to_ascii_lowercase());
+                        prop_assert!(is_new, "{}: {host} has {domain}, too", id.name);
+                    }
+                }
+                let shapes = part.shapes();
+                prop_assert!(shapes.is_subset(&self.taken), "{} is untried", id.name);
+                if old.iter().any(|it| it.bytes() == part.bytes()) {
+                    continue;
+                }
+                for cluster in absent.iter().filter(|it| it.proxy == id.proxy) {
+                    let name = cluster.name.as_bytes();
+                    let exactly: Vec<_> = [name.len() as u8].iter().chain(name).copied().collect();
+                    let mut windows = part.bytes().windows(exactly.len());
+                    let names = windows.any(|it| it == exactly);
+                    prop_assert!(!names, "{} names {}", id.name, cluster.name);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is tried first comes to the same in the end; `answers` says which trials are answered to after each batch.
+fn check_trials(script: &[Vec<Edit>], answers: &[u8]) -> Result<(), TestCaseError> {
+    let (mut plain, mut tried) = (Side::new(), WithTrials::new());
+    for (batch, answers) in script.iter().zip(answers) {
+        let changes = batch.iter().filter_map(|edit| change(edit, &plain.told));
+        let changes: Vec<Change> = changes.collect();
+        plain.apply(changes.clone());
+        tried.apply(changes, &plain.told)?;
+        tried.answer(|place| answers >> (place % 8) & 1 == 1);
+        tried.apply(Vec::new(), &plain.told)?;
+    }
+    while !tried.asked.is_empty() {
+        tried.answer(|_| true);
+        tried.apply(Vec::new(), &plain.told)?;
+    }
+    prop_assert!(tried.trials.is_over());
+    let difference = plain.told.difference(&tried.side.told);
+    prop_assert!(difference.is_none(), "tried: {}", difference.unwrap());
+    Ok(())
+}
+
 /// Where there are several proxies, each gets the clusters and secrets that its listeners and routes name, and no others.
 fn each_proxy_has_what_it_names(told: &Told) -> Result<(), TestCaseError> {
     let all = || told.resources.iter();
@@ -939,6 +1041,14 @@ proptest! {
     #[test]
     fn edits_come_to_what_a_translation_of_everything_comes_to(script in edits()) {
         check(&script)?;
+    }
+
+    #[test]
+    fn trials_come_to_what_is_served_without_them(
+        script in edits(),
+        answers in vec(any::<u8>(), 14),
+    ) {
+        check_trials(&script, &answers)?;
     }
 
     #[test]

@@ -25,6 +25,17 @@ impl Translator {
         }
     }
 
+    /// The status of an object, as it was told last.
+    pub(crate) fn status_of(&self, key: &ObjectKey) -> Option<Arc<Status>> {
+        self.statuses.get(key).cloned()
+    }
+
+    /// The objects that users wrote from which these stem.
+    pub(crate) fn written_of(&self, keys: BTreeSet<ObjectKey>) -> BTreeSet<ObjectKey> {
+        let written = self.front.written(keys.into_iter().collect());
+        written.into_iter().collect()
+    }
+
     fn take_status(&mut self, key: ObjectKey, mut status: Option<Status>, work: &mut Work) {
         if let Some(status) = &mut status {
             self.share_proxies(status);

@@ -52,6 +52,20 @@ impl<'a> Part<'a> {
         }
     }
 
+    /// One by itself, of a resource of this type.
+    pub(crate) fn new(kind: ResourceType, bytes: &'a [u8]) -> Self {
+        let message = match kind {
+            ResourceType::Route => VIRTUAL_HOST,
+            _ => kind.message(),
+        };
+        Self { message, bytes }
+    }
+
+    /// It, encoded; holds no secrets.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// Of a virtual host, its name.
     pub fn host(&self) -> Option<&'a str> {
         let mut named = fields(self.bytes).filter(|(number, _)| *number == NAME);
@@ -71,7 +85,7 @@ impl<'a> Part<'a> {
         if self.message != VIRTUAL_HOST {
             return BTreeSet::from([shape(self.message, self.bytes)]);
         }
-        let mut own = Vec::new();
+        let mut own = BTreeSet::new();
         let mut shapes = BTreeSet::new();
         for (number, encoded) in fields(self.bytes) {
             match (number, encoded) {
@@ -79,7 +93,7 @@ impl<'a> Part<'a> {
                     shapes.insert(shape(ROUTE, route));
                 }
                 (MATCHER, Encoded::Bytes(matcher)) => {
-                    own.extend(number.to_le_bytes());
+                    own.insert(number);
                     let routes = [&BY_PATH[..], &OTHERWISE]
                         .into_iter()
                         .flat_map(|way| at(matcher, way))
@@ -87,9 +101,12 @@ impl<'a> Part<'a> {
                     shapes.extend(routes.map(|route| shape(ROUTE, route)));
                 }
                 // Its own fields are few, and no messages that could be told apart.
-                (number, _) => own.extend(number.to_le_bytes()),
+                (number, _) => {
+                    own.insert(number);
+                }
             }
         }
+        let own: Vec<u8> = own.into_iter().flat_map(u32::to_le_bytes).collect();
         shapes.insert(xxh3_64_with_seed(&own, 1));
         shapes
     }

@@ -3,9 +3,10 @@
 use std::fs;
 
 use anyhow::{Context, Result};
+use http::HeaderValue;
 use serde_json::{Value, json};
 use tenon_bootstrap::{ENVOY_VERSION, find_envoy};
-use tenon_e2e::{Filter, PlainDouble, deadline};
+use tenon_e2e::{Client, Filter, PlainDouble, deadline, post};
 
 use super::setting::{Resources, object, to_answer, virtual_service};
 
@@ -76,4 +77,76 @@ async fn what_the_canary_refuses_is_not_served_and_its_status_has_envoys_words()
     .await?;
     assert_eq!(admin.stat("cluster_manager.cds.update_rejected").await?, 0);
     Ok(())
+}
+
+/// Each goes back to what it was, and no Envoy hears of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_and_a_route_that_the_canary_refuses_stay_as_they_were() -> Result<()> {
+    let envoy = find_envoy().context("no Envoy: run `make setup`")?;
+    let routes = |body: &str, path: Value| {
+        let mut route = to_answer("/", body);
+        route["matchers"] = json!([path]);
+        let routes = [route, to_answer("/", "otherwise")];
+        virtual_service("routes", "routes.example.com", &routes)
+    };
+    let beside = |body: &str| virtual_service("beside", "*", &[to_answer("/", body)]);
+    let setting = Resources::new()?
+        .with_environment("TENON_CANARY", envoy.to_string_lossy())
+        .put("routes", &routes("one", json!({"prefix": "/one"})))?
+        .put("beside", &beside("one"))?
+        .start(Filter::So)
+        .await?;
+    setting.sees("/", |answer| answer.text() == "one").await?;
+
+    // A class of characters that Envoy alone knows not to be one.
+    let expression = json!({"regex": "/\\p{Alphabetic}+"});
+    let filter = json!({"headerFilter": {"header": {
+        "name": ":path",
+        "safeRegexMatch": expression,
+    }}});
+    let path = setting.folder().join("other.log");
+    let log = json!({"fileSink": {"path": path, "stringFormat": "-"}, "filter": filter});
+    let gateway = json!({
+        "bindAddress": "127.0.0.1",
+        "bindPort": 0,
+        "httpGateway": {},
+        "options": {"accessLoggingService": {"accessLog": [log]}},
+    });
+    setting.put("gateway", &object("Gateway", "gateway", gateway))?;
+    setting.put("beside", &beside("two"))?;
+    setting.sees("/", |answer| answer.text() == "two").await?;
+    let stays = "its last good form stays in use";
+    let words = ["Envoy refuses it: ", "Alphabetic", stays];
+    setting
+        .has_status("Gateway", "gateway", "Rejected", &words)
+        .await?;
+
+    setting.put("routes", &routes("two", expression))?;
+    setting.put("beside", &beside("three"))?;
+    setting.sees("/", |answer| answer.text() == "three").await?;
+    setting
+        .has_status("VirtualService", "routes", "Rejected", &words)
+        .await?;
+    let ask = async || {
+        let mut request = post("/one", "{}");
+        let name = HeaderValue::from_static("routes.example.com");
+        request.headers_mut().insert("host", name);
+        Client::http1(setting.address).await?.send(request).await
+    };
+    assert_eq!(ask().await?.text(), "one");
+    setting
+        .has_status("VirtualService", "beside", "Accepted", &[])
+        .await?;
+    let metrics = setting.tenon.admin().get("/metrics").await?;
+    let refused = metrics
+        .lines()
+        .filter(|it| it.starts_with("tenon_xds_nacks"));
+    let refused: Vec<_> = refused.filter(|it| !it.ends_with(" 0")).collect();
+    assert!(refused.is_empty(), "{refused:?}");
+
+    setting.put("routes", &routes("two", json!({"prefix": "/one"})))?;
+    deadline::until("the next form", || async {
+        Ok((ask().await?.text() == "two").then_some(()))
+    })
+    .await
 }
