@@ -27,7 +27,8 @@ impl Translator {
         for change in in_order(changes) {
             self.take_in(change, &mut told);
         }
-        let front = self.forget_front();
+        let mut front = self.forget_front();
+        front.written = told.front.written;
         // What an Envoy refused is no form to go back to.
         let kept_resources = self.resources.clone();
         let before = self.quarantine.take_before();
@@ -130,6 +131,13 @@ impl Translator {
         self.quarantine.set_before(before, changed, hosts);
         self.note_tried(while_held);
         self.note_changes_of_routes(&old_routes);
+        let changed = difference_of(&old_resources, &self.resources).into_keys();
+        let was = changed.map(|id| {
+            let old = old_resources.get(&id).cloned();
+            (id, old)
+        });
+        work.front.was = was.collect();
+        self.await_answers(&mut work);
         Update {
             resources: difference_of(&old_resources, &self.resources),
             credentials: difference(old.credentials, &self.credentials),
