@@ -265,7 +265,14 @@ impl Translator {
             listeners: self.proxies.is_empty(),
             ..Work::default()
         };
-        for change in in_order(changes) {
+        let mut changes = in_order(changes);
+        if work.is_first {
+            // In order, what is collected of them need not be sorted.
+            changes.sort_by(|a, b| a.key().cmp(&b.key()));
+            self.objects.entries.reserve(changes.len());
+            self.statuses.reserve(changes.len());
+        }
+        for change in changes {
             self.take_in(change, &mut work);
         }
         self.settle(&mut work);
@@ -273,6 +280,7 @@ impl Translator {
             self.try_suspects(&mut work);
             self.settle(&mut work);
         }
+        self.await_answers(&mut work);
         Update {
             resources: work.resources.into_iter().collect(),
             statuses: work.told_statuses.into_iter().collect(),
@@ -320,7 +328,12 @@ impl Translator {
         }
         // All listeners and routes are known now, and so is who needs what.
         self.follow_reach(work);
-        for key in work.told.take() {
+        let told = work.told.take();
+        if work.is_first {
+            self.resources.reserve(told.len());
+            work.resources.reserve(told.len());
+        }
+        for key in told {
             self.tell_forms(&key, work);
         }
         self.tell_generic_secrets(work);
@@ -387,7 +400,13 @@ impl Translator {
                     }
                 }
             }
-            Change::Accepted(id, resource) => self.accept(&id, &resource, work),
+            Change::Accepted(id, resource) => {
+                self.accept(&id, &resource, work);
+                self.take_in_answer(&id, &resource, work);
+            }
+            Change::Connected(proxy, is_connected) => {
+                self.take_in_connected(proxy, is_connected, work);
+            }
             Change::Settled(proxy) => {
                 self.prove(&proxy);
                 work.settled = true;
@@ -707,7 +726,7 @@ fn in_order(mut changes: Vec<Change>) -> Vec<Change> {
     changes.sort_by_key(|change| {
         !matches!(
             change,
-            Change::Verdict(..) | Change::Accepted(..) | Change::Settled(_)
+            Change::Verdict(..) | Change::Accepted(..) | Change::Settled(_) | Change::Connected(..)
         )
     });
     changes

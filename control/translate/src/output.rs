@@ -143,6 +143,8 @@ pub enum Change {
     Accepted(ResourceId, Arc<Resource>),
     /// An Envoy of that proxy has accepted all that there is for it, with what it did not ask for.
     Settled(ProxyName),
+    /// Whether an Envoy of that proxy is connected, or several are.
+    Connected(ProxyName, bool),
     /// What became of credentials: a reason why there are none, or `None` once there are.
     Credentials {
         /// The name of the secret, as in [`Update::credentials`].
@@ -164,6 +166,15 @@ pub enum Change {
 }
 
 impl Change {
+    /// The object that it is of, if it is of one.
+    pub(crate) fn key(&self) -> Option<&ObjectKey> {
+        match self {
+            Self::Upsert(object) | Self::RejectInPart(object, _) => Some(&object.key),
+            Self::Reject(key, _) | Self::Delete(key) => Some(key),
+            _ => None,
+        }
+    }
+
     /// What is broken, and what can be used of it.
     pub fn rejected(key: ObjectKey, problems: Vec<Problem>, rest: Option<Arc<Object>>) -> Self {
         match rest {

@@ -44,7 +44,8 @@ impl Translator {
             None => Arc::from([service.unwrap_or_else(|| key.clone())]),
         };
         let resource = bytes.map(|bytes| Resource::new(bytes, provenance.clone()));
-        for proxy in self.proxies.clone() {
+        let proxies: Vec<_> = self.proxies.iter().cloned().collect();
+        for proxy in proxies {
             let other = other(&proxy).map(|bytes| Resource::new(bytes, provenance.clone()));
             let resource = other.or_else(|| resource.clone());
             let resource = resource.filter(|_| gets(self, &proxy));
@@ -70,6 +71,7 @@ impl Translator {
                 if self.verdicts.remove(&id).is_some() {
                     work.statuses.extend(old.provenance.iter().cloned());
                 }
+                work.front.note(&id, Some(&old), None);
                 self.remember(&id, Some(old));
                 self.note_reach(&id);
                 work.resources.push((id, None));
@@ -80,6 +82,7 @@ impl Translator {
         if old.as_ref().is_none_or(|old| {
             old.version != resource.version || old.provenance != resource.provenance
         }) {
+            work.front.note(&id, old.as_ref(), Some(&resource));
             self.remember(&id, old);
             self.note_reach(&id);
             work.resources.push((id, Some(resource)));
