@@ -431,7 +431,7 @@ fn tell_overlaps(listeners: &mut [ListenerForm]) {
         .collect();
     let mut found = BTreeMap::new();
     for ((port, host), place) in &places {
-        for wider in host.into_iter().flat_map(|host| hostname::wider(host)) {
+        for wider in host.iter().flat_map(|host| hostname::wider(host)) {
             if let Some(other) = places.get(&(*port, wider.as_deref())) {
                 found.entry(*place).or_insert(*other);
                 found.entry(*other).or_insert(*place);
