@@ -27,7 +27,11 @@ pub(crate) struct GatewayForm {
     /// What is said and has no effect.
     pub(crate) ignored: Vec<Problem>,
     /// What its `infrastructure.parametersRef` names and is not there.
-    pub(crate) no_parameters: Option<Reason>,
+    no_parameters: Option<Reason>,
+    /// Which of its addresses is none for this control plane.
+    unsupported_address: Option<Reason>,
+    /// Which of its addresses nothing here can use.
+    unusable_address: Option<Reason>,
     /// The secret of the certificate that it shows to backends, if it says one, or why there is none.
     pub(crate) client_certificate: Option<Result<ObjectRef, Reason>>,
     /// Clients need no good certificate somewhere, though they are asked for one.
@@ -101,6 +105,8 @@ impl GatewayForm {
             address: address(gateway),
             ignored: ignored(gateway),
             no_parameters: parameters(key, gateway, known).err(),
+            unsupported_address: unsupported_address(gateway),
+            unusable_address: unusable_address(gateway),
             client_certificate: listener_tls::client_certificate(key, gateway, known),
             is_insecure: listener_tls::is_insecure(gateway),
         }
@@ -157,6 +163,20 @@ impl GatewayForm {
             let errors = reasons.map(|(at, why)| Problem::error(at.clone(), why.message.clone()));
             errors.chain(it.tls.problems.iter().cloned())
         })
+    }
+
+    /// Why it is not accepted as a whole. What it says of where it is deployed is nothing that its listeners depend on:
+    /// Envoys that there are go on with them.
+    pub(crate) fn refused(&self) -> Option<&Reason> {
+        let reasons = [&self.no_parameters, &self.unsupported_address];
+        reasons.into_iter().flatten().next()
+    }
+
+    /// Why it is not what it asks for, whatever Envoy does.
+    pub(crate) fn unprogrammed(&self) -> Option<Reason> {
+        let refused = self.refused();
+        let invalid = refused.map(|why| Reason::new("Invalid", why.message.clone()));
+        invalid.or_else(|| self.unusable_address.clone())
     }
 
     /// What is wrong with it but for its listeners.
@@ -309,6 +329,30 @@ fn address(gateway: &KubernetesGateway) -> IpAddr {
 fn of_the_machine(address: &GatewayAddress) -> Option<IpAddr> {
     let ip: IpAddr = address.value.as_deref()?.parse().ok()?;
     (address.kind == "IPAddress" && ip.is_loopback()).then_some(ip)
+}
+
+/// Only IP addresses are addresses that an Envoy can have.
+fn unsupported_address(gateway: &KubernetesGateway) -> Option<Reason> {
+    let mut addresses = gateway.addresses.iter();
+    let other = addresses.find(|it| it.kind != "IPAddress")?;
+    let text = format!(
+        "addresses of the type {} are not supported: expected IPAddress",
+        other.kind
+    );
+    Some(Reason::new("UnsupportedAddress", text))
+}
+
+fn unusable_address(gateway: &KubernetesGateway) -> Option<Reason> {
+    let bound = address(gateway);
+    let mut addresses = gateway.addresses.iter();
+    let unusable = addresses.find(|it| {
+        it.kind == "IPAddress" && it.value.is_some() && of_the_machine(it) != Some(bound)
+    })?;
+    let text = format!(
+        "address {} is not one that is bound here: a gateway has one loopback address, or those of where its Envoys run",
+        unusable.value.as_deref().unwrap_or_default()
+    );
+    Some(Reason::new("AddressNotUsable", text))
 }
 
 /// Whether there is what a gateway says how its proxy is deployed by.

@@ -35,8 +35,11 @@ impl Translator {
         let mut of = self.of_owner(key, (key, form), generation);
         of.found.problems.extend(form.own_problems());
         let mut own = of.summary(("Invalid", "no listener can be served"), generation);
-        if let (Some(reason), Some(accepted)) = (&form.no_parameters, own.first_mut()) {
+        if let (Some(reason), Some(accepted)) = (form.refused(), own.first_mut()) {
             *accepted = Condition::of("Accepted", Err(reason), generation);
+        }
+        if let (Some(reason), Some(programmed)) = (form.unprogrammed(), own.last_mut()) {
+            *programmed = Condition::of("Programmed", Err(&reason), generation);
         }
         let resolved = form.unresolved(key);
         let resolved = resolved.as_ref().map_or(Ok("ResolvedRefs"), Err);
