@@ -157,6 +157,7 @@ impl HostUnit {
         Self {
             form: Arc::new(VirtualHostForm {
                 kept: self.form.kept.clone(),
+                had: self.form.had.clone(),
                 ..VirtualHostForm::default()
             }),
             good: self.good,
