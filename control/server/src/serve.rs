@@ -213,7 +213,7 @@ impl ControlPlane {
             edited: None,
             proofs,
             unproven: BTreeSet::new(),
-            clients: 0,
+            clients: BTreeMap::new(),
             last_edit: Instant::now(),
             knows_time: false,
         };
@@ -365,8 +365,8 @@ struct Engine {
     proofs: Proofs,
     /// What changed and was not told to be good yet.
     unproven: BTreeSet<ObjectKey>,
-    /// How many Envoys are connected.
-    clients: usize,
+    /// How many Envoys are connected, by proxy.
+    clients: BTreeMap<ProxyName, usize>,
     last_edit: Instant,
     /// The translation was told what time it is.
     knows_time: bool,
@@ -489,7 +489,7 @@ impl Engine {
             next = batches.try_recv().ok();
         }
         let is_quiet = self.last_edit.elapsed() > UNCONTESTED && !self.has_trials();
-        if self.clients == 0 && is_quiet {
+        if self.clients.is_empty() && is_quiet {
             self.prove(Proof::Silence);
         }
         if !std::mem::replace(&mut self.knows_time, true) {
@@ -594,14 +594,21 @@ impl Engine {
     fn verdict(&mut self, event: Event) -> Option<Change> {
         let metrics = &self.shared.metrics;
         match event {
-            Event::Connected { .. } => {
-                self.clients += 1;
+            Event::Connected { proxy, .. } => {
                 metrics.connected();
+                let clients = self.clients.entry(proxy.clone()).or_default();
+                *clients += 1;
+                return (*clients == 1).then_some(Change::Connected(proxy, true));
             }
             Event::Refused(reason) => metrics.refused(reason),
-            Event::Disconnected { .. } => {
-                self.clients = self.clients.saturating_sub(1);
+            Event::Disconnected { proxy, .. } => {
                 metrics.disconnected();
+                let clients = self.clients.get_mut(&proxy)?;
+                *clients -= 1;
+                if *clients == 0 {
+                    self.clients.remove(&proxy);
+                    return Some(Change::Connected(proxy, false));
+                }
             }
             Event::Pushed { kind } => metrics.pushed(kind),
             Event::Nack { kind } => metrics.nack(kind),

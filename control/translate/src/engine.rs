@@ -275,6 +275,7 @@ impl Translator {
             self.try_suspects(&mut work);
             self.settle(&mut work);
         }
+        self.await_answers(&mut work);
         Update {
             resources: work.resources.into_iter().collect(),
             statuses: work.told_statuses.into_iter().collect(),
@@ -392,7 +393,13 @@ impl Translator {
                     }
                 }
             }
-            Change::Accepted(id, resource) => self.accept(&id, &resource, work),
+            Change::Accepted(id, resource) => {
+                self.accept(&id, &resource, work);
+                self.take_in_answer(&id, &resource, work);
+            }
+            Change::Connected(proxy, is_connected) => {
+                self.take_in_connected(proxy, is_connected, work);
+            }
             Change::Settled(proxy) => {
                 self.prove(&proxy);
                 work.settled = true;
@@ -712,7 +719,7 @@ fn in_order(mut changes: Vec<Change>) -> Vec<Change> {
     changes.sort_by_key(|change| {
         !matches!(
             change,
-            Change::Verdict(..) | Change::Accepted(..) | Change::Settled(_)
+            Change::Verdict(..) | Change::Accepted(..) | Change::Settled(_) | Change::Connected(..)
         )
     });
     changes

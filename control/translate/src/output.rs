@@ -143,6 +143,8 @@ pub enum Change {
     Accepted(ResourceId, Arc<Resource>),
     /// An Envoy of that proxy has accepted all that there is for it, with what it did not ask for.
     Settled(ProxyName),
+    /// Whether an Envoy of that proxy is connected, or several are.
+    Connected(ProxyName, bool),
     /// What became of credentials: a reason why there are none, or `None` once there are.
     Credentials {
         /// The name of the secret, as in [`Update::credentials`].

@@ -32,6 +32,8 @@ enum Edit {
     Accepted(usize),
     /// An Envoy has answered to everything.
     Settled,
+    /// Whether an Envoy is connected, of the proxy that the resource of this number is for.
+    Connected(usize, bool),
     /// What became of the credentials of this number.
     Credentials(usize, bool),
     /// What came of the lookup of this number: nothing newer, or one of a few answers, and whether there is a problem.
@@ -552,6 +554,8 @@ fn edits_of(kinds: Vec<usize>, verdicts: u32) -> impl Strategy<Value = Vec<Vec<E
         verdicts => (any::<usize>(), any::<bool>()).prop_map(|(of, bad)| Edit::Verdict(of, bad)),
         2 => any::<usize>().prop_map(Edit::Accepted),
         1 => Just(Edit::Settled),
+        2 => (any::<usize>(), prop::bool::weighted(0.8))
+            .prop_map(|(of, is_connected)| Edit::Connected(of, is_connected)),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(of, bad)| Edit::Credentials(of, bad)),
         2 => (any::<usize>(), prop::option::of(0..3_u8), any::<bool>())
             .prop_map(|(of, found, bad)| Edit::Found(of, found, bad)),
@@ -676,6 +680,7 @@ fn store(objects: &mut Store, change: &Change) {
         Change::Verdict(..)
         | Change::Accepted(..)
         | Change::Settled(_)
+        | Change::Connected(..)
         | Change::Credentials { .. }
         | Change::Time(_)
         | Change::Found { .. } => {}
@@ -703,6 +708,11 @@ fn change(edit: &Edit, told: &Told) -> Option<Change> {
             Some(Change::Accepted(id.clone(), resource.clone()))
         }
         Edit::Settled => Some(Change::Settled("gateway-proxy".into())),
+        Edit::Connected(of, is_connected) => {
+            let of = of % told.resources.len().max(1);
+            let (id, _) = told.resources.iter().nth(of)?;
+            Some(Change::Connected(id.proxy.clone(), *is_connected))
+        }
         Edit::Found(of, answer, bad) => {
             let name = told.lookups.keys().nth(of % told.lookups.len().max(1))?;
             Some(found(name, *answer, *bad))
@@ -747,7 +757,9 @@ fn reordered(changes: &[Change]) -> Vec<Change> {
         Change::Reject(key, _) | Change::Delete(key) => format!("0{key}"),
         Change::RejectInPart(rest, _) => format!("0{}", rest.key),
         // What Envoy says has an order too.
-        Change::Verdict(..) | Change::Accepted(..) | Change::Settled(_) => "1".to_owned(),
+        Change::Verdict(..) | Change::Accepted(..) | Change::Settled(_) | Change::Connected(..) => {
+            "1".to_owned()
+        }
         Change::Credentials { name, .. } => format!("2{name}"),
         Change::Found { name, .. } => format!("3{name}"),
         Change::Time(_) => "4".to_owned(),
@@ -991,8 +1003,29 @@ fn repair(
     incremental.apply(all.iter().filter(of_gateway).cloned().collect());
     let mut cold = Side::new();
     cold.apply(all);
+    let proxies: BTreeSet<_> = cold.told.resources.keys().map(|id| &id.proxy).collect();
+    let connected = proxies.into_iter().cloned();
+    cold.apply(connected.map(|it| Change::Connected(it, true)).collect());
+    for side in [&mut *incremental, &mut cold] {
+        let told = side.told.resources.clone().into_iter();
+        side.apply(told.map(|(id, it)| Change::Accepted(id, it)).collect());
+    }
     let difference = incremental.told.difference(&cold.told);
     prop_assert!(difference.is_none(), "cold: {}", difference.unwrap());
+    nothing_is_pending(&cold.told)
+}
+
+/// Where Envoys have accepted all that there is, nothing waits for them.
+fn nothing_is_pending(told: &Told) -> Result<(), TestCaseError> {
+    for (key, status) in &told.statuses {
+        let conditions = status.conditions.iter();
+        let mut conditions = conditions.flat_map(|it| {
+            let listeners = it.listeners.iter().flat_map(|it| &it.conditions);
+            it.own.iter().chain(listeners)
+        });
+        let pending = conditions.find(|it| it.reason == "Pending");
+        prop_assert!(pending.is_none(), "{key}: {pending:?}");
+    }
     Ok(())
 }
 

@@ -17,7 +17,9 @@ use crate::gateway_api::stream_route::Stream;
 use crate::keyed::{Keyed, Readers};
 use crate::keys::{Keys, Marks};
 use crate::names;
+use crate::output::{Resource, ResourceId};
 
+mod awaited;
 mod disputes;
 mod forms;
 mod gateways;
@@ -79,6 +81,7 @@ pub(super) struct Front {
     policies: policies::Policies,
     shown: shown::Shown,
     forms: forms::Forms,
+    awaited: awaited::Awaited,
 }
 
 /// A route, and what it comes to.
@@ -116,6 +119,10 @@ pub(super) struct FrontWork {
     /// The gateways whose ports are to be put.
     ports: Marks,
     judging: forms::Judging,
+    /// The gateways and ListenerSets that were written.
+    pub(super) written: BTreeSet<ObjectKey>,
+    /// What resources of gateways were before they changed; `None`: they were not there.
+    pub(super) was: Keyed<ResourceId, Option<Arc<Resource>>>,
 }
 
 impl FrontWork {
@@ -139,6 +146,7 @@ impl Front {
     pub(super) fn only_last_good(self) -> Self {
         Self {
             forms: self.forms.only_last_good(),
+            awaited: self.awaited,
             ..Self::default()
         }
     }
@@ -198,9 +206,11 @@ impl Translator {
                 front.gateways.extend(gateways.map(|(key, _)| key.clone()));
             }
             Kind::KubernetesGateway => {
+                front.written.insert(key.clone());
                 front.gateways.insert(key.clone());
             }
             Kind::ListenerSet => {
+                front.written.insert(key.clone());
                 front.sets.insert(key.clone());
             }
             kind if is_route(kind) => {

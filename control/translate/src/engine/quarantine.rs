@@ -103,6 +103,11 @@ impl Translator {
         }
     }
 
+    /// Whether something else is served instead of a resource, or nothing.
+    pub(super) fn is_refused(&self, id: &ResourceId) -> bool {
+        self.quarantine.refused.contains_key(id)
+    }
+
     /// The same of proxies that are gone, and, when everything was derived anew, for what did not come up.
     pub(super) fn release_gone(&mut self, is_anew: bool, work: &mut Work) {
         let refused = self.quarantine.refused.iter();
@@ -144,6 +149,7 @@ impl Translator {
         self.quarantine.refused.insert(id.clone(), refused);
         self.verdicts.remove(id);
         work.statuses.extend(current.provenance.iter().cloned());
+        work.front.note(id, Some(&current), instead.as_ref());
         match &instead {
             Some(instead) => self.resources.insert(id.clone(), instead.clone()),
             None => self.resources.remove(id),

@@ -70,6 +70,7 @@ impl Translator {
                 if self.verdicts.remove(&id).is_some() {
                     work.statuses.extend(old.provenance.iter().cloned());
                 }
+                work.front.note(&id, Some(&old), None);
                 self.remember(&id, Some(old));
                 self.note_reach(&id);
                 work.resources.push((id, None));
@@ -80,6 +81,7 @@ impl Translator {
         if old.as_ref().is_none_or(|old| {
             old.version != resource.version || old.provenance != resource.provenance
         }) {
+            work.front.note(&id, old.as_ref(), Some(&resource));
             self.remember(&id, old);
             self.note_reach(&id);
             work.resources.push((id, Some(resource)));

@@ -511,6 +511,7 @@ mod certificates;
 mod endpoints;
 mod external_options;
 mod lookups;
+mod programmed;
 mod quarantine;
 mod reach;
 mod route_forms;

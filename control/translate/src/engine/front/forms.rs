@@ -386,6 +386,11 @@ impl Translator {
         }
     }
 
+    /// What is served of a route.
+    pub(in crate::engine) fn served_route(&self, key: &ObjectKey) -> Option<Arc<Object>> {
+        self.front.routes.get(key)?.served.clone()
+    }
+
     /// What is served of each route.
     pub(in crate::engine) fn served_routes(&self) -> BTreeMap<ObjectKey, Arc<Object>> {
         let routes = self.front.routes.unsorted();

@@ -112,6 +112,7 @@ impl Translator {
         let mut of = OfOwner::default();
         of.found.problems.extend(form.problems(owner));
         let mut refused: BTreeMap<u16, Reason> = BTreeMap::new();
+        let mut pending: BTreeMap<u16, Reason> = BTreeMap::new();
         for port in form.ports() {
             let at = |it: &&ListenerForm| it.bound == port && it.is_served();
             let Some(first) = form.of(owner).map(|(_, it)| it).find(at) else {
@@ -121,6 +122,7 @@ impl Translator {
             for proxy in self.listeners.bound(&within) {
                 of.found.proxies.entry(proxy.to_string()).or_default();
             }
+            pending.extend(self.unanswered(&within).map(|why| (port, why)));
             for problem in self.problems_within(&within) {
                 if problem.level == ProblemLevel::Error {
                     let reason = Reason::new("Invalid", problem.text.clone());
@@ -135,15 +137,16 @@ impl Translator {
         let attached = self.attached_to(key);
         for (index, listener) in form.of(owner) {
             let attached = attached.get(&index).copied().unwrap_or_default();
-            let refused = refused.get(&listener.bound);
+            let bound = &listener.bound;
+            let unprogrammed = refused.get(bound).or_else(|| pending.get(bound));
             of.is_served |= listener.is_served();
             if !listener.is_served() {
                 of.bad.push(listener.name.clone());
             }
-            let told = of_listener(listener, attached, refused, generation);
+            let told = of_listener(listener, attached, unprogrammed, generation);
             of.listeners.push(told);
         }
-        of.unprogrammed = refused.into_values().next();
+        of.unprogrammed = refused.into_values().chain(pending.into_values()).next();
         of
     }
 
@@ -201,7 +204,7 @@ impl OfOwner {
 fn of_listener(
     listener: &ListenerForm,
     attached_routes: usize,
-    refused: Option<&Reason>,
+    unprogrammed: Option<&Reason>,
     generation: Option<i64>,
 ) -> ListenerConditions {
     let outcome = |reason: Option<&'_ Reason>, good| match reason {
@@ -216,7 +219,7 @@ fn of_listener(
     let invalid = invalid.map(|why| Reason::new("Invalid", why.message.clone()));
     // The conformance tests of ListenerSets want the conflict's own reason here, those of Gateways do not look.
     let invalid = listener.conflict.clone().or(invalid);
-    let programmed = outcome(invalid.as_ref().or(refused), "Programmed");
+    let programmed = outcome(invalid.as_ref().or(unprogrammed), "Programmed");
     let of = |kind, outcome: &Result<&'static str, Reason>| {
         Condition::of(kind, outcome.as_ref().copied(), generation)
     };

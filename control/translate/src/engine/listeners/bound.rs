@@ -61,6 +61,27 @@ impl Listeners {
         bound.map(|bound| bound.proxies.clone()).unwrap_or_default()
     }
 
+    /// The gateways that a proxy has.
+    pub(in crate::engine) fn of_proxy(
+        &self,
+        proxy: &ProxyName,
+    ) -> impl Iterator<Item = &ObjectKey> {
+        let bound = self.gateways.iter();
+        let bound = bound.filter(|(_, it)| it.proxies.contains(proxy));
+        bound.filter_map(|(key, _)| key.as_ref())
+    }
+
+    /// What an Envoy asks for of a gateway that its proxy has: the listeners, and the route tables that these name.
+    pub(in crate::engine) fn asked_for(
+        &self,
+        key: &ObjectKey,
+        proxy: &ProxyName,
+    ) -> Vec<ResourceId> {
+        let bound = self.gateways.get(&Some(key.clone()));
+        let bound = bound.filter(|bound| bound.proxies.contains(proxy));
+        bound.map(|it| it.asked_for(proxy)).unwrap_or_default()
+    }
+
     /// The proxies that have a gateway that others delegate to.
     pub(in crate::engine) fn delegated(&self, key: &ObjectKey) -> BTreeSet<ProxyName> {
         let all = self.gateways.values();
@@ -271,6 +292,27 @@ impl Bound {
             })
         });
         chains.collect()
+    }
+
+    fn asked_for(&self, proxy: &ProxyName) -> Vec<ResourceId> {
+        let listeners = [self.name.clone(), names::over_quic(&self.name)];
+        let listeners = listeners.map(|name| (ResourceType::Listener, name));
+        let chains = self.chains().into_iter();
+        let tables = chains.flat_map(|chain| match chain.spoken {
+            Spoken::Http(http) => {
+                let parts = Part::all(http.cut).map(|part| part.name(http.table));
+                parts.collect::<Vec<_>>()
+            }
+            Spoken::Tcp(_) => Vec::new(),
+        });
+        let tables = tables.map(|name| (ResourceType::Route, name));
+        let asked = listeners.into_iter().chain(tables);
+        let ids = asked.map(|(kind, name)| ResourceId {
+            proxy: proxy.clone(),
+            kind,
+            name: name.into(),
+        });
+        ids.collect()
     }
 
     /// The virtual services that it has.
