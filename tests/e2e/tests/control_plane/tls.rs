@@ -94,13 +94,14 @@ async fn who_has_to_show_a_certificate_is_let_in_by_no_other_name() -> Result<()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_new_certificate_costs_no_connection_and_a_lost_one_only_its_own() -> Result<()> {
+async fn a_new_certificate_costs_no_connection_and_a_lost_one_nothing_before_a_restart()
+-> Result<()> {
     let authority = Authority::new()?;
     let (one, two) = (
         authority.sign("one.example")?,
         authority.sign("two.example")?,
     );
-    let setting = Resources::new()?
+    let mut setting = Resources::new()?
         .put("gateway", &secure_gateway())?
         .put("one-secret", &one.secret("one", None))?
         .put("two-secret", &two.secret("two", None))?
@@ -126,6 +127,22 @@ async fn a_new_certificate_costs_no_connection_and_a_lost_one_only_its_own() -> 
     assert_eq!(ask(&mut old, "one.example").await?.text(), "one");
     assert_eq!(changes(&setting.envoy).await?, before);
     setting.remove("one-secret")?;
+    setting
+        .has_status("VirtualService", "one", "Warning", &["keeps it until"])
+        .await?;
+    // Nothing of it is on a disk.
+    for replaced in [false, true] {
+        if replaced {
+            setting.replace_envoy(|| Ok(())).await?;
+        }
+        let trusting = trusting.clone();
+        let (mut client, shown) = Client::tls(setting.address, trusting, "one.example").await?;
+        assert_eq!(shown, *new.der());
+        assert_eq!(ask(&mut client, "one.example").await?.text(), "one");
+    }
+    setting.tenon.process().kill()?;
+    setting.tenon.serve_again().await?;
+    let address = setting.address;
     deadline::until("no certificate", || {
         let trusting = trusting.clone();
         async move {
@@ -136,8 +153,9 @@ async fn a_new_certificate_costs_no_connection_and_a_lost_one_only_its_own() -> 
     .await?;
     let (mut client, _) = Client::tls(address, trusting.clone(), "two.example").await?;
     assert_eq!(ask(&mut client, "two.example").await?.text(), "two");
+    let words = ["does not exist: nothing is served with it"];
     setting
-        .has_status("VirtualService", "one", "Warning", &["does not exist"])
+        .has_status("VirtualService", "one", "Warning", &words)
         .await?;
     Ok(())
 }
