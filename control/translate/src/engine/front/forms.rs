@@ -52,7 +52,7 @@ pub(super) struct Fallen {
 struct Looked {
     /// By the form.
     reads: Keys,
-    parents: BTreeSet<ObjectKey>,
+    parents: Keys,
     /// By the hosts that it was tried for.
     at_hosts: Keys,
 }
