@@ -2,6 +2,7 @@
 
 use tenon_model_derive::Read;
 
+use crate::options::values::FractionalPercent;
 use crate::read::Node;
 use crate::regex;
 use crate::schema::Schema;
@@ -81,29 +82,6 @@ pub struct RuntimeFilter {
     pub percent_sampled: Option<FractionalPercent>,
     /// By chance, not by the request's id.
     pub use_independent_randomness: bool,
-}
-
-/// A share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Read)]
-pub struct FractionalPercent {
-    /// So many
-    #[read(default = 0u32)]
-    pub numerator: u32,
-    /// of so many.
-    #[read(default)]
-    pub denominator: Denominator,
-}
-
-/// Of how many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Read)]
-pub enum Denominator {
-    /// 100
-    #[default]
-    Hundred,
-    /// 10,000
-    TenThousand,
-    /// 1,000,000
-    Million,
 }
 
 /// Several filters.

@@ -2,7 +2,7 @@
 //!
 //! Generic over the resource (something cheap to clone), so that nothing here depends on what a resource says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -46,7 +46,8 @@ struct Entry<T> {
 }
 
 pub(crate) struct Tree<T> {
-    files: BTreeMap<Arc<Path>, BTreeMap<ObjectKey, Claim<T>>>,
+    /// Found by a hash: to compare paths takes long, and most begin alike.
+    files: HashMap<Arc<Path>, BTreeMap<ObjectKey, Claim<T>>>,
     entries: BTreeMap<ObjectKey, Entry<T>>,
     /// Resources to look at again.
     touched: BTreeSet<ObjectKey>,
@@ -55,12 +56,13 @@ pub(crate) struct Tree<T> {
 impl<T: PartialEq + Clone> Tree<T> {
     pub(crate) fn new() -> Self {
         Self {
-            files: BTreeMap::new(),
+            files: HashMap::new(),
             entries: BTreeMap::new(),
             touched: BTreeSet::new(),
         }
     }
 
+    /// In no order that means anything.
     pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
         self.files.keys().map(|file| &**file)
     }
@@ -199,11 +201,14 @@ impl<T: PartialEq + Clone> Tree<T> {
         };
         let files = &self.files;
         let claim_of = |file: &Arc<Path>| files.get(file)?.get(&key);
-        entry.claimants.retain(|file| claim_of(file).is_some());
-        if !entry.claimants.contains(&entry.owner)
-            && let Some(first) = entry.claimants.first()
-        {
-            entry.owner = first.clone();
+        let is_alone = entry.claimants.len() == 1 && entry.claimants.contains(&entry.owner);
+        if !is_alone {
+            entry.claimants.retain(|file| claim_of(file).is_some());
+            if !entry.claimants.contains(&entry.owner)
+                && let Some(first) = entry.claimants.first()
+            {
+                entry.owner = first.clone();
+            }
         }
         let Some(claim) = claim_of(&entry.owner) else {
             self.entries.remove(&key);

@@ -3,12 +3,12 @@
 use envoy_types::pb::envoy::config::accesslog::v3 as envoy;
 use envoy_types::pb::envoy::config::accesslog::v3::access_log_filter::FilterSpecifier;
 use envoy_types::pb::envoy::config::accesslog::v3::comparison_filter::Op;
-use envoy_types::pb::envoy::r#type::v3::fractional_percent::DenominatorType;
-use envoy_types::pb::envoy::r#type::v3::{FractionalPercent, Int64Range};
+use envoy_types::pb::envoy::r#type::v3::Int64Range;
 use tenon_model::access_filter::{
-    AccessLogFilter, Comparison, ComparisonOp, Denominator, Filters, LoggedHeader, LoggedValue,
+    AccessLogFilter, Comparison, ComparisonOp, Filters, LoggedHeader, LoggedValue,
 };
 
+use crate::options::values::percent;
 use crate::proto::{begins_with, core, ends_with, exactly, matches, route};
 
 pub(crate) fn translate(filter: &AccessLogFilter) -> envoy::AccessLogFilter {
@@ -32,15 +32,7 @@ pub(crate) fn translate(filter: &AccessLogFilter) -> envoy::AccessLogFilter {
         AccessLogFilter::RuntimeFilter(filter) => {
             FilterSpecifier::RuntimeFilter(envoy::RuntimeFilter {
                 runtime_key: filter.runtime_key.clone(),
-                percent_sampled: filter.percent_sampled.map(|share| FractionalPercent {
-                    numerator: share.numerator,
-                    denominator: match share.denominator {
-                        Denominator::Hundred => DenominatorType::Hundred,
-                        Denominator::TenThousand => DenominatorType::TenThousand,
-                        Denominator::Million => DenominatorType::Million,
-                    }
-                    .into(),
-                }),
+                percent_sampled: filter.percent_sampled.as_ref().map(percent),
                 use_independent_randomness: filter.use_independent_randomness,
             })
         }

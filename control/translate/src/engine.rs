@@ -265,7 +265,14 @@ impl Translator {
             listeners: self.proxies.is_empty(),
             ..Work::default()
         };
-        for change in in_order(changes) {
+        let mut changes = in_order(changes);
+        if work.is_first {
+            // In order, what is collected of them need not be sorted.
+            changes.sort_by(|a, b| a.key().cmp(&b.key()));
+            self.objects.entries.reserve(changes.len());
+            self.statuses.reserve(changes.len());
+        }
+        for change in changes {
             self.take_in(change, &mut work);
         }
         self.settle(&mut work);
@@ -321,7 +328,12 @@ impl Translator {
         }
         // All listeners and routes are known now, and so is who needs what.
         self.follow_reach(work);
-        for key in work.told.take() {
+        let told = work.told.take();
+        if work.is_first {
+            self.resources.reserve(told.len());
+            work.resources.reserve(told.len());
+        }
+        for key in told {
             self.tell_forms(&key, work);
         }
         self.tell_generic_secrets(work);

@@ -65,6 +65,11 @@ impl<K: Hash + Ord, V> Keyed<K, V> {
         self.0.entry(key)
     }
 
+    /// Makes room for so many more, at once instead of by and by.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        self.0.reserve(more);
+    }
+
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
         self.0.insert(key, value)
     }

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use tenon_model::ObjectKey;
 
 /// Keys, in their order, each once.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Keys(Box<[ObjectKey]>);
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Keys(Vec<ObjectKey>);
 
 impl Keys {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &ObjectKey> {
@@ -16,6 +16,29 @@ impl Keys {
 
     pub(crate) fn contains(&self, key: &ObjectKey) -> bool {
         self.0.binary_search(key).is_ok()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds one; whether it was not there.
+    pub(crate) fn insert(&mut self, key: ObjectKey) -> bool {
+        let Err(place) = self.0.binary_search(&key) else {
+            return false;
+        };
+        if self.0.is_empty() {
+            // Most have no second one.
+            self.0.reserve_exact(1);
+        }
+        self.0.insert(place, key);
+        true
+    }
+
+    pub(crate) fn remove(&mut self, key: &ObjectKey) {
+        if let Ok(place) = self.0.binary_search(key) {
+            self.0.remove(place);
+        }
     }
 
     /// Those that another set has not.
@@ -33,8 +56,17 @@ impl Keys {
 
     /// These, and others.
     pub(crate) fn with(self, others: impl IntoIterator<Item = ObjectKey>) -> Self {
-        let all: BTreeSet<_> = self.0.into_iter().chain(others).collect();
-        all.into()
+        let mut all = self;
+        all.extend(others);
+        all
+    }
+}
+
+impl Extend<ObjectKey> for Keys {
+    fn extend<I: IntoIterator<Item = ObjectKey>>(&mut self, keys: I) {
+        for key in keys {
+            self.insert(key);
+        }
     }
 }
 
@@ -44,12 +76,27 @@ impl From<BTreeSet<ObjectKey>> for Keys {
     }
 }
 
+impl FromIterator<ObjectKey> for Keys {
+    fn from_iter<I: IntoIterator<Item = ObjectKey>>(keys: I) -> Self {
+        Self::default().with(keys)
+    }
+}
+
 impl IntoIterator for Keys {
     type Item = ObjectKey;
     type IntoIter = std::vec::IntoIter<ObjectKey>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_vec().into_iter()
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Keys {
+    type Item = &'a ObjectKey;
+    type IntoIter = std::slice::Iter<'a, ObjectKey>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
     }
 }
 
@@ -129,6 +176,13 @@ mod tests {
             names(&mut one.symmetric_difference(&other)),
             ["a", "b", "d"]
         );
-        assert_eq!(one.with(other), keys(&["a", "b", "c", "d"]));
+        let mut all = one.with(other);
+        assert_eq!(all, keys(&["a", "b", "c", "d"]));
+        let b = all.iter().nth(1).cloned().unwrap();
+        assert!(!all.insert(b.clone()));
+        all.remove(&b);
+        assert_eq!(all, keys(&["a", "c", "d"]));
+        assert!(all.insert(b));
+        assert_eq!(all, keys(&["d", "c", "b", "a"]));
     }
 }

@@ -70,7 +70,7 @@ pub(crate) fn route_table(listener: &str) -> String {
 }
 
 /// A part of a route table that is cut into so many, and the scope that leads there.
-pub(crate) fn route_table_part(listener: &str, parts: u16, number: u16) -> String {
+pub(crate) fn route_table_part(listener: &str, parts: u32, number: u32) -> String {
     format!("{}-{parts}-{number:03x}", route_table(listener))
 }
 

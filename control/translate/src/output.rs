@@ -168,6 +168,15 @@ pub enum Change {
 }
 
 impl Change {
+    /// The object that it is of, if it is of one.
+    pub(crate) fn key(&self) -> Option<&ObjectKey> {
+        match self {
+            Self::Upsert(object) | Self::RejectInPart(object, _) => Some(&object.key),
+            Self::Reject(key, _) | Self::Delete(key) => Some(key),
+            _ => None,
+        }
+    }
+
     /// What is broken, and what can be used of it.
     pub fn rejected(key: ObjectKey, problems: Vec<Problem>, rest: Option<Arc<Object>>) -> Self {
         match rest {

@@ -43,7 +43,7 @@ pub(crate) enum Cut {
     #[default]
     Whole,
     /// Cut into so many parts.
-    Parts(u16),
+    Parts(u32),
 }
 
 /// A route configuration of virtual hosts, each with the domains that it gets.
@@ -85,7 +85,7 @@ pub(crate) fn most_body(options: RouteConfigurationOptions) -> u32 {
 }
 
 /// The scope that leads to a part; it has the part's name.
-pub(crate) fn scope(listener: &str, parts: u16, number: u16) -> Bytes {
+pub(crate) fn scope(listener: &str, parts: u32, number: u32) -> Bytes {
     let name = names::route_table_part(listener, parts, number);
     let config = ScopeConfig::new(names::route_table(listener), parts);
     let fragment = Fragment {
@@ -108,7 +108,7 @@ pub(crate) fn scope(listener: &str, parts: u16, number: u16) -> Bytes {
 ///
 /// Listeners for which this says the same share what Envoy knows of scopes, and one that is new would go to work before
 /// its own have come. Nothing says whose they are but how long they are waited for; so that differs by some nanoseconds.
-pub(crate) fn scoped(table: String, parts: u16) -> hcm::ScopedRoutes {
+pub(crate) fn scoped(table: String, parts: u32) -> hcm::ScopedRoutes {
     let own = xxh3_64(format!("{table}/{parts}").as_bytes()) % 1_000_000_000;
     let source = ads().map(|source| core::ConfigSource {
         // Envoy's own default.
@@ -141,7 +141,7 @@ pub(crate) fn scoped(table: String, parts: u16) -> hcm::ScopedRoutes {
 pub(crate) fn scope_of_request(
     module: &Module,
     table: &str,
-    parts: u16,
+    parts: u32,
     ignore_port: bool,
 ) -> core::TypedExtensionConfig {
     let (Module::So(path) | Module::Wasm(path)) = module;

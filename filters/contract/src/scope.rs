@@ -14,7 +14,7 @@ pub const SCOPE_FILTER: &str = "tenon.scope";
 /// The request header in which Envoy finds the scope. Removed before a request goes on.
 pub const SCOPE_HEADER: &str = "x-tenon-scope";
 /// The places that hosts have, and the most parts that there can be.
-pub const PLACES: u16 = 4096;
+pub const PLACES: u32 = 1 << 16;
 
 /// The configuration of [`SCOPE_FILTER`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Shape)]
@@ -25,7 +25,7 @@ pub struct ScopeConfig {
     /// The route table that is cut into parts.
     pub table: String,
     /// How many parts there are: a power of two, at most [`PLACES`].
-    pub parts: u16,
+    pub parts: u32,
     /// Whether the port of a host does not matter: Envoy's `ignore_port_in_host_matching` of the table.
     #[serde(default, skip_serializing_if = "is_false")]
     pub ignore_port: bool,
@@ -33,7 +33,7 @@ pub struct ScopeConfig {
 
 impl ScopeConfig {
     /// The configuration for a route table.
-    pub fn new(table: impl Into<String>, parts: u16) -> Self {
+    pub fn new(table: impl Into<String>, parts: u32) -> Self {
         Self {
             version: VERSION,
             table: table.into(),
@@ -43,7 +43,7 @@ impl ScopeConfig {
     }
 
     /// The part of a host, as a request has it.
-    pub fn part_of(&self, host: &[u8]) -> u16 {
+    pub fn part_of(&self, host: &[u8]) -> u32 {
         let host = match self.ignore_port {
             true => without_port(host),
             false => host,
@@ -71,21 +71,23 @@ impl ScopeConfig {
 
     /// What the header says of requests of a part. Of another number of parts it says something else, so that both can
     /// stand beside each other.
-    pub fn key(&self, part: u16) -> String {
+    pub fn key(&self, part: u32) -> String {
         format!("{}/{}/{part:03x}", self.table, self.parts)
     }
 }
 
 /// The place of a host, as a request has it or as a domain without wildcard: less than [`PLACES`]. Case does not matter, as
 /// for Envoy; a port and a full stop at the end do, as for Envoy.
-pub fn place(host: &[u8]) -> u16 {
+pub fn place(host: &[u8]) -> u32 {
     // FNV-1a, whose high bits are mixed worse than its low ones.
     let hash = host.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
         (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3)
     });
     let folded = hash ^ (hash >> 32);
+    // The first twelve bits come first: they alone say the part where there are at most 4,096.
+    let (first, rest) = (folded % 4096, (folded >> 12) % 16);
     // Less than PLACES, which fits.
-    (folded % u64::from(PLACES)) as u16
+    (first << 4 | rest) as u32
 }
 
 /// A host without its port, as Envoy finds it (`HeaderUtility::getPortStart`): behind the last colon that is not within
@@ -103,9 +105,9 @@ fn without_port(host: &[u8]) -> &[u8] {
 
 /// The part, of so many, in which a place is. Places of a part are next to each other, and so are parts of what was one part
 /// when there were fewer.
-pub fn part(place: u16, parts: u16) -> u16 {
+pub fn part(place: u32, parts: u32) -> u32 {
     // Less than `parts`, which fits.
-    (u32::from(place) * u32::from(parts) / u32::from(PLACES)) as u16
+    (u64::from(place) * u64::from(parts) / u64::from(PLACES)) as u32
 }
 
 #[cfg(test)]
@@ -159,14 +161,29 @@ mod tests {
     }
 
     #[test]
+    fn a_part_becomes_parts_that_are_next_to_each_other() {
+        for number in 0..1_000 {
+            let place = place(format!("h{number}.example.com").as_bytes());
+            for parts in [64, 256, 1024, 4096, PLACES / 4] {
+                assert_eq!(part(place, 4 * parts) / 4, part(place, parts));
+            }
+        }
+        // What is between two releases does not change: both write and read it.
+        let known = [("a.example.com", 1453), ("b.example.com", 825)];
+        for (host, expected) in known {
+            assert_eq!(part(place(host.as_bytes()), 4096), expected, "{host}");
+        }
+    }
+
+    #[test]
     fn hosts_spread_evenly_over_any_number_of_parts() {
         for name in ["host-", "h", "tenant-00"] {
-            for parts in [64, 256, 1024, 4096] {
-                let mut sizes = vec![0; usize::from(parts)];
+            for parts in [64, 256, 1024, 4096, PLACES / 4, PLACES] {
+                let mut sizes = vec![0; parts as usize];
                 // 16 for each, on average.
-                for number in 0..16 * u32::from(parts) {
+                for number in 0..16 * parts {
                     let host = format!("{name}{number}.example.com");
-                    sizes[usize::from(part(place(host.as_bytes()), parts))] += 1;
+                    sizes[part(place(host.as_bytes()), parts) as usize] += 1;
                 }
                 let largest = sizes.iter().max().unwrap();
                 let empty = sizes.iter().filter(|size| **size == 0).count();

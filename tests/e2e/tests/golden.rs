@@ -198,3 +198,49 @@ fn refusal(envoy: &Path, config: &Value, folder: &Path) -> Result<Option<String>
     ensure!(output.status.code().is_some(), "it crashed: {words}");
     Ok((!output.status.success()).then_some(words))
 }
+
+/// What the check of expressions goes by: `tests/golden/regexes.txt`.
+#[test]
+fn envoy_takes_the_regular_expressions_that_it_is_said_to_take() -> Result<()> {
+    let envoy = find_envoy().context("no Envoy: run `make setup`")?;
+    let folder = TempDir::with_prefix("tenon-regexes-")?;
+    let known = include_str!("../../golden/regexes.txt");
+    let known = known.lines().filter(|line| !line.starts_with('#'));
+    let known: Option<Vec<_>> = known.map(|line| line.split_once(' ')).collect();
+    let known = known.context("a line without an answer")?;
+    let of = |answer| known.iter().filter(move |(it, _)| *it == answer);
+    let all: Vec<_> = of("taken").map(|(_, pattern)| *pattern).collect();
+    let refused: Vec<_> = of("refused").map(|(_, pattern)| *pattern).collect();
+    ensure!(all.len() > 100 && refused.len() > 80 && all.len() + refused.len() == known.len());
+    let words = refusal(&envoy, &matching(&all), folder.path())?;
+    ensure!(words.is_none(), "{words:?}");
+    for pattern in refused {
+        let words = refusal(&envoy, &matching(&[pattern]), folder.path())?;
+        ensure!(words.is_some(), "Envoy takes {pattern}");
+    }
+    Ok(())
+}
+
+/// A listener with a route for each expression.
+fn matching(patterns: &[&str]) -> Value {
+    const TYPES: &str = "type.googleapis.com/envoy.extensions.filters";
+    let routes = patterns.iter().map(|pattern| {
+        json!({
+            "match": {"safe_regex": {"regex": pattern}},
+            "direct_response": {"status": 200},
+        })
+    });
+    let routes: Vec<_> = routes.collect();
+    let router = json!({"@type": format!("{TYPES}.http.router.v3.Router")});
+    let manager = json!({
+        "@type": format!("{TYPES}.network.http_connection_manager.v3.HttpConnectionManager"),
+        "stat_prefix": "regexes",
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
+        "http_filters": [{"name": "router", "typed_config": router}],
+    });
+    json!({"static_resources": {"listeners": [{
+        "name": "listener",
+        "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
+        "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
+    }]}})
+}

@@ -304,7 +304,7 @@ fn checked_rule(mut read: HttpRule, fields: &Fields<'_>) -> Option<HttpRule> {
     values::at_most(fields, &[("matches", MOST_MATCHES), ("backendRefs", 16)]);
     http_filter::check_filters(&read.filters, fields);
     if !fields.has("matches") {
-        read.matches.push(HttpMatch::default());
+        read.matches = vec![HttpMatch::default()];
     }
     let redirects = |it: &HttpFilter| matches!(it, HttpFilter::RequestRedirect(_));
     if fields.items("backendRefs") > 0 && read.filters.iter().any(redirects) {

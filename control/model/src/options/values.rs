@@ -8,7 +8,7 @@ use crate::{header, regex};
 /// A share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Read)]
 pub struct FractionalPercent {
-    /// Of [`FractionalPercent::denominator`].
+    /// So many of `denominator`.
     #[read(default)]
     pub numerator: u32,
     /// What the whole is.

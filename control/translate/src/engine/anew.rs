@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::mem;
 use std::sync::Arc;
 
-use tenon_model::{Kind, ObjectKey};
+use tenon_model::{Kind, Object, ObjectKey};
 
 use super::endpoints::is_in_memory;
 use super::{HostUnit, Translator, Work, in_order};
@@ -108,6 +108,7 @@ impl Translator {
         let mut clusters = mem::take(&mut self.clusters);
         clusters.retain(|key, _| !is_in_memory(key) || self.is_named(key));
         self.clusters = clusters;
+        let while_held = self.served_while_held();
         if self.has_suspects() {
             self.try_suspects(&mut work);
             self.settle(&mut work);
@@ -120,22 +121,15 @@ impl Translator {
             let old = kept_resources.get(&id).cloned();
             (id, old)
         });
+        // One that is gone and comes again is a new one.
         let nothing = VirtualHostForm::default();
-        let hosts = old_hosts.keys().chain(self.hosts.keys());
-        let hosts: BTreeSet<_> = hosts
-            .filter(|key| {
-                let old = old_hosts.get(*key).map_or(&nothing, |form| &**form);
-                let new = self.hosts.get(*key).map_or(&nothing, |unit| &*unit.form);
-                !old.same_output(new)
-            })
-            .cloned()
-            .collect();
-        let hosts = hosts.into_iter().map(|key| {
-            let old = old_hosts.get(&key);
-            let old = old.filter(|old| !old.domains.is_empty()).cloned();
-            (key, old)
+        let hosts = self.hosts.unsorted().filter_map(|(key, unit)| {
+            let old = old_hosts.get(key).filter(|old| !old.domains.is_empty());
+            let is_same = old.map_or(&nothing, |form| form).same_output(&unit.form);
+            (!is_same).then(|| (key.clone(), old.cloned()))
         });
         self.quarantine.set_before(before, changed, hosts);
+        self.note_tried(while_held);
         self.note_changes_of_routes(&old_routes);
         let changed = difference_of(&old_resources, &self.resources).into_keys();
         let was = changed.map(|id| {
@@ -149,6 +143,39 @@ impl Translator {
             credentials: difference(old.credentials, &self.credentials),
             lookups: difference(old_lookups, &self.lookups.wanted),
             statuses: difference_of(&old.statuses, &self.statuses),
+        }
+    }
+
+    fn note_change_of_host(&mut self, key: &ObjectKey, before: Option<Arc<VirtualHostForm>>) {
+        let Some(unit) = self.hosts.get(key) else {
+            return;
+        };
+        if before.as_ref().is_none_or(|it| !it.same_output(&unit.form)) {
+            let hosts = &mut self.quarantine.hosts_before;
+            hosts.entry(key.clone()).or_insert(before);
+        }
+    }
+
+    /// What is served of virtual hosts and of routes that are held back.
+    fn served_while_held(&self) -> Vec<(ObjectKey, Served)> {
+        let held = self.quarantine.held().map(|key| {
+            let host = self.hosts.get(key).map(|unit| unit.form.clone());
+            let served = Served {
+                host: host.filter(|form| !form.domains.is_empty()),
+                route: self.served_route(key),
+            };
+            (key.clone(), served)
+        });
+        held.collect()
+    }
+
+    /// Those that are tried again are others than they were while they were held back, and not settled.
+    fn note_tried(&mut self, while_held: Vec<(ObjectKey, Served)>) {
+        let is_held: BTreeSet<_> = self.quarantine.held().cloned().collect();
+        let tried = while_held.into_iter();
+        for (key, served) in tried.filter(|(key, _)| !is_held.contains(key)) {
+            self.note_change_of_host(&key, served.host);
+            self.note_change_of_route(&key, served.route);
         }
     }
 
@@ -171,6 +198,12 @@ impl HostUnit {
             ..Self::default()
         }
     }
+}
+
+/// What is served of something that is held back.
+struct Served {
+    host: Option<Arc<VirtualHostForm>>,
+    route: Option<Arc<Object>>,
 }
 
 /// What is new, changed or gone of what is kept by keys.

@@ -26,6 +26,9 @@ impl Translator {
             let newest = self.upstream_object(key)?;
             self.cluster_form(key, newest, good).map(Box::new)
         });
+        if work.is_first {
+            self.clusters.reserve(keys.len());
+        }
         for (key, form) in keys.into_iter().zip(forms) {
             self.take_cluster(key, form, work);
         }
@@ -34,8 +37,8 @@ impl Translator {
     fn take_cluster(&mut self, key: ObjectKey, form: Option<Box<ClusterForm>>, work: &mut Work) {
         let old = self.clusters.remove(&key);
         let reads = |form: &Option<Box<ClusterForm>>| -> Keys {
-            let reads = form.as_ref().map(|form| form.reads.clone());
-            reads.unwrap_or_default().into()
+            let reads = form.as_ref().map(|form| &form.reads);
+            reads.into_iter().flatten().cloned().collect()
         };
         self.readers_of_secrets
             .reindex(&key, &reads(&old), &reads(&form));

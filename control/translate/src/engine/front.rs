@@ -65,7 +65,7 @@ pub(super) struct Front {
     ports: BTreeMap<ObjectKey, ObjectKey>,
     /// Which routes forward the connections of a gateway's hosts.
     streams: BTreeMap<ObjectKey, BTreeMap<ObjectKey, ObjectKey>>,
-    routes: Keyed<ObjectKey, RouteUnit>,
+    routes: Keyed<ObjectKey, Box<RouteUnit>>,
     /// The routes that want to be attached to something.
     by_parent: Readers,
     /// Whose requests are left to a route.
@@ -90,10 +90,10 @@ struct RouteUnit {
     /// The form that is served.
     served: Option<Arc<Object>>,
     reads: Keys,
-    parents: BTreeSet<ObjectKey>,
+    parents: Keys,
     claimant: disputes::Claimant,
     attachments: Vec<Attachment>,
-    hosts: BTreeSet<ObjectKey>,
+    hosts: Keys,
     rules: Rules,
     /// Where its connections go, if it is not for requests.
     stream: Option<Stream>,
@@ -224,11 +224,9 @@ impl Translator {
             }
             _ => {}
         }
-        let grants = crate::gateway_api::grants_key(&key.namespace);
-        let read = match key.kind {
-            Kind::ReferenceGrant => &grants,
-            _ => key,
-        };
+        let grants = (key.kind == Kind::ReferenceGrant)
+            .then(|| crate::gateway_api::grants_key(&key.namespace));
+        let read = grants.as_ref().unwrap_or(key);
         let mut searched = Vec::new();
         if let Some(object) = self.objects.object(key)
             && key.kind == Kind::HttpRoute

@@ -14,9 +14,9 @@ use crate::route_table::Cut;
 const MOST_WILDCARDS: usize = 32;
 
 /// How many parts a table in parts has at first.
-const FEWEST_PARTS: u16 = 64;
+const FEWEST_PARTS: u32 = 64;
 /// It grows by this each time that it has grown so much, so that a part stays as large as it is.
-const GROWTH: u16 = 4;
+const GROWTH: u32 = 4;
 
 type Host = Arc<ObjectKey>;
 
@@ -24,7 +24,7 @@ type Host = Arc<ObjectKey>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Slot {
     /// One host, which has this place.
-    Place(u16),
+    Place(u32),
     /// Several.
     Wildcard,
 }
@@ -35,7 +35,7 @@ pub(super) enum Part {
     /// All of it.
     Whole,
     /// The hosts of this one of so many parts, and all with wildcards.
-    One { parts: u16, number: u16 },
+    One { parts: u32, number: u32 },
 }
 
 /// Of two virtual services that ask for the same domain the first gets it, in the order of their keys, because Envoy would
@@ -179,7 +179,7 @@ impl HostTable {
         let (mut parts, mut most) = (FEWEST_PARTS, more_parts_above);
         while hosts > most && parts < PLACES {
             parts *= GROWTH;
-            most = most.saturating_mul(GROWTH.into());
+            most = most.saturating_mul(GROWTH as usize);
         }
         Cut::Parts(parts)
     }
@@ -234,7 +234,7 @@ impl HostTable {
     fn domains_in<'a>(
         &'a self,
         (host, asked): (&'a Host, &'a [Arc<str>]),
-        of: Option<(u16, u16)>,
+        of: Option<(u32, u32)>,
     ) -> Option<(&'a ObjectKey, Vec<&'a str>)> {
         let is_there = |domain: &Arc<str>| match (slot(domain), of) {
             (_, None) | (Slot::Wildcard, _) => true,
@@ -270,5 +270,42 @@ fn slot(domain: &str) -> Slot {
     match domain.contains('*') {
         true => Slot::Wildcard,
         false => Slot::Place(place(domain.as_bytes())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tenon_model::Kind;
+
+    use super::*;
+
+    #[test]
+    fn parts_stay_as_large_in_a_table_of_any_size() {
+        let mut table = HostTable::default();
+        let mut sizes = Vec::new();
+        let mut hosts: usize = 0;
+        for most in [800, 3_200, 12_800, 51_200, 100_000] {
+            while hosts < most {
+                let key = ObjectKey {
+                    kind: Kind::VirtualService,
+                    namespace: "default".into(),
+                    name: format!("h{hosts}").into(),
+                };
+                table.set(&key, &[format!("h{hosts}.example.com")], false);
+                hosts += 1;
+            }
+            let Cut::Parts(parts) = table.cut(200, 800) else {
+                panic!("{hosts} are whole");
+            };
+            let each = parts as usize;
+            sizes.push((parts, hosts.div_ceil(each)));
+            let number = part(place(b"h7.example.com"), parts);
+            let edited = table.part(Part::One { parts, number });
+            assert!(edited.len() < 40, "{hosts}: {}", edited.len());
+        }
+        assert_eq!(
+            sizes,
+            [(64, 13), (256, 13), (1_024, 13), (4_096, 13), (16_384, 7)]
+        );
     }
 }

@@ -38,13 +38,18 @@ impl Translator {
                 let entry = self.objects.entries.get(key)?;
                 Some(self.host_unit(key, entry, self.hosts.get(key)))
             });
-            derived.extend(keys.into_iter().zip(units));
+            let mut new: BTreeMap<_, _> = keys.into_iter().zip(units).collect();
+            // Both are in order, and so this is done in one go.
+            derived.append(&mut new);
             if !self.judge_routes(&derived, work) {
                 break;
             }
             self.derive_front(work);
         }
         self.remember_routes(&derived, work);
+        if work.is_first {
+            self.hosts.reserve(derived.len());
+        }
         for (key, unit) in derived {
             self.take_host(key, unit, work);
         }

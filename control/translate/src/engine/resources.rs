@@ -44,7 +44,8 @@ impl Translator {
             None => Arc::from([service.unwrap_or_else(|| key.clone())]),
         };
         let resource = bytes.map(|bytes| Resource::new(bytes, provenance.clone()));
-        for proxy in self.proxies.clone() {
+        let proxies: Vec<_> = self.proxies.iter().cloned().collect();
+        for proxy in proxies {
             let other = other(&proxy).map(|bytes| Resource::new(bytes, provenance.clone()));
             let resource = other.or_else(|| resource.clone());
             let resource = resource.filter(|_| gets(self, &proxy));

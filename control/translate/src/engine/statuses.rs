@@ -12,16 +12,23 @@ use crate::in_parallel;
 use crate::output::{ProxyName, ResourceId, Status};
 use crate::{names, shortened, status};
 
+/// So many statuses are made before they are taken in.
+const STATUSES_AT_A_TIME: usize = 2_048;
+
 impl Translator {
     pub(super) fn derive_statuses(&mut self, work: &mut Work) {
         let keys = self.front.written(work.statuses.take());
-        let statuses = in_parallel(&keys, WORTH_A_THREAD, |key| {
-            let status = self.status(key, self.objects.entries.get(key)?);
-            // Kubernetes' own objects are nobody's configuration of ours: they have one only if something is wrong with them.
-            (!is_kubernetes(key.kind) || !status.messages.is_empty()).then_some(status)
-        });
-        for (key, status) in keys.into_iter().zip(statuses) {
-            self.take_status(key, status, work);
+        // Most come to the same one, and then there is only that: few are there beside each other before that is seen.
+        for keys in keys.chunks(STATUSES_AT_A_TIME) {
+            let statuses = in_parallel(keys, WORTH_A_THREAD, |key| {
+                let status = self.status(key, self.objects.entries.get(key)?);
+                // Kubernetes' own objects are nobody's configuration of ours: they have one only if something is wrong with
+                // them.
+                (!is_kubernetes(key.kind) || !status.messages.is_empty()).then_some(status)
+            });
+            for (key, status) in keys.iter().zip(statuses) {
+                self.take_status(key.clone(), status, work);
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use tenon_model::{Kind, ObjectKey};
 
 use super::listeners::{GatewayForm, ListenerForm, host_key};
 use super::{Known, Reason, Seen, hostname, listener_sets};
+use crate::keys::Keys;
 
 /// A route, as far as it matters where it is attached.
 pub(crate) struct Attaching<'a> {
@@ -36,7 +37,7 @@ pub(crate) struct Attached {
     /// The places of the listeners.
     pub(crate) listeners: BTreeSet<usize>,
     /// The hosts that it is served for.
-    pub(crate) hosts: BTreeSet<ObjectKey>,
+    pub(crate) hosts: Keys,
 }
 
 /// The key of the Gateway or ListenerSet that a reference names, if it is one.

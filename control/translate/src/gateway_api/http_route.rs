@@ -112,6 +112,8 @@ impl Rules {
                 }
             }
         }
+        // They are large, and kept for long.
+        rules.routes.shrink_to_fit();
         rules
     }
 

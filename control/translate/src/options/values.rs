@@ -2,25 +2,29 @@
 
 use envoy_types::pb::envoy::r#type::matcher::v3 as envoy;
 use envoy_types::pb::envoy::r#type::matcher::v3::string_matcher::MatchPattern;
-use envoy_types::pb::envoy::r#type::v3::{FractionalPercent, fractional_percent::DenominatorType};
+use envoy_types::pb::envoy::r#type::v3::{self, fractional_percent::DenominatorType};
 use tenon_model::options::values::{
-    Denominator, RuntimeFractionalPercent, StringMatcher, StringPattern,
+    Denominator, FractionalPercent, RuntimeFractionalPercent, StringMatcher, StringPattern,
 };
 
 use crate::proto::{core, regex};
 
 pub(crate) fn runtime_share(share: &RuntimeFractionalPercent) -> core::RuntimeFractionalPercent {
-    let denominator = match share.default_value.denominator {
+    core::RuntimeFractionalPercent {
+        default_value: Some(percent(&share.default_value)),
+        runtime_key: share.runtime_key.clone(),
+    }
+}
+
+pub(crate) fn percent(share: &FractionalPercent) -> v3::FractionalPercent {
+    let denominator = match share.denominator {
         Denominator::Hundred => DenominatorType::Hundred,
         Denominator::TenThousand => DenominatorType::TenThousand,
         Denominator::Million => DenominatorType::Million,
     };
-    core::RuntimeFractionalPercent {
-        default_value: Some(FractionalPercent {
-            numerator: share.default_value.numerator,
-            denominator: denominator.into(),
-        }),
-        runtime_key: share.runtime_key.clone(),
+    v3::FractionalPercent {
+        numerator: share.numerator,
+        denominator: denominator.into(),
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) fn measure(selection: &Selection<'_>) -> Result<Vec<Figure>> {
             figures.push(cold(all, &objects, rounds, None));
         }
         if selection.wants(&edit) {
-            figures.push(edits(edit, api, hosts, &objects)?);
+            figures.extend(edits(&edit, api, hosts, &objects)?);
         }
     }
     Ok(figures)
@@ -91,19 +91,22 @@ fn cold(name: String, objects: &[Arc<Object>], rounds: usize, target: Option<f64
     Figure::with_spread(name, "ms", quartiles(&mut times), baseline, target)
 }
 
-/// One edit after the other; beside it, as many as there is time for with everything derived anew.
-fn edits(name: String, api: Api, hosts: usize, objects: &[Arc<Object>]) -> Result<Figure> {
+/// One edit after the other; beside it, as many as there is time for with everything derived anew. And the bytes of the
+/// resources that an edit changes, which is what goes to each Envoy.
+fn edits(name: &str, api: Api, hosts: usize, objects: &[Arc<Object>]) -> Result<[Figure; 2]> {
     let mut translator = translator();
     translator.apply(changes(objects));
     let mut times = Vec::new();
     let mut anew = Vec::new();
+    let mut bytes = 0;
     for number in 0..EDITS {
         let text = api.host(number % hosts, Some(201));
         let edit = changes(&super::folder::objects(&text)?);
         let started = Instant::now();
         let told = black_box(translator.apply(edit));
         times.push(started.elapsed());
-        drop(told);
+        let changed = told.resources.values().flatten();
+        bytes += changed.map(|it| it.value.len()).sum::<usize>();
     }
     while anew.len() < FEW_ROUNDS || anew.iter().sum::<Duration>() < Duration::from_millis(300) {
         let text = api.host(anew.len() % hosts, Some(202));
@@ -113,11 +116,8 @@ fn edits(name: String, api: Api, hosts: usize, objects: &[Arc<Object>]) -> Resul
         anew.push(started.elapsed());
     }
     let [_, baseline, _] = quartiles(&mut anew);
-    Ok(Figure::with_spread(
-        name,
-        "ms",
-        quartiles(&mut times),
-        baseline,
-        None,
-    ))
+    let times = Figure::with_spread(name.to_owned(), "ms", quartiles(&mut times), baseline, None);
+    let bytes = bytes as f64 / EDITS as f64;
+    let bytes = Figure::at_most(format!("{name}/bytes"), "B", bytes, f64::NAN, None);
+    Ok([times, bytes])
 }

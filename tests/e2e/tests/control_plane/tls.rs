@@ -1,7 +1,7 @@
 //! TLS towards clients, on a real Envoy: which certificate a name gets, who is let in, and what a rotation costs.
 
 use anyhow::Result;
-use tenon_e2e::Authority;
+use tenon_e2e::{Authority, Identity};
 
 use super::*;
 
@@ -31,8 +31,8 @@ async fn ask(client: &mut Client, host: &str) -> Result<tenon_e2e::Response> {
     client.send(request).await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_name_gets_its_certificate_and_its_virtual_host() -> Result<()> {
+/// Two virtual hosts, `one.example` and `two.example`, each with its certificate.
+async fn with_two_names() -> Result<(Authority, setting::Setting, [Identity; 2])> {
     let authority = Authority::new()?;
     let (one, two) = (
         authority.sign("one.example")?,
@@ -46,6 +46,12 @@ async fn a_name_gets_its_certificate_and_its_virtual_host() -> Result<()> {
         .put("two", &secure("two", "two"))?
         .start(Filter::So)
         .await?;
+    Ok((authority, setting, [one, two]))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_gets_its_certificate_and_its_virtual_host() -> Result<()> {
+    let (authority, setting, [one, two]) = with_two_names().await?;
     let trusting = authority.client(None)?;
     for (name, identity) in [("one", &one), ("two", &two)] {
         let host = format!("{name}.example");
@@ -95,19 +101,7 @@ async fn who_has_to_show_a_certificate_is_let_in_by_no_other_name() -> Result<()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_certificate_costs_no_connection_and_a_lost_one_only_its_own() -> Result<()> {
-    let authority = Authority::new()?;
-    let (one, two) = (
-        authority.sign("one.example")?,
-        authority.sign("two.example")?,
-    );
-    let setting = Resources::new()?
-        .put("gateway", &secure_gateway())?
-        .put("one-secret", &one.secret("one", None))?
-        .put("two-secret", &two.secret("two", None))?
-        .put("one", &secure("one", "one"))?
-        .put("two", &secure("two", "two"))?
-        .start(Filter::So)
-        .await?;
+    let (authority, setting, [one, _]) = with_two_names().await?;
     let trusting = authority.client(None)?;
     let (mut old, shown) = Client::tls(setting.address, trusting.clone(), "one.example").await?;
     assert_eq!(shown, *one.der());

@@ -52,7 +52,7 @@ pub(super) struct Fallen {
 struct Looked {
     /// By the form.
     reads: Keys,
-    parents: BTreeSet<ObjectKey>,
+    parents: Keys,
     /// By the hosts that it was tried for.
     at_hosts: Keys,
 }
@@ -384,6 +384,11 @@ impl Translator {
             self.front.forms.good.remove(&key);
             self.forget_route(&key);
         }
+    }
+
+    /// What is served of a route.
+    pub(in crate::engine) fn served_route(&self, key: &ObjectKey) -> Option<Arc<Object>> {
+        self.front.routes.get(key)?.served.clone()
     }
 
     /// What is served of each route.

@@ -158,7 +158,11 @@ impl Translator {
     }
 
     /// Notes what was served of a route before, if that was something else.
-    pub(super) fn note_change_of_route(&mut self, key: &ObjectKey, before: Option<Arc<Object>>) {
+    pub(in crate::engine) fn note_change_of_route(
+        &mut self,
+        key: &ObjectKey,
+        before: Option<Arc<Object>>,
+    ) {
         let served = self.front.routes.get(key).and_then(|it| it.served.as_ref());
         let Some(served) = served else {
             return;

@@ -1,6 +1,6 @@
 //! The hosts at the ports of gateways, with the routes that each has.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tenon_model::{INTERNAL, Kind, ObjectKey, Spec, SslConfig, VirtualHostOptions, VirtualService};
@@ -9,13 +9,14 @@ use super::super::{Translator, Work};
 use crate::gateway_api::hostname;
 use crate::gateway_api::http_route::{self, Compiled};
 use crate::gateway_api::listeners::{GatewayForm, host_key};
+use crate::keys::Keys;
 
 /// A host at a port of a gateway.
 #[derive(Default)]
 pub(super) struct Host {
     pub(super) domain: String,
     /// Whose routes it has.
-    pub(super) routes: BTreeSet<ObjectKey>,
+    pub(super) routes: Keys,
     /// It is there without routes, too: its requests belong to a listener, and not to one that is for more hosts.
     pub(super) stands: bool,
 }

@@ -40,10 +40,7 @@ impl Translator {
         work.statuses.extend(referred.cloned());
         let front = &mut self.front;
         front.readers.reindex(&key, &old.reads, &new.reads);
-        let parents = |unit: &RouteUnit| Keys::from(unit.parents.clone());
-        front
-            .by_parent
-            .reindex(&key, &parents(&old), &parents(&new));
+        front.by_parent.reindex(&key, &old.parents, &new.parents);
         let children = |unit: &RouteUnit| {
             let children = unit.rules.children.keys();
             let children: BTreeSet<_> = children.map(|(child, _)| child.clone()).collect();
@@ -79,7 +76,7 @@ impl Translator {
             }
         }
         if self.objects.object(&key).is_some() {
-            self.front.routes.insert(key, new);
+            self.front.routes.insert(key, Box::new(new));
         }
     }
 
@@ -98,7 +95,7 @@ impl Translator {
         };
         let mut unit = self.attach(&attaching, &known);
         // Requests of none of them have routes.
-        unit.hosts.clear();
+        unit.hosts = Keys::default();
         (unit.stream, unit.rules) = stream_route::compile(key, object, rules, &known);
         unit.reads = known.into_reads().into();
         unit
@@ -150,7 +147,11 @@ impl Translator {
     }
 
     fn attach(&self, route: &Attaching<'_>, known: &Seen<'_, Objects>) -> RouteUnit {
-        let mut unit = RouteUnit::default();
+        let mut unit = RouteUnit {
+            // Most have one.
+            attachments: Vec::with_capacity(route.parents.len()),
+            ..RouteUnit::default()
+        };
         for (index, parent) in route.parents.iter().enumerate() {
             if delegation::is_route(parent) {
                 // Whether that leaves it requests is for its status.

@@ -197,7 +197,8 @@ impl Translator {
         }
         let mut wrong: BTreeMap<ObjectKey, Wrong> = BTreeMap::new();
         let roots = self.front.by_child.sorted_of(key);
-        let roots: Vec<_> = roots.filter_map(|it| self.front.routes.get(it)).collect();
+        let roots = roots.filter_map(|it| self.front.routes.get(it));
+        let roots: Vec<_> = roots.map(|unit| &**unit).collect();
         let hosts: BTreeSet<_> = roots.iter().flat_map(|it| &it.hosts).collect();
         for host in hosts.into_iter().chain(&unit.hosts) {
             self.add_problems_of_host(key, host, &mut found, &mut wrong);
