@@ -20,7 +20,7 @@ use crate::retries::retry_policy;
 use crate::route::{Upstreams, broken, to_add};
 use crate::tree::{Tables, Tree};
 use crate::wire::{self, PerFilterOfHost};
-use crate::{http_filters, matcher, names, route_tree, secret_headers};
+use crate::{http_filters, matcher, misdirected, names, route_tree, secret_headers};
 
 pub(crate) use crate::piece::Needs;
 
@@ -186,14 +186,29 @@ pub(crate) fn translate(
         moves: of_host.reroutes,
     };
     let mut large = Vec::new();
+    let listener = virtual_service
+        .ssl
+        .as_deref()
+        .and_then(misdirected::listener);
+    let guard = listener.map(|listener| {
+        let answer = misdirected::answer(&name, listener, &present.on);
+        (listener, answer)
+    });
     let list = body.len();
+    if let Some((_, answer)) = &guard {
+        wire::append(&mut body, piece::ROUTES, answer);
+    }
     for (number, piece) in pieces.iter().enumerate() {
         large.extend(piece.encode((&name, number), &present, &mut body));
     }
     let routes: usize = pieces.iter().map(|piece| piece.len()).sum();
     // What a gateway may not take has to stay where it is.
     if routes > trees_above && large.is_empty() {
-        route_tree::plant(&mut body, list);
+        route_tree::plant(
+            &mut body,
+            list,
+            guard.as_ref().map(|(listener, _)| *listener),
+        );
     }
     let mut form = tree.into_form(key);
     form.domains.clone_from(&virtual_service.domains);

@@ -249,15 +249,23 @@ fn of_listener(
     let of = |kind, outcome: &Result<&'static str, Reason>| {
         Condition::of(kind, outcome.as_ref().copied(), generation)
     };
+    let mut conditions = vec![
+        of("Accepted", &accepted),
+        Condition::against("Conflicted", conflicted.as_ref().copied(), generation),
+        of("Programmed", &programmed),
+        of("ResolvedRefs", &resolved),
+    ];
+    if let Some(other) = &listener.overlap {
+        // "This is a negative polarity condition and MUST NOT be set when it is False."
+        let text = format!("some of its hosts are those of listener {other}, too");
+        let overlap = Reason::new("OverlappingHostnames", text);
+        let told = Condition::against("OverlappingTLSConfig", Err(&overlap), generation);
+        conditions.push(told);
+    }
     ListenerConditions {
         name: listener.name.clone(),
         supported_kinds: listener.supported_kinds(),
         attached_routes,
-        conditions: vec![
-            of("Accepted", &accepted),
-            Condition::against("Conflicted", conflicted.as_ref().copied(), generation),
-            of("Programmed", &programmed),
-            of("ResolvedRefs", &resolved),
-        ],
+        conditions,
     }
 }

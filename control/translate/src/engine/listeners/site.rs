@@ -10,6 +10,7 @@ use super::super::host_table::{HostTable, Part};
 use super::parts::Origin;
 use crate::cluster::Secrets;
 use crate::http_listener::{Found, HttpForm};
+use crate::misdirected;
 use crate::names;
 use crate::route_table::Cut;
 use crate::tls::listener::{self, ListenerTls};
@@ -64,6 +65,8 @@ pub(super) struct Group {
     pub(super) is_last: bool,
     /// Their route table.
     pub(super) base: String,
+    /// What they are told apart by from others in their table.
+    pub(super) listener: Option<String>,
     /// They, and their names; none: any.
     pub(super) members: Vec<(ObjectKey, Vec<String>)>,
 }
@@ -126,7 +129,8 @@ impl Site {
     /// Finds out who is served with which certificate.
     ///
     /// Gloo has one route table for all, so that a client that is let in for one virtual service can ask for the host of
-    /// another one, whatever certificate that one demands. Here virtual services that demand one are apart.
+    /// another one, whatever certificate that one demands. Here virtual services that demand one are apart, if they do not
+    /// turn away such requests themselves.
     pub(super) fn plan(&self, secrets: &impl Secrets) -> Plan {
         let isolates = secrets
             .settings()
@@ -155,7 +159,8 @@ impl Site {
                 *places
                     .entry((*is_last, names, tls))
                     .or_insert_with_key(|(is_last, _, tls)| {
-                        let base = match tls.verifies || isolates {
+                        let listener = misdirected::listener(ssl).map(str::to_owned);
+                        let base = match (tls.verifies || isolates) && listener.is_none() {
                             true => format!("{}-{:016x}", self.base, xxh3_64(&tls.context)),
                             false => self.base.clone(),
                         };
@@ -163,6 +168,7 @@ impl Site {
                             tls: tls.clone(),
                             is_last: *is_last,
                             base,
+                            listener,
                             members: Vec::new(),
                         });
                         plan.groups.len() - 1
