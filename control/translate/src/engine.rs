@@ -395,6 +395,11 @@ impl Translator {
                     return;
                 };
                 work.statuses.extend(resource.provenance.iter().cloned());
+                if id.kind == ResourceType::Secret {
+                    // Listeners tell of their certificates.
+                    work.statuses
+                        .extend(self.listeners.of_proxy(&id.proxy).cloned());
+                }
                 match verdict {
                     Some(words) => {
                         self.verdicts.insert(id.clone(), words.clone());
@@ -403,6 +408,15 @@ impl Translator {
                     None => {
                         self.verdicts.remove(&id);
                     }
+                }
+            }
+            Change::Refused(id, form, words) => {
+                let newest = self.resources.get(&id);
+                if newest.is_some_and(|newest| newest.version == form.version) {
+                    self.take_in(Change::Verdict(id, Some(words)), work);
+                } else if id.kind == ResourceType::Route && newest.is_some() {
+                    // A newer form of anything else is still to be answered to.
+                    self.refuse_older(&id, &form, &words, work);
                 }
             }
             Change::Accepted(id, resource) => {
@@ -731,7 +745,11 @@ fn in_order(mut changes: Vec<Change>) -> Vec<Change> {
     changes.sort_by_key(|change| {
         !matches!(
             change,
-            Change::Verdict(..) | Change::Accepted(..) | Change::Settled(_) | Change::Connected(..)
+            Change::Verdict(..)
+                | Change::Refused(..)
+                | Change::Accepted(..)
+                | Change::Settled(_)
+                | Change::Connected(..)
         )
     });
     changes

@@ -122,7 +122,7 @@ impl Translator {
 }
 
 /// The encoded virtual hosts of a route table, by name.
-fn virtual_hosts(table: &[u8]) -> BTreeMap<&[u8], &[u8]> {
+pub(super) fn virtual_hosts(table: &[u8]) -> BTreeMap<&[u8], &[u8]> {
     let hosts = Field::all(table).filter(|field| field.number == VIRTUAL_HOSTS);
     let hosts = hosts.filter_map(|host| {
         let content = host.content?;
