@@ -11,6 +11,8 @@ use super::statuses::Found;
 use crate::gateway_api::Reason;
 use crate::gateway_api::conditions::{CONTROLLER, Condition, Conditions, ListenerConditions};
 use crate::gateway_api::listeners::{GatewayForm, ListenerForm, gateway_key};
+use crate::output::ResourceType;
+use crate::{shortened, tls};
 
 impl Translator {
     pub(super) fn of_gateway(
@@ -38,7 +40,9 @@ impl Translator {
         if let (Some(reason), Some(accepted)) = (form.refused(), own.first_mut()) {
             *accepted = Condition::of("Accepted", Err(reason), generation);
         }
-        if let (Some(reason), Some(programmed)) = (form.unprogrammed(), own.last_mut()) {
+        if let (Some(reason), Some(programmed)) = (form.unprogrammed(), own.last_mut())
+            && programmed.status == Some(true)
+        {
             *programmed = Condition::of("Programmed", Err(&reason), generation);
         }
         let resolved = form.unresolved(key);
@@ -138,10 +142,18 @@ impl Translator {
             }
         }
         let attached = self.attached_to(key);
+        let mut refused_certificates = Vec::new();
         for (index, listener) in form.of(owner) {
             let attached = attached.get(&index).copied().unwrap_or_default();
             let bound = &listener.bound;
-            let unprogrammed = refused.get(bound).or_else(|| pending.get(bound));
+            let certificate = self.refused_certificate(listener);
+            if let Some(why) = &certificate {
+                let problem = Problem::error(listener.path.as_str(), why.message.as_str());
+                of.found.problems.push(problem);
+                refused_certificates.push(why.clone());
+            }
+            let unprogrammed = refused.get(bound).or(certificate.as_ref());
+            let unprogrammed = unprogrammed.or_else(|| pending.get(bound));
             of.is_served |= listener.is_served();
             if !listener.is_served() {
                 of.bad.push(listener.name.clone());
@@ -149,8 +161,24 @@ impl Translator {
             let told = of_listener(listener, attached, unprogrammed, generation);
             of.listeners.push(told);
         }
-        of.unprogrammed = refused.into_values().chain(pending.into_values()).next();
+        let refused = refused.into_values().chain(refused_certificates);
+        of.unprogrammed = refused.chain(pending.into_values()).next();
         of
+    }
+
+    /// What an Envoy says against a listener's certificate of which it has no other form.
+    fn refused_certificate(&self, listener: &ListenerForm) -> Option<Reason> {
+        let verdicts = self.verdicts.iter();
+        let mut verdicts = verdicts.filter(|(id, _)| id.kind == ResourceType::Secret);
+        verdicts.find_map(|(id, words)| {
+            let resource = self.resources.get(id)?;
+            let ssl = listener.tls.ssl.iter();
+            let mut secrets = ssl.flat_map(|ssl| tls::listener::secrets(ssl));
+            let secret = secrets.find(|it| resource.provenance.contains(it))?;
+            let words = shortened::middle(words);
+            let text = format!("Envoy refuses {secret}: {words}");
+            Some(Reason::new("Invalid", text))
+        })
     }
 
     /// How many routes are attached to each listener.
