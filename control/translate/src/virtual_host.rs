@@ -37,6 +37,8 @@ pub(crate) struct VirtualHostForm {
     pub(crate) domains: Vec<String>,
     /// TLS towards its clients; nothing: they speak plain HTTP.
     pub(crate) ssl: Option<Arc<SslConfig>>,
+    /// The secrets of these certificates that there were, be it before.
+    pub(crate) had: BTreeSet<ObjectKey>,
     /// It is what is left of a virtual service that could not be read: what it asks for goes to others first.
     pub(crate) is_rest: bool,
     /// The encoded virtual host, without domains.
@@ -98,6 +100,7 @@ impl VirtualHostForm {
         self.body = other.body;
         self.needs = other.needs;
         self.ssl = other.ssl;
+        self.had = other.had;
         self.large = other.large;
         self.is_rest = other.is_rest;
     }
@@ -117,6 +120,7 @@ impl VirtualHostForm {
             domains: self.domains.clone(),
             body: body.encode_to_vec().into(),
             ssl: self.ssl.clone(),
+            had: self.had.clone(),
             is_rest: self.is_rest,
             ..Self::default()
         }
@@ -128,6 +132,7 @@ impl VirtualHostForm {
             && self.domains == other.domains
             && self.needs == other.needs
             && self.ssl == other.ssl
+            && self.had == other.had
             && self.large == other.large
             && self.is_rest == other.is_rest
     }

@@ -25,6 +25,7 @@ impl Translator {
             .is_some_and(|it| it.version == accepted.version);
         if is_current {
             self.quarantine.before.remove(id);
+            self.note_taken(id);
         }
         if id.kind != ResourceType::Route {
             return;

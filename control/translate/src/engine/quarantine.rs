@@ -27,6 +27,9 @@ pub(super) struct Quarantine {
     /// What resources were before they changed, while Envoy has not answered; `None`: they were not there.
     pub(super) before: Keyed<ResourceId, Option<Arc<Resource>>>,
     refused: BTreeMap<ResourceId, Refused>,
+    /// What an Envoy took last of resources that not every proxy gets: one that a proxy does not get for a while goes back
+    /// to it, too.
+    taken: BTreeMap<ResourceId, Arc<Resource>>,
     /// The same of virtual hosts.
     pub(super) hosts_before: Keyed<ObjectKey, Option<Arc<VirtualHostForm>>>,
     held: BTreeMap<ObjectKey, Held>,
@@ -92,9 +95,36 @@ impl Translator {
         }
     }
 
+    /// A proxy does not get a resource that there is: what is known of it stays.
+    pub(super) fn put_aside(&mut self, id: ResourceId, resource: &Resource, work: &mut Work) {
+        match self.quarantine.refused.get_mut(&id) {
+            Some(refused) if refused.version == resource.version => refused.seen = true,
+            Some(_) => self.release(&id, work),
+            None => {}
+        }
+        self.take_away(id, work);
+    }
+
     /// A resource is another one now, or gone.
     pub(super) fn remember(&mut self, id: &ResourceId, old: Option<Arc<Resource>>) {
-        self.quarantine.before.entry(id.clone()).or_insert(old);
+        let quarantine = &mut self.quarantine;
+        let old = old.or_else(|| quarantine.taken.get(id).cloned());
+        quarantine.before.entry(id.clone()).or_insert(old);
+    }
+
+    /// A resource is no more, for any proxy.
+    pub(super) fn forget_taken(&mut self, id: &ResourceId) {
+        self.quarantine.taken.remove(id);
+    }
+
+    /// An Envoy has accepted a resource as it is now.
+    pub(super) fn note_taken(&mut self, id: &ResourceId) {
+        if let Some(resource) = self.resources.get(id)
+            && id.kind == ResourceType::Cluster
+            && self.reach.is_partial()
+        {
+            self.quarantine.taken.insert(id.clone(), resource.clone());
+        }
     }
 
     /// What was refused is no more.
@@ -118,6 +148,15 @@ impl Translator {
             .collect();
         for id in gone {
             self.release(&id, work);
+        }
+        let proxies = &self.proxies;
+        let taken = &mut self.quarantine.taken;
+        taken.retain(|id, _| proxies.contains(&id.proxy));
+        if is_anew && !taken.is_empty() {
+            let forms = self.clusters.unsorted();
+            let names = forms.flat_map(|(_, form)| form.clusters.iter().map(|(name, _)| name));
+            let there: BTreeSet<_> = names.collect();
+            taken.retain(|id, _| there.contains(&id.name));
         }
     }
 
@@ -350,8 +389,14 @@ impl Translator {
 
     /// An Envoy has accepted all that there is.
     pub(super) fn prove(&mut self, proxy: &ProxyName) {
+        let before = self.quarantine.before.unsorted();
+        let settled = before.filter(|(id, _)| id.proxy == *proxy);
+        let settled: Vec<_> = settled.map(|(id, _)| id.clone()).collect();
+        for id in settled {
+            self.quarantine.before.remove(&id);
+            self.note_taken(&id);
+        }
         let quarantine = &mut self.quarantine;
-        quarantine.before.retain(|id, _| id.proxy != *proxy);
         quarantine.hosts_before.clear();
         quarantine.routes_before.clear();
     }
@@ -468,6 +513,7 @@ impl Quarantine {
         self.hosts_before = before.hosts;
         self.routes_before = before.routes;
         for (id, old) in resources {
+            let old = old.or_else(|| self.taken.get(&id).cloned());
             self.before.entry(id).or_insert(old);
         }
         for (key, old) in hosts {
