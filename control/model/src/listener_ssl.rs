@@ -41,6 +41,9 @@ pub struct SslConfig {
     /// Those that ask for other names are apart, though nothing else differs: of a listener of the Gateway API.
     #[read(skip)]
     pub is_apart: bool,
+    /// Requests for hosts of others with TLS at the same port are turned away: of a listener of the Gateway API.
+    #[read(skip)]
+    pub turns_away: bool,
     /// What clients are verified with: of a listener of the Gateway API.
     #[read(skip)]
     pub clients: Option<ClientRoots>,

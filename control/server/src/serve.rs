@@ -12,9 +12,7 @@ use anyhow::Context;
 use clap::Args;
 use tenon_model::ObjectKey;
 use tenon_store::{Batch, Files, Proofs, Source};
-use tenon_translate::{
-    Change, ProxyName, ResourceType, State, Status, StatusMessage, Translator, Update,
-};
+use tenon_translate::{Change, ProxyName, State, Status, StatusMessage, Translator, Update};
 use tenon_xds::{Cache, Event, Tls, TlsFiles};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -632,12 +630,7 @@ impl Engine {
                 }
                 return is_all.then_some(Change::Settled(proxy));
             }
-            Event::Rejected { id, version, text } => {
-                // A newer form is still to be answered to. That of a route table may have the same culprits in it.
-                let is_newest = self.shared.cache.version(&id) == Some(version);
-                let counts = is_newest || id.kind == ResourceType::Route;
-                return counts.then_some(Change::Verdict(id, Some(text)));
-            }
+            Event::Rejected { id, form, text } => return Some(Change::Refused(id, form, text)),
             Event::Accepted(_) => {}
             Event::Recovered(id) => return Some(Change::Verdict(id, None)),
         }

@@ -53,6 +53,8 @@ pub(crate) struct ClusterForm {
     pub(crate) asks: BTreeSet<String>,
     /// The TLS secrets that it uses.
     pub(crate) tls_secrets: BTreeSet<ObjectKey>,
+    /// Those of them that there were, be it before.
+    pub(crate) had: BTreeSet<ObjectKey>,
     /// Whose endpoints it has, where they are told beside it.
     pub(crate) endpoints: Option<Discovered>,
     /// Those that take their place.
@@ -86,6 +88,10 @@ pub(crate) trait Secrets {
     fn config_map(&self, key: &ObjectKey) -> Option<&ConfigMap>;
     /// What holds where nothing else is said.
     fn settings(&self) -> &Settings;
+    /// What is to be told of a secret whose certificate is in use though it is there no more.
+    fn farewell(&self, _reference: &ObjectRef) -> Option<String> {
+        None
+    }
 }
 
 /// TLS towards an upstream.
@@ -335,6 +341,7 @@ impl ClusterForm {
     pub(crate) fn only_last_good(self) -> Self {
         Self {
             good: self.good,
+            had: self.had,
             ..Self::default()
         }
     }
@@ -457,7 +464,12 @@ fn context(
     form.reads.insert(key.clone());
     form.tls_secrets.insert(key);
     let problem = match found {
-        Some(Secret::Tls(secret)) => return tls::configured(ssl, Some(secret), defaults),
+        Some(Secret::Tls(secret)) => {
+            let farewell = secrets.farewell(reference);
+            let farewell = farewell.map(|it| Problem::warning(format!("{at}.secretRef"), it));
+            form.problems.extend(farewell);
+            return tls::configured(ssl, Some(secret), defaults);
+        }
         Some(_) => format!("secret {reference} holds no certificates"),
         None => format!("secret {reference} does not exist"),
     };

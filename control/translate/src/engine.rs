@@ -27,6 +27,7 @@ use tables::{SelectorIndex, TableIndex};
 
 mod anew;
 mod clusters;
+mod departed;
 mod endpoints;
 mod external_options;
 mod front;
@@ -113,6 +114,7 @@ struct Objects {
     /// The same keys, for those who ask for all of a kind or of a namespace.
     order: BTreeSet<ObjectKey>,
     labelled: front::Labelled,
+    departed: departed::Departed,
 }
 
 #[derive(Default)]
@@ -346,6 +348,7 @@ impl Translator {
         for key in work.endpoints.take() {
             self.derive_endpoints(&key, work);
         }
+        self.forget_departed();
         self.restate(work.restated.take(), work);
         self.derive_statuses(work);
     }
@@ -354,6 +357,7 @@ impl Translator {
         match change {
             Change::Upsert(object) => {
                 let key = object.key.clone();
+                self.depart(&key, Some(&object));
                 self.mark_appearance(&key, true, work);
                 self.release_routes(&key, work);
                 self.take_in_slice(&key, Some(&object), work);
@@ -375,6 +379,7 @@ impl Translator {
                 self.reject(rest.key.clone(), problems, Some(rest), work);
             }
             Change::Delete(key) => {
+                self.depart(&key, None);
                 self.mark_appearance(&key, false, work);
                 self.release_routes(&key, work);
                 self.take_in_slice(&key, None, work);
@@ -390,6 +395,11 @@ impl Translator {
                     return;
                 };
                 work.statuses.extend(resource.provenance.iter().cloned());
+                if id.kind == ResourceType::Secret {
+                    // Listeners tell of their certificates.
+                    work.statuses
+                        .extend(self.listeners.of_proxy(&id.proxy).cloned());
+                }
                 match verdict {
                     Some(words) => {
                         self.verdicts.insert(id.clone(), words.clone());
@@ -398,6 +408,15 @@ impl Translator {
                     None => {
                         self.verdicts.remove(&id);
                     }
+                }
+            }
+            Change::Refused(id, form, words) => {
+                let newest = self.resources.get(&id);
+                if newest.is_some_and(|newest| newest.version == form.version) {
+                    self.take_in(Change::Verdict(id, Some(words)), work);
+                } else if id.kind == ResourceType::Route && newest.is_some() {
+                    // A newer form of anything else is still to be answered to.
+                    self.refuse_older(&id, &form, &words, work);
                 }
             }
             Change::Accepted(id, resource) => {
@@ -726,7 +745,11 @@ fn in_order(mut changes: Vec<Change>) -> Vec<Change> {
     changes.sort_by_key(|change| {
         !matches!(
             change,
-            Change::Verdict(..) | Change::Accepted(..) | Change::Settled(_) | Change::Connected(..)
+            Change::Verdict(..)
+                | Change::Refused(..)
+                | Change::Accepted(..)
+                | Change::Settled(_)
+                | Change::Connected(..)
         )
     });
     changes

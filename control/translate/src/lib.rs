@@ -31,6 +31,7 @@ mod listener;
 mod local_reply;
 mod lookup;
 mod matcher;
+mod misdirected;
 mod moves;
 mod names;
 mod options;

@@ -31,8 +31,8 @@ use crate::tls::listener::ListenerTls;
 use crate::virtual_host::Needs;
 use crate::wire::{self, any, any_bytes};
 use crate::{
-    access_log, filters, forward_proxy, hcm_settings, http_listener, local_reply, names,
-    route_table, tracing,
+    access_log, filters, forward_proxy, hcm_settings, http_listener, local_reply, misdirected,
+    names, route_table, tracing,
 };
 
 mod quic;
@@ -65,6 +65,8 @@ pub(crate) struct Http<'a> {
     pub(crate) cut: Cut,
     pub(crate) needs: Needs,
     pub(crate) form: &'a HttpForm,
+    /// What it tells routes that it is.
+    pub(crate) listener: Option<&'a str>,
 }
 
 /// The listener of a gateway.
@@ -176,7 +178,7 @@ fn manager(
     surroundings: &Surroundings<'_>,
 ) -> hcm::HttpConnectionManager {
     let (table, cut) = (http.table, http.cut);
-    let (needs, http) = (&http.needs, http.form);
+    let (needs, listener, http) = (&http.needs, http.listener, http.form);
     let settings = &http.options.http_connection_manager_settings;
     let logs = &gateway.options.access_logging_service.access_log;
     let table = names::route_table(table);
@@ -185,8 +187,10 @@ fn manager(
     if needs.filters.contains(FORWARD_PROXY) {
         let to = http.options.dynamic_forward_proxy.as_deref();
         let to = to.map_or_else(Default::default, Clone::clone);
-        early.push(forwarded_to(&forward_proxy::cluster_name(&to)));
+        let cluster = forward_proxy::cluster_name(&to);
+        early.push(told(forward_proxy::HEADER, &cluster));
     }
+    early.extend(listener.map(|listener| told(misdirected::HEADER, listener)));
     if let Cut::Parts(parts) = cut {
         let ignore_port = gateway.route_options.ignore_port;
         early.push(route_table::scope_of_request(
@@ -349,10 +353,10 @@ fn early_headers(settings: &HttpConnectionManagerSettings) -> Option<core::Typed
     Some(early_mutation(mutations.collect()))
 }
 
-/// Tells routes to whatever host a request is for which cluster that is here.
-fn forwarded_to(cluster: &str) -> core::TypedExtensionConfig {
+/// Tells routes something in a header.
+fn told(name: &str, value: &str) -> core::TypedExtensionConfig {
     use mutation::header_mutation::Action;
-    let told = header(forward_proxy::HEADER, cluster, false);
+    let told = header(name, value, false);
     early_mutation(vec![mutation::HeaderMutation {
         action: Some(Action::Append(told)),
     }])

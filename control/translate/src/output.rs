@@ -139,6 +139,8 @@ pub enum Change {
     Delete(ObjectKey),
     /// Envoy's verdict on a resource: the words of a NACK, or `None` once it is accepted again.
     Verdict(ResourceId, Option<String>),
+    /// An Envoy has refused a resource in this form, in these words. It may be another one by now.
+    Refused(ResourceId, Arc<Resource>, String),
     /// An Envoy has accepted a resource in this form: what is refused of it from now on goes back to this.
     Accepted(ResourceId, Arc<Resource>),
     /// An Envoy of that proxy has accepted all that there is for it, with what it did not ask for.

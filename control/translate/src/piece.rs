@@ -24,7 +24,7 @@ use crate::wire::{self, Metadata, PerFilter};
 use crate::{filters, forward_proxy, matcher, rules, transforms};
 
 /// `VirtualHost.routes`
-const ROUTES: u32 = 3;
+pub(crate) const ROUTES: u32 = 3;
 /// The message of a route.
 const ROUTE: &str = "envoy.config.route.v3.Route";
 /// `Route.metadata`

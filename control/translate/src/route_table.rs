@@ -15,6 +15,7 @@ use tenon_contract::scope::{SCOPE_FILTER, SCOPE_HEADER, ScopeConfig};
 use tenon_model::RouteConfigurationOptions;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::misdirected;
 use crate::names;
 use crate::output::Module;
 use crate::proto::hcm::scoped_routes::scope_key_builder::FragmentBuilder;
@@ -53,12 +54,17 @@ pub(crate) fn encode<'a>(
     is_part: bool,
     hosts: impl Iterator<Item = (&'a VirtualHostForm, Vec<&'a str>)>,
 ) -> Bytes {
+    let hosts: Vec<_> = hosts.collect();
+    let ssl = hosts.iter().filter_map(|(host, _)| host.ssl.as_deref());
+    let turns_away = ssl.filter_map(misdirected::listener).next().is_some();
+    let told = [
+        is_part.then_some(SCOPE_HEADER),
+        turns_away.then_some(misdirected::HEADER),
+    ];
+    let told = told.into_iter().flatten().map(str::to_owned);
     let mut bytes = route::RouteConfiguration {
         name: name.to_owned(),
-        request_headers_to_remove: is_part
-            .then(|| SCOPE_HEADER.to_owned())
-            .into_iter()
-            .collect(),
+        request_headers_to_remove: told.collect(),
         most_specific_header_mutations_wins: options.most_specific_header_mutations_wins,
         ignore_port_in_host_matching: options.ignore_port,
         max_direct_response_body_size_bytes: options

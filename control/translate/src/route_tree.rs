@@ -15,6 +15,7 @@ use envoy_types::pb::xds::core::v3::TypedExtensionConfig;
 use prost::{Message, Name};
 use tenon_model::regex_start;
 
+use crate::misdirected;
 use crate::proto::route;
 use crate::proto::route::header_matcher::HeaderMatchSpecifier;
 use crate::proto::route::route_match::PathSpecifier;
@@ -22,6 +23,16 @@ use crate::wire::{any, any_bytes, append as put};
 
 /// `VirtualHost.matcher`
 const MATCHER: u32 = 21;
+/// `Matcher.matcher_list`
+const IN_ORDER: u32 = 1;
+/// `MatcherList.matchers`
+const MATCHERS: u32 = 1;
+/// `FieldMatcher.predicate`
+const PREDICATE: u32 = 1;
+/// `FieldMatcher.on_match`
+const FOUND: u32 = 2;
+/// `OnMatch.matcher`
+const NESTED: u32 = 1;
 /// `Matcher.matcher_tree`
 const TREE: u32 = 2;
 /// `Matcher.on_no_match`
@@ -46,16 +57,39 @@ const PATH: &str = ":path";
 /// Few enough routes for a place. Where too many would be there several times, four times as many are tried.
 const FEW: usize = 16;
 
-/// Makes a tree of the list of routes that an encoded virtual host has from some place on, if one can be made.
-pub(crate) fn plant(host: &mut Vec<u8>, list: usize) {
+/// Makes a tree of the list of routes that an encoded virtual host has from some place on, if one can be made. The first
+/// one stays before all others if it is what answers requests that are not for this listener.
+pub(crate) fn plant(host: &mut Vec<u8>, list: usize, listener: Option<&str>) {
     let listed = host.get(list..).and_then(|list| List::decode(list).ok());
     let Some(List { routes }) = listed else {
         return;
     };
-    if let Some(tree) = tree(&routes) {
+    let before = usize::from(listener.is_some()).min(routes.len());
+    let (first, routes) = routes.split_at(before);
+    if let Some(tree) = tree(routes) {
         host.truncate(list);
-        put(host, MATCHER, &encode(&tree, &routes));
+        let mut matcher = encode(&tree, routes);
+        if let Some(listener) = listener {
+            matcher = behind(listener, first, &matcher);
+        }
+        put(host, MATCHER, &matcher);
     }
+}
+
+/// A matcher for the requests for a listener, with a route for the others.
+fn behind(listener: &str, first: &[Vec<u8>], matcher: &[u8]) -> Vec<u8> {
+    let elsewhere = misdirected::comes_from_elsewhere(listener);
+    let mut field = Vec::new();
+    put(&mut field, PREDICATE, &elsewhere.encode_to_vec());
+    put(&mut field, FOUND, &on_match(&[0], first));
+    let mut list = Vec::new();
+    put(&mut list, MATCHERS, &field);
+    let mut otherwise = Vec::new();
+    put(&mut otherwise, NESTED, matcher);
+    let mut bytes = Vec::new();
+    put(&mut bytes, IN_ORDER, &list);
+    put(&mut bytes, OTHERWISE, &otherwise);
+    bytes
 }
 
 /// The encoded routes of a virtual host.

@@ -20,7 +20,7 @@ use crate::retries::retry_policy;
 use crate::route::{Upstreams, broken, to_add};
 use crate::tree::{Tables, Tree};
 use crate::wire::{self, PerFilterOfHost};
-use crate::{http_filters, matcher, names, route_tree, secret_headers};
+use crate::{http_filters, matcher, misdirected, names, route_tree, secret_headers};
 
 pub(crate) use crate::piece::Needs;
 
@@ -37,6 +37,8 @@ pub(crate) struct VirtualHostForm {
     pub(crate) domains: Vec<String>,
     /// TLS towards its clients; nothing: they speak plain HTTP.
     pub(crate) ssl: Option<Arc<SslConfig>>,
+    /// The secrets of these certificates that there were, be it before.
+    pub(crate) had: BTreeSet<ObjectKey>,
     /// It is what is left of a virtual service that could not be read: what it asks for goes to others first.
     pub(crate) is_rest: bool,
     /// The encoded virtual host, without domains.
@@ -98,6 +100,7 @@ impl VirtualHostForm {
         self.body = other.body;
         self.needs = other.needs;
         self.ssl = other.ssl;
+        self.had = other.had;
         self.large = other.large;
         self.is_rest = other.is_rest;
     }
@@ -117,6 +120,7 @@ impl VirtualHostForm {
             domains: self.domains.clone(),
             body: body.encode_to_vec().into(),
             ssl: self.ssl.clone(),
+            had: self.had.clone(),
             is_rest: self.is_rest,
             ..Self::default()
         }
@@ -128,6 +132,7 @@ impl VirtualHostForm {
             && self.domains == other.domains
             && self.needs == other.needs
             && self.ssl == other.ssl
+            && self.had == other.had
             && self.large == other.large
             && self.is_rest == other.is_rest
     }
@@ -186,14 +191,29 @@ pub(crate) fn translate(
         moves: of_host.reroutes,
     };
     let mut large = Vec::new();
+    let listener = virtual_service
+        .ssl
+        .as_deref()
+        .and_then(misdirected::listener);
+    let guard = listener.map(|listener| {
+        let answer = misdirected::answer(&name, listener, &present.on);
+        (listener, answer)
+    });
     let list = body.len();
+    if let Some((_, answer)) = &guard {
+        wire::append(&mut body, piece::ROUTES, answer);
+    }
     for (number, piece) in pieces.iter().enumerate() {
         large.extend(piece.encode((&name, number), &present, &mut body));
     }
     let routes: usize = pieces.iter().map(|piece| piece.len()).sum();
     // What a gateway may not take has to stay where it is.
     if routes > trees_above && large.is_empty() {
-        route_tree::plant(&mut body, list);
+        route_tree::plant(
+            &mut body,
+            list,
+            guard.as_ref().map(|(listener, _)| *listener),
+        );
     }
     let mut form = tree.into_form(key);
     form.domains.clone_from(&virtual_service.domains);

@@ -28,6 +28,8 @@ enum Edit {
     Delete(usize, u8),
     /// Envoy's words on the resource of this number.
     Verdict(usize, bool),
+    /// An Envoy refuses a form of a route table: the one of this number, of all that were told.
+    Refused(usize),
     /// An Envoy has accepted the resource of this number.
     Accepted(usize),
     /// An Envoy has answered to everything.
@@ -552,6 +554,7 @@ fn edits_of(kinds: Vec<usize>, verdicts: u32) -> impl Strategy<Value = Vec<Vec<E
         }),
         3 => object().prop_map(|(kind, number)| Edit::Delete(kind, number)),
         verdicts => (any::<usize>(), any::<bool>()).prop_map(|(of, bad)| Edit::Verdict(of, bad)),
+        verdicts => any::<usize>().prop_map(Edit::Refused),
         2 => any::<usize>().prop_map(Edit::Accepted),
         1 => Just(Edit::Settled),
         2 => (any::<usize>(), prop::bool::weighted(0.8))
@@ -570,10 +573,16 @@ struct Told {
     credentials: BTreeMap<String, GenericSecret>,
     lookups: BTreeMap<String, Lookup>,
     statuses: BTreeMap<ObjectKey, Arc<Status>>,
+    /// All forms of route tables.
+    tables: Vec<(ResourceId, Arc<Resource>)>,
 }
 
 impl Told {
     fn take_in(&mut self, update: Update) {
+        let tables = update.resources.iter();
+        let tables = tables.filter(|(id, _)| id.kind == ResourceType::Route);
+        let tables = tables.filter_map(|(id, form)| Some((id.clone(), form.clone()?)));
+        self.tables.extend(tables);
         merge(&mut self.resources, update.resources);
         merge(&mut self.credentials, update.credentials);
         merge(&mut self.lookups, update.lookups);
@@ -678,6 +687,7 @@ fn store(objects: &mut Store, change: &Change) {
             objects.remove(key);
         }
         Change::Verdict(..)
+        | Change::Refused(..)
         | Change::Accepted(..)
         | Change::Settled(_)
         | Change::Connected(..)
@@ -701,6 +711,11 @@ fn change(edit: &Edit, told: &Told) -> Option<Change> {
                 .nth(of % told.resources.len().max(1))?;
             let words = bad.then(|| format!("{} is bad", id.name));
             Some(Change::Verdict(id.clone(), words))
+        }
+        Edit::Refused(of) => {
+            let (id, form) = told.tables.get(of % told.tables.len().max(1))?;
+            let words = format!("{} is bad", id.name);
+            Some(Change::Refused(id.clone(), form.clone(), words))
         }
         Edit::Accepted(of) => {
             let of = of % told.resources.len().max(1);
@@ -757,9 +772,11 @@ fn reordered(changes: &[Change]) -> Vec<Change> {
         Change::Reject(key, _) | Change::Delete(key) => format!("0{key}"),
         Change::RejectInPart(rest, _) => format!("0{}", rest.key),
         // What Envoy says has an order too.
-        Change::Verdict(..) | Change::Accepted(..) | Change::Settled(_) | Change::Connected(..) => {
-            "1".to_owned()
-        }
+        Change::Verdict(..)
+        | Change::Refused(..)
+        | Change::Accepted(..)
+        | Change::Settled(_)
+        | Change::Connected(..) => "1".to_owned(),
         Change::Credentials { name, .. } => format!("2{name}"),
         Change::Found { name, .. } => format!("3{name}"),
         Change::Time(_) => "4".to_owned(),
@@ -790,7 +807,7 @@ fn check(script: &[Vec<Edit>]) -> Result<(), TestCaseError> {
             );
         }
     }
-    let refusals = |edit: &Edit| matches!(edit, Edit::Verdict(_, true));
+    let refusals = |edit: &Edit| matches!(edit, Edit::Verdict(_, true) | Edit::Refused(_));
     let was_refused = script.iter().flatten().any(refusals);
     if !was_refused {
         each_proxy_has_what_it_names(&incremental.told)?;

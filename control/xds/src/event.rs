@@ -32,8 +32,8 @@ pub enum Event {
     Rejected {
         /// Which one.
         id: ResourceId,
-        /// In which version.
-        version: String,
+        /// In which form.
+        form: Arc<Resource>,
         /// Envoy's words.
         text: String,
     },

@@ -314,10 +314,10 @@ impl Client {
             "envoy refused resources"
         );
         self.tell(Event::Nack { kind }).await;
-        for (name, version) in answer.verdicts.refused {
+        for (name, form) in answer.verdicts.refused {
             let id = self.id(kind, &name);
             let text = text.clone();
-            self.tell(Event::Rejected { id, version, text }).await;
+            self.tell(Event::Rejected { id, form, text }).await;
         }
     }
 

@@ -55,8 +55,8 @@ impl Held {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Verdicts {
     pub(crate) accepted: Vec<Name>,
-    /// And in which versions.
-    pub(crate) refused: Vec<(Name, String)>,
+    /// And in which forms.
+    pub(crate) refused: Vec<(Name, Arc<Resource>)>,
 }
 
 enum Step {
@@ -431,11 +431,10 @@ impl Subscription {
             stays
         });
         if entries.len() == 1 {
-            for (name, resource) in entries {
-                let version = resource.map(|resource| resource.version.clone());
-                let version = version.unwrap_or_default();
-                self.rejected.insert(name.clone(), version.clone());
-                verdicts.refused.push((name, version));
+            for (name, form) in entries {
+                let Some(form) = form else { continue };
+                self.rejected.insert(name.clone(), form.version.clone());
+                verdicts.refused.push((name, form));
             }
             return verdicts;
         }

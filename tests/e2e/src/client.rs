@@ -15,6 +15,7 @@ use rustls::{ClientConfig, ConfigBuilder, WantsVerifier};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::deadline::within;
 
@@ -214,10 +215,7 @@ impl Client {
         config: Arc<ClientConfig>,
         name: &str,
     ) -> Result<(Self, CertificateDer<'static>)> {
-        let (io, socket) = connect(address).await?;
-        let name = ServerName::try_from(name.to_owned())?;
-        let handshake = TlsConnector::from(config).connect(name, io.into_inner());
-        let stream = within("a handshake", handshake).await??;
+        let (stream, socket) = handshake(address, config, name).await?;
         let (_, session) = stream.get_ref();
         let shown = session.peer_certificates().and_then(<[_]>::first);
         let shown = shown.context("no certificate")?.clone().into_owned();
@@ -231,6 +229,26 @@ impl Client {
             }),
         };
         Ok((client, shown))
+    }
+
+    /// A connection of HTTP/2 over TLS that asks for a name.
+    ///
+    /// # Errors
+    /// As [`Client::tls`].
+    pub async fn tls_http2(address: SocketAddr, config: &ClientConfig, name: &str) -> Result<Self> {
+        let mut config = config.clone();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let (stream, socket) = handshake(address, Arc::new(config), name).await?;
+        let (sender, connection) =
+            http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
+        Ok(Self {
+            sender: Sender::Http2(sender),
+            authority: address.to_string(),
+            connection: Arc::new(Connection {
+                task: tokio::spawn(connection),
+                socket,
+            }),
+        })
     }
 
     /// A connection of HTTP/2, without an upgrade (prior knowledge).
@@ -341,6 +359,17 @@ impl Client {
         }
         Ok(())
     }
+}
+
+async fn handshake(
+    address: SocketAddr,
+    config: Arc<ClientConfig>,
+    name: &str,
+) -> Result<(TlsStream<TcpStream>, std::net::TcpStream)> {
+    let (io, socket) = connect(address).await?;
+    let name = ServerName::try_from(name.to_owned())?;
+    let handshake = TlsConnector::from(config).connect(name, io.into_inner());
+    Ok((within("a handshake", handshake).await??, socket))
 }
 
 async fn connect(address: SocketAddr) -> Result<(TokioIo<TcpStream>, std::net::TcpStream)> {

@@ -15,8 +15,8 @@ use tenon_e2e::{
 
 const KEPT: &str = "its last good form stays in use";
 
-/// An expression that only Envoy finds fault with.
-const REFUSED: &str = "/\\p{Alphabetic}+";
+/// A unit of time that only Envoy finds fault with.
+const REFUSED: &str = "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:years)%";
 
 /// A gateway with a listener for HTTP, its Envoy, and its control plane.
 struct Setting {
@@ -179,9 +179,23 @@ async fn a_route_that_envoy_refuses_goes_back_while_the_others_of_its_host_go_on
     let mut setting = Setting::start(&first).await?;
     setting.until_answered("/a", "one").await?;
 
-    let mut expression = answering("/", "two");
-    expression["matches"][0]["path"] = json!({"type": "RegularExpression", "value": REFUSED});
-    setting.put("a", &route("a", 2, &[answering("/a", "two"), expression]))?;
+    let header = json!({"header": {"key": "x-time", "value": REFUSED}});
+    let options = json!({"headerManipulation": {"responseHeadersToAdd": [header]}});
+    setting.put(
+        "refused",
+        &json!({
+            "apiVersion": "gateway.solo.io/v1",
+            "kind": "RouteOption",
+            "metadata": {"name": "refused", "namespace": "default"},
+            "spec": {"options": options},
+        }),
+    )?;
+    let mut refused = answering("/", "two");
+    let reference = json!({"group": "gateway.solo.io", "kind": "RouteOption", "name": "refused"});
+    let reference = json!({"type": "ExtensionRef", "extensionRef": reference});
+    let filters = refused["filters"].as_array_mut();
+    filters.context("no filters")?.push(reference);
+    setting.put("a", &route("a", 2, &[answering("/a", "two"), refused]))?;
     setting.put("b", &route("b", 2, &[answering("/b", "two")]))?;
     setting.until_answered("/b", "two").await?;
     for restarted in [false, true] {
@@ -199,7 +213,7 @@ async fn a_route_that_envoy_refuses_goes_back_while_the_others_of_its_host_go_on
         let partially = condition(&conditions, "PartiallyInvalid");
         let text = partially["message"].as_str().unwrap_or_default();
         assert!(
-            text.starts_with("Fall Back: Envoy refuses it: ") && text.contains("Alphabetic"),
+            text.starts_with("Fall Back: Envoy refuses it: ") && text.contains("years"),
             "{text}"
         );
         // Another Envoy has nothing before it has told what it refuses.

@@ -192,6 +192,7 @@ impl HostUnit {
         Self {
             form: Arc::new(VirtualHostForm {
                 kept: self.form.kept.clone(),
+                had: self.form.had.clone(),
                 ..VirtualHostForm::default()
             }),
             good: self.good,

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use prost::Message;
 use tenon_model::{Object, ObjectKey, Problem, Secret, Spec};
 
+use super::departed::AsHad;
 use super::endpoints::stands_for;
 use super::lookups::consul_service;
 use super::{Translator, WORTH_A_THREAD, Work};
@@ -23,8 +24,13 @@ impl Translator {
         let forms = in_parallel(&keys, WORTH_A_THREAD, |key| {
             let old = self.clusters.get(key);
             let good = old.and_then(|form| form.good.clone());
+            let nothing = BTreeSet::new();
+            let had = old.map_or(&nothing, |form| &form.had);
             let newest = self.upstream_object(key)?;
-            self.cluster_form(key, newest, good).map(Box::new)
+            let secrets = self.objects.as_had(had);
+            let mut form = self.cluster_form(key, newest, good, &secrets)?;
+            form.had = secrets.found(form.tls_secrets.iter().cloned());
+            Some(Box::new(form))
         });
         if work.is_first {
             self.clusters.reserve(keys.len());
@@ -105,11 +111,12 @@ impl Translator {
         key: &ObjectKey,
         newest: Result<Arc<Object>, Vec<Problem>>,
         good: Option<Arc<Object>>,
+        secrets: &AsHad<'_>,
     ) -> Option<ClusterForm> {
         let translate = |object: &Object| match &object.spec {
             Spec::Upstream(upstream) => {
                 let module = &self.options.module;
-                Some(cluster::translate(key, upstream, module, &self.objects))
+                Some(cluster::translate(key, upstream, module, secrets))
             }
             _ => None,
         };
@@ -187,15 +194,15 @@ impl Translator {
     /// The SDS resources of a TLS secret, while a cluster or a listener uses it.
     pub(super) fn derive_secret(&mut self, key: &ObjectKey, work: &mut Work) {
         let reference = reference(key);
-        let used = self.readers_of_secrets.of(key).any(|reader| {
-            let form = self.clusters.get(reader);
-            form.is_some_and(|form| form.tls_secrets.contains(key))
-        });
-        let used = used || self.listeners.uses(key) || self.is_shown(key);
-        let resources = match self.objects.secret(key) {
+        let used = self.uses_certificate(key) || self.is_shown(key);
+        let mut resources = match self.objects.secret(key) {
             Some(Secret::Tls(tls)) if used => secret::translate(&reference, tls),
             _ => Vec::new(),
         };
+        if let Some(departed) = self.objects.departed(key).filter(|_| used) {
+            // What there is now goes first.
+            resources.extend(secret::translate(&reference, departed));
+        }
         for name in [
             names::tls_certificate(&reference),
             names::tls_roots(&reference),

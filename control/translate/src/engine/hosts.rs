@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock};
 use tenon_model::{Kind, Object, ObjectKey, Problem, ProblemLevel, Spec};
 
 use super::{Entry, HostUnit, Translator, WORTH_A_THREAD, Work};
+use crate::cluster::{Secrets, reference};
 use crate::in_parallel;
 use crate::names;
 use crate::options::Asked;
@@ -131,11 +132,13 @@ impl Translator {
         let good = old.and_then(|unit| unit.good.clone());
         let nothing = Kept::new();
         let kept = old.map_or(&nothing, |unit| &unit.form.kept);
+        let none = BTreeSet::new();
+        let had = old.map_or(&none, |unit| &unit.form.had);
         let trees_above = self.options.trees_above;
         let translate = |object: &Object| match &object.spec {
             Spec::VirtualService(spec) => {
                 let mut form = virtual_host::translate(key, spec, self, kept, trees_above);
-                let missing = self.check_certificate(&mut form);
+                let missing = self.check_certificate(&mut form, had);
                 (form, missing)
             }
             _ => (VirtualHostForm::default(), None),
@@ -169,8 +172,11 @@ impl Translator {
         }
         // A certificate that is not there yet may still come; until then the last good form is served with its own.
         let kept_for_its_certificate = missing.as_ref().is_some_and(|_| {
-            let ssl = good.as_ref().and_then(|(_, form)| form.ssl.as_ref());
-            ssl.is_some_and(|ssl| listener::translate("", ssl, &self.objects).is_ok())
+            let good = good.as_ref();
+            let good = good.and_then(|(_, form)| Some((form.ssl.as_ref()?, &form.had)));
+            good.is_some_and(|(ssl, had)| {
+                listener::translate("", ssl, &self.objects.as_served(had)).is_ok()
+            })
         });
         if newest.is_good() && !kept_for_its_certificate {
             let good = match newest.incomplete {
@@ -202,6 +208,7 @@ impl Translator {
         };
         form.reads = mem::take(&mut form.reads).with(newest.reads.clone());
         form.selectors.extend(newest.selectors.iter().cloned());
+        problems.extend(self.farewells(&form));
         let form = Arc::new(form);
         HostUnit {
             form: form.clone(),
@@ -215,13 +222,20 @@ impl Translator {
 impl Translator {
     /// A secret that cannot be what `sslConfig` asks of it is a fault of the virtual service, wherever it is served. One
     /// that is not there is told.
-    fn check_certificate(&self, form: &mut VirtualHostForm) -> Option<Problem> {
+    fn check_certificate(
+        &self,
+        form: &mut VirtualHostForm,
+        had: &BTreeSet<ObjectKey>,
+    ) -> Option<Problem> {
         let ssl = form.ssl.as_ref()?;
         let secrets: Vec<_> = listener::secrets(ssl).collect();
         if secrets.is_empty() {
             return None;
         }
-        let checked = listener::translate("spec.sslConfig", ssl, &self.objects);
+        let objects = self.objects.as_served(had);
+        let checked = listener::translate("spec.sslConfig", ssl, &objects);
+        form.had = objects.found(secrets.iter().cloned());
+        form.problems.extend(self.farewells(form));
         form.reads = mem::take(&mut form.reads).with(secrets);
         match checked {
             Err(problem) if problem.level == ProblemLevel::Error => {
@@ -234,6 +248,19 @@ impl Translator {
             }
             Ok(_) => None,
         }
+    }
+}
+
+impl Translator {
+    /// The certificates that a virtual host is served with though they are there no more.
+    fn farewells(&self, form: &VirtualHostForm) -> Vec<Problem> {
+        let objects = self.objects.as_served(&form.had);
+        let texts = form
+            .had
+            .iter()
+            .filter_map(|key| objects.farewell(&reference(key)));
+        let told = texts.map(|text| Problem::warning("spec.sslConfig.secretRef", text));
+        told.collect()
     }
 }
 

@@ -35,7 +35,7 @@ mod site;
 pub(super) use bound::Listeners;
 use bound::{Addresses, Bound};
 pub(super) use forwarding::Forwarding;
-use site::{Site, Table};
+use site::{Site, Ssl, Table};
 
 /// So many parts of route tables are worth a thread.
 const PARTS_AT_A_TIME: usize = 16;
@@ -244,7 +244,13 @@ impl Translator {
         let mut other_tls = anew;
         for host in hosts {
             let form = self.selected(site, host);
-            let ssl = form.and_then(|form| Some((form.ssl.as_ref()?, form.is_rest)));
+            let ssl = form.and_then(|form| {
+                Some(Ssl {
+                    given: form.ssl.clone()?,
+                    had: form.had.clone(),
+                    is_last: form.is_rest,
+                })
+            });
             other_tls |= site.set_ssl(host, ssl);
         }
         let mut moved = Cow::Borrowed(hosts);

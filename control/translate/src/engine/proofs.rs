@@ -25,6 +25,7 @@ impl Translator {
             .is_some_and(|it| it.version == accepted.version);
         if is_current {
             self.quarantine.before.remove(id);
+            self.note_taken(id);
         }
         if id.kind != ResourceType::Route {
             return;
@@ -121,7 +122,7 @@ impl Translator {
 }
 
 /// The encoded virtual hosts of a route table, by name.
-fn virtual_hosts(table: &[u8]) -> BTreeMap<&[u8], &[u8]> {
+pub(super) fn virtual_hosts(table: &[u8]) -> BTreeMap<&[u8], &[u8]> {
     let hosts = Field::all(table).filter(|field| field.number == VIRTUAL_HOSTS);
     let hosts = hosts.filter_map(|host| {
         let content = host.content?;

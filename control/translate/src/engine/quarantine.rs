@@ -12,6 +12,7 @@ use tenon_model::{Kind, Object, ObjectKey, Problem};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::front::HeldRoute;
+use super::proofs::virtual_hosts;
 use super::statuses::mentions;
 use super::{HostUnit, Translator, Work};
 use crate::keyed::Keyed;
@@ -26,6 +27,9 @@ pub(super) struct Quarantine {
     /// What resources were before they changed, while Envoy has not answered; `None`: they were not there.
     pub(super) before: Keyed<ResourceId, Option<Arc<Resource>>>,
     refused: BTreeMap<ResourceId, Refused>,
+    /// What an Envoy took last of resources that not every proxy gets: one that a proxy does not get for a while goes back
+    /// to it, too.
+    taken: BTreeMap<ResourceId, Arc<Resource>>,
     /// The same of virtual hosts.
     pub(super) hosts_before: Keyed<ObjectKey, Option<Arc<VirtualHostForm>>>,
     held: BTreeMap<ObjectKey, Held>,
@@ -91,9 +95,36 @@ impl Translator {
         }
     }
 
+    /// A proxy does not get a resource that there is: what is known of it stays.
+    pub(super) fn put_aside(&mut self, id: ResourceId, resource: &Resource, work: &mut Work) {
+        match self.quarantine.refused.get_mut(&id) {
+            Some(refused) if refused.version == resource.version => refused.seen = true,
+            Some(_) => self.release(&id, work),
+            None => {}
+        }
+        self.take_away(id, work);
+    }
+
     /// A resource is another one now, or gone.
     pub(super) fn remember(&mut self, id: &ResourceId, old: Option<Arc<Resource>>) {
-        self.quarantine.before.entry(id.clone()).or_insert(old);
+        let quarantine = &mut self.quarantine;
+        let old = old.or_else(|| quarantine.taken.get(id).cloned());
+        quarantine.before.entry(id.clone()).or_insert(old);
+    }
+
+    /// A resource is no more, for any proxy.
+    pub(super) fn forget_taken(&mut self, id: &ResourceId) {
+        self.quarantine.taken.remove(id);
+    }
+
+    /// An Envoy has accepted a resource as it is now.
+    pub(super) fn note_taken(&mut self, id: &ResourceId) {
+        if let Some(resource) = self.resources.get(id)
+            && id.kind == ResourceType::Cluster
+            && self.reach.is_partial()
+        {
+            self.quarantine.taken.insert(id.clone(), resource.clone());
+        }
     }
 
     /// What was refused is no more.
@@ -118,6 +149,15 @@ impl Translator {
         for id in gone {
             self.release(&id, work);
         }
+        let proxies = &self.proxies;
+        let taken = &mut self.quarantine.taken;
+        taken.retain(|id, _| proxies.contains(&id.proxy));
+        if is_anew && !taken.is_empty() {
+            let forms = self.clusters.unsorted();
+            let names = forms.flat_map(|(_, form)| form.clusters.iter().map(|(name, _)| name));
+            let there: BTreeSet<_> = names.collect();
+            taken.retain(|id, _| there.contains(&id.name));
+        }
     }
 
     /// Envoy refuses a resource.
@@ -126,7 +166,11 @@ impl Translator {
             return;
         };
         if id.kind == ResourceType::Route {
-            if self.refuse_hosts(id, &current.provenance, words, work) {
+            let hosts = current.provenance.iter();
+            let hosts = hosts.filter(|key| key.kind == Kind::VirtualService);
+            let unproven = hosts.filter(|key| self.quarantine.hosts_before.contains_key(*key));
+            let unproven: Vec<_> = unproven.cloned().collect();
+            if self.refuse_hosts(id, &unproven, words, work) {
                 self.verdicts.remove(id);
             }
             return;
@@ -158,29 +202,66 @@ impl Translator {
         work.resources.push((id.clone(), instead));
     }
 
-    /// Whether somebody is to blame.
+    /// Envoy refuses an older form of a route table. Only what was not proven in that can be to blame, and of that only what
+    /// is as it was. The newest form is still to be answered to: while something may be to blame that has changed since,
+    /// the others are suspects at most.
+    pub(super) fn refuse_older(
+        &mut self,
+        table: &ResourceId,
+        form: &Resource,
+        words: &str,
+        work: &mut Work,
+    ) {
+        let within = virtual_hosts(&form.value);
+        let hosts = form.provenance.iter();
+        let hosts = hosts.filter(|key| key.kind == Kind::VirtualService);
+        let tried = hosts.filter_map(|host| Some((host, self.is_as_tried(host, &within)?)));
+        let mut tried: Vec<_> = tried.collect();
+        let is_named = |host: &ObjectKey| mentions(words, &names::virtual_host(host));
+        if tried.iter().any(|(host, _)| is_named(host)) {
+            tried.retain(|(host, _)| is_named(host));
+        }
+        let has_changed = tried.iter().any(|(_, is_same)| !is_same);
+        let same = tried.into_iter().filter(|(_, is_same)| *is_same);
+        let same: Vec<_> = same.map(|(host, _)| host.clone()).collect();
+        work.statuses.extend(same.iter().cloned());
+        if !has_changed {
+            self.refuse_hosts(table, &same, words, work);
+            return;
+        }
+        let suspects = same.iter().flat_map(|host| self.suspects_of(host));
+        let suspects = suspects.filter(|key| !self.quarantine.answers(key));
+        let suspects: BTreeSet<_> = suspects.collect();
+        self.suspect(table, suspects.into_iter().collect(), work);
+    }
+
+    /// Whether a virtual host is as it was tried in a table that has these; `None`: it was not tried there.
+    fn is_as_tried(&self, host: &ObjectKey, within: &BTreeMap<&[u8], &[u8]>) -> Option<bool> {
+        let before = self.quarantine.hosts_before.get(host)?;
+        let there = within.get(names::virtual_host(host).as_bytes())?;
+        let is = |form: &Arc<VirtualHostForm>| there.starts_with(&form.body);
+        let was_proven = before.as_ref().is_some_and(is);
+        (!was_proven).then(|| self.hosts.get(host).is_some_and(|unit| is(&unit.form)))
+    }
+
+    /// Whether somebody is to blame, of virtual hosts that are not proven.
     fn refuse_hosts(
         &mut self,
         table: &ResourceId,
-        provenance: &[ObjectKey],
+        hosts: &[ObjectKey],
         words: &str,
         work: &mut Work,
     ) -> bool {
-        let hosts = || {
-            let hosts = provenance.iter();
-            hosts.filter(|key| key.kind == Kind::VirtualService)
-        };
-        let unproven = |key: &&ObjectKey| self.quarantine.hosts_before.contains_key(*key);
         let named = |key: &&ObjectKey| mentions(words, &names::virtual_host(key));
         let (mut culprits, mut suspects) = (Vec::new(), Vec::new());
-        for host in hosts().filter(named).filter(unproven) {
+        for host in hosts.iter().filter(named) {
             match self.suspects_of(host).as_slice() {
                 [one] => culprits.push(one.clone()),
                 several => suspects.extend_from_slice(several),
             }
         }
         if culprits.is_empty() && suspects.is_empty() {
-            let all = hosts().filter(unproven);
+            let all = hosts.iter();
             suspects = all.flat_map(|host| self.suspects_of(host)).collect();
         }
         // One may be for several hosts.
@@ -198,19 +279,22 @@ impl Translator {
             self.hold(key, Some(words), work);
         }
         match suspects.as_slice() {
-            [] => {}
             [one] => self.hold(one.clone(), Some(words), work),
-            _ => {
-                let (first, second) = suspects.split_at(suspects.len() / 2);
-                let waiting = &mut self.quarantine.waiting;
-                waiting.push((table.clone(), second.to_vec()));
-                waiting.push((table.clone(), first.to_vec()));
-                for key in suspects {
-                    self.hold(key, None, work);
-                }
-            }
+            _ => self.suspect(table, suspects, work),
         }
         found
+    }
+
+    /// Holds these back, to be tried again in halves once the table is accepted without them.
+    fn suspect(&mut self, table: &ResourceId, suspects: Vec<ObjectKey>, work: &mut Work) {
+        let (first, second) = suspects.split_at(suspects.len() / 2);
+        let waiting = &mut self.quarantine.waiting;
+        for group in [second, first].into_iter().filter(|it| !it.is_empty()) {
+            waiting.push((table.clone(), group.to_vec()));
+        }
+        for key in suspects {
+            self.hold(key, None, work);
+        }
     }
 
     fn hold(&mut self, key: ObjectKey, words: Option<&str>, work: &mut Work) {
@@ -305,8 +389,14 @@ impl Translator {
 
     /// An Envoy has accepted all that there is.
     pub(super) fn prove(&mut self, proxy: &ProxyName) {
+        let before = self.quarantine.before.unsorted();
+        let settled = before.filter(|(id, _)| id.proxy == *proxy);
+        let settled: Vec<_> = settled.map(|(id, _)| id.clone()).collect();
+        for id in settled {
+            self.quarantine.before.remove(&id);
+            self.note_taken(&id);
+        }
         let quarantine = &mut self.quarantine;
-        quarantine.before.retain(|id, _| id.proxy != *proxy);
         quarantine.hosts_before.clear();
         quarantine.routes_before.clear();
     }
@@ -423,6 +513,7 @@ impl Quarantine {
         self.hosts_before = before.hosts;
         self.routes_before = before.routes;
         for (id, old) in resources {
+            let old = old.or_else(|| self.taken.get(&id).cloned());
             self.before.entry(id).or_insert(old);
         }
         for (key, old) in hosts {

@@ -47,6 +47,11 @@ pub(super) struct Reach {
 }
 
 impl Reach {
+    /// Whether there are several proxies, which may get less than everything.
+    pub(super) fn is_partial(&self) -> bool {
+        self.several
+    }
+
     fn note(&mut self, id: &ResourceId, resource: Option<&Resource>) {
         let along = match id.kind {
             ResourceType::Route => CLUSTER_HEADER,

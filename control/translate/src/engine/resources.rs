@@ -48,13 +48,18 @@ impl Translator {
         for proxy in proxies {
             let other = other(&proxy).map(|bytes| Resource::new(bytes, provenance.clone()));
             let resource = other.or_else(|| resource.clone());
-            let resource = resource.filter(|_| gets(self, &proxy));
+            let is_meant = gets(self, &proxy);
             let id = ResourceId {
                 proxy,
                 kind,
                 name: name.clone(),
             };
-            self.put(id, resource, work);
+            match resource {
+                Some(resource) if !is_meant && kind == ResourceType::Cluster => {
+                    self.put_aside(id, &resource, work);
+                }
+                resource => self.put(id, resource.filter(|_| is_meant), work),
+            }
         }
     }
 
@@ -63,19 +68,12 @@ impl Translator {
             Some(new) => self.screen(&id, new, work),
             None => {
                 self.release(&id, work);
+                self.forget_taken(&id);
                 None
             }
         };
         let Some(resource) = new else {
-            if let Some(old) = self.resources.remove(&id) {
-                if self.verdicts.remove(&id).is_some() {
-                    work.statuses.extend(old.provenance.iter().cloned());
-                }
-                work.front.note(&id, Some(&old), None);
-                self.remember(&id, Some(old));
-                self.note_reach(&id);
-                work.resources.push((id, None));
-            }
+            self.take_away(id, work);
             return;
         };
         let old = self.resources.insert(id.clone(), resource.clone());
@@ -87,5 +85,19 @@ impl Translator {
             self.note_reach(&id);
             work.resources.push((id, Some(resource)));
         }
+    }
+
+    /// A resource is not served any more.
+    pub(super) fn take_away(&mut self, id: ResourceId, work: &mut Work) {
+        let Some(old) = self.resources.remove(&id) else {
+            return;
+        };
+        if self.verdicts.remove(&id).is_some() {
+            work.statuses.extend(old.provenance.iter().cloned());
+        }
+        work.front.note(&id, Some(&old), None);
+        self.remember(&id, Some(old));
+        self.note_reach(&id);
+        work.resources.push((id, None));
     }
 }

@@ -514,6 +514,7 @@ mod lookups;
 mod programmed;
 mod quarantine;
 mod reach;
+mod refused_kinds;
 mod route_forms;
 mod secret_headers;
 mod tables;

@@ -32,6 +32,15 @@ pub(crate) fn covers(wide: &str, narrow: &str) -> bool {
     }
 }
 
+/// The hostnames of listeners that are for all hosts that another one is for, but for itself; `None`: any host.
+pub(crate) fn wider(host: &str) -> impl Iterator<Item = Option<String>> {
+    let ends = host.match_indices('.').map(|(at, _)| host.split_at(at).1);
+    let wild = ends
+        .map(|end| format!("*{end}"))
+        .filter(move |it| it != host);
+    wild.map(Some).chain([None])
+}
+
 /// Which of several listeners the hosts of a hostname belong to: the one whose own is the most specific of those that are
 /// for all of them. (Where one is for a part of them only, that has a virtual host of its own.)
 pub(crate) fn owner<'a>(
@@ -100,6 +109,20 @@ mod tests {
                 expected,
                 "{listener:?} {route:?}"
             );
+        }
+    }
+
+    #[test]
+    fn hosts_are_within_those_of_wider_hostnames() {
+        for (host, expected) in [
+            ("a.b.com", vec![Some("*.b.com"), Some("*.com"), None]),
+            ("*.b.com", vec![Some("*.com"), None]),
+            ("local", vec![None]),
+        ] {
+            let all: Vec<_> = wider(host).collect();
+            let all: Vec<_> = all.iter().map(Option::as_deref).collect();
+            assert_eq!(all, expected, "{host}");
+            assert!(all.iter().flatten().all(|it| covers(it, host)));
         }
     }
 

@@ -59,6 +59,8 @@ pub(crate) struct ListenerForm {
     unresolved_at: String,
     /// What others make impossible.
     pub(crate) conflict: Option<Reason>,
+    /// Another one with TLS at its port, of whose hosts some are its own, too.
+    pub(crate) overlap: Option<String>,
     /// TLS towards its clients.
     pub(crate) tls: TlsForm,
 }
@@ -90,6 +92,8 @@ impl GatewayForm {
         }
         listener_sets::tell_conflicts(key, &mut listeners);
         bind(&mut listeners);
+        turn_away(&mut listeners);
+        tell_overlaps(&mut listeners);
         Self {
             proxy: format!("{}~{}-{}", key.namespace, key.namespace, key.name),
             listeners,
@@ -243,6 +247,7 @@ impl ListenerForm {
             unresolved,
             unresolved_at,
             conflict: None,
+            overlap: None,
             tls,
         }
     }
@@ -395,6 +400,48 @@ fn bind(listeners: &mut [ListenerForm]) {
                 let field = format!("{}.port", listener.path);
                 listener.tls.problems.push(Problem::warning(field, text));
             }
+        }
+    }
+}
+
+/// Where several listeners for HTTPS share a port, each turns requests away that are for others' hosts: "to detect
+/// misdirected requests, Gateways SHOULD match the authority of the requests with all the SNI hostname(s) configured across
+/// all the Gateway Listeners on the same port and protocol".
+fn turn_away(listeners: &mut [ListenerForm]) {
+    let of_https = |it: &ListenerForm| it.is_served() && it.protocol == "HTTPS";
+    let mut counts: BTreeMap<u16, usize> = BTreeMap::new();
+    for listener in listeners.iter().filter(|it| of_https(it)) {
+        *counts.entry(listener.bound).or_default() += 1;
+    }
+    for listener in listeners.iter_mut().filter(|it| of_https(it)) {
+        if let Some(ssl) = &mut listener.tls.ssl
+            && counts.get(&listener.bound).is_some_and(|count| *count > 1)
+        {
+            Arc::make_mut(ssl).turns_away = true;
+        }
+    }
+}
+
+/// Tells of listeners for whose hosts there are certificates of others, too.
+fn tell_overlaps(listeners: &mut [ListenerForm]) {
+    let with_tls = listeners.iter().enumerate();
+    let with_tls = with_tls.filter(|(_, it)| it.tls.ssl.is_some() && it.is_accepted());
+    let places: BTreeMap<_, _> = with_tls
+        .map(|(place, it)| ((it.bound, it.hostname.as_deref()), place))
+        .collect();
+    let mut found = BTreeMap::new();
+    for ((port, host), place) in &places {
+        for wider in host.iter().flat_map(|host| hostname::wider(host)) {
+            if let Some(other) = places.get(&(*port, wider.as_deref())) {
+                found.entry(*place).or_insert(*other);
+                found.entry(*other).or_insert(*place);
+            }
+        }
+    }
+    for (place, other) in found {
+        let other = listeners.get(other).map(|it| it.name.clone());
+        if let Some(listener) = listeners.get_mut(place) {
+            listener.overlap = other;
         }
     }
 }

@@ -119,7 +119,7 @@ fn host(routes: &[route::Route]) -> route::VirtualHost {
         ..route::VirtualHost::default()
     };
     let mut bytes = list.encode_to_vec();
-    plant(&mut bytes, 0);
+    plant(&mut bytes, 0, None);
     route::VirtualHost::decode(&*bytes).unwrap()
 }
 

@@ -21,10 +21,14 @@ const NAME: u32 = 1;
 /// `VirtualHost.routes`
 const ROUTES: u32 = 3;
 /// `VirtualHost.matcher`, and the way from it to a `RouteList` in the place of a tree, and in that of all other paths:
-/// `matcher_tree.prefix_match_map.map[].value.action.typed_config.value`, `on_no_match.action.typed_config.value`.
+/// `matcher_tree.prefix_match_map.map[].value.action.typed_config.value`, `on_no_match.action.typed_config.value`. Before it
+/// may be what other requests are told: `matcher_list.matchers[].on_match.action.typed_config.value`, and it is
+/// `on_no_match.matcher`.
 const MATCHER: u32 = 21;
 const BY_PATH: [u32; 7] = [2, 3, 1, 2, 2, 2, 2];
 const OTHERWISE: [u32; 4] = [3, 2, 2, 2];
+const BEFORE: [u32; 6] = [1, 1, 2, 2, 2, 2];
+const BEHIND: [u32; 2] = [3, 1];
 /// `RouteList.routes`
 const LISTED: u32 = 1;
 /// Deeper than any resource is.
@@ -94,9 +98,13 @@ impl<'a> Part<'a> {
                 }
                 (MATCHER, Encoded::Bytes(matcher)) => {
                     own.insert(number);
-                    let routes = [&BY_PATH[..], &OTHERWISE]
-                        .into_iter()
-                        .flat_map(|way| at(matcher, way))
+                    let behind = at(matcher, &BEHIND).into_iter();
+                    let routes = behind
+                        .chain([matcher])
+                        .flat_map(|it| {
+                            let ways = [&BY_PATH[..], &OTHERWISE, &BEFORE].into_iter();
+                            ways.flat_map(move |way| at(it, way))
+                        })
                         .flat_map(|list| at(list, &[LISTED]));
                     shapes.extend(routes.map(|route| shape(ROUTE, route)));
                 }
@@ -196,7 +204,7 @@ mod tests {
 
     use super::*;
     use crate::proto::route;
-    use crate::{matcher, route_tree};
+    use crate::{matcher, misdirected, route_tree, wire};
     use tenon_model::{Matcher, PathMatcher};
 
     fn table(matchers: &[PathMatcher]) -> Resource {
@@ -259,7 +267,7 @@ mod tests {
         assert_eq!(of_list.len(), 2);
         let mut bytes = parts[0].bytes.to_vec();
         // Behind its name.
-        route_tree::plant(&mut bytes, 3);
+        route_tree::plant(&mut bytes, 3, None);
         let tree = Part {
             message: VIRTUAL_HOST,
             bytes: &bytes,
@@ -272,6 +280,41 @@ mod tests {
         let list = &shown["matcher"]["matcherTree"]["prefixMatchMap"]["map"]["/7"]["action"];
         let routes = list["typedConfig"]["routes"].as_array().unwrap();
         assert_eq!(routes[1]["match"]["prefix"], "/7");
+    }
+
+    #[test]
+    fn what_answers_misdirected_requests_before_a_tree_has_its_shape() {
+        let answer = misdirected::answer("a", "a.test", &BTreeSet::new());
+        let mut bytes = Vec::new();
+        wire::append(&mut bytes, ROUTES, &answer);
+        let prefix = |number: u32| PathMatcher::Prefix(format!("/{number}"));
+        let matchers: Vec<_> = (0..20).map(prefix).collect();
+        let table = table(&matchers);
+        // Behind its name.
+        bytes.extend(&Part::of(ResourceType::Route, &table)[0].bytes[3..]);
+        let list = Part {
+            message: VIRTUAL_HOST,
+            bytes: &bytes,
+        };
+        let of_list: BTreeSet<_> = at(list.bytes, &[ROUTES])
+            .into_iter()
+            .map(|route| shape(ROUTE, route))
+            .collect();
+        assert_eq!(of_list.len(), 2);
+        let mut bytes = bytes.clone();
+        route_tree::plant(&mut bytes, 0, Some("a.test"));
+        let tree = Part {
+            message: VIRTUAL_HOST,
+            bytes: &bytes,
+        };
+        assert!(of_list.is_subset(&tree.shapes()));
+        let shown = tree.to_config().unwrap();
+        let first = &shown["matcher"]["matcherList"]["matchers"][0];
+        let elsewhere = &first["predicate"]["andMatcher"]["predicate"][1];
+        let predicate = &elsewhere["notMatcher"]["singlePredicate"];
+        assert_eq!(predicate["valueMatch"]["exact"], "a.test");
+        let nested = &shown["matcher"]["onNoMatch"]["matcher"]["matcherTree"];
+        assert!(nested["prefixMatchMap"]["map"]["/7"].is_object());
     }
 
     #[test]

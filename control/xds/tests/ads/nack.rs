@@ -271,7 +271,7 @@ async fn what_stands_beside_a_refused_one_is_accepted() {
     assert_eq!(next_accepted(&mut server).await, ["a@1"]);
     client.refuse(Cluster, &["b@1"], "b: no good").await;
     let version = |event| match event {
-        Event::Rejected { id, version, .. } => Some((id.name.to_string(), version)),
+        Event::Rejected { id, form, .. } => Some((id.name.to_string(), form.version.clone())),
         _ => None,
     };
     let rejected = ("b".to_owned(), "1".to_owned());

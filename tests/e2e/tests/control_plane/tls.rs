@@ -100,8 +100,9 @@ async fn who_has_to_show_a_certificate_is_let_in_by_no_other_name() -> Result<()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_new_certificate_costs_no_connection_and_a_lost_one_only_its_own() -> Result<()> {
-    let (authority, setting, [one, _]) = with_two_names().await?;
+async fn a_new_certificate_costs_no_connection_and_a_lost_one_nothing_before_a_restart()
+-> Result<()> {
+    let (authority, mut setting, [one, _]) = with_two_names().await?;
     let trusting = authority.client(None)?;
     let (mut old, shown) = Client::tls(setting.address, trusting.clone(), "one.example").await?;
     assert_eq!(shown, *one.der());
@@ -120,6 +121,22 @@ async fn a_new_certificate_costs_no_connection_and_a_lost_one_only_its_own() -> 
     assert_eq!(ask(&mut old, "one.example").await?.text(), "one");
     assert_eq!(changes(&setting.envoy).await?, before);
     setting.remove("one-secret")?;
+    setting
+        .has_status("VirtualService", "one", "Warning", &["keeps it until"])
+        .await?;
+    // Nothing of it is on a disk.
+    for replaced in [false, true] {
+        if replaced {
+            setting.replace_envoy(|| Ok(())).await?;
+        }
+        let trusting = trusting.clone();
+        let (mut client, shown) = Client::tls(setting.address, trusting, "one.example").await?;
+        assert_eq!(shown, *new.der());
+        assert_eq!(ask(&mut client, "one.example").await?.text(), "one");
+    }
+    setting.tenon.process().kill()?;
+    setting.tenon.serve_again().await?;
+    let address = setting.address;
     deadline::until("no certificate", || {
         let trusting = trusting.clone();
         async move {
@@ -130,8 +147,9 @@ async fn a_new_certificate_costs_no_connection_and_a_lost_one_only_its_own() -> 
     .await?;
     let (mut client, _) = Client::tls(address, trusting.clone(), "two.example").await?;
     assert_eq!(ask(&mut client, "two.example").await?.text(), "two");
+    let words = ["does not exist: nothing is served with it"];
     setting
-        .has_status("VirtualService", "one", "Warning", &["does not exist"])
+        .has_status("VirtualService", "one", "Warning", &words)
         .await?;
     Ok(())
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tenon_bootstrap::{BootstrapOptions, bootstrap};
 use tenon_e2e::{
-    Client, Envoy, EnvoyOptions, Filter, Tenon, TenonOptions, deadline, free_port, get,
+    Authority, Client, Envoy, EnvoyOptions, Filter, Tenon, TenonOptions, deadline, free_port, get,
 };
 use tenon_translate::ResourceType::{Cluster, Listener, Route};
 
@@ -42,6 +42,19 @@ impl Setting {
 
     async fn scripted(&self, has: Versions) -> Result<Scripted> {
         Scripted::connect(self.tenon.ready().xds, ROLE, has).await
+    }
+
+    /// A real one.
+    async fn envoy(&self) -> Result<Envoy> {
+        let config = bootstrap(&BootstrapOptions {
+            node_id: "gateway".into(),
+            node_cluster: "gateway".into(),
+            role: ROLE.into(),
+            xds_addr: self.tenon.ready().xds,
+            admin_addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            delta: true,
+        });
+        Envoy::start_with(&config, &EnvoyOptions::default()).await
     }
 
     /// Of which generation something is programmed or is not, why, in a word and in words: of the gateway, then of its
@@ -226,15 +239,7 @@ async fn listeners_are_programmed_that_a_real_envoy_has() -> Result<()> {
     resources.push(("gateway", gateway(1, &[http("http", port)])));
     let mut setting = Setting::start(&resources).await?;
     setting.comes_to(1, &[PROGRAMMED; 2]).await?;
-    let config = bootstrap(&BootstrapOptions {
-        node_id: "gateway".into(),
-        node_cluster: "gateway".into(),
-        role: ROLE.into(),
-        xds_addr: setting.tenon.ready().xds,
-        admin_addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        delta: true,
-    });
-    let envoy = Envoy::start_with(&config, &EnvoyOptions::default()).await?;
+    let envoy = setting.envoy().await?;
     envoy.listener(&format!("listener~{port}")).await?;
     setting.comes_to(1, &[PROGRAMMED; 2]).await?;
     is_answered(port).await?;
@@ -277,6 +282,41 @@ async fn listeners_are_programmed_that_a_real_envoy_has() -> Result<()> {
     setting.comes_to(3, &[PROGRAMMED; 3]).await?;
     assert_eq!(envoy.admin().stat(updates).await?, before);
     is_answered(other).await
+}
+
+fn certificate(chain: &str, key: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "certificate", "namespace": "default"},
+        "type": "kubernetes.io/tls",
+        "stringData": {"tls.crt": chain, "tls.key": key},
+    })
+}
+
+/// One that parses, of a curve that Envoy has none of.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_whose_certificate_a_real_envoy_refuses_is_not_programmed() -> Result<()> {
+    let (port, secure) = (free_port()?, free_port()?);
+    let https = json!({
+        "name": "https", "port": secure, "protocol": "HTTPS",
+        "tls": {"certificateRefs": [{"name": "certificate"}]},
+    });
+    let refused = certificate(include_str!("p224.pem"), include_str!("p224.key"));
+    let mut resources = answers("one");
+    resources.push(("gateway", gateway(1, &[http("http", port), https])));
+    resources.push(("certificate", refused));
+    let setting = Setting::start(&resources).await?;
+    setting.comes_to(1, &[PROGRAMMED; 3]).await?;
+    let envoy = setting.envoy().await?;
+    envoy.listener(&format!("listener~{port}")).await?;
+    let invalid = ("Invalid", "Envoy refuses Secret default/certificate: ");
+    setting.comes_to(1, &[invalid, PROGRAMMED, invalid]).await?;
+    is_answered(port).await?;
+    let good = Authority::new()?.sign("www.example.com")?;
+    setting.put("certificate", &good.secret("certificate", None))?;
+    envoy.listener(&format!("listener~{secure}")).await?;
+    setting.comes_to(1, &[PROGRAMMED; 3]).await
 }
 
 async fn is_answered(port: u16) -> Result<()> {

@@ -15,6 +15,7 @@ use tenon_e2e::{
 };
 
 mod listener_sets;
+mod misdirected;
 
 const GROUP: &str = "gateway.networking.k8s.io";
 
@@ -58,6 +59,15 @@ async fn up(resources: &[Value]) -> Result<(Tenon, TempDir)> {
 
 /// The same with an Envoy of a gateway of this name.
 async fn up_as(gateway: &str, resources: &[Value]) -> Result<(Tenon, TempDir)> {
+    up_with(gateway, &[], resources).await
+}
+
+/// The same with more arguments.
+async fn up_with(
+    gateway: &str,
+    arguments: &[&str],
+    resources: &[Value],
+) -> Result<(Tenon, TempDir)> {
     let folder = TempDir::with_prefix("tenon-protocols-")?;
     for (number, resource) in resources.iter().enumerate() {
         let file = folder.path().join(format!("{number}.yaml"));
@@ -65,6 +75,8 @@ async fn up_as(gateway: &str, resources: &[Value]) -> Result<(Tenon, TempDir)> {
     }
     let mut options = TenonOptions::new(folder.path(), Filter::So);
     options.arguments = vec!["--proxy".to_owned(), format!("default~default-{gateway}")];
+    let more = arguments.iter().map(|&argument| argument.to_owned());
+    options.arguments.extend(more);
     Ok((Tenon::up_with(options).await?, folder))
 }
 

@@ -11,6 +11,8 @@ use super::statuses::Found;
 use crate::gateway_api::Reason;
 use crate::gateway_api::conditions::{CONTROLLER, Condition, Conditions, ListenerConditions};
 use crate::gateway_api::listeners::{GatewayForm, ListenerForm, gateway_key};
+use crate::output::ResourceType;
+use crate::{shortened, tls};
 
 impl Translator {
     pub(super) fn of_gateway(
@@ -135,10 +137,18 @@ impl Translator {
             }
         }
         let attached = self.attached_to(key);
+        let mut refused_certificates = Vec::new();
         for (index, listener) in form.of(owner) {
             let attached = attached.get(&index).copied().unwrap_or_default();
             let bound = &listener.bound;
-            let unprogrammed = refused.get(bound).or_else(|| pending.get(bound));
+            let certificate = self.refused_certificate(listener);
+            if let Some(why) = &certificate {
+                let problem = Problem::error(listener.path.as_str(), why.message.as_str());
+                of.found.problems.push(problem);
+                refused_certificates.push(why.clone());
+            }
+            let unprogrammed = refused.get(bound).or(certificate.as_ref());
+            let unprogrammed = unprogrammed.or_else(|| pending.get(bound));
             of.is_served |= listener.is_served();
             if !listener.is_served() {
                 of.bad.push(listener.name.clone());
@@ -146,8 +156,24 @@ impl Translator {
             let told = of_listener(listener, attached, unprogrammed, generation);
             of.listeners.push(told);
         }
-        of.unprogrammed = refused.into_values().chain(pending.into_values()).next();
+        let refused = refused.into_values().chain(refused_certificates);
+        of.unprogrammed = refused.chain(pending.into_values()).next();
         of
+    }
+
+    /// What an Envoy says against a listener's certificate of which it has no other form.
+    fn refused_certificate(&self, listener: &ListenerForm) -> Option<Reason> {
+        let verdicts = self.verdicts.iter();
+        let mut verdicts = verdicts.filter(|(id, _)| id.kind == ResourceType::Secret);
+        verdicts.find_map(|(id, words)| {
+            let resource = self.resources.get(id)?;
+            let ssl = listener.tls.ssl.iter();
+            let mut secrets = ssl.flat_map(|ssl| tls::listener::secrets(ssl));
+            let secret = secrets.find(|it| resource.provenance.contains(it))?;
+            let words = shortened::middle(words);
+            let text = format!("Envoy refuses {secret}: {words}");
+            Some(Reason::new("Invalid", text))
+        })
     }
 
     /// How many routes are attached to each listener.
@@ -223,15 +249,23 @@ fn of_listener(
     let of = |kind, outcome: &Result<&'static str, Reason>| {
         Condition::of(kind, outcome.as_ref().copied(), generation)
     };
+    let mut conditions = vec![
+        of("Accepted", &accepted),
+        Condition::against("Conflicted", conflicted.as_ref().copied(), generation),
+        of("Programmed", &programmed),
+        of("ResolvedRefs", &resolved),
+    ];
+    if let Some(other) = &listener.overlap {
+        // "This is a negative polarity condition and MUST NOT be set when it is False."
+        let text = format!("some of its hosts are those of listener {other}, too");
+        let overlap = Reason::new("OverlappingHostnames", text);
+        let told = Condition::against("OverlappingTLSConfig", Err(&overlap), generation);
+        conditions.push(told);
+    }
     ListenerConditions {
         name: listener.name.clone(),
         supported_kinds: listener.supported_kinds(),
         attached_routes,
-        conditions: vec![
-            of("Accepted", &accepted),
-            Condition::against("Conflicted", conflicted.as_ref().copied(), generation),
-            of("Programmed", &programmed),
-            of("ResolvedRefs", &resolved),
-        ],
+        conditions,
     }
 }

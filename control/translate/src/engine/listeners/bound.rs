@@ -270,12 +270,17 @@ impl Bound {
             let (origin, tls, spoken) = match link.to {
                 To::Plain(site) => {
                     let site = self.sites.get(site)?;
-                    (&site.origin, None, http(site, site.tables.keys().next()?)?)
+                    (
+                        &site.origin,
+                        None,
+                        http(site, site.tables.keys().next()?, None)?,
+                    )
                 }
                 To::Tls(site, group) => {
                     let site = self.sites.get(site)?;
                     let group = site.plan.groups.get(group)?;
-                    (&site.origin, Some(&group.tls), http(site, &group.base)?)
+                    let spoken = http(site, &group.base, group.listener.as_deref())?;
+                    (&site.origin, Some(&group.tls), spoken)
                 }
                 To::Tcp(site, chain) => {
                     let site = self.tcp.get(site)?;
@@ -403,7 +408,7 @@ fn label(gateway: &Option<ObjectKey>) -> String {
     }
 }
 
-fn http<'a>(site: &'a Site, base: &'a str) -> Option<Spoken<'a>> {
+fn http<'a>(site: &'a Site, base: &'a str, listener: Option<&'a str>) -> Option<Spoken<'a>> {
     let table = site.tables.get(base)?;
     // A filter is there only for who uses it.
     let mut needs = Needs::default();
@@ -413,5 +418,6 @@ fn http<'a>(site: &'a Site, base: &'a str) -> Option<Spoken<'a>> {
         cut: table.cut(),
         needs,
         form: &site.form,
+        listener,
     }))
 }

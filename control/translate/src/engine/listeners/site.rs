@@ -6,10 +6,12 @@ use std::sync::Arc;
 use tenon_model::{HttpGateway, Merge, ObjectKey, Problem, SslConfig, VirtualServices};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::super::Objects;
 use super::super::host_table::{HostTable, Part};
 use super::parts::Origin;
 use crate::cluster::Secrets;
 use crate::http_listener::{Found, HttpForm};
+use crate::misdirected;
 use crate::names;
 use crate::route_table::Cut;
 use crate::tls::listener::{self, ListenerTls};
@@ -26,13 +28,24 @@ pub(super) struct Site {
     /// The virtual services that it has.
     pub(super) chosen: VirtualServices,
     pub(super) is_tls: bool,
-    /// What the `sslConfig` of each of them is, if it is for TLS, and whether others' names go first.
-    ssl: BTreeMap<ObjectKey, (Arc<SslConfig>, bool)>,
+    /// What each of them is served with, if it is for TLS.
+    ssl: BTreeMap<ObjectKey, Ssl>,
     pub(super) plan: Plan,
     /// The route tables, by what their names begin with.
     pub(super) tables: BTreeMap<String, Table>,
     /// Its tables are of now, with all that changed.
     pub(super) is_new: bool,
+}
+
+/// What a virtual service is served with.
+#[derive(PartialEq)]
+pub(super) struct Ssl {
+    /// As it says.
+    pub(super) given: Arc<SslConfig>,
+    /// The secrets of it that there were.
+    pub(super) had: BTreeSet<ObjectKey>,
+    /// Others' names go first.
+    pub(super) is_last: bool,
 }
 
 /// A route table, and the filters that its routes need.
@@ -64,6 +77,8 @@ pub(super) struct Group {
     pub(super) is_last: bool,
     /// Their route table.
     pub(super) base: String,
+    /// What they are told apart by from others in their table.
+    pub(super) listener: Option<String>,
     /// They, and their names; none: any.
     pub(super) members: Vec<(ObjectKey, Vec<String>)>,
 }
@@ -107,12 +122,7 @@ impl Site {
     }
 
     /// Takes in a virtual service's `sslConfig`, and tells whether it is another one than before.
-    pub(super) fn set_ssl(
-        &mut self,
-        host: &ObjectKey,
-        ssl: Option<(&Arc<SslConfig>, bool)>,
-    ) -> bool {
-        let ssl = ssl.map(|(ssl, is_last)| (ssl.clone(), is_last));
+    pub(super) fn set_ssl(&mut self, host: &ObjectKey, ssl: Option<Ssl>) -> bool {
         match ssl.filter(|_| self.is_tls) {
             Some(ssl) if self.ssl.get(host) == Some(&ssl) => false,
             Some(ssl) => {
@@ -126,21 +136,23 @@ impl Site {
     /// Finds out who is served with which certificate.
     ///
     /// Gloo has one route table for all, so that a client that is let in for one virtual service can ask for the host of
-    /// another one, whatever certificate that one demands. Here virtual services that demand one are apart.
-    pub(super) fn plan(&self, secrets: &impl Secrets) -> Plan {
-        let isolates = secrets
-            .settings()
+    /// another one, whatever certificate that one demands. Here virtual services that demand one are apart, if they do not
+    /// turn away such requests themselves.
+    pub(super) fn plan(&self, objects: &Objects) -> Plan {
+        let isolates = Secrets::settings(objects)
             .gateway
             .isolate_virtual_hosts_by_ssl_config;
         let mut plan = Plan::default();
         let mut places: BTreeMap<(bool, &[String], ListenerTls), usize> = BTreeMap::new();
-        for (host, (given, is_last)) in &self.ssl {
+        for (host, own) in &self.ssl {
+            let (given, is_last) = (&own.given, &own.is_last);
             let ssl = match &self.origin.defaults {
                 Some(defaults) => &Arc::new(given.or(defaults)),
                 None => given,
             };
             plan.reads.extend(listener::secrets(ssl));
-            let tls = match listener::translate("spec.sslConfig", ssl, secrets) {
+            let tls = match listener::translate("spec.sslConfig", ssl, &objects.as_served(&own.had))
+            {
                 Ok(tls) => tls,
                 Err(problem) => {
                     plan.problems.insert(host.clone(), problem);
@@ -155,7 +167,8 @@ impl Site {
                 *places
                     .entry((*is_last, names, tls))
                     .or_insert_with_key(|(is_last, _, tls)| {
-                        let base = match tls.verifies || isolates {
+                        let listener = misdirected::listener(ssl).map(str::to_owned);
+                        let base = match (tls.verifies || isolates) && listener.is_none() {
                             true => format!("{}-{:016x}", self.base, xxh3_64(&tls.context)),
                             false => self.base.clone(),
                         };
@@ -163,6 +176,7 @@ impl Site {
                             tls: tls.clone(),
                             is_last: *is_last,
                             base,
+                            listener,
                             members: Vec::new(),
                         });
                         plan.groups.len() - 1

@@ -60,17 +60,103 @@ fn a_missing_certificate_leaves_the_last_good_form() {
     assert_eq!(fixture.state(Kind::VirtualService, "a"), State::Accepted);
 }
 
+const KEPT: &str =
+    "what was served with its certificate keeps it until the control plane starts anew";
+
 #[test]
-fn without_the_certificate_of_its_last_good_form_nothing_is_served() {
+fn what_is_served_with_a_certificate_keeps_it_when_its_secret_is_deleted() {
     let mut fixture = Fixture::new(&[GATEWAY, CERTIFICATE, WEB, &with("there", "first.example")]);
-    fixture.apply(vec![Change::Delete(key(Kind::Secret, "there"))]);
-    assert!(!serves(&fixture, "first.example"));
+    let changed = fixture.apply(vec![Change::Delete(key(Kind::Secret, "there"))]);
+    assert!(changed.is_empty(), "{changed:?}");
+    let told = format!("secret default/there does not exist any more: {KEPT}");
+    assert_eq!(fixture.messages(Kind::VirtualService, "a"), [told.as_str()]);
+    assert_eq!(fixture.state(Kind::VirtualService, "a"), State::Warning);
+    // Edits arrive, and what breaks has its last good form.
+    fixture.apply(vec![file(&with("there", "second.example"))]);
+    assert!(serves(&fixture, "second.example"));
+    let broken = "name: web}, destinationSpec: {aws: {logicalName: crop}}";
+    let broken = with("there", "third.example").replace("name: web}", broken);
+    fixture.apply(vec![file(&broken)]);
+    assert!(serves(&fixture, "second.example"));
+    fixture.apply(vec![file(&with("there", "third.example"))]);
+    assert!(serves(&fixture, "third.example"));
+    // Nobody else is served with it.
+    let other = with("there", "other.example").replace("a.example.com", "b.example.com");
+    fixture.apply(vec![file(
+        &other.replace("default/a.yaml", "default/b.yaml"),
+    )]);
+    assert!(!serves(&fixture, "other.example"));
     assert_eq!(
-        fixture.messages(Kind::VirtualService, "a"),
+        fixture.messages(Kind::VirtualService, "b"),
         ["secret default/there does not exist: nothing is served with it"]
     );
+    // The same without the past.
+    let anew = fixture.translator.apply_anew(Vec::new());
+    assert!(anew.resources.is_empty() && anew.statuses.is_empty());
+    // It is back.
     fixture.apply(vec![file(CERTIFICATE)]);
-    assert!(serves(&fixture, "first.example"));
+    assert_eq!(fixture.state(Kind::VirtualService, "a"), State::Accepted);
+    assert!(serves(&fixture, "other.example"));
+}
+
+#[test]
+fn a_certificate_goes_with_the_last_that_was_served_with_it() {
+    let virtual_service = with("there", "first.example");
+    let mut fixture = Fixture::new(&[GATEWAY, CERTIFICATE, WEB, &virtual_service]);
+    fixture.apply(vec![Change::Delete(key(Kind::Secret, "there"))]);
+    let holds_key = |fixture: &Fixture| {
+        let secrets = fixture.translator.resources.keys();
+        secrets
+            .into_iter()
+            .any(|id| id.kind == ResourceType::Secret)
+    };
+    assert!(holds_key(&fixture));
+    fixture.apply(vec![Change::Delete(key(Kind::VirtualService, "a"))]);
+    assert!(!holds_key(&fixture));
+    fixture.apply(vec![file(&virtual_service)]);
+    assert!(!serves(&fixture, "first.example") && !holds_key(&fixture));
+}
+
+#[test]
+fn a_secret_that_becomes_another_kind_takes_no_certificate_from_what_is_served() {
+    let mut fixture = Fixture::new(&[GATEWAY, CERTIFICATE, WEB, &with("there", "first.example")]);
+    let other = "secrets/default/there.yaml\naws: {accessKey: AKID, secretKey: secret}";
+    let changed = fixture.apply(vec![file(other)]);
+    assert!(changed.is_empty(), "{changed:?}");
+    let told = format!("secret default/there has no certificate any more: {KEPT}");
+    assert_eq!(fixture.messages(Kind::VirtualService, "a"), [told.as_str()]);
+    let changed = fixture.apply(vec![Change::Delete(key(Kind::Secret, "there"))]);
+    assert!(changed.is_empty(), "{changed:?}");
+    // Another one is taken at once.
+    fixture.apply(vec![file(CERTIFICATE)]);
+    assert_eq!(fixture.state(Kind::VirtualService, "a"), State::Accepted);
+}
+
+#[test]
+fn a_cluster_keeps_the_certificate_that_it_shows() {
+    let upstream = |name: &str, port: u16| {
+        format!(
+            "upstreams/default/{name}.yaml\n{{static: {{hosts: [{{addr: {name}.test, port: {port}}}]}}, sslConfig: {{secretRef: {{name: there}}}}}}"
+        )
+    };
+    let mut fixture = Fixture::new(&[CERTIFICATE, &upstream("one", 443)]);
+    let before = fixture.translator.resources.clone();
+    let changed = fixture.apply(vec![Change::Delete(key(Kind::Secret, "there"))]);
+    assert!(changed.is_empty(), "{changed:?}");
+    let told = format!("secret default/there does not exist any more: {KEPT}");
+    assert_eq!(fixture.messages(Kind::Upstream, "one"), [told.as_str()]);
+    let changed = fixture.apply(vec![file(&upstream("one", 444))]);
+    assert_eq!(changed, ["one_default"]);
+    fixture.apply(vec![file(&upstream("two", 443))]);
+    assert_eq!(
+        fixture.messages(Kind::Upstream, "two"),
+        ["secret default/there does not exist"]
+    );
+    fixture.apply(vec![
+        file(&upstream("one", 443)),
+        Change::Delete(key(Kind::Upstream, "two")),
+    ]);
+    assert!(fixture.translator.resources == before);
 }
 
 #[test]

@@ -279,3 +279,94 @@ fn an_older_form_of_a_table_proves_the_virtual_hosts_that_are_as_they_were() {
     assert_eq!(fixture.state(Kind::VirtualService, "a"), State::Accepted);
     assert_eq!(fixture.state(Kind::VirtualService, "b"), State::Rejected);
 }
+
+/// Two hosts that an Envoy has accepted, and the same with other answers.
+fn two_hosts() -> (Fixture, impl Fn(&str, u16) -> Change) {
+    let answer = |code: u16| format!("{{directResponseAction: {{status: {code}}}}}");
+    let mut fixture = Fixture::new(&[&host("a", &answer(200)), &host("b", &answer(200))]);
+    let all = settled(&fixture);
+    fixture.apply(all);
+    (fixture, move |name, code| file(&host(name, &answer(code))))
+}
+
+fn refused(fixture: &Fixture, form: Arc<Resource>) -> Change {
+    Change::Refused(id_of_routes(fixture), form, "no such thing".into())
+}
+
+fn accepted(fixture: &Fixture) -> Change {
+    Change::Accepted(id_of_routes(fixture), table(fixture))
+}
+
+fn states(fixture: &Fixture) -> [State; 2] {
+    ["a", "b"].map(|name| fixture.state(Kind::VirtualService, name))
+}
+
+#[test]
+fn only_what_was_in_the_refused_form_is_to_blame_for_it() {
+    let (mut fixture, edit) = two_hosts();
+    fixture.apply(vec![edit("a", 201)]);
+    let older = table(&fixture);
+    fixture.apply(vec![edit("b", 201)]);
+    let refused = refused(&fixture, older);
+    fixture.apply(vec![refused]);
+    assert_eq!(states(&fixture), [State::Rejected, State::Accepted]);
+    assert_eq!(
+        fixture.messages(Kind::VirtualService, "a"),
+        [
+            "Envoy refuses it: no such thing",
+            "its last good form stays in use"
+        ]
+    );
+}
+
+#[test]
+fn what_has_changed_since_a_form_was_refused_is_not_to_blame_for_it() {
+    let (mut fixture, edit) = two_hosts();
+    fixture.apply(vec![edit("a", 201)]);
+    let older = table(&fixture);
+    fixture.apply(vec![edit("a", 202), edit("b", 201)]);
+    let newest = table(&fixture);
+    let refused_older = refused(&fixture, older);
+    fixture.apply(vec![refused_older]);
+    assert_eq!(table(&fixture).version, newest.version);
+    assert_eq!(states(&fixture), [State::Accepted; 2]);
+    // Once that is accepted, they are proven by it.
+    let newest = accepted(&fixture);
+    fixture.apply(vec![newest]);
+    let keys = ["a", "b"].map(|name| key(Kind::VirtualService, name));
+    assert_eq!(proven(&fixture, &keys), ["a", "b"]);
+}
+
+#[test]
+fn beside_what_has_changed_since_the_rest_is_suspected_and_tried_again() {
+    let (mut fixture, edit) = two_hosts();
+    fixture.apply(vec![edit("a", 201), edit("b", 201)]);
+    let older = table(&fixture);
+    fixture.apply(vec![edit("a", 202)]);
+    let refused_older = refused(&fixture, older);
+    fixture.apply(vec![refused_older]);
+    // It may have been the other one, so nobody is told of anything yet.
+    assert_eq!(states(&fixture), [State::Accepted; 2]);
+    let before = table(&fixture);
+    let without = accepted(&fixture);
+    fixture.apply(vec![without]);
+    let tried = table(&fixture);
+    assert_ne!(before.version, tried.version);
+    let refused_alone = refused(&fixture, tried);
+    fixture.apply(vec![refused_alone]);
+    assert_eq!(states(&fixture), [State::Accepted, State::Rejected]);
+}
+
+#[test]
+fn an_older_form_of_anything_else_says_nothing_of_the_newest() {
+    let mut fixture = Fixture::new(&[&web("one.test"), &host("www", &to("web"))]);
+    let cluster = fixture.id(ResourceType::Cluster, "web_default");
+    let older = fixture.translator.resources[&cluster].clone();
+    fixture.apply(vec![file(&web("two.test"))]);
+    let newest = fixture.translator.resources[&cluster].clone();
+    fixture.apply(vec![Change::Refused(cluster.clone(), older, "no".into())]);
+    assert_eq!(fixture.state(Kind::Upstream, "web"), State::Accepted);
+    assert!(fixture.told.resources.is_empty());
+    fixture.apply(vec![Change::Refused(cluster, newest, "no".into())]);
+    assert_eq!(fixture.state(Kind::Upstream, "web"), State::Rejected);
+}

@@ -230,3 +230,71 @@ fn it_gets_all_even_if_such_a_route_is_one_of_many() {
     fixture.apply(vec![many(&to_azure())]);
     assert_eq!(clusters(&fixture, "outer"), ["azure_default"]);
 }
+
+/// A cluster that a proxy has not for a while.
+fn comes_again(is_refused_before: bool) {
+    let upstream = |host: &str| {
+        format!("upstreams/default/web.yaml\nstatic: {{hosts: [{{addr: {host}, port: 80}}]}}")
+    };
+    let named = host("a", &to("web"));
+    let mut fixture = Fixture::new(&[
+        &upstream("good.test"),
+        &named,
+        &host("b", "{directResponseAction: {status: 200}}"),
+        &gateway("inner", "inner", 8080, &["a"]),
+        &gateway("outer", "outer", 8081, &["b"]),
+    ]);
+    let id = ResourceId {
+        proxy: "inner".into(),
+        kind: ResourceType::Cluster,
+        name: "web_default".into(),
+    };
+    let settle = |fixture: &mut Fixture| {
+        let proxies = ["inner", "outer"].map(|it| Change::Settled(it.into()));
+        fixture.apply(proxies.to_vec());
+    };
+    let has = |fixture: &Fixture, text: &str| {
+        let resource = fixture.translator.resources.get(&id);
+        resource.is_some_and(|it| it.value.windows(text.len()).any(|it| it == text.as_bytes()))
+    };
+    let refuse = |fixture: &mut Fixture| {
+        fixture.apply(vec![Change::Verdict(id.clone(), Some("no".to_owned()))]);
+    };
+    settle(&mut fixture);
+    let accepted = fixture.translator.resources[&id].clone();
+    fixture.apply(vec![Change::Accepted(id.clone(), accepted)]);
+    if is_refused_before {
+        fixture.apply(vec![file(&upstream("bad.test"))]);
+        refuse(&mut fixture);
+        assert!(has(&fixture, "good.test"));
+    }
+    let other = host("a", "{directResponseAction: {status: 200}}");
+    fixture.apply(vec![file(&other)]);
+    settle(&mut fixture);
+    fixture.apply(vec![file(&upstream("bad.test"))]);
+    assert!(!fixture.translator.resources.contains_key(&id));
+    fixture.apply(vec![file(&named)]);
+    assert_eq!(has(&fixture, "bad.test"), !is_refused_before);
+    if !is_refused_before {
+        refuse(&mut fixture);
+    }
+    assert!(has(&fixture, "good.test"));
+    assert_eq!(fixture.state(Kind::Upstream, "web"), State::Rejected);
+    // The next form is taken, and what is deleted is forgotten.
+    fixture.apply(vec![file(&upstream("next.test"))]);
+    assert!(has(&fixture, "next.test"));
+    assert_eq!(fixture.state(Kind::Upstream, "web"), State::Accepted);
+    fixture.apply(vec![Change::Delete(key(Kind::Upstream, "web"))]);
+    fixture.apply(vec![file(&upstream("bad.test"))]);
+    assert!(has(&fixture, "bad.test"));
+}
+
+#[test]
+fn what_was_refused_at_a_proxy_is_not_told_it_again_when_it_is_named_again() {
+    comes_again(true);
+}
+
+#[test]
+fn what_is_refused_once_it_is_named_again_goes_back_to_what_the_proxy_took() {
+    comes_again(false);
+}

@@ -412,3 +412,40 @@ fn a_cluster_that_envoy_refuses_is_told_by_its_upstream_and_not_by_the_routes_to
     assert_eq!(state(&fixture, "r"), State::Accepted);
     assert_eq!(conditions(&fixture, "r")[0], "Accepted=True Accepted of 1");
 }
+
+#[test]
+fn a_route_that_changed_since_a_form_was_refused_is_not_to_blame_for_it() {
+    let at = |name: &str, generation: u32, header: &str| {
+        let rule = rule(&format!("/{name}"), header);
+        route_at(name, &format!("{name}.example.com"), generation, &[&rule])
+    };
+    let mut fixture = Fixture::new(&[GATEWAY, WEB, &at("a", 1, "one"), &at("b", 1, "one")]);
+    let proxies = fixture.translator.proxies().iter().cloned();
+    let all = proxies.map(Change::Settled).collect();
+    fixture.apply(all);
+    fixture.apply(vec![file(&at("a", 2, "bad"))]);
+    let tables = fixture.told.resources.iter();
+    let (id, older) = tables
+        .filter(|(id, _)| id.kind == ResourceType::Route)
+        .map(|(id, it)| (id.clone(), it.clone().unwrap()))
+        .next()
+        .unwrap();
+    fixture.apply(vec![file(&at("a", 3, "good")), file(&at("b", 2, "two"))]);
+    let refused = Change::Refused(id.clone(), older, "no such thing".into());
+    fixture.apply(vec![refused]);
+    assert_eq!(state(&fixture, "a"), State::Accepted);
+    assert_eq!(state(&fixture, "b"), State::Accepted);
+    assert!(serves(&fixture, "good") && serves(&fixture, "two"));
+    // One that is in it as it was is.
+    fixture.apply(vec![file(&at("a", 4, "worse"))]);
+    let newest = fixture.translator.resources[&id].clone();
+    let accepted = Change::Accepted(id.clone(), newest);
+    fixture.apply(vec![accepted]);
+    fixture.apply(vec![file(&at("a", 5, "worst"))]);
+    let older = fixture.translator.resources[&id].clone();
+    fixture.apply(vec![file(&at("b", 3, "three"))]);
+    fixture.apply(vec![Change::Refused(id, older, "no such thing".into())]);
+    assert_eq!(state(&fixture, "a"), State::Rejected);
+    assert_eq!(state(&fixture, "b"), State::Accepted);
+    assert!(serves(&fixture, "worse") && serves(&fixture, "three"));
+}
