@@ -32,9 +32,9 @@ impl Translator {
         // What an Envoy refused is no form to go back to.
         let kept_resources = self.resources.clone();
         let before = self.quarantine.take_before();
-        let old_routes = self.served_routes();
+        let mut old_routes = self.served_routes();
         let last_good = mem::take(&mut self.hosts);
-        let old_hosts: BTreeMap<_, _> = last_good
+        let mut old_hosts: BTreeMap<_, _> = last_good
             .sorted()
             .map(|(key, unit)| (key.clone(), unit.form.clone()))
             .collect();
@@ -113,6 +113,13 @@ impl Translator {
             self.try_suspects(&mut work);
             self.settle(&mut work);
         }
+        // Those that are tried again are others than they were while they were held back.
+        let is_held: BTreeSet<_> = self.quarantine.held().cloned().collect();
+        let tried = while_held.into_iter();
+        for (key, served) in tried.filter(|(key, _)| !is_held.contains(key)) {
+            put(&mut old_hosts, &key, served.host);
+            put(&mut old_routes, &key, served.route);
+        }
         self.release_gone(true, &mut work);
         self.forget_verdicts(&mut work);
         self.settle(&mut work);
@@ -129,7 +136,6 @@ impl Translator {
             (!is_same).then(|| (key.clone(), old.cloned()))
         });
         self.quarantine.set_before(before, changed, hosts);
-        self.note_tried(while_held);
         self.note_changes_of_routes(&old_routes);
         let changed = difference_of(&old_resources, &self.resources).into_keys();
         let was = changed.map(|id| {
@@ -146,16 +152,6 @@ impl Translator {
         }
     }
 
-    fn note_change_of_host(&mut self, key: &ObjectKey, before: Option<Arc<VirtualHostForm>>) {
-        let Some(unit) = self.hosts.get(key) else {
-            return;
-        };
-        if before.as_ref().is_none_or(|it| !it.same_output(&unit.form)) {
-            let hosts = &mut self.quarantine.hosts_before;
-            hosts.entry(key.clone()).or_insert(before);
-        }
-    }
-
     /// What is served of virtual hosts and of routes that are held back.
     fn served_while_held(&self) -> Vec<(ObjectKey, Served)> {
         let held = self.quarantine.held().map(|key| {
@@ -167,16 +163,6 @@ impl Translator {
             (key.clone(), served)
         });
         held.collect()
-    }
-
-    /// Those that are tried again are others than they were while they were held back, and not settled.
-    fn note_tried(&mut self, while_held: Vec<(ObjectKey, Served)>) {
-        let is_held: BTreeSet<_> = self.quarantine.held().cloned().collect();
-        let tried = while_held.into_iter();
-        for (key, served) in tried.filter(|(key, _)| !is_held.contains(key)) {
-            self.note_change_of_host(&key, served.host);
-            self.note_change_of_route(&key, served.route);
-        }
     }
 
     /// Verdicts on resources that are no more.
@@ -199,6 +185,13 @@ impl HostUnit {
             ..Self::default()
         }
     }
+}
+
+fn put<V>(all: &mut BTreeMap<ObjectKey, V>, key: &ObjectKey, value: Option<V>) {
+    match value {
+        Some(value) => all.insert(key.clone(), value),
+        None => all.remove(key),
+    };
 }
 
 /// What is served of something that is held back.
