@@ -538,7 +538,7 @@ fn edits_of_routes() -> impl Strategy<Value = Vec<Vec<Edit>>> {
         "httproutes",
         "kubernetesgateways",
     ];
-    edits_of(kinds.into_iter().map(place).collect(), 3)
+    edits_of(kinds.into_iter().map(place).collect(), 4)
 }
 
 /// Where the forms of a kind stand.
@@ -554,7 +554,7 @@ fn edits_of(kinds: Vec<usize>, verdicts: u32) -> impl Strategy<Value = Vec<Vec<E
         }),
         3 => object().prop_map(|(kind, number)| Edit::Delete(kind, number)),
         verdicts => (any::<usize>(), any::<bool>()).prop_map(|(of, bad)| Edit::Verdict(of, bad)),
-        1 => any::<usize>().prop_map(Edit::Refused),
+        verdicts => any::<usize>().prop_map(Edit::Refused),
         2 => any::<usize>().prop_map(Edit::Accepted),
         1 => Just(Edit::Settled),
         2 => (any::<usize>(), prop::bool::weighted(0.8))
