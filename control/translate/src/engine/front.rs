@@ -66,6 +66,9 @@ pub(super) struct Front {
     /// Which routes forward the connections of a gateway's hosts.
     streams: BTreeMap<ObjectKey, BTreeMap<ObjectKey, ObjectKey>>,
     routes: Keyed<ObjectKey, Box<RouteUnit>>,
+    /// How many of them are attached to each listener of a gateway, by its place: counted as they come and go, since a
+    /// gateway tells of it more often than that changes.
+    attached: BTreeMap<ObjectKey, BTreeMap<usize, usize>>,
     /// The routes that want to be attached to something.
     by_parent: Readers,
     /// Whose requests are left to a route.

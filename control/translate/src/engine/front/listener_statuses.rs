@@ -1,6 +1,6 @@
 //! Statuses of gateways, ListenerSets and their listeners.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use tenon_model::gateway_api::KubernetesGateway;
 use tenon_model::{ObjectKey, Problem, ProblemLevel};
@@ -141,10 +141,11 @@ impl Translator {
                 });
             }
         }
-        let attached = self.attached_to(key);
+        let attached = self.front.attached.get(key);
         let mut refused_certificates = Vec::new();
         for (index, listener) in form.of(owner) {
-            let attached = attached.get(&index).copied().unwrap_or_default();
+            let attached = attached.and_then(|counts| counts.get(&index));
+            let attached = attached.copied().unwrap_or_default();
             let bound = &listener.bound;
             let certificate = self.refused_certificate(listener);
             if let Some(why) = &certificate {
@@ -179,21 +180,6 @@ impl Translator {
             let text = format!("Envoy refuses {secret}: {words}");
             Some(Reason::new("Invalid", text))
         })
-    }
-
-    /// How many routes are attached to each listener.
-    fn attached_to(&self, gateway: &ObjectKey) -> BTreeMap<usize, usize> {
-        let mut counts = BTreeMap::new();
-        let routes = self.front.by_parent.of(gateway);
-        for unit in routes.filter_map(|key| self.front.routes.get(key)) {
-            let here = unit.attachments.iter().filter(|it| it.gateway == *gateway);
-            let attached = here.filter_map(|it| it.outcome.as_ref().ok());
-            let listeners: BTreeSet<_> = attached.flat_map(|it| it.listeners.iter()).collect();
-            for listener in listeners {
-                *counts.entry(*listener).or_default() += 1;
-            }
-        }
-        counts
     }
 }
 

@@ -7,13 +7,44 @@ use tenon_model::{Object, ObjectKey, Problem, Spec};
 
 use super::super::{Objects, Translator, Work};
 use super::disputes::Claimant;
-use super::{REFERRED, RouteUnit};
+use super::{Front, REFERRED, RouteUnit};
 use crate::gateway_api::attach::{self, Attaching, Attachment};
 use crate::gateway_api::delegation::{self, World};
 use crate::gateway_api::http_route::Rules;
 use crate::gateway_api::overrides::problems_of_overrides;
 use crate::gateway_api::{Seen, grpc_route, stream_route};
 use crate::keys::Keys;
+
+impl Front {
+    /// Counts a route at the listeners that it is attached to, or counts it no more.
+    fn count_attached(&mut self, unit: &RouteUnit, comes: bool) {
+        let attached = unit.attachments.iter().flat_map(|it| {
+            let listeners = it.outcome.iter().flat_map(|it| &it.listeners);
+            listeners.map(move |listener| (&it.gateway, *listener))
+        });
+        // Once each, by however many references.
+        let attached: BTreeSet<_> = attached.collect();
+        for (gateway, listener) in attached {
+            if comes {
+                let counts = self.attached.entry(gateway.clone()).or_default();
+                *counts.entry(listener).or_default() += 1;
+                continue;
+            }
+            let Some(counts) = self.attached.get_mut(gateway) else {
+                continue;
+            };
+            if let Some(count) = counts.get_mut(&listener) {
+                *count -= 1;
+                if *count == 0 {
+                    counts.remove(&listener);
+                }
+            }
+            if counts.is_empty() {
+                self.attached.remove(gateway);
+            }
+        }
+    }
+}
 
 impl Translator {
     pub(super) fn derive_route(&mut self, key: ObjectKey, work: &mut Work) {
@@ -54,6 +85,8 @@ impl Translator {
             work.front.disputes.extend(parents.cloned());
         }
         if old.attachments != new.attachments {
+            front.count_attached(&old, false);
+            front.count_attached(&new, true);
             // Gateways tell how many routes they have.
             let parents = old.parents.iter().chain(&new.parents);
             work.statuses.extend(parents.cloned());
