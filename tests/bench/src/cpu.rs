@@ -1,6 +1,7 @@
 //! How much of a processor a process used.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::process::Command;
 use std::time::Duration;
 
@@ -10,7 +11,12 @@ use anyhow::{Context, Result, ensure};
 pub(crate) fn of(process: u32) -> Result<Duration> {
     let mut total = 0;
     for thread in fs::read_dir(format!("/proc/{process}/task"))? {
-        let text = fs::read_to_string(thread?.path().join("schedstat"))?;
+        let text = match fs::read_to_string(thread?.path().join("schedstat")) {
+            Ok(text) => text,
+            // The thread has ended since.
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Err(error.into()),
+        };
         let nanoseconds: u64 = text
             .split(' ')
             .next()
